@@ -1,0 +1,368 @@
+//! What a module declares about itself: the document behind `describe()`.
+//!
+//! The kernel derives tables, the HTTP API, validation, permissions, flows, audit and menus from
+//! it. It is frozen in a plugin's `schema.lock.json`. Deliberately absent: anything an operator
+//! must know before running the code (capabilities, limits) — that is `plugin.toml`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kind::Kind;
+
+/// Version of the module document this crate reads and writes.
+pub const MODULE_DOCUMENT: u32 = 1;
+
+/// A name people read, in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Label {
+    pub zh: String,
+    pub en: String,
+}
+
+impl Label {
+    pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { zh: zh.into(), en: en.into() }
+    }
+}
+
+/// A module's whole declaration.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ModuleDef {
+    /// Same as in `plugin.toml`; a slug.
+    pub id: String,
+    pub label: Label,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collections: Vec<CollectionDef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<ChoiceDef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<FlowDef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionDef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<PageDef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<BlockDef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventDef>,
+    /// Events of other modules it hears, as `<plugin>.<entity>.<past>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<PermissionDef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<FeatureDef>,
+    /// The collection that records which party may read whose data. At most one module has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disclosures: Option<DisclosureDef>,
+    /// Rows to insert when the module first runs: reference data, and demo data in demo mode.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<SeedDef>,
+}
+
+/// A set of records with the same fields: a table, a REST resource, a list page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CollectionDef {
+    /// Plural, as in URLs and tables: `applications`.
+    pub name: String,
+    /// Singular: `application`.
+    pub entity: String,
+    pub label: Label,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
+    /// The field that names a record to people.
+    pub title: String,
+    pub shard: Shard,
+    /// Every change is kept with before and after.
+    #[serde(default)]
+    pub audited: bool,
+    pub fields: Vec<FieldDef>,
+    /// Compound indexes, by field name; system fields may be named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Vec<String>>,
+    /// Compound unique keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<Vec<String>>,
+    /// Permission (of this module) to list and read.
+    pub read: String,
+    /// Permission for the derived create; without it records come only through actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create: Option<String>,
+    /// Permission for the derived update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<String>,
+}
+
+/// What a collection's rows hang on for distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shard {
+    /// The party the row is about.
+    Subject,
+    /// The organisation that owns the row.
+    Organisation,
+    /// The root record's own id.
+    Aggregate,
+    /// Dictionaries, replicated everywhere.
+    Reference,
+}
+
+/// Columns every record has besides its declared fields. No field may take one of these names.
+pub const SYSTEM_FIELDS: [&str; 9] = [
+    "id", "revision", "subject", "organisation", "district", "created_at", "created_by",
+    "updated_at", "updated_by",
+];
+
+#[expect(clippy::struct_excessive_bools, reason = "a field's modifiers are independent of each other")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldDef {
+    pub name: String,
+    pub label: Label,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
+    #[serde(flatten)]
+    pub kind: Kind,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unique: bool,
+    /// Set at insert, never changed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub frozen: bool,
+    /// Shown in derived lists.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub list: bool,
+    /// Found by the derived search box.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub search: bool,
+    /// Stored as SM4-GCM ciphertext bound to table, column and row. No filter, sort or search.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub encrypted: bool,
+    /// How it is shown to whoever lacks `reveal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Mask>,
+    /// Permission (of this module) to see it unmasked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reveal: Option<String>,
+}
+
+/// Formats of masking (tender row 93).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mask {
+    /// 138****1234
+    Phone,
+    /// 张**
+    Name,
+    /// first 6 and last 4
+    IdNumber,
+    /// nothing but ****
+    All,
+}
+
+/// A closed list of values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChoiceDef {
+    pub name: String,
+    pub label: Label,
+    pub options: Vec<OptionDef>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OptionDef {
+    pub value: String,
+    pub label: Label,
+    #[serde(default)]
+    pub tone: Tone,
+}
+
+/// Meaning, never colour: each renderer owns the palette.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    #[default]
+    Neutral,
+    Info,
+    Success,
+    Warning,
+    Danger,
+}
+
+/// The life of one choice field. The kernel refuses any other change of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FlowDef {
+    pub collection: String,
+    pub field: String,
+    /// States a new record may start in.
+    pub initial: Vec<String>,
+    pub transitions: Vec<TransitionDef>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TransitionDef {
+    /// Action that takes it, as declared: `application.submit`.
+    pub action: String,
+    pub from: Vec<String>,
+    pub to: String,
+}
+
+/// Something a caller can do. Its name is `<entity>.<verb>`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ActionDef {
+    pub name: String,
+    pub label: Label,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
+    /// The collection of its entity.
+    pub collection: String,
+    /// True when it acts on one record, whose id is in the path.
+    pub record: bool,
+    pub permission: String,
+    pub input: Vec<FieldDef>,
+}
+
+/// A page the module answers for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PageDef {
+    /// `/<plugin>/…`, with `{name}` for one segment.
+    pub path: String,
+    pub label: Label,
+    /// Name in the portal's icon sprite.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub icon: String,
+    pub area: Area,
+    /// Place in the menu; smaller first.
+    #[serde(default)]
+    pub order: u16,
+    pub permission: String,
+}
+
+/// Which menu a page is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Area {
+    /// Portal: services everybody may look at.
+    Services,
+    /// Portal: my own things.
+    Me,
+    /// Staff's side menu.
+    Bench,
+    /// In no menu.
+    None,
+}
+
+/// Blocks a module adds to the home page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockDef {
+    pub id: String,
+    #[serde(default)]
+    pub order: u16,
+    pub permission: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EventDef {
+    /// `<entity>.<past>`
+    pub name: String,
+    pub label: Label,
+}
+
+/// Who may, by default. An operator may narrow or widen the grants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PermissionDef {
+    /// `<entity>.<verb>`
+    pub name: String,
+    pub label: Label,
+    pub grants: Vec<RoleGrant>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RoleGrant {
+    /// A role name, or `anyone`, or `signed-in`.
+    pub role: String,
+    pub scope: RowScope,
+}
+
+/// Which rows a grant reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowScope {
+    /// Rows whose subject is the caller's subject.
+    Own,
+    /// Rows owned by the caller's organisation or one below it.
+    Organisation,
+    /// Rows of the caller's district.
+    District,
+    All,
+}
+
+/// A datum about a subject that a scoring model may ask for by name.
+/// The value is read from the subject's newest record of the collection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FeatureDef {
+    /// `tax.paid_12m`
+    pub name: String,
+    pub label: Label,
+    /// Item of the sharing catalogue that consent must cover.
+    pub item: String,
+    pub collection: String,
+    pub field: String,
+}
+
+/// Names the collection whose rows allow a recipient to read a subject's data. The collection
+/// needs: `recipient` text, `items` json list, `purposes` json list, `valid_from` and `valid_to`
+/// date, `max_uses` and `uses` integer, and a flow field `status` of which `usable` allows use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DisclosureDef {
+    pub collection: String,
+    /// The one status that allows use.
+    pub usable: String,
+    /// Status → deny code, for those that have one of their own.
+    pub denials: std::collections::BTreeMap<String, String>,
+}
+
+/// One row to insert. Ids are fixed so that rows can name each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeedDef {
+    /// Only in demo mode.
+    pub demo: bool,
+    pub collection: String,
+    pub id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub district: Option<String>,
+    pub values: serde_json::Map<String, serde_json::Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_false(b: &bool) -> bool {
+    !*b
+}
+
+impl ModuleDef {
+    pub fn collection(&self, name: &str) -> Option<&CollectionDef> {
+        self.collections.iter().find(|c| c.name == name)
+    }
+    pub fn action(&self, name: &str) -> Option<&ActionDef> {
+        self.actions.iter().find(|a| a.name == name)
+    }
+    pub fn permission(&self, name: &str) -> Option<&PermissionDef> {
+        self.permissions.iter().find(|p| p.name == name)
+    }
+    pub fn choice(&self, name: &str) -> Option<&ChoiceDef> {
+        self.choices.iter().find(|c| c.name == name)
+    }
+    /// The flow over a collection, if it has one.
+    pub fn flow(&self, collection: &str) -> Option<&FlowDef> {
+        self.flows.iter().find(|f| f.collection == collection)
+    }
+}
+
+impl CollectionDef {
+    pub fn field(&self, name: &str) -> Option<&FieldDef> {
+        self.fields.iter().find(|f| f.name == name)
+    }
+}

@@ -1,0 +1,80 @@
+//! How a call fails: one type on both sides of the boundary and in the HTTP answer.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    NotFound,
+    Forbidden,
+    Conflict,
+    Invalid,
+    Refused,
+    Unavailable,
+    Internal,
+}
+
+impl FaultKind {
+    /// Not visible → 404; visible but not allowed → 403; bad shape → 400; rule refused → 422.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::NotFound => 404,
+            Self::Forbidden => 403,
+            Self::Conflict => 409,
+            Self::Invalid => 400,
+            Self::Refused => 422,
+            Self::Unavailable => 503,
+            Self::Internal => 500,
+        }
+    }
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldFault {
+    pub field: String,
+    pub code: String,
+    pub message: String,
+}
+
+impl FieldFault {
+    pub fn new(field: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code: code.into(), message: message.into() }
+    }
+}
+
+/// A failed call. `code` is stable, `<plugin>.<reason>`; `message` is for the person who asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Fault {
+    pub kind: FaultKind,
+    pub code: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldFault>,
+}
+
+impl Fault {
+    pub fn new(kind: FaultKind, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, code: code.into(), message: message.into(), fields: Vec::new() }
+    }
+    pub fn not_found() -> Self {
+        Self::new(FaultKind::NotFound, "not-found", "没有找到，或您无权查看")
+    }
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Forbidden, "forbidden", message)
+    }
+    pub fn refused(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Refused, code, message)
+    }
+    pub fn conflict(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Conflict, code, message)
+    }
+    /// Wrong input, field by field.
+    pub fn invalid(fields: Vec<FieldFault>) -> Self {
+        Self { kind: FaultKind::Invalid, code: "invalid".into(), message: "有内容需要更正".into(), fields }
+    }
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Internal, "internal", message)
+    }
+}

@@ -1,0 +1,15 @@
+//! Types both sides of the plugin boundary share: declarations, pages, queries, calls, faults.
+//!
+//! Pure: no I/O, no clock, no randomness; compiles to wasm. Kernel crates and the SDK depend on
+//! it and never on each other.
+
+pub mod call;
+pub mod code;
+pub mod def;
+pub mod disclosure;
+pub mod error;
+pub mod kind;
+pub mod model;
+pub mod page;
+pub mod query;
+pub mod scalar;

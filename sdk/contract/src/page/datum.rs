@@ -1,0 +1,153 @@
+//! One value, typed once, so that every renderer, export and sort agrees on it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::def::Tone;
+use crate::scalar::{Timestamp, parse_scaled};
+
+/// A value to show.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "value", rename_all = "kebab-case")]
+pub enum Datum {
+    #[default]
+    None,
+    Text(String),
+    Integer(i64),
+    /// Decimal text, shown as it stands.
+    Decimal(String),
+    /// A count of something: number and unit, `12 个月`.
+    Quantity {
+        amount: String,
+        unit: String,
+    },
+    /// 分; a renderer shows 元, 万元 or 亿元 and keeps the exact figure at hand.
+    Money(i64),
+    /// Decimal text, `"1"` is 100 %.
+    Ratio(String),
+    /// `YYYY-MM-DD` or `YYYY-MM`.
+    Date(String),
+    /// Microseconds since 1970, UTC.
+    Time(i64),
+    Status(Status),
+    /// 0 to 100.
+    Progress(u8),
+    Masked(Masked),
+    Link(Link),
+    Tags(Vec<Status>),
+    File(FileRef),
+}
+
+/// A site-relative link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
+    pub label: String,
+    pub to: String,
+}
+
+/// A word with a meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    pub label: String,
+    #[serde(default)]
+    pub tone: Tone,
+}
+
+/// A value the kernel has already masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Masked {
+    pub shown: String,
+    /// Asks the kernel for an audited reveal; absent when the viewer may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+/// A file in the kernel's store; the kernel checks access when it is fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileRef {
+    pub id: String,
+    pub name: String,
+    pub bytes: u64,
+}
+
+/// A labelled value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fact {
+    pub label: String,
+    pub value: Datum,
+    /// Where it comes from, or what it means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Datum {
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "reads well with a bare number"
+    )]
+    pub fn quantity(amount: impl ToString, unit: impl Into<String>) -> Self {
+        Self::Quantity {
+            amount: amount.to_string(),
+            unit: unit.into(),
+        }
+    }
+    /// From the form collections keep: decimal text of 元. Anything else is [`Datum::None`].
+    pub fn money_text(yuan: &str) -> Self {
+        parse_scaled(yuan, 2).map_or(Self::None, Self::Money)
+    }
+    /// Decimal text, `"0.0345"` is 3.45 %.
+    pub fn ratio(fraction: impl Into<String>) -> Self {
+        Self::Ratio(fraction.into())
+    }
+    pub fn date(day: impl Into<String>) -> Self {
+        Self::Date(day.into())
+    }
+    /// From the form collections keep: RFC 3339. Anything else is [`Datum::None`].
+    pub fn time_text(rfc3339: &str) -> Self {
+        rfc3339
+            .parse::<Timestamp>()
+            .map_or(Self::None, |t| Self::Time(t.micros()))
+    }
+    pub fn status(label: impl Into<String>, tone: Tone) -> Self {
+        Self::Status(Status::new(label, tone))
+    }
+    pub fn link(label: impl Into<String>, to: impl Into<String>) -> Self {
+        Self::Link(Link::new(label, to))
+    }
+}
+
+impl Link {
+    pub fn new(label: impl Into<String>, to: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            to: to.into(),
+        }
+    }
+}
+
+impl Status {
+    pub fn new(label: impl Into<String>, tone: Tone) -> Self {
+        Self {
+            label: label.into(),
+            tone,
+        }
+    }
+}
+
+impl Fact {
+    pub fn new(label: impl Into<String>, value: Datum) -> Self {
+        Self {
+            label: label.into(),
+            value,
+            help: None,
+        }
+    }
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+}
