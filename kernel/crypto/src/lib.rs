@@ -1,0 +1,31 @@
+//! The platform's cryptography: national algorithms behind small typed wrappers, and the key ring
+//! that every other kernel crate asks for signatures, codes and sealed fields.
+//!
+//! | Offered | Standard | Vectors checked |
+//! |---|---|---|
+//! | [`sm3`] digest and HMAC | GB/T 32905-2016 | its Appendix A; HMAC against OpenSSL |
+//! | [`sm4`] in GCM mode | GB/T 32907-2016, RFC 8998 | GB/T block example; RFC 8998 Appendix A.1 |
+//! | [`sm2`] signatures | GB/T 32918.2-2016, curve of part 5 | GB/T 32918.5-2017 Annex A; OpenSSL both ways |
+//! | [`password`] storage | Argon2id (RFC 9106) under HMAC-SM3 | RFC 9106 through the `argon2` crate |
+//! | [`chain`] of audit records | own format, stated there | alter, delete, reorder, truncate |
+//! | [`canonical`] JSON bytes | own format, stated there | fixed examples |
+//!
+//! The arithmetic is `RustCrypto`'s; nothing here implements a primitive. [`self_test`] runs the
+//! vectors at server start, and the server must not serve when it fails.
+//!
+//! Deliberately absent: a database, HTTP, an async runtime, a clock. Times are handed in. The one
+//! ambient source is the operating system's entropy, and only [`random`] reaches it. Private key
+//! bytes never leave this crate: callers name a key of the [`keys::KeyRing`] and get the result.
+
+pub mod canonical;
+pub mod chain;
+mod kdf;
+pub mod keys;
+pub mod password;
+pub mod random;
+mod self_test;
+pub mod sm2;
+pub mod sm3;
+pub mod sm4;
+
+pub use self_test::{SelfTestError, self_test};
