@@ -1,0 +1,117 @@
+//! What a caller hands over to be made durable in one transaction, and what it gets back.
+
+use sdk_contract::call::{EventDraft, Write};
+use serde_json::Value;
+
+use crate::{AuditDraft, CollectionName, Record};
+
+/// Who acted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct By {
+    /// User id, or the name of the kernel's part that acted; empty for nobody in particular.
+    pub user: String,
+    pub name: String,
+    pub organisation: Option<String>,
+}
+
+/// A closed list of changes. Nothing runs between them but the store's own checks.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// Microseconds since 1970, UTC.
+    pub at: i64,
+    pub by: By,
+    /// Request id; joins logs, audit and answers.
+    pub request: String,
+    /// Bare collection names in `writes`, `steps` and event names belong to this module.
+    pub module: String,
+    /// Writes to the module's own collections; a collection of another module is refused here.
+    pub writes: Vec<Write>,
+    /// The kernel's own writes to other modules' collections: module id and write.
+    pub others: Vec<(String, Write)>,
+    pub steps: Vec<StepDraft>,
+    pub events: Vec<NewEvent>,
+    pub audit: Vec<AuditDraft>,
+    pub idempotency: Option<Idempotency>,
+    /// What the caller's decision rests on; rechecked inside the transaction before any write.
+    pub expected: Vec<Expected>,
+}
+
+/// A record's step through its flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepDraft {
+    /// Bare, or `<module>.<collection>`.
+    pub collection: String,
+    pub id: String,
+    pub action: String,
+    pub from: Option<String>,
+    pub to: String,
+    pub note: Option<String>,
+}
+
+/// An event to publish once the commit is durable, as `<module>.<draft name>`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEvent {
+    pub id: String,
+    pub draft: EventDraft,
+}
+
+/// Makes a repeated request answer as the first did. Keys are per user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Idempotency {
+    pub key: String,
+    /// Digest of the request; the same key with another digest is refused.
+    pub digest: String,
+    /// What to answer on a repeat.
+    pub reply: Value,
+}
+
+/// A field's value that must still hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expected {
+    pub collection: CollectionName,
+    pub id: String,
+    pub field: String,
+    /// In wire form.
+    pub value: Value,
+}
+
+/// A durable commit.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Committed {
+    /// Set when the idempotency key was known: the first reply. Nothing was written then.
+    pub replayed: Option<Value>,
+    /// One entry a write, in order: own writes first, then `others`.
+    pub written: Vec<Written>,
+    /// Sequence numbers of the audit records.
+    pub audit: Vec<u64>,
+}
+
+/// A record's new revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub collection: CollectionName,
+    pub id: String,
+    pub revision: i64,
+}
+
+/// What the store remembers of an idempotency key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Idempotent {
+    pub digest: String,
+    pub reply: Value,
+}
+
+/// One change of a record of an audited collection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The revision it led to.
+    pub revision: i64,
+    /// Microseconds since 1970, UTC.
+    pub at: i64,
+    /// User id.
+    pub by: String,
+    /// The changed fields as they were, without encrypted ones; none for an insert.
+    pub before: Option<Record>,
+    /// The changed fields as they became, without encrypted ones.
+    pub after: Record,
+}

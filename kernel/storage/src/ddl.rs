@@ -1,0 +1,99 @@
+//! Planned steps as statements of each engine.
+
+use sea_query::{
+    Alias, ColumnDef, Index as IndexOf, PostgresQueryBuilder, SqliteQueryBuilder, Table as TableOf,
+};
+
+use crate::backend::Engine;
+use crate::plan::Step;
+use crate::schema::{Column, Index, Storage, Table};
+
+/// The statements of one step, in order.
+pub(crate) fn statements(engine: Engine, step: &Step) -> Vec<String> {
+    match step {
+        Step::CreateTable(table) => {
+            let mut all = vec![create_table(engine, table)];
+            all.extend(
+                table
+                    .indexes
+                    .iter()
+                    .map(|i| create_index(engine, &table.sql_name, i)),
+            );
+            all
+        }
+        Step::AddColumn { table, column } => {
+            let mut add = TableOf::alter();
+            add.table(Alias::new(table))
+                .add_column(definition(engine, column));
+            vec![match engine {
+                Engine::Sqlite => add.to_string(SqliteQueryBuilder),
+                Engine::Postgres => add.to_string(PostgresQueryBuilder),
+            }]
+        }
+        Step::CreateIndex { table, index } => vec![create_index(engine, table, index)],
+        Step::DropIndex { index, .. } => {
+            let mut drop = IndexOf::drop();
+            drop.name(&index.name);
+            vec![match engine {
+                Engine::Sqlite => drop.to_string(SqliteQueryBuilder),
+                Engine::Postgres => drop.to_string(PostgresQueryBuilder),
+            }]
+        }
+    }
+}
+
+fn create_table(engine: Engine, table: &Table) -> String {
+    let mut create = TableOf::create();
+    create.table(Alias::new(&table.sql_name));
+    for column in &table.columns {
+        create.col(definition_in(engine, table, column));
+    }
+    let mut key = IndexOf::create();
+    if let Some(shard) = table.shard_column() {
+        key.col(Alias::new(shard));
+    }
+    key.col(Alias::new("id"));
+    create.primary_key(&mut key);
+    match engine {
+        Engine::Sqlite => create.to_string(SqliteQueryBuilder),
+        Engine::Postgres => create.to_string(PostgresQueryBuilder),
+    }
+}
+
+fn create_index(engine: Engine, table: &str, index: &Index) -> String {
+    let mut create = IndexOf::create();
+    create.name(&index.name).table(Alias::new(table));
+    for field in &index.fields {
+        create.col(Alias::new(field));
+    }
+    if index.unique {
+        create.unique();
+    }
+    match engine {
+        Engine::Sqlite => create.to_string(SqliteQueryBuilder),
+        Engine::Postgres => create.to_string(PostgresQueryBuilder),
+    }
+}
+
+fn definition_in(engine: Engine, table: &Table, column: &Column) -> ColumnDef {
+    let mut def = definition(engine, column);
+    // Declared fields stay nullable: see the crate's documentation.
+    if column.system && column.required || table.shard_column() == Some(column.name.as_str()) {
+        def.not_null();
+    }
+    def
+}
+
+fn definition(engine: Engine, column: &Column) -> ColumnDef {
+    let mut def = ColumnDef::new(Alias::new(&column.name));
+    match (engine, column.storage) {
+        (Engine::Postgres, Storage::Uuid) => def.uuid(),
+        // Byte order, so that both engines sort and fold alike.
+        (Engine::Postgres, Storage::Text | Storage::Date) => def.text().extra("COLLATE \"C\""),
+        (_, Storage::Uuid | Storage::Text | Storage::Date | Storage::Json) => def.text(),
+        (_, Storage::Integer | Storage::Scaled(_) | Storage::Datetime) => def.big_integer(),
+        (_, Storage::Bool) => def.boolean(),
+        (_, Storage::Sealed) => def.blob(),
+    };
+    def
+}

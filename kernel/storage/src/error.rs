@@ -1,0 +1,144 @@
+//! How the store fails. `Display` never repeats a source; print the chain where it is logged.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::{CollectionName, Record};
+
+/// The store itself failed: not the caller's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Shared, for one failure may end a whole group of commits.
+    #[error("the database failed while {doing}")]
+    Database {
+        doing: &'static str,
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+    #[error("a file of the store could not be used: {path}")]
+    File {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the store address is neither sqlite:PATH nor postgres://…")]
+    Address,
+    /// Written by a newer or an altered build; starting would guess.
+    #[error("the database is not in a state this build knows: {0}")]
+    UnknownState(String),
+    #[error("an encrypted value could not be sealed")]
+    Seal(#[source] kernel_crypto::sm4::SealError),
+    /// Altered, moved to another place, or sealed with another key ring.
+    #[error("an encrypted value could not be opened")]
+    Open(#[source] kernel_crypto::sm4::OpenError),
+    #[error("the audit chain's end could not be signed")]
+    Sign(#[source] kernel_crypto::sm2::Sm2Error),
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A declaration was not applied. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Every reason, each a sentence for the module's author.
+    #[error("the declaration cannot be applied: {}", .0.join(" "))]
+    Refused(Vec<String>),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A question that has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    #[error("there is no collection {0}")]
+    UnknownCollection(String),
+    #[error("{collection} has no field {field}")]
+    UnknownField { collection: String, field: String },
+    /// Encrypted or json fields, sums of text and the like.
+    #[error("{collection}.{field} cannot be used to {what}")]
+    Unsuited {
+        collection: String,
+        field: String,
+        what: &'static str,
+    },
+    #[error("the value asked for in {collection}.{field} is not of its kind")]
+    BadValue { collection: String, field: String },
+    #[error("{what} must be at most {most}")]
+    TooMuch { what: &'static str, most: u32 },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A commit that wrote nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    #[error("there is no collection {0}")]
+    UnknownCollection(String),
+    #[error("there is no record {id} in {collection}")]
+    NotFound {
+        collection: CollectionName,
+        id: String,
+    },
+    /// A unique key is taken.
+    #[error("another record of {collection} has the same {}", fields.join(", "))]
+    Conflict {
+        collection: CollectionName,
+        fields: Vec<String>,
+    },
+    /// The record moved on since it was read.
+    #[error("{collection} {id} was changed by someone else")]
+    Stale {
+        collection: CollectionName,
+        id: String,
+        now: Box<Record>,
+    },
+    /// An [`Expected`](crate::Expected) value no longer holds.
+    #[error("{field} of {collection} {id} is no longer as expected")]
+    Unexpected {
+        collection: CollectionName,
+        id: String,
+        field: String,
+        now: Box<Value>,
+    },
+    /// Unknown field, wrong kind, missing or frozen value.
+    #[error("{field} of {collection} {why}")]
+    Invalid {
+        collection: CollectionName,
+        field: String,
+        why: &'static str,
+    },
+    /// A ref field names a record that does not exist.
+    #[error("{field} of {collection} names {to} {id}, which does not exist")]
+    BadReference {
+        collection: CollectionName,
+        field: String,
+        to: String,
+        id: String,
+    },
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl StorageError {
+    /// For `map_err`: names what was being done.
+    pub(crate) fn db(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        move |source| Self::Database {
+            doing,
+            source: Arc::new(source),
+        }
+    }
+
+    pub(crate) fn is_unique_violation(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => {
+                matches!(source.as_database_error(), Some(e) if e.is_unique_violation())
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Keeps every record, event and audit entry of the platform, on `SQLite` or `PostgreSQL`.
+//!
+//! The only crate that names `sqlx`. It knows no business noun: modules declare collections
+//! ([`sdk_contract::def::ModuleDef`]) and [`Store::apply`] makes one real table of each.
+//!
+//! # How a collection becomes a table
+//!
+//! `<module>__<plural>` (dashes become underscores), the system columns, then one column a field:
+//!
+//! | kind | `SQLite` | `PostgreSQL` |
+//! |---|---|---|
+//! | id, ref, subject, organisation | TEXT | uuid |
+//! | text, code, choice, date | TEXT | text, byte order |
+//! | integer | INTEGER | bigint |
+//! | decimal, money | INTEGER, in units of the last digit | bigint, the same |
+//! | datetime | INTEGER, microseconds since 1970 | bigint, the same |
+//! | bool | INTEGER | boolean |
+//! | json | TEXT, canonical | text, the same |
+//! | any kind, encrypted | BLOB | bytea |
+//!
+//! Both engines therefore compare, sort and sum alike, and nothing passes through a float.
+//!
+//! - Ids, references, subjects and organisations are UUIDs; anything else is refused on write and
+//!   matches nothing on read.
+//! - The shard key leads the primary key: `(subject, id)`, `(organisation, id)`, or `(id)`. An index
+//!   on `id` serves a look-up by id alone, which is a declared fan-out. Ids are unique per table:
+//!   the writer checks it where the primary key does not.
+//! - A declared unique key is global, also when it lacks the shard key. (A distributed deployment
+//!   must declare unique keys that contain it.)
+//! - Declared columns are nullable in the table; `required` is checked by every write. So a field
+//!   can become optional without copying the table.
+//!
+//! # One way in
+//!
+//! Every change is a [`Commit`]: a closed list of writes, flow steps, events and audit records that
+//! becomes durable together or not at all. On `SQLite` one writer task groups waiting commits into
+//! one synced transaction, each behind its own savepoint; on `PostgreSQL` each is a transaction.
+//!
+//! # How to add a kernel table
+//!
+//! Add `migrations/{sqlite,postgres}/NNNN_<what>.sql` (same columns in both), list it in
+//! `migrate.rs`, and write its statements with `$1` placeholders, which both engines take.
+//!
+//! Deliberately absent: permissions and masks (the host decides and passes a [`RowFilter`]), a
+//! clock, ids, deletion.
+
+mod audit;
+mod backend;
+mod blobs;
+mod commit;
+mod ddl;
+mod error;
+mod migrate;
+mod outbox;
+mod plan;
+mod query;
+mod read;
+mod schema;
+mod store;
+mod value;
+mod write;
+mod writer;
+
+pub use audit::{AuditDraft, AuditFault, AuditFilter, AuditPage, AuditRecord};
+pub use blobs::{BlobError, BlobStore};
+pub use commit::{
+    By, Change, Commit, Committed, Expected, Idempotency, Idempotent, NewEvent, StepDraft, Written,
+};
+pub use error::{CommitError, PlanError, QueryError, StorageError};
+pub use outbox::{Due, Retry};
+pub use plan::Applied;
+pub use read::RowFilter;
+pub use schema::CollectionName;
+pub use store::{Engine, Store, StoreUrl};
+
+/// A record in wire form: system fields and declared fields side by side, absent values as null,
+/// each value in the canonical form of its kind ([`sdk_contract::kind`]).
+pub type Record = serde_json::Map<String, serde_json::Value>;

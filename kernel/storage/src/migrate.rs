@@ -1,0 +1,87 @@
+//! Brings the kernel's own tables up to date, forward only, and refuses a state it does not know.
+
+use crate::backend::{Conn, Engine, sql};
+use crate::{StorageError, backend};
+
+/// Number, name and text for each engine. Released files never change; a change is a new file.
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
+    1,
+    "kernel",
+    include_str!("../../../migrations/sqlite/0001_kernel.sql"),
+    include_str!("../../../migrations/postgres/0001_kernel.sql"),
+)];
+
+/// Only one node migrates at a time. The number is this table set's own.
+pub(crate) const LOCK_SCHEMA: i64 = 0x726f_6e67_0001;
+
+/// Runs what is missing inside the transaction that `conn` is in.
+pub(crate) async fn run(conn: &mut Conn<'_>) -> Result<(), StorageError> {
+    let migrating = StorageError::db("migrating the kernel's tables");
+    let engine = conn.engine();
+    if engine == Engine::Postgres {
+        conn.rows(sql(
+            "SELECT pg_advisory_xact_lock($1)",
+            [LOCK_SCHEMA.into()],
+        ))
+        .await
+        .map_err(&migrating)?;
+    }
+    conn.script(
+        "CREATE TABLE IF NOT EXISTS kernel__migrations \
+         (version bigint NOT NULL PRIMARY KEY, name text NOT NULL, digest text NOT NULL)",
+    )
+    .await
+    .map_err(&migrating)?;
+
+    let applied = conn
+        .rows(sql(
+            "SELECT version, name, digest FROM kernel__migrations ORDER BY version",
+            [],
+        ))
+        .await
+        .map_err(&migrating)?;
+    for row in &applied {
+        check(engine, row)?;
+    }
+    for &(version, name, sqlite, postgres) in MIGRATIONS.iter().skip(applied.len()) {
+        let text = if engine == Engine::Sqlite {
+            sqlite
+        } else {
+            postgres
+        };
+        conn.script(text).await.map_err(&migrating)?;
+        conn.execute(sql(
+            "INSERT INTO kernel__migrations (version, name, digest) VALUES ($1, $2, $3)",
+            [version.into(), name.into(), digest(text).into()],
+        ))
+        .await
+        .map_err(&migrating)?;
+        tracing::info!(version, name, "migrated the kernel's tables");
+    }
+    Ok(())
+}
+
+fn check(engine: Engine, row: &backend::Row) -> Result<(), StorageError> {
+    let (version, name, stored) = (row.number(0)?, row.string(1)?, row.string(2)?);
+    let Some((_, _, sqlite, postgres)) = MIGRATIONS.iter().find(|(v, ..)| *v == version) else {
+        return Err(StorageError::UnknownState(format!(
+            "it has migration {version} ({name}), which a newer build made"
+        )));
+    };
+    let text = if engine == Engine::Sqlite {
+        sqlite
+    } else {
+        postgres
+    };
+    if digest(text) == stored {
+        Ok(())
+    } else {
+        Err(StorageError::UnknownState(format!(
+            "its migration {version} ({name}) is not the one of this build"
+        )))
+    }
+}
+
+fn digest(text: &str) -> String {
+    kernel_crypto::sm3::digest(text.as_bytes()).to_string()
+}

@@ -1,0 +1,316 @@
+//! What must happen to the tables when a module declares something new. Pure.
+//!
+//! Only additions are carried out. Whatever could lose or reinterpret stored data is refused, with
+//! a sentence for the module's author; all reasons at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS, Shard};
+use sdk_contract::kind::Kind;
+
+use crate::schema::{Column, Index, Table};
+
+/// What [`crate::Store::apply`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// One sentence a step; empty when the tables were as declared.
+    pub steps: Vec<String>,
+    /// SM3 of the declaration's canonical JSON.
+    pub digest: String,
+}
+
+/// One change of the tables.
+#[derive(Debug)]
+pub(crate) enum Step {
+    CreateTable(Table),
+    AddColumn { table: String, column: Column },
+    CreateIndex { table: String, index: Index },
+    DropIndex { table: String, index: Index },
+}
+
+/// Longest name of a module, collection or field; a table's name joins two.
+const LONGEST_NAME: usize = 30;
+const LONGEST_FIELD: usize = 60;
+/// Table names the kernel's own migrations use.
+const RESERVED: [&str; 8] = [
+    "schema",
+    "migrations",
+    "outbox",
+    "idempotency",
+    "steps",
+    "audit",
+    "changes",
+    "checkpoints",
+];
+
+/// The steps from `old` (none before the first apply) to `new`, or why not.
+pub(crate) fn plan(old: Option<&ModuleDef>, new: &ModuleDef) -> Result<Vec<Step>, Vec<String>> {
+    let mut plan = Plan::default();
+    plan.check(new);
+    if !plan.refusals.is_empty() {
+        return Err(plan.refusals);
+    }
+    if let Some(old) = old {
+        plan.removed(old, new);
+    }
+    for collection in &new.collections {
+        match old.and_then(|o| o.collection(&collection.name)) {
+            Some(before) => plan.compare(&new.id, before, collection),
+            None => plan
+                .steps
+                .push(Step::CreateTable(Table::of(&new.id, collection))),
+        }
+    }
+    if plan.refusals.is_empty() {
+        Ok(plan.steps)
+    } else {
+        Err(plan.refusals)
+    }
+}
+
+#[derive(Default)]
+struct Plan {
+    steps: Vec<Step>,
+    refusals: Vec<String>,
+}
+
+impl Plan {
+    fn refuse(&mut self, sentence: String) {
+        self.refusals.push(sentence);
+    }
+
+    /// What a declaration must hold by itself.
+    fn check(&mut self, module: &ModuleDef) {
+        if !is_name(&module.id, '-', LONGEST_NAME) {
+            self.refuse(format!(
+                "'{}' is not a module id: lower-case letters, digits and dashes.",
+                module.id
+            ));
+        }
+        let mut tables = BTreeSet::new();
+        for collection in &module.collections {
+            let name = &collection.name;
+            if !is_name(&name.replace('-', "_"), '_', LONGEST_NAME) || name.contains("__") {
+                self.refuse(format!("'{name}' is not a collection name: lower-case letters, digits and single underscores, at most {LONGEST_NAME}."));
+            }
+            if !tables.insert(name.replace('-', "_")) {
+                self.refuse(format!("Collection {name} is declared twice."));
+            }
+            if module.id == "kernel" && RESERVED.contains(&name.as_str()) {
+                self.refuse(format!("Collection {name} of the kernel is reserved."));
+            }
+            self.check_fields(module, collection);
+        }
+    }
+
+    fn check_fields(&mut self, module: &ModuleDef, collection: &CollectionDef) {
+        let of = &collection.name;
+        let mut fields: BTreeMap<&str, Option<&FieldDef>> =
+            SYSTEM_FIELDS.iter().map(|name| (*name, None)).collect();
+        for field in &collection.fields {
+            let name = &field.name;
+            if !is_name(name, '_', LONGEST_FIELD) {
+                self.refuse(format!("'{name}' of {of} is not a field name: lower-case letters, digits and underscores."));
+            }
+            if fields.insert(name, Some(field)).is_some() {
+                self.refuse(format!(
+                    "Field {name} of {of} is declared twice or is a system field."
+                ));
+            }
+            match &field.kind {
+                Kind::Choice { of: choice } if module.choice(choice).is_none() => {
+                    self.refuse(format!(
+                        "Field {name} of {of} names the choice {choice}, which is not declared."
+                    ));
+                }
+                Kind::Ref { to } if !to.contains('.') && module.collection(to).is_none() => {
+                    self.refuse(format!(
+                        "Field {name} of {of} refers to {to}, which is not declared."
+                    ));
+                }
+                Kind::Decimal { scale, .. } if *scale > 18 => {
+                    self.refuse(format!(
+                        "Field {name} of {of} has more than 18 digits after the point."
+                    ));
+                }
+                _ => {}
+            }
+            if field.encrypted && (field.unique || field.search) {
+                self.refuse(format!(
+                    "Field {name} of {of} is encrypted, so it cannot be unique or searched."
+                ));
+            }
+            if field.unique && matches!(field.kind, Kind::Json) {
+                self.refuse(format!(
+                    "Field {name} of {of} is json, so it cannot be unique."
+                ));
+            }
+        }
+        for index in collection.indexes.iter().chain(&collection.unique) {
+            if index.is_empty() {
+                self.refuse(format!("An index of {of} names no field."));
+            }
+            for name in index {
+                match fields.get(name.as_str()) {
+                    None => self.refuse(format!(
+                        "An index of {of} names {name}, which is not a field."
+                    )),
+                    Some(Some(f)) if f.encrypted || matches!(f.kind, Kind::Json) => {
+                        self.refuse(format!(
+                            "An index of {of} names {name}, which is encrypted or json."
+                        ));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+
+    fn removed(&mut self, old: &ModuleDef, new: &ModuleDef) {
+        if old.id != new.id {
+            self.refuse(format!(
+                "The declaration of {} cannot follow that of {}.",
+                new.id, old.id
+            ));
+        }
+        for collection in &old.collections {
+            if new.collection(&collection.name).is_none() {
+                self.refuse(format!(
+                    "Collection {} is gone from the declaration, but its table may hold records.",
+                    collection.name
+                ));
+            }
+        }
+        for choice in &old.choices {
+            // A choice nobody uses any more may go; its fields are compared one by one.
+            let Some(now) = new.choice(&choice.name) else {
+                continue;
+            };
+            for option in &choice.options {
+                if !now.options.iter().any(|o| o.value == option.value) {
+                    self.refuse(format!(
+                        "Option {} is gone from the choice {}, but records may hold it.",
+                        option.value, choice.name
+                    ));
+                }
+            }
+        }
+    }
+
+    fn compare(&mut self, module: &str, old: &CollectionDef, new: &CollectionDef) {
+        let of = &new.name;
+        if old.shard != new.shard {
+            self.refuse(format!(
+                "Collection {of} changes its shard key from {} to {}; its rows would have to move.",
+                shard(old.shard),
+                shard(new.shard)
+            ));
+        }
+        for before in &old.fields {
+            match new.field(&before.name) {
+                Some(after) => self.compare_field(of, before, after),
+                None => self.refuse(format!(
+                    "Field {} is gone from {of}, but records may hold it. If it was renamed, keep the old name.",
+                    before.name
+                )),
+            }
+        }
+        let (was, is) = (Table::of(module, old), Table::of(module, new));
+        for field in new.fields.iter().filter(|f| old.field(&f.name).is_none()) {
+            if field.required {
+                self.refuse(format!(
+                    "Field {} is added to {of} as required, but records that exist have no value for it. Make it optional.",
+                    field.name
+                ));
+            } else if let Some(column) = is.column(&field.name) {
+                let step = Step::AddColumn {
+                    table: is.sql_name.clone(),
+                    column: column.clone(),
+                };
+                self.steps.push(step);
+            }
+        }
+        for index in was.indexes.iter().filter(|i| !is.indexes.contains(i)) {
+            self.steps.push(Step::DropIndex {
+                table: was.sql_name.clone(),
+                index: index.clone(),
+            });
+        }
+        for index in is.indexes.iter().filter(|i| !was.indexes.contains(i)) {
+            self.steps.push(Step::CreateIndex {
+                table: is.sql_name.clone(),
+                index: index.clone(),
+            });
+        }
+    }
+
+    fn compare_field(&mut self, of: &str, old: &FieldDef, new: &FieldDef) {
+        let name = &new.name;
+        if !same_meaning(&old.kind, &new.kind) {
+            self.refuse(format!(
+                "Field {name} of {of} changes its kind; stored values would change their meaning."
+            ));
+        }
+        if old.encrypted != new.encrypted {
+            self.refuse(format!("Field {name} of {of} changes whether it is encrypted; stored values would have to be rewritten."));
+        }
+        if new.required && !old.required {
+            self.refuse(format!(
+                "Field {name} of {of} becomes required, but records may have no value for it."
+            ));
+        }
+    }
+}
+
+/// Bounds may move: they are checked when a value is written, and stored values stay readable.
+fn same_meaning(old: &Kind, new: &Kind) -> bool {
+    match (old, new) {
+        (Kind::Text { .. }, Kind::Text { .. })
+        | (Kind::Integer { .. }, Kind::Integer { .. })
+        | (Kind::Money { .. }, Kind::Money { .. }) => true,
+        (Kind::Decimal { scale: a, .. }, Kind::Decimal { scale: b, .. }) => a == b,
+        _ => old == new,
+    }
+}
+
+const fn shard(shard: Shard) -> &'static str {
+    match shard {
+        Shard::Subject => "subject",
+        Shard::Organisation => "organisation",
+        Shard::Aggregate => "aggregate",
+        Shard::Reference => "reference",
+    }
+}
+
+fn is_name(name: &str, joint: char, longest: usize) -> bool {
+    name.len() <= longest
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == joint)
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CreateTable(table) => write!(f, "Create table {}.", table.sql_name),
+            Self::AddColumn { table, column } => {
+                write!(f, "Add column {} to {table}.", column.name)
+            }
+            Self::CreateIndex { table, index } => {
+                let unique = if index.unique { "unique " } else { "" };
+                write!(
+                    f,
+                    "Create {unique}index on {table} ({}).",
+                    index.fields.join(", ")
+                )
+            }
+            Self::DropIndex { table, index } => {
+                write!(f, "Drop index on {table} ({}).", index.fields.join(", "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! The store: opening, schemas, and the way of every change to the engine.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kernel_crypto::keys::KeyRing;
+use sdk_contract::def::ModuleDef;
+use sqlx::Connection as _;
+use tokio::sync::{Mutex, Notify};
+
+pub use crate::backend::Engine;
+use crate::backend::{Conn, Db};
+use crate::schema::Registry;
+use crate::write::{SchemaChange, Work};
+use crate::writer::Writer;
+use crate::{
+    Applied, Commit, CommitError, Committed, PlanError, StorageError, ddl, migrate, plan, value,
+    write,
+};
+
+/// How often a `PostgreSQL` transaction is tried that lost a deadlock or a serialisation race.
+const ATTEMPTS: u32 = 4;
+
+/// Where the data is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    Sqlite(PathBuf),
+    /// With the password; never log it.
+    Postgres(String),
+}
+
+impl FromStr for StoreUrl {
+    type Err = StorageError;
+
+    /// Reads `sqlite:PATH` or `postgres://…`.
+    fn from_str(s: &str) -> Result<Self, StorageError> {
+        if s.starts_with("postgres://") || s.starts_with("postgresql://") {
+            return Ok(Self::Postgres(s.to_owned()));
+        }
+        match s
+            .strip_prefix("sqlite:")
+            .map(|p| p.strip_prefix("//").unwrap_or(p))
+        {
+            Some(path) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            _ => Err(StorageError::Address),
+        }
+    }
+}
+
+impl std::fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(_) => f.write_str("postgres://…"),
+        }
+    }
+}
+
+/// An open store. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    /// On `SQLite` only: the one connection that writes.
+    writer: Option<Writer>,
+    shared: Arc<Shared>,
+    /// One schema change at a time.
+    applying: Mutex<()>,
+}
+
+/// What statements need besides a connection.
+pub(crate) struct Shared {
+    pub(crate) keys: Arc<KeyRing>,
+    registry: RwLock<Arc<Registry>>,
+    wake: Notify,
+}
+
+impl Shared {
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, module: &ModuleDef) {
+        let mut registry = self
+            .registry
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut next = Registry::clone(&registry);
+        next.put(module);
+        *registry = Arc::new(next);
+    }
+
+    /// Tells the relay that there may be events.
+    pub(crate) fn after(&self, work: &Work) {
+        if matches!(work, Work::Commit(c) if !c.events.is_empty()) {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl Store {
+    /// Opens the database, makes it if absent (`SQLite`), and brings the kernel's tables up to
+    /// date. Must be called inside a tokio runtime.
+    pub async fn open(url: &StoreUrl, keys: Arc<KeyRing>) -> Result<Self, StorageError> {
+        let shared = Arc::new(Shared {
+            keys,
+            registry: RwLock::default(),
+            wake: Notify::new(),
+        });
+        let migrating = StorageError::db("migrating the kernel's tables");
+        let (db, writer) = match url {
+            StoreUrl::Sqlite(path) => {
+                let (mut conn, db) = Db::sqlite(path).await?;
+                let mut tx = conn
+                    .begin_with("BEGIN IMMEDIATE")
+                    .await
+                    .map_err(&migrating)?;
+                migrate::run(&mut Conn::Lite(&mut tx)).await?;
+                tx.commit().await.map_err(&migrating)?;
+                (db, Some(Writer::start(conn, Arc::clone(&shared))))
+            }
+            StoreUrl::Postgres(url) => {
+                let db = Db::postgres(url).await?;
+                if let Db::Pg(pool) = &db {
+                    let mut tx = pool.begin().await.map_err(&migrating)?;
+                    migrate::run(&mut Conn::Pg(&mut tx)).await?;
+                    tx.commit().await.map_err(&migrating)?;
+                }
+                (db, None)
+            }
+        };
+        let store = Self {
+            inner: Arc::new(Inner {
+                db,
+                writer,
+                shared,
+                applying: Mutex::default(),
+            }),
+        };
+        store.refresh().await?;
+        Ok(store)
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.inner.db.engine()
+    }
+
+    /// Finishes the commits already handed over, then closes all connections.
+    pub async fn close(&self) {
+        if let Some(writer) = &self.inner.writer {
+            writer.close().await;
+        }
+        self.inner.db.close().await;
+    }
+
+    /// Learns the schemas that other nodes have applied.
+    pub async fn refresh(&self) -> Result<(), StorageError> {
+        let rows = self
+            .fixed(
+                "SELECT module, document FROM kernel__schema",
+                vec![],
+                "reading the schemas",
+            )
+            .await?;
+        for row in rows {
+            self.inner
+                .shared
+                .put(&document(&row.string(0)?, &row.string(1)?)?);
+        }
+        Ok(())
+    }
+
+    /// What a module last declared here.
+    pub async fn declared(&self, module: &str) -> Result<Option<ModuleDef>, StorageError> {
+        Ok(self.stored(module).await?.map(|(def, _)| def))
+    }
+
+    async fn stored(&self, module: &str) -> Result<Option<(ModuleDef, String)>, StorageError> {
+        let rows = self
+            .fixed(
+                "SELECT document, digest FROM kernel__schema WHERE module = $1",
+                vec![module.into()],
+                "reading a schema",
+            )
+            .await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        Ok(Some((document(module, &row.string(0)?)?, row.string(1)?)))
+    }
+
+    /// Makes the tables what `module` declares, or refuses with every reason. `now` is in
+    /// microseconds since 1970, UTC. Applying the same declaration again changes nothing.
+    pub async fn apply(&self, module: &ModuleDef, now: i64) -> Result<Applied, PlanError> {
+        let _one = self.inner.applying.lock().await;
+        let (old, was) = self.stored(&module.id).await?.unzip();
+        let steps = plan::plan(old.as_ref(), module).map_err(PlanError::Refused)?;
+        let document = serde_json::to_value(module)
+            .map_err(|e| StorageError::Damaged(format!("a declaration: {e}")))?;
+        let document = value::canonical(&document);
+        let digest = kernel_crypto::sm3::digest(document.as_bytes()).to_string();
+        if was.as_ref() != Some(&digest) {
+            let statements = steps
+                .iter()
+                .flat_map(|s| ddl::statements(self.engine(), s))
+                .collect();
+            let change = SchemaChange {
+                module: module.id.clone(),
+                document,
+                digest: digest.clone(),
+                was,
+                statements,
+                at: now,
+            };
+            match self.submit(Work::Schema(change)).await {
+                Ok(_) => {}
+                Err(CommitError::Storage(e)) if e.is_unique_violation() => {
+                    return Err(PlanError::Refused(vec![
+                        "A new unique key cannot be made: records that exist have equal values."
+                            .to_owned(),
+                    ]));
+                }
+                Err(CommitError::Storage(e)) => return Err(e.into()),
+                Err(e) => return Err(StorageError::Damaged(e.to_string()).into()),
+            }
+            tracing::info!(
+                module = module.id,
+                steps = steps.len(),
+                "applied a declaration"
+            );
+        }
+        self.inner.shared.put(module);
+        Ok(Applied {
+            steps: steps.iter().map(ToString::to_string).collect(),
+            digest,
+        })
+    }
+
+    /// Makes everything in `commit` durable at once, or nothing.
+    pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
+        self.submit(Work::Commit(Box::new(commit))).await
+    }
+
+    /// Woken, coalesced, after commits that had events.
+    pub fn wake(&self) -> &Notify {
+        &self.inner.shared.wake
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.inner.shared.keys
+    }
+
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.inner.shared.registry()
+    }
+
+    /// The one way of a change to the engine.
+    pub(crate) async fn submit(&self, work: Work) -> Result<Committed, CommitError> {
+        match (&self.inner.writer, &self.inner.db) {
+            (Some(writer), _) => writer.submit(work).await,
+            (None, Db::Pg(pool)) => self.transaction(pool, &work).await,
+            (None, Db::Lite(_)) => Err(StorageError::Closed.into()),
+        }
+    }
+
+    async fn transaction(
+        &self,
+        pool: &sqlx::PgPool,
+        work: &Work,
+    ) -> Result<Committed, CommitError> {
+        if pool.is_closed() {
+            return Err(StorageError::Closed.into());
+        }
+        let mut attempt = 1;
+        loop {
+            let mut tx = pool
+                .begin()
+                .await
+                .map_err(StorageError::db("beginning a transaction"))?;
+            match write::run(&mut Conn::Pg(&mut tx), &self.inner.shared, work).await {
+                Ok(done) => {
+                    tx.commit().await.map_err(StorageError::db("committing"))?;
+                    self.inner.shared.after(work);
+                    return Ok(done);
+                }
+                Err(CommitError::Storage(e)) if attempt < ATTEMPTS && lost_a_race(work, &e) => {
+                    tx.rollback()
+                        .await
+                        .map_err(StorageError::db("rolling back"))?;
+                    attempt += 1;
+                }
+                Err(e) => {
+                    tx.rollback()
+                        .await
+                        .map_err(StorageError::db("rolling back"))?;
+                    return Err(e);
+                }
+            }
+        }
+    }
+}
+
+/// Deadlock, serialisation failure, or a number in one of the kernel's own tables that another
+/// commit took first (a collection's own conflicts never get here): running the same closed list
+/// again is safe and may succeed.
+fn lost_a_race(work: &Work, error: &StorageError) -> bool {
+    let StorageError::Database { source, .. } = error else {
+        return false;
+    };
+    let code = source
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    match code.as_deref() {
+        Some("40P01" | "40001") => true,
+        Some("23505") => matches!(work, Work::Commit(_)),
+        _ => false,
+    }
+}
+
+fn document(module: &str, text: &str) -> Result<ModuleDef, StorageError> {
+    serde_json::from_str(text)
+        .map_err(|e| StorageError::UnknownState(format!("the declaration of {module}: {e}")))
+}

@@ -1,0 +1,139 @@
+//! Values on their way between wire form and columns.
+
+use sdk_contract::scalar::{Date, Timestamp, parse_scaled, print_scaled};
+use sea_query::Value;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::StorageError;
+use crate::backend::Row;
+use crate::schema::{Column, Storage, Table};
+use kernel_crypto::keys::{KeyRing, SealKey};
+
+/// Longest text a filter or a text column takes, in bytes. Kinds bound fields far below.
+const LONGEST_TEXT: usize = 1 << 20;
+
+/// The column value of a wire value; `None` when it is not of that shape. Null is a typed null.
+/// Sealed columns are not made here but by [`seal`].
+pub(crate) fn bind(storage: Storage, json: &Json) -> Option<Value> {
+    let null = json.is_null();
+    let value = match storage {
+        Storage::Uuid if null => Value::Uuid(None),
+        Storage::Uuid => Value::Uuid(Some(uuid(json.as_str()?)?)),
+        Storage::Text | Storage::Date | Storage::Json if null => Value::String(None),
+        Storage::Text => text(json.as_str()?)?,
+        Storage::Date => text(&json.as_str()?.parse::<Date>().ok()?.to_string())?,
+        Storage::Json => Value::String(Some(canonical(json))),
+        Storage::Integer | Storage::Scaled(_) | Storage::Datetime if null => Value::BigInt(None),
+        Storage::Integer => Value::BigInt(Some(json.as_i64()?)),
+        Storage::Scaled(scale) => Value::BigInt(Some(parse_scaled(json.as_str()?, scale)?)),
+        Storage::Datetime => {
+            Value::BigInt(Some(json.as_str()?.parse::<Timestamp>().ok()?.micros()))
+        }
+        Storage::Bool if null => Value::Bool(None),
+        Storage::Bool => Value::Bool(Some(json.as_bool()?)),
+        Storage::Sealed if null => Value::Bytes(None),
+        Storage::Sealed => return None,
+    };
+    Some(value)
+}
+
+/// A UUID in any of its spellings.
+pub(crate) fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::parse_str(text).ok()
+}
+
+/// The one spelling that is stored and answered with: lower case, hyphenated.
+pub(crate) fn canonical_id(text: &str) -> Option<String> {
+    uuid(text).map(|u| u.to_string())
+}
+
+fn text(s: &str) -> Option<Value> {
+    // PostgreSQL has no NUL in text; SQLite would cut there in places.
+    (s.len() <= LONGEST_TEXT && !s.contains('\0')).then(|| Value::String(Some(s.to_owned())))
+}
+
+pub(crate) fn canonical(json: &Json) -> String {
+    String::from_utf8_lossy(&kernel_crypto::canonical::to_vec(json)).into_owned()
+}
+
+/// The wire value of column `index` of a row.
+pub(crate) fn read(storage: Storage, row: &Row, index: usize) -> Result<Json, StorageError> {
+    let json = match storage {
+        Storage::Uuid => row.uuid(index)?.map(Json::from),
+        Storage::Text | Storage::Date => row.text(index)?.map(Json::from),
+        Storage::Integer => row.integer(index)?.map(Json::from),
+        Storage::Scaled(scale) => row.integer(index)?.map(|n| print_scaled(n, scale).into()),
+        Storage::Datetime => row
+            .integer(index)?
+            .map(|n| Timestamp::from_micros(n).to_string().into()),
+        Storage::Bool => row.boolean(index)?.map(Json::from),
+        Storage::Json => row.text(index)?.map(|s| parse(&s)).transpose()?,
+        Storage::Sealed => return Err(StorageError::Damaged("a sealed value read plainly".into())),
+    };
+    Ok(json.unwrap_or(Json::Null))
+}
+
+/// JSON that the store itself wrote.
+pub(crate) fn parse(text: &str) -> Result<Json, StorageError> {
+    serde_json::from_str(text).map_err(|e| StorageError::Damaged(format!("stored JSON: {e}")))
+}
+
+/// A row that was selected with all of the table's columns in order, as a record.
+pub(crate) fn record(
+    keys: &KeyRing,
+    table: &Table,
+    row: &Row,
+) -> Result<crate::Record, StorageError> {
+    let mut record = crate::Record::new();
+    let mut id = String::new();
+    for (index, column) in table.columns.iter().enumerate() {
+        let value = match column.storage {
+            Storage::Sealed => match row.bytes(index)? {
+                // The id is the first column, so it is known here.
+                Some(sealed) => open(keys, table, column, &id, &sealed)?,
+                None => Json::Null,
+            },
+            storage => read(storage, row, index)?,
+        };
+        if index == 0 {
+            value.as_str().unwrap_or_default().clone_into(&mut id);
+        }
+        record.insert(column.name.clone(), value);
+    }
+    Ok(record)
+}
+
+/// Binds ciphertext to its table, column and row, so that it opens nowhere else.
+fn place(table: &Table, column: &Column, id: &str) -> Vec<u8> {
+    format!("field\0{}\0{}\0{id}", table.sql_name, column.name).into_bytes()
+}
+
+/// The column value of an encrypted field.
+pub(crate) fn seal(
+    keys: &KeyRing,
+    table: &Table,
+    column: &Column,
+    id: &str,
+    json: &Json,
+) -> Result<Value, StorageError> {
+    let plain = kernel_crypto::canonical::to_vec(json);
+    let sealed = keys
+        .seal(SealKey::Field, &place(table, column, id), &plain)
+        .map_err(StorageError::Seal)?;
+    Ok(Value::Bytes(Some(sealed)))
+}
+
+fn open(
+    keys: &KeyRing,
+    table: &Table,
+    column: &Column,
+    id: &str,
+    sealed: &[u8],
+) -> Result<Json, StorageError> {
+    let plain = keys
+        .open(SealKey::Field, &place(table, column, id), sealed)
+        .map_err(StorageError::Open)?;
+    serde_json::from_slice(&plain)
+        .map_err(|e| StorageError::Damaged(format!("an opened field: {e}")))
+}

@@ -1,0 +1,391 @@
+//! What happens inside a transaction: the only place that changes data.
+
+mod records;
+
+use std::sync::Arc;
+
+use sdk_contract::call::Write;
+use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
+use serde_json::Value as Json;
+
+use self::records::invalid;
+use crate::backend::{Conn, Engine, built, sql};
+use crate::schema::{CollectionName, Registry, Table};
+use crate::store::Shared;
+use crate::{
+    AuditDraft, Commit, CommitError, Committed, Expected, Idempotency, Record, Retry, StepDraft,
+    StorageError, Written, audit, migrate, outbox, query, value,
+};
+
+/// The closed list of what can be asked of the writer.
+pub(crate) enum Work {
+    Commit(Box<Commit>),
+    Audit(Vec<AuditDraft>),
+    Checkpoint(i64),
+    Delivered { id: String, at: i64 },
+    Undelivered { id: String, retry: Retry },
+    Schema(SchemaChange),
+}
+
+pub(crate) struct SchemaChange {
+    pub(crate) module: String,
+    pub(crate) document: String,
+    pub(crate) digest: String,
+    /// Digest of the declaration the statements start from.
+    pub(crate) was: Option<String>,
+    pub(crate) statements: Vec<String>,
+    pub(crate) at: i64,
+}
+
+/// Runs one piece of work inside the transaction (or savepoint) that `conn` is in. On an error
+/// the caller rolls back to where it began.
+pub(crate) async fn run(
+    conn: &mut Conn<'_>,
+    shared: &Shared,
+    work: &Work,
+) -> Result<Committed, CommitError> {
+    let mut done = Committed::default();
+    match work {
+        Work::Commit(commit) => return Run::new(conn, shared, commit).commit().await,
+        Work::Audit(drafts) => {
+            lock(conn, audit::LOCK_CHAIN).await?;
+            done.audit = audit::append(conn, drafts).await?;
+        }
+        Work::Checkpoint(at) => {
+            lock(conn, audit::LOCK_CHAIN).await?;
+            done.audit = audit::checkpoint(conn, shared, *at).await?;
+        }
+        Work::Delivered { id, at } => outbox::delivered(conn, id, *at).await?,
+        Work::Undelivered { id, retry } => outbox::undelivered(conn, id, *retry).await?,
+        Work::Schema(change) => schema(conn, change).await?,
+    }
+    Ok(done)
+}
+
+/// Held until the transaction ends. `SQLite` has one writer anyway.
+async fn lock(conn: &mut Conn<'_>, number: i64) -> Result<(), StorageError> {
+    if conn.engine() == Engine::Postgres {
+        conn.rows(sql("SELECT pg_advisory_xact_lock($1)", [number.into()]))
+            .await
+            .map_err(StorageError::db("waiting for the turn to write"))?;
+    }
+    Ok(())
+}
+
+async fn schema(conn: &mut Conn<'_>, change: &SchemaChange) -> Result<(), StorageError> {
+    lock(conn, migrate::LOCK_SCHEMA).await?;
+    let changing = StorageError::db("changing a module's tables");
+    let now = conn
+        .row(sql(
+            "SELECT digest FROM kernel__schema WHERE module = $1",
+            [change.module.as_str().into()],
+        ))
+        .await
+        .map_err(&changing)?;
+    if now.map(|row| row.string(0)).transpose()? != change.was {
+        return Err(StorageError::UnknownState(format!(
+            "another node changed the tables of {} meanwhile",
+            change.module
+        )));
+    }
+    for statement in &change.statements {
+        conn.execute(built(statement.clone(), Vec::new()))
+            .await
+            .map_err(&changing)?;
+    }
+    conn.execute(sql(
+        "INSERT INTO kernel__schema (module, document, digest, applied_at) \
+         VALUES ($1, $2, $3, $4) ON CONFLICT (module) DO UPDATE SET \
+         document = excluded.document, digest = excluded.digest, applied_at = excluded.applied_at",
+        [
+            change.module.as_str().into(),
+            change.document.as_str().into(),
+            change.digest.as_str().into(),
+            change.at.into(),
+        ],
+    ))
+    .await
+    .map(drop)
+    .map_err(&changing)
+}
+
+/// One commit on its way.
+struct Run<'a, 'c> {
+    conn: &'a mut Conn<'c>,
+    shared: &'a Shared,
+    registry: Arc<Registry>,
+    commit: &'a Commit,
+    /// References written so far; checked last, so that writes may come in any order.
+    references: Vec<Reference>,
+    done: Committed,
+}
+
+struct Reference {
+    from: CollectionName,
+    field: String,
+    to: CollectionName,
+    id: String,
+}
+
+impl<'a, 'c> Run<'a, 'c> {
+    fn new(conn: &'a mut Conn<'c>, shared: &'a Shared, commit: &'a Commit) -> Self {
+        let registry = shared.registry();
+        let done = Committed::default();
+        Self {
+            conn,
+            shared,
+            registry,
+            commit,
+            references: Vec::new(),
+            done,
+        }
+    }
+
+    async fn commit(mut self) -> Result<Committed, CommitError> {
+        let commit = self.commit;
+        if let Some(key) = &commit.idempotency
+            && let Some(reply) = self.claim(key).await?
+        {
+            self.done.replayed = Some(reply);
+            return Ok(self.done);
+        }
+        for expected in &commit.expected {
+            self.expect(expected).await?;
+        }
+        for write in &commit.writes {
+            self.write(&commit.module, write).await?;
+        }
+        for (module, write) in &commit.others {
+            self.write(module, write).await?;
+        }
+        self.check_references().await?;
+        for step in &commit.steps {
+            self.step(step).await?;
+        }
+        // Last, because from here to the end of the transaction others wait.
+        if !commit.events.is_empty() || !commit.audit.is_empty() {
+            lock(self.conn, audit::LOCK_CHAIN).await?;
+        }
+        if !commit.events.is_empty() {
+            outbox::append(self.conn, &commit.module, commit.at, &commit.events).await?;
+        }
+        if !commit.audit.is_empty() {
+            self.done.audit = audit::append(self.conn, &commit.audit).await?;
+        }
+        Ok(self.done)
+    }
+
+    /// Takes the idempotency key, or returns the reply of the commit that has it. Of two parallel
+    /// commits the second waits here for the first.
+    async fn claim(&mut self, key: &Idempotency) -> Result<Option<Json>, CommitError> {
+        let claiming = StorageError::db("claiming an idempotency key");
+        let user = self.commit.by.user.as_str();
+        let new = self
+            .conn
+            .execute(sql(
+                "INSERT INTO kernel__idempotency (user_id, key, digest, reply, at) \
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id, key) DO NOTHING",
+                [
+                    user.into(),
+                    key.key.as_str().into(),
+                    key.digest.as_str().into(),
+                    value::canonical(&key.reply).into(),
+                    self.commit.at.into(),
+                ],
+            ))
+            .await
+            .map_err(&claiming)?;
+        if new > 0 {
+            return Ok(None);
+        }
+        let row = self
+            .conn
+            .row(sql(
+                "SELECT digest, reply FROM kernel__idempotency WHERE user_id = $1 AND key = $2",
+                [user.into(), key.key.as_str().into()],
+            ))
+            .await
+            .map_err(&claiming)?
+            .ok_or_else(|| StorageError::Damaged("an idempotency key vanished".into()))?;
+        if row.string(0)? != key.digest {
+            return Err(CommitError::KeyReused);
+        }
+        Ok(Some(value::parse(&row.string(1)?)?))
+    }
+
+    async fn expect(&mut self, expected: &Expected) -> Result<(), CommitError> {
+        let table = self.table(&expected.collection)?;
+        let (_, now) = self.current(&table, &expected.id).await?;
+        match now.get(&expected.field) {
+            Some(value) if *value == expected.value => Ok(()),
+            Some(value) => Err(CommitError::Unexpected {
+                collection: table.name.clone(),
+                id: expected.id.clone(),
+                field: expected.field.clone(),
+                now: Box::new(value.clone()),
+            }),
+            None => Err(invalid(&table, &expected.field, "is not a field")),
+        }
+    }
+
+    fn table(&self, name: &CollectionName) -> Result<Arc<Table>, CommitError> {
+        self.registry
+            .table(name)
+            .ok_or_else(|| CommitError::UnknownCollection(name.to_string()))
+    }
+
+    /// The record as it stands, held against other writers until the transaction ends.
+    async fn current(&mut self, table: &Table, id: &str) -> Result<(String, Record), CommitError> {
+        let not_found = || CommitError::NotFound {
+            collection: table.name.clone(),
+            id: id.to_owned(),
+        };
+        let uuid = value::uuid(id).ok_or_else(not_found)?;
+        let statement = {
+            let mut select = query::select(table);
+            select.and_where(is("id", sea_query::Value::Uuid(Some(uuid))));
+            if self.conn.engine() == Engine::Postgres {
+                select.lock_exclusive();
+            }
+            self.conn.engine().build(&select)
+        };
+        let row = self
+            .conn
+            .row(statement)
+            .await
+            .map_err(StorageError::db("reading a record to change"))?
+            .ok_or_else(not_found)?;
+        Ok((
+            uuid.to_string(),
+            value::record(&self.shared.keys, table, &row)?,
+        ))
+    }
+
+    async fn write(&mut self, module: &str, write: &Write) -> Result<(), CommitError> {
+        let (Write::Insert { collection, .. } | Write::Update { collection, .. }) = write;
+        let name = CollectionName::within(module, collection);
+        if name.module != module {
+            return Err(CommitError::UnknownCollection(name.to_string()));
+        }
+        let table = self.table(&name)?;
+        match write {
+            Write::Insert {
+                id,
+                subject,
+                organisation,
+                district,
+                values,
+                ..
+            } => {
+                let owner = [
+                    ("subject", subject),
+                    ("organisation", organisation),
+                    ("district", district),
+                ];
+                self.insert(&table, id, owner, values).await
+            }
+            Write::Update {
+                id,
+                revision,
+                values,
+                ..
+            } => self.update(&table, id, *revision, values).await,
+        }
+    }
+
+    fn wrote(&mut self, table: &Table, id: String, revision: i64) {
+        self.done.written.push(Written {
+            collection: table.name.clone(),
+            id,
+            revision,
+        });
+    }
+
+    async fn exists(&mut self, table: &str, id: &str) -> Result<bool, StorageError> {
+        let statement = {
+            let mut select = Statement::select();
+            select
+                .column(Alias::new("revision"))
+                .from(Alias::new(table))
+                .and_where(is("id", sea_query::Value::Uuid(value::uuid(id))));
+            self.conn.engine().build(&select)
+        };
+        let row = self.conn.row(statement).await;
+        Ok(row
+            .map_err(StorageError::db("looking for a record"))?
+            .is_some())
+    }
+
+    async fn check_references(&mut self) -> Result<(), CommitError> {
+        for reference in std::mem::take(&mut self.references) {
+            let found = match self.registry.table(&reference.to) {
+                Some(table) => self.exists(&table.sql_name, &reference.id).await?,
+                None => false,
+            };
+            if !found {
+                return Err(CommitError::BadReference {
+                    collection: reference.from,
+                    field: reference.field,
+                    to: reference.to.to_string(),
+                    id: reference.id,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &StepDraft) -> Result<(), CommitError> {
+        let name = CollectionName::within(&self.commit.module, &step.collection);
+        let table = self.table(&name)?;
+        let not_found = || CommitError::NotFound {
+            collection: name.clone(),
+            id: step.id.clone(),
+        };
+        let id = value::canonical_id(&step.id).ok_or_else(not_found)?;
+        if !self.exists(&table.sql_name, &id).await? {
+            return Err(not_found());
+        }
+        let adding = StorageError::db("adding a step");
+        let (collection, by) = (name.to_string(), &self.commit.by);
+        let last = self
+            .conn
+            .row(sql(
+                "SELECT COALESCE(MAX(number), 0) FROM kernel__steps \
+                 WHERE collection = $1 AND record = $2",
+                [collection.as_str().into(), id.as_str().into()],
+            ))
+            .await
+            .map_err(&adding)?;
+        let number = last
+            .map(|r| r.number(0))
+            .transpose()?
+            .unwrap_or(0)
+            .saturating_add(1);
+        self.conn
+            .execute(sql(
+                "INSERT INTO kernel__steps (collection, record, number, action, from_state, \
+                 to_state, at, by_user, by_name, organisation, note) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                [
+                    collection.into(),
+                    id.into(),
+                    number.into(),
+                    step.action.as_str().into(),
+                    step.from.clone().into(),
+                    step.to.as_str().into(),
+                    self.commit.at.into(),
+                    by.user.as_str().into(),
+                    by.name.as_str().into(),
+                    by.organisation.clone().into(),
+                    step.note.clone().into(),
+                ],
+            ))
+            .await
+            .map_err(&adding)?;
+        Ok(())
+    }
+}
+
+fn is(column: &'static str, value: sea_query::Value) -> Expr {
+    Expr::col(Alias::new(column)).eq(Expr::val(value))
+}

@@ -1,0 +1,273 @@
+//! Inserts and updates of records: values checked, bound, sealed, and kept for the history.
+
+use sea_query::{Alias, Expr, Query as Statement};
+use serde_json::{Map, Value as Json};
+
+use super::{Reference, Run, is};
+use crate::backend::sql;
+use crate::schema::{Column, Storage, Table};
+use crate::{CommitError, Record, StorageError, value};
+
+impl Run<'_, '_> {
+    pub(super) async fn insert(
+        &mut self,
+        table: &Table,
+        id: &str,
+        owner: [(&str, &Option<String>); 3],
+        values: &Map<String, Json>,
+    ) -> Result<(), CommitError> {
+        let id = value::canonical_id(id).ok_or_else(|| invalid(table, "id", "is not a UUID"))?;
+        for field in values.keys() {
+            declared(table, field)?;
+        }
+        let by = Json::from(self.commit.by.user.as_str());
+        let at = sea_query::Value::BigInt(Some(self.commit.at));
+        let mut columns = Vec::with_capacity(table.columns.len());
+        let mut bound = Vec::with_capacity(table.columns.len());
+        for column in &table.columns {
+            let value = match column.name.as_str() {
+                "id" => self.bind(table, column, &id, &Json::from(id.as_str()))?,
+                "revision" => 1_i64.into(),
+                "created_at" | "updated_at" => at.clone(),
+                "created_by" | "updated_by" => self.bind(table, column, &id, &by)?,
+                name if column.system => {
+                    let given = owner
+                        .iter()
+                        .find(|(n, _)| *n == name)
+                        .and_then(|(_, v)| v.as_ref());
+                    if given.is_none() && table.shard_column() == Some(name) {
+                        return Err(invalid(
+                            table,
+                            name,
+                            "is the shard key, so it must be given",
+                        ));
+                    }
+                    let json = given.map_or(Json::Null, |s| s.as_str().into());
+                    self.bind(table, column, &id, &json)?
+                }
+                name => {
+                    let json = values.get(name).unwrap_or(&Json::Null);
+                    self.bind(table, column, &id, json)?
+                }
+            };
+            columns.push(Alias::new(&column.name));
+            bound.push(value);
+        }
+        if table.shard_column().is_some() && self.exists(&table.sql_name, &id).await? {
+            return Err(CommitError::Conflict {
+                collection: table.name.clone(),
+                fields: vec!["id".into()],
+            });
+        }
+        let statement = {
+            let mut insert = Statement::insert();
+            insert
+                .into_table(Alias::new(&table.sql_name))
+                .columns(columns);
+            let bound = bound.into_iter().map(Expr::val);
+            insert
+                .values(bound)
+                .map_err(|e| StorageError::Damaged(e.to_string()))?;
+            self.conn.engine().build(&insert)
+        };
+        self.conn
+            .execute(statement)
+            .await
+            .map_err(|e| conflict(table, e))?;
+        if table.audited {
+            let after = visible(table, values);
+            self.keep(table, &id, 1, (None, after)).await?;
+        }
+        self.wrote(table, id, 1);
+        Ok(())
+    }
+
+    pub(super) async fn update(
+        &mut self,
+        table: &Table,
+        id: &str,
+        revision: i64,
+        values: &Map<String, Json>,
+    ) -> Result<(), CommitError> {
+        let (id, now) = self.current(table, id).await?;
+        if now.get("revision").and_then(Json::as_i64) != Some(revision) {
+            let now = Box::new(now);
+            return Err(CommitError::Stale {
+                collection: table.name.clone(),
+                id,
+                now,
+            });
+        }
+        let next = revision.saturating_add(1);
+        let mut update = vec![
+            (Alias::new("revision"), Expr::val(next)),
+            (Alias::new("updated_at"), Expr::val(self.commit.at)),
+            (
+                Alias::new("updated_by"),
+                Expr::val(self.commit.by.user.as_str()),
+            ),
+        ];
+        let (mut before, mut after) = (Record::new(), Record::new());
+        for (field, json) in values {
+            let column = declared(table, field)?;
+            let was = now.get(field).unwrap_or(&Json::Null);
+            if was == json {
+                continue;
+            }
+            if column.frozen {
+                return Err(invalid(table, field, "is set once and never changed"));
+            }
+            let value = self.bind(table, column, &id, json)?;
+            update.push((Alias::new(field), Expr::val(value)));
+            before.insert(field.clone(), was.clone());
+            after.insert(field.clone(), json.clone());
+        }
+        let statement = {
+            let mut statement = Statement::update();
+            statement.table(Alias::new(&table.sql_name)).values(update);
+            // The shard key goes along, so that the statement reaches one shard.
+            for name in ["id"].into_iter().chain(table.shard_column()) {
+                let bound = now
+                    .get(name)
+                    .and_then(|json| value::bind(Storage::Uuid, json));
+                statement.and_where(is(name, bound.unwrap_or(sea_query::Value::Uuid(None))));
+            }
+            statement.and_where(is("revision", revision.into()));
+            self.conn.engine().build(&statement)
+        };
+        let touched = self
+            .conn
+            .execute(statement)
+            .await
+            .map_err(|e| conflict(table, e))?;
+        if touched != 1 {
+            return Err(StorageError::Damaged(format!("{touched} rows of one record")).into());
+        }
+        if table.audited {
+            let change = (Some(visible(table, &before)), visible(table, &after));
+            self.keep(table, &id, next, change).await?;
+        }
+        self.wrote(table, id, next);
+        Ok(())
+    }
+
+    /// The column value of a wire value, with its references noted.
+    fn bind(
+        &mut self,
+        table: &Table,
+        column: &Column,
+        id: &str,
+        json: &Json,
+    ) -> Result<sea_query::Value, CommitError> {
+        if json.is_null() && column.required {
+            return Err(invalid(table, &column.name, "is required"));
+        }
+        let value = value::bind(column.wire, json)
+            .ok_or_else(|| invalid(table, &column.name, "is not of its kind"))?;
+        if let (Some(to), Some(id)) = (&column.refers, json.as_str()) {
+            self.references.push(Reference {
+                from: table.name.clone(),
+                field: column.name.clone(),
+                to: to.clone(),
+                id: id.to_owned(),
+            });
+        }
+        match column.storage {
+            Storage::Sealed if json.is_null() => Ok(sea_query::Value::Bytes(None)),
+            Storage::Sealed => Ok(value::seal(&self.shared.keys, table, column, id, json)?),
+            _ => Ok(value),
+        }
+    }
+
+    /// Keeps a change of an audited collection: the fields before and after.
+    async fn keep(
+        &mut self,
+        table: &Table,
+        id: &str,
+        revision: i64,
+        (before, after): (Option<Record>, Record),
+    ) -> Result<(), StorageError> {
+        self.conn
+            .execute(sql(
+                "INSERT INTO kernel__changes \
+                 (collection, record, revision, at, by_user, before, after) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                [
+                    table.name.to_string().into(),
+                    id.into(),
+                    revision.into(),
+                    self.commit.at.into(),
+                    self.commit.by.user.as_str().into(),
+                    before.map(|b| value::canonical(&Json::Object(b))).into(),
+                    value::canonical(&Json::Object(after)).into(),
+                ],
+            ))
+            .await
+            .map(drop)
+            .map_err(StorageError::db("keeping a change"))
+    }
+}
+
+pub(super) fn invalid(table: &Table, field: &str, why: &'static str) -> CommitError {
+    CommitError::Invalid {
+        collection: table.name.clone(),
+        field: field.to_owned(),
+        why,
+    }
+}
+
+/// A field that a write may name.
+fn declared<'t>(table: &'t Table, field: &str) -> Result<&'t Column, CommitError> {
+    match table.column(field) {
+        Some(column) if column.system => Err(invalid(table, field, "is set by the store alone")),
+        Some(column) => Ok(column),
+        None => Err(invalid(table, field, "is not a field")),
+    }
+}
+
+/// What the history may show: nothing encrypted.
+fn visible(table: &Table, values: &Map<String, Json>) -> Record {
+    let shown = |field: &str| {
+        table
+            .column(field)
+            .is_some_and(|c| c.storage != Storage::Sealed)
+    };
+    values
+        .iter()
+        .filter(|(f, _)| shown(f))
+        .map(|(f, v)| (f.clone(), v.clone()))
+        .collect()
+}
+
+/// A failed insert or update, as a conflict where a unique key was taken.
+fn conflict(table: &Table, error: sqlx::Error) -> CommitError {
+    let fields = match error.as_database_error() {
+        Some(e) if e.is_unique_violation() => match e.constraint() {
+            Some(index) => {
+                let index = table.indexes.iter().find(|i| i.name == index);
+                index.map_or_else(|| vec!["id".to_owned()], |i| i.fields.clone())
+            }
+            None => named(e.message()),
+        },
+        _ => return StorageError::db("writing a record")(error).into(),
+    };
+    CommitError::Conflict {
+        collection: table.name.clone(),
+        fields,
+    }
+}
+
+/// The columns in `UNIQUE constraint failed: table.a, table.b`; a primary key is about its id.
+fn named(message: &str) -> Vec<String> {
+    let columns = message.rsplit(": ").next().unwrap_or_default();
+    let columns: Vec<String> = columns
+        .split(", ")
+        .filter_map(|c| c.rsplit('.').next())
+        .map(str::to_owned)
+        .collect();
+    if columns.iter().any(|c| c == "id") {
+        vec!["id".to_owned()]
+    } else {
+        columns
+    }
+}

@@ -1,0 +1,145 @@
+//! Killed under load, `SQLite` has every write it acknowledged and no half of one.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use kernel_crypto::keys::KeyRing;
+use kernel_storage::{AuditDraft, NewEvent, RowFilter, Store, StoreUrl};
+use sdk_contract::call::EventDraft;
+use sdk_contract::query::{Aggregate, Measure};
+use serde_json::json;
+
+use crate::bench::{commit, get, id, module, order, put, shelf};
+
+const DIR: &str = "RONGQIAO_TEST_CRASH_DIR";
+/// Acknowledged writes to wait for before the kill.
+const ENOUGH: usize = 300;
+
+async fn open(dir: &Path) -> Store {
+    let keys = Arc::new(KeyRing::open_or_create(&dir.join("keys"), None).unwrap());
+    Store::open(&StoreUrl::Sqlite(dir.join("store.db")), keys)
+        .await
+        .unwrap()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how the parent tells its child where to write"
+)]
+fn told() -> Option<PathBuf> {
+    std::env::var(DIR).ok().map(PathBuf::from)
+}
+
+/// The process that is killed; does nothing unless the test below starts it.
+#[tokio::test]
+#[ignore = "started by killed_under_load"]
+async fn child() {
+    let Some(dir) = told() else { return };
+    let store = open(&dir).await;
+    let next = AtomicU32::new(1000);
+    let writers = (0..16).map(|_| async {
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            let mut both = commit(vec![
+                order(n, json!({"shelf": id(n), "phone": "13800001234"})),
+                shelf(n),
+            ]);
+            both.events = vec![NewEvent {
+                id: id(n),
+                draft: EventDraft {
+                    name: "x".into(),
+                    aggregate: id(n),
+                    data: json!(n),
+                },
+            }];
+            both.audit = vec![AuditDraft {
+                object: id(n),
+                ..AuditDraft::default()
+            }];
+            store.commit(both).await.unwrap();
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "acknowledged {n}").unwrap();
+            out.flush().unwrap();
+        }
+    });
+    let _: Vec<()> = futures_util::future::join_all(writers).await;
+}
+
+#[tokio::test]
+async fn killed_under_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    store.apply(&module(), 0).await.unwrap();
+    put(&store, vec![shelf(1)]).await.unwrap();
+    store.close().await;
+
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "crash::child",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(DIR, dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut acknowledged = Vec::new();
+    while acknowledged.len() < ENOUGH {
+        let line = lines.next().expect("the child ended by itself").unwrap();
+        acknowledged.extend(number(&line));
+    }
+    // SIGKILL: no handler, no flush.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What it had printed before it died counts, too; the last line may be cut.
+    acknowledged.extend(lines.map_while(Result::ok).filter_map(|l| number(&l)));
+
+    let store = open(dir.path()).await;
+    for n in &acknowledged {
+        let order = get(&store, *n)
+            .await
+            .unwrap_or_else(|| panic!("{n} was acknowledged and is lost"));
+        assert_eq!(order["phone"], json!("13800001234"));
+    }
+    // Nothing by halves: orders, their shelves, their audit records, their events.
+    let orders = count(&store, "desk.orders").await;
+    assert!(orders >= acknowledged.len() as u64);
+    assert_eq!(count(&store, "desk.shelves").await, orders + 1);
+    assert_eq!(store.audit_verify().await.unwrap(), orders);
+    let mut events = BTreeSet::new();
+    loop {
+        let due = store.outbox_due(i64::MAX, 1000).await.unwrap();
+        if due.is_empty() {
+            break;
+        }
+        for due in due {
+            store.outbox_done(&due.event.id, 1).await.unwrap();
+            events.insert(due.event.id);
+        }
+    }
+    assert_eq!(events.len() as u64, orders);
+}
+
+/// The number in a whole line `acknowledged N`; the test harness may print on the same line first.
+fn number(line: &str) -> Option<u32> {
+    line.rsplit_once("acknowledged ")
+        .and_then(|(_, n)| n.parse().ok())
+}
+
+async fn count(store: &Store, collection: &str) -> u64 {
+    let ask = Aggregate {
+        collection: collection.into(),
+        filter: None,
+        group_by: vec![],
+        measures: vec![Measure::Count],
+    };
+    let groups = store.aggregate(&ask, &RowFilter::All).await.unwrap();
+    groups[0].measures[0].as_u64().unwrap()
+}

@@ -1,0 +1,22 @@
+//! One story, told to both engines: what a module declares can be written, found, guarded, traced
+//! and trusted after a crash.
+//!
+//! `SQLite` always runs. `PostgreSQL` runs when `RONGQIAO_TEST_PG` holds a `postgres://` address
+//! whose user may create databases; each test makes its own and drops it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "shared test code is test code, too"
+)]
+
+mod audit;
+mod bench;
+mod blobs;
+mod commits;
+mod crash;
+mod outbox;
+mod reads;
+mod schema;
