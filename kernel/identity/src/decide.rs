@@ -1,0 +1,215 @@
+//! The one access decision: may this principal use this permission, and on which rows.
+//!
+//! Pure: reads nothing but its arguments. Deliberately absent: a super-user, and any way to deny
+//! what another grant allows.
+
+use kernel_storage::RowFilter;
+use sdk_contract::def::{PermissionDef, RowScope};
+
+use crate::principal::Principal;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// On the rows the filter lets through, which may be none of them.
+    Allow(RowFilter),
+    Deny(Denial),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// Nobody is signed in; signing in may help.
+    Anonymous,
+    /// None of the caller's roles is granted the permission.
+    NoGrant,
+}
+
+impl Decision {
+    pub fn allowed(&self) -> bool {
+        matches!(self, Self::Allow(_))
+    }
+}
+
+/// Unites the scopes of all grants the principal's roles match. A module acting by itself has
+/// all rows of its own module.
+pub fn decide(principal: &Principal, module_id: &str, permission: &PermissionDef) -> Decision {
+    if principal.module.as_deref() == Some(module_id) {
+        return Decision::Allow(RowFilter::All);
+    }
+    let mut scopes: Vec<RowScope> = permission
+        .grants
+        .iter()
+        .filter(|g| principal.has_role(&g.role))
+        .map(|g| g.scope)
+        .collect();
+    if scopes.is_empty() {
+        let why = if principal.is_anonymous() { Denial::Anonymous } else { Denial::NoGrant };
+        return Decision::Deny(why);
+    }
+    scopes.sort();
+    scopes.dedup();
+    if scopes.contains(&RowScope::All) {
+        return Decision::Allow(RowFilter::All);
+    }
+    let mut filters: Vec<RowFilter> =
+        scopes.into_iter().filter_map(|s| rows(principal, s)).collect();
+    Decision::Allow(match filters.len() {
+        0 => RowFilter::None,
+        1 => filters.remove(0),
+        _ => RowFilter::Any(filters),
+    })
+}
+
+/// `None` when the scope reaches no row for this principal.
+fn rows(principal: &Principal, scope: RowScope) -> Option<RowFilter> {
+    match scope {
+        RowScope::All => Some(RowFilter::All),
+        RowScope::Own => principal.subject.clone().map(RowFilter::Subject),
+        RowScope::District => principal.district.clone().map(RowFilter::District),
+        RowScope::Organisation if principal.organisations.is_empty() => None,
+        RowScope::Organisation => Some(RowFilter::Organisations(principal.organisations.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sdk_contract::def::{Label, RoleGrant};
+
+    use super::*;
+
+    fn permission(grants: &[(&str, RowScope)]) -> PermissionDef {
+        PermissionDef {
+            name: "thing.read".into(),
+            label: Label::new("读", "Read"),
+            grants: grants
+                .iter()
+                .map(|(role, scope)| RoleGrant { role: (*role).into(), scope: *scope })
+                .collect(),
+        }
+    }
+
+    fn user(roles: &[&str]) -> Principal {
+        Principal {
+            user: Some("u".into()),
+            roles: roles.iter().map(|r| (*r).into()).collect(),
+            organisation: Some("o1".into()),
+            organisations: vec!["o1".into(), "o2".into()],
+            subject: Some("s1".into()),
+            district: Some("310115".into()),
+            ..Principal::anonymous()
+        }
+    }
+
+    /// What a filter means, for comparing decisions.
+    fn lets(filter: &RowFilter, subject: &str, organisation: &str, district: &str) -> bool {
+        match filter {
+            RowFilter::All => true,
+            RowFilter::None => false,
+            RowFilter::Subject(s) => s == subject,
+            RowFilter::Organisations(all) => all.iter().any(|o| o == organisation),
+            RowFilter::District(d) => d == district,
+            RowFilter::Any(any) => any.iter().any(|f| lets(f, subject, organisation, district)),
+        }
+    }
+
+    #[test]
+    fn the_table() {
+        let own_and_org = permission(&[("a", RowScope::Own), ("b", RowScope::Organisation)]);
+        let orgs = RowFilter::Organisations(vec!["o1".into(), "o2".into()]);
+        let cases = [
+            (user(&["a"]), &own_and_org, Decision::Allow(RowFilter::Subject("s1".into()))),
+            (user(&["b"]), &own_and_org, Decision::Allow(orgs.clone())),
+            (
+                user(&["b", "a"]),
+                &own_and_org,
+                Decision::Allow(RowFilter::Any(vec![RowFilter::Subject("s1".into()), orgs])),
+            ),
+            (user(&["c"]), &own_and_org, Decision::Deny(Denial::NoGrant)),
+            (user(&[]), &own_and_org, Decision::Deny(Denial::NoGrant)),
+            (Principal::anonymous(), &own_and_org, Decision::Deny(Denial::Anonymous)),
+        ];
+        for (principal, permission, want) in cases {
+            assert_eq!(decide(&principal, "m", permission), want, "{:?}", principal.roles);
+        }
+    }
+
+    #[test]
+    fn a_scope_without_its_attribute_reaches_no_row() {
+        let mut p = user(&["a"]);
+        p.subject = None;
+        p.district = None;
+        p.organisations.clear();
+        for scope in [RowScope::Own, RowScope::Organisation, RowScope::District] {
+            assert_eq!(
+                decide(&p, "m", &permission(&[("a", scope)])),
+                Decision::Allow(RowFilter::None),
+                "{scope:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn built_in_roles() {
+        let public = permission(&[("anyone", RowScope::All)]);
+        let inside = permission(&[("signed-in", RowScope::All)]);
+        let nobody = Principal::anonymous();
+        assert!(decide(&nobody, "m", &public).allowed());
+        assert_eq!(decide(&nobody, "m", &inside), Decision::Deny(Denial::Anonymous));
+        assert!(decide(&user(&[]), "m", &inside).allowed());
+        // A role list that claims more than a session gives nothing to an anonymous caller.
+        let forged = Principal { roles: vec!["a".into(), "signed-in".into()], ..nobody };
+        assert!(!decide(&forged, "m", &permission(&[("a", RowScope::All)])).allowed());
+        assert!(!decide(&forged, "m", &inside).allowed());
+    }
+
+    #[test]
+    fn a_module_has_its_own_rows_only() {
+        let p = Principal::module("m", "r");
+        let closed = permission(&[]);
+        assert_eq!(decide(&p, "m", &closed), Decision::Allow(RowFilter::All));
+        assert_eq!(decide(&p, "other", &closed), Decision::Deny(Denial::NoGrant));
+    }
+
+    fn any_grants() -> impl Strategy<Value = Vec<(&'static str, RowScope)>> {
+        let role = prop::sample::select(vec!["a", "b", "c", "anyone", "signed-in"]);
+        let scope = prop::sample::select(vec![
+            RowScope::Own,
+            RowScope::Organisation,
+            RowScope::District,
+            RowScope::All,
+        ]);
+        prop::collection::vec((role, scope), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn adding_a_role_never_shrinks(
+            grants in any_grants(),
+            roles in prop::collection::vec(prop::sample::select(vec!["a", "b", "c"]), 0..3),
+            more in prop::sample::select(vec!["a", "b", "c"]),
+        ) {
+            let p = permission(&grants);
+            let before = decide(&user(&roles), "m", &p);
+            let mut wider = roles.clone();
+            wider.push(more);
+            let after = decide(&user(&wider), "m", &p);
+            if let Decision::Allow(f) = &before {
+                let Decision::Allow(g) = &after else { panic!("a role took access away") };
+                for s in ["s1", "s2"] {
+                    for o in ["o1", "o3"] {
+                        for d in ["310115", "310104"] {
+                            prop_assert!(!lets(f, s, o, d) || lets(g, s, o, d));
+                        }
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn anonymous_gets_only_what_anyone_gets(grants in any_grants()) {
+            let open = grants.iter().any(|(role, _)| *role == "anyone");
+            let decision = decide(&Principal::anonymous(), "m", &permission(&grants));
+            prop_assert_eq!(decision.allowed(), open);
+        }
+    }
+}

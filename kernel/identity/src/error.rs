@@ -1,0 +1,39 @@
+//! How identity fails. `Display` never repeats a source.
+
+use kernel_storage::{CommitError, QueryError, StorageError};
+
+/// Identity could not answer; not a refusal.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    #[error("identity data could not be read")]
+    Read(#[from] QueryError),
+    #[error("identity data could not be written")]
+    Write(#[from] CommitError),
+    #[error("the audit record could not be written")]
+    Audit(#[from] StorageError),
+    #[error("a password could not be hashed or checked")]
+    Password(#[from] kernel_crypto::password::PasswordError),
+    #[error("no random token could be made")]
+    Random(#[from] kernel_crypto::random::EntropyError),
+    #[error("the work was cut short by shutdown")]
+    Stopped,
+    #[error("the file of demo logins could not be used")]
+    DemoFile(#[source] std::io::Error),
+    #[error("the demo data is not consistent: {0}")]
+    Demo(String),
+}
+
+/// Why a sign-in was not granted.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// Unknown user and wrong password look alike.
+    #[error("wrong login or password")]
+    Refused,
+    #[error("too many failures")]
+    Locked {
+        /// Seconds to wait.
+        retry_after: i64,
+    },
+    #[error("sign-in failed")]
+    Failed(#[from] IdentityError),
+}
