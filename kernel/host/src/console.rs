@@ -1,0 +1,100 @@
+//! The kernel's own module: plugins, scoring models, certificates, audit. Native, but behind the
+//! same trait, declaration, permissions and pages as every plugin.
+
+mod declare;
+mod model_pages;
+mod models;
+mod pages;
+mod plugins;
+mod trials;
+
+use async_trait::async_trait;
+use sdk_contract::call::{Ask, Event, Reply};
+use sdk_contract::error::Fault;
+use sdk_contract::page::{Outcome, Page};
+use serde_json::{Map, Value, json};
+
+use crate::Host;
+use crate::module::{Call, Input, Module};
+
+pub(crate) use declare::def;
+pub(crate) use models::{certificate_row};
+
+/// Module id.
+pub(crate) const ID: &str = "console";
+
+pub(crate) struct Console {
+    host: Host,
+}
+
+impl Console {
+    pub(crate) fn new(host: Host) -> Self {
+        Self { host }
+    }
+}
+
+#[async_trait]
+impl Module for Console {
+    async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
+        let host = &self.host;
+        match ask.path.as_str() {
+            "/console/plugins" => pages::plugins(host, call).await,
+            "/console/audit" => pages::audit(host, ask).await,
+            "/console/certificates" => pages::certificates(host, call, ask).await,
+            "/console/certificates/{id}" => pages::certificate(host, call, ask).await,
+            "/console/models" => model_pages::list(host, call, ask).await,
+            "/console/models/upload" => Ok(model_pages::upload()),
+            "/console/models/{id}" => model_pages::detail(host, call, ask).await,
+            "/console/models/{id}/trial" => model_pages::trial_form(host, call, ask).await,
+            "/console/trials/{id}" => model_pages::trial(host, call, ask).await,
+            _ => Err(Fault::not_found()),
+        }
+    }
+
+    async fn act(&self, call: &Call, action: &str, input: Input) -> Result<Reply, Fault> {
+        let host = &self.host;
+        match action {
+            "plugin.enable" => plugins::switch(host, call, &input, true),
+            "plugin.disable" => plugins::switch(host, call, &input, false),
+            "model.upload" => models::upload(host, call, &input).await,
+            "model.approve" => models::approve(call, &input),
+            "model.reject" => models::close(call, &input, "rejected"),
+            "model.withdraw" => models::close(call, &input, "withdrawn"),
+            "model.trial" => trials::start(host, call, &input).await,
+            _ => Err(Fault::not_found()),
+        }
+    }
+
+    async fn on_event(&self, _: &Call, _: &Event) -> Result<Reply, Fault> {
+        Err(Fault::not_found())
+    }
+}
+
+/// A record's field as text; empty when absent.
+fn text<'a>(record: &'a Map<String, Value>, field: &str) -> &'a str {
+    record.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(record: &Map<String, Value>, field: &str) -> i64 {
+    record.get(field).and_then(Value::as_i64).unwrap_or_default()
+}
+
+/// The record of a record action; the host has looked it up.
+fn record(input: &Input) -> Result<&Map<String, Value>, Fault> {
+    input.record.as_ref().ok_or_else(Fault::not_found)
+}
+
+fn values(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn go(path: String, toast: &str, result: Value) -> Reply {
+    Reply { result, outcome: Some(Outcome::go(path, toast)), ..Reply::default() }
+}
+
+fn stay(toast: &str) -> Reply {
+    Reply { result: json!({}), outcome: Some(Outcome::stay(toast)), ..Reply::default() }
+}

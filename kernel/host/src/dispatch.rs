@@ -1,0 +1,409 @@
+//! The one way in: every page and action of every module passes here, and every effect leaves in
+//! one commit.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use kernel_crypto::canonical;
+use kernel_identity::principal::Principal;
+use kernel_storage::{
+    AuditDraft, By, Commit, CommitError, Expected, Idempotency, NewEvent, RowFilter, StepDraft,
+};
+use sdk_contract::call::{Ask, Event, Reply};
+use sdk_contract::def::{ActionDef, BlockDef, Tone};
+use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::page::{Block, Notice, Page, Section};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::catalog::{Installed, Matched};
+use crate::effects::{self, Move, Running};
+use crate::module::{Call, Input, fill, new_id};
+use crate::reads::{permitted, readable, storage};
+use crate::{Host, console};
+
+/// A request to run one declared action.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Act {
+    pub module: String,
+    /// `<entity>.<verb>`
+    pub action: String,
+    /// For record actions.
+    pub id: Option<String>,
+    /// An object.
+    pub input: Value,
+    /// The same key with the same request gets the first answer again.
+    pub key: Option<String>,
+}
+
+/// A stored upload, as it stands in an action's input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadRef {
+    /// SM3, hex; also its address in the blob store.
+    pub digest: String,
+    pub name: String,
+    pub size: u64,
+}
+
+/// The largest upload.
+pub(crate) const MAX_UPLOAD: usize = crate::inspect::MAX_COMPONENT_BYTES;
+/// The most bytes of an idempotency key.
+const MAX_KEY: usize = 100;
+
+impl Host {
+    pub fn match_page(&self, path: &str) -> Option<Matched> {
+        self.catalog().match_page(path)
+    }
+
+    pub fn visible(&self, p: &Principal, module: &str) -> bool {
+        self.catalog().modules.get(module).is_some_and(|m| m.visible(p))
+    }
+
+    fn module(&self, p: &Principal, id: &str) -> Result<Arc<Installed>, Fault> {
+        let installed = self.catalog().modules.get(id).cloned();
+        installed.filter(|m| m.visible(p)).ok_or_else(Fault::not_found)
+    }
+
+    pub(crate) fn call(&self, p: &Principal) -> Result<Call, Fault> {
+        let mut seed = [0; 32];
+        fill(&mut seed)?;
+        Ok(Call { principal: Arc::new(p.clone()), now: self.clock().now(), seed })
+    }
+
+    /// A declared page, drawn by its module for this principal.
+    #[tracing::instrument(name = "page", skip_all, fields(module, path = %ask.path))]
+    pub async fn page(&self, p: &Principal, module: &str, ask: Ask) -> Result<Page, Fault> {
+        let installed = self.module(p, module)?;
+        let declared = installed.def.pages.iter().find(|d| d.path == ask.path);
+        permitted(&installed.def, p, &declared.ok_or_else(Fault::not_found)?.permission)?;
+        let call = self.call(p)?;
+        let page = installed.module.page(&call, &ask).await?;
+        if page.guarded {
+            let object = if ask.params.is_empty() { ask.path } else { format!("{} {:?}", ask.path, ask.params) };
+            self.audit(&call, "page.view", &object, "ok", Value::Null).await?;
+        }
+        Ok(page)
+    }
+
+    /// The home page: the blocks of every module the principal may see, in their declared order.
+    /// A module that fails costs its own block only.
+    pub async fn home(&self, p: &Principal) -> Result<Page, Fault> {
+        let call = self.call(p)?;
+        let catalog = self.catalog();
+        let mut blocks: Vec<(&Arc<Installed>, &BlockDef)> = catalog
+            .modules
+            .values()
+            .filter(|m| m.visible(p))
+            .flat_map(|m| m.def.blocks.iter().map(move |b| (m, b)))
+            .filter(|(m, b)| permitted(&m.def, p, &b.permission).is_ok())
+            .collect();
+        blocks.sort_by_key(|(m, b)| (b.order, m.def.id.clone()));
+        let drawn = join_all(blocks.iter().map(|(m, b)| {
+            let ask = Ask { block: Some(b.id.clone()), ..Ask::default() };
+            let call = &call;
+            async move { m.module.page(call, &ask).await }
+        }))
+        .await;
+        let mut home = Page::new("首页");
+        for ((m, b), page) in blocks.iter().zip(drawn) {
+            match page {
+                Ok(mut page) => {
+                    // Modules know nothing of each other, so two may name their blocks alike.
+                    for block in page.sections.iter_mut().flat_map(|s| &mut s.blocks) {
+                        block.id = format!("{}-{}", m.def.id, block.id);
+                    }
+                    home.sections.extend(page.sections);
+                }
+                Err(fault) if fault.kind == FaultKind::NotFound => {}
+                Err(_) => {
+                    let text = format!("“{}”暂时无法显示，请稍后刷新", m.def.label.zh);
+                    let notice = Notice::new(Tone::Warning, "", text);
+                    home.sections.push(
+                        Section::stack().block(Block::notice(format!("{}-{}", m.def.id, b.id), notice)),
+                    );
+                }
+            }
+        }
+        Ok(home)
+    }
+
+    /// Runs one action and commits what it wants, or nothing.
+    #[tracing::instrument(name = "action", skip_all, fields(module = %act.module, action = %act.action))]
+    pub async fn act(&self, p: &Principal, act: Act) -> Result<Reply, Fault> {
+        let installed = self.module(p, &act.module)?;
+        let action = installed.def.action(&act.action).ok_or_else(Fault::not_found)?;
+        let call = self.call(p)?;
+        let name = format!("{}.{}", act.module, act.action);
+        let done = self.act_checked(&call, &installed, action, &act).await;
+        if done.is_ok() && act.module == console::ID {
+            self.refresh_enabled().await.map_err(|e| {
+                tracing::error!(error = crate::reads::chain(&e), "the switches cannot be read");
+                Fault::new(FaultKind::Unavailable, "storage-unavailable", "已保存，稍后生效")
+            })?;
+        }
+        if let Err(fault) = &done
+            && matches!(fault.kind, FaultKind::Forbidden | FaultKind::Refused)
+        {
+            let object = act.id.clone().unwrap_or_default();
+            let detail = json!({ "code": fault.code });
+            self.audit(&call, &name, &object, "refused", detail).await?;
+        }
+        done
+    }
+
+    async fn act_checked(
+        &self,
+        call: &Call,
+        installed: &Installed,
+        action: &ActionDef,
+        act: &Act,
+    ) -> Result<Reply, Fault> {
+        let def = &installed.def;
+        let record = self.target(&call.principal, installed, action, act.id.as_deref()).await?;
+        let digest = self.request_digest(act);
+        if let Some(reply) = self.replay(&call.principal, act, &digest).await? {
+            return Ok(reply);
+        }
+        if let Some(record) = &record {
+            effects::allowed_now(def, action, record)?;
+        }
+        let given = match &act.input {
+            Value::Object(map) => map.clone(),
+            Value::Null => Map::new(),
+            _ => return Err(Fault::new(FaultKind::Invalid, "not-an-object", "请求内容须为 JSON 对象")),
+        };
+        let values = effects::input(def, &action.input, given)?;
+        let input = Input { record: record.clone(), values };
+        let mut reply = installed.module.act(call, &action.name, input).await?;
+        let running = Running { def, action: Some(action), record: record.as_ref() };
+        let (writes, moves) = effects::writes(running, std::mem::take(&mut reply.writes))?;
+        let events = self.events(call, installed, std::mem::take(&mut reply.events))?;
+        let object = act.id.clone().or_else(|| moves.first().map(|m| m.id.clone()));
+        let commit = Commit {
+            at: call.now.micros(),
+            by: by(&call.principal),
+            request: call.principal.request.clone(),
+            module: def.id.clone(),
+            expected: expected(def, running.record, &moves),
+            steps: moves.into_iter().map(|m| step(m, &action.name, reply.note.clone())).collect(),
+            writes,
+            events,
+            audit: vec![draft(call, &format!("{}.{}", def.id, action.name), &object.unwrap_or_default(), "ok", note(&reply))],
+            idempotency: act.key.clone().map(|key| Idempotency { key, digest, reply: json!(reply) }),
+            ..Commit::default()
+        };
+        match self.store().commit(commit).await {
+            Ok(done) => match done.replayed {
+                Some(first) => serde_json::from_value(first).map_err(|_| Fault::internal("内部错误")),
+                None => Ok(reply),
+            },
+            Err(error) => Err(commit_fault(&error)),
+        }
+    }
+
+    /// The record of a record action. Not readable → not found; readable but out of the action's
+    /// reach → forbidden.
+    async fn target(
+        &self,
+        p: &Principal,
+        installed: &Installed,
+        action: &ActionDef,
+        id: Option<&str>,
+    ) -> Result<Option<Map<String, Value>>, Fault> {
+        let reach = permitted(&installed.def, p, &action.permission);
+        if !action.record {
+            return reach.map(|_| None);
+        }
+        let id = id.ok_or_else(Fault::not_found)?;
+        let catalog = self.catalog();
+        let full = format!("{}.{}", installed.def.id, action.collection);
+        if reach.as_ref().is_err_and(|f| f.code == "unauthenticated") {
+            return reach.map(|_| None);
+        }
+        let name = readable(&catalog, p, &full)?.name;
+        self.get(p, &full, id).await?;
+        let reach = reach?;
+        // The module gets the record unmasked: an action may need what a page may not show.
+        let found = self.store().get(&name, id, &reach).await.map_err(|e| crate::reads::ask(&e))?;
+        found.map(Some).ok_or_else(|| Fault::forbidden(format!("您不能对这条记录{}", action.label.zh)))
+    }
+
+    fn request_digest(&self, act: &Act) -> String {
+        let request = json!({ "module": act.module, "action": act.action, "id": act.id, "input": act.input });
+        kernel_crypto::sm3::digest(&canonical::to_vec(&request)).to_string()
+    }
+
+    async fn replay(&self, p: &Principal, act: &Act, digest: &str) -> Result<Option<Reply>, Fault> {
+        let Some(key) = &act.key else { return Ok(None) };
+        if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Fault::invalid(vec![FieldFault::new("Idempotency-Key", "bad-key", "幂等键为 1 到 100 个可见字符")]));
+        }
+        let user = p.user.as_deref().unwrap_or_default();
+        match self.store().idempotent(key, user).await.map_err(|e| storage(&e))? {
+            None => Ok(None),
+            Some(first) if first.digest == digest => serde_json::from_value(first.reply)
+                .map(Some)
+                .map_err(|_| Fault::internal("内部错误")),
+            Some(_) => Err(commit_fault(&CommitError::KeyReused)),
+        }
+    }
+
+    fn events(
+        &self,
+        call: &Call,
+        installed: &Installed,
+        drafts: Vec<sdk_contract::call::EventDraft>,
+    ) -> Result<Vec<NewEvent>, Fault> {
+        let declared = |name: &str| installed.def.events.iter().any(|e| e.name == name);
+        drafts
+            .into_iter()
+            .map(|draft| {
+                if !declared(&draft.name) {
+                    tracing::error!(plugin = %installed.def.id, event = %draft.name, blame = "plugin", "undeclared event");
+                    return Err(Fault::internal("该功能出错了，本次操作没有生效"));
+                }
+                Ok(NewEvent { id: new_id(call.now)?, draft })
+            })
+            .collect()
+    }
+
+    /// Delivers one event to one subscriber; its writes are committed once by the event's id.
+    pub async fn deliver(&self, module: &str, event: &Event) -> Result<(), Fault> {
+        let Some(installed) = self.catalog().modules.get(module).cloned() else { return Ok(()) };
+        let principal = Principal::module(module, &event.id);
+        let call = self.call(&principal)?;
+        let mut reply = installed.module.on_event(&call, event).await?;
+        let running = Running { def: &installed.def, action: None, record: None };
+        let (writes, moves) = effects::writes(running, std::mem::take(&mut reply.writes))?;
+        let commit = Commit {
+            at: call.now.micros(),
+            by: By { user: String::new(), name: module.into(), organisation: None },
+            request: event.id.clone(),
+            module: module.into(),
+            writes,
+            steps: moves.into_iter().map(|m| step(m, &event.name, None)).collect(),
+            events: self.events(&call, &installed, std::mem::take(&mut reply.events))?,
+            idempotency: Some(Idempotency {
+                key: format!("event:{module}:{}", event.id),
+                digest: event.id.clone(),
+                reply: Value::Null,
+            }),
+            ..Commit::default()
+        };
+        self.store().commit(commit).await.map(|_| ()).map_err(|e| commit_fault(&e))
+    }
+
+    /// Modules that hear an event.
+    pub fn listeners(&self, event: &str) -> Vec<String> {
+        let catalog = self.catalog();
+        let hears = catalog.modules.values().filter(|m| m.def.on.iter().any(|e| e == event));
+        hears.map(|m| m.def.id.clone()).collect()
+    }
+
+    /// Keeps an upload, sealed, until an action names it.
+    pub async fn store_upload(&self, p: &Principal, name: &str, bytes: Vec<u8>) -> Result<UploadRef, Fault> {
+        if p.is_anonymous() {
+            return Err(Fault::new(FaultKind::Forbidden, "unauthenticated", "请先登录"));
+        }
+        if bytes.len() > MAX_UPLOAD {
+            return Err(Fault::invalid(vec![FieldFault::new("file", "too-large", format!("文件不得大于 {} MB", MAX_UPLOAD / 1024 / 1024))]));
+        }
+        let size = bytes.len() as u64;
+        let digest = self.blobs().put(bytes).await.map_err(|e| {
+            tracing::error!(error = crate::reads::chain(&e), "an upload cannot be stored");
+            Fault::new(FaultKind::Unavailable, "storage-unavailable", "文件暂时无法保存，请稍后再试")
+        })?;
+        let name = name.chars().filter(|c| !c.is_control()).take(120).collect();
+        Ok(UploadRef { digest, name, size })
+    }
+
+    /// Appends one audit record. When it cannot be written, neither may its cause happen.
+    pub(crate) async fn audit(
+        &self,
+        call: &Call,
+        action: &str,
+        object: &str,
+        outcome: &str,
+        detail: Value,
+    ) -> Result<(), Fault> {
+        self.store()
+            .audit_append(vec![draft(call, action, object, outcome, detail)])
+            .await
+            .map(|_| ())
+            .map_err(|e| storage(&e))
+    }
+
+    /// Every row of a collection, for the kernel's own checks.
+    pub(crate) const KERNEL: RowFilter = RowFilter::All;
+}
+
+pub(crate) fn by(p: &Principal) -> By {
+    By {
+        user: p.user.clone().unwrap_or_default(),
+        name: p.name.clone(),
+        organisation: p.organisation.clone(),
+    }
+}
+
+pub(crate) fn draft(call: &Call, action: &str, object: &str, outcome: &str, detail: Value) -> AuditDraft {
+    let p = &call.principal;
+    AuditDraft {
+        at: call.now.micros(),
+        actor: p.user.clone().unwrap_or_default(),
+        organisation: p.organisation.clone(),
+        subject: p.subject.clone(),
+        action: action.to_owned(),
+        object: object.to_owned(),
+        outcome: outcome.to_owned(),
+        detail,
+        request: p.request.clone(),
+    }
+}
+
+fn note(reply: &Reply) -> Value {
+    reply.note.as_ref().map_or(Value::Null, |note| json!({ "note": note }))
+}
+
+fn step(m: Move, action: &str, note: Option<String>) -> StepDraft {
+    StepDraft { collection: m.collection, id: m.id, action: action.to_owned(), from: m.from, to: m.to, note }
+}
+
+/// The state the action was allowed in must still hold when it commits.
+fn expected(
+    def: &sdk_contract::def::ModuleDef,
+    record: Option<&Map<String, Value>>,
+    moves: &[Move],
+) -> Vec<Expected> {
+    let still = |m: &Move| {
+        let flow = def.flow(&m.collection)?;
+        let id = record?.get("id")?.as_str()?;
+        (id == m.id).then(|| Expected {
+            collection: kernel_storage::CollectionName::new(&def.id, &m.collection),
+            id: m.id.clone(),
+            field: flow.field.clone(),
+            value: json!(m.from),
+        })
+    };
+    moves.iter().filter_map(still).collect()
+}
+
+pub(crate) fn commit_fault(error: &CommitError) -> Fault {
+    match error {
+        CommitError::Stale { .. } | CommitError::Unexpected { .. } => {
+            Fault::conflict("stale", "这条记录刚刚被他人更改，请刷新后再试；您填写的内容仍在")
+        }
+        CommitError::Conflict { fields, .. } => Fault {
+            fields: fields.iter().map(|f| FieldFault::new(f, "taken", "已被使用")).collect(),
+            ..Fault::conflict("duplicate", "已有相同的记录")
+        },
+        CommitError::KeyReused => {
+            Fault::conflict("idempotency-key-reused", "同一幂等键已用于另一个请求，请换一个键")
+        }
+        CommitError::NotFound { .. } => Fault::not_found(),
+        CommitError::Storage(e) => storage(e),
+        CommitError::UnknownCollection(_) | CommitError::Invalid { .. } | CommitError::BadReference { .. } => {
+            tracing::error!(%error, blame = "plugin", "a commit was refused");
+            Fault::new(FaultKind::Internal, "plugin.bad-write", "该功能出错了，本次操作没有生效")
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Runs plugins and scoring models, and is the only way to them.
+//!
+//! A plugin's life: read `plugin.toml` → inspect the component's imports ([`inspect`]) → compile →
+//! `describe()` sealed, twice ([`guest`]) → validate ([`validate`]) → tables → seeds → serve. Every
+//! call goes through [`Host::page`] or [`Host::act`]: enablement, permission, row scope, legal
+//! transition and input are checked before a guest runs, its writes after; then one commit makes
+//! the writes, the flow step, the audit record and the idempotency key durable together.
+//!
+//! The native console ([`console`]) is a module behind the same trait, so there is one dispatch
+//! path. `wasmtime` is named only here. Deliberately absent: any business noun, HTTP, HTML.
+
+mod abi;
+mod capabilities;
+mod catalog;
+pub mod clock;
+mod console;
+mod dispatch;
+mod effects;
+mod engine;
+mod guest;
+mod inspect;
+mod install;
+pub mod manifest;
+mod mask;
+pub mod models;
+mod module;
+pub mod quality;
+mod reads;
+pub mod validate;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use kernel_crypto::keys::KeyRing;
+use kernel_storage::{BlobStore, Store};
+use tokio_util::task::TaskTracker;
+
+pub use catalog::{Catalog, Enabled, Installed, Matched};
+use clock::Clock;
+pub use dispatch::{Act, UploadRef};
+pub use engine::{EngineError, Engines};
+pub use guest::DescribeError;
+pub use inspect::{InspectError, Surface, admit, surface};
+pub use install::InstallError;
+
+/// What the host stands on.
+pub struct Ground {
+    pub store: Store,
+    pub keys: Arc<KeyRing>,
+    pub blobs: BlobStore,
+    pub clock: Arc<dyn Clock>,
+    pub engines: Engines,
+    /// Holds `<name>/{plugin.toml,component.wasm}`.
+    pub plugins: PathBuf,
+    /// Insert modules' demo seeds.
+    pub demo: bool,
+}
+
+/// Handle to the running host; cheap to clone.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    ground: Ground,
+    catalog: RwLock<Arc<Catalog>>,
+    models: models::Pool,
+    tasks: TaskTracker,
+}
+
+impl Host {
+    /// Installs the console and every plugin of the plugin folder.
+    pub async fn start(ground: Ground) -> Result<Self, InstallError> {
+        let models = models::Pool::new(ground.engines.models.clone());
+        let host = Self(Arc::new(Inner { ground, catalog: RwLock::default(), models, tasks: TaskTracker::new() }));
+        host.install_console().await?;
+        host.install_all().await?;
+        Ok(host)
+    }
+
+    /// The modules as they are now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.0.catalog.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Puts a changed catalogue in place.
+    fn change_catalog(&self, change: impl FnOnce(&mut Catalog)) {
+        let mut current = self.0.catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut next = Catalog { modules: current.modules.clone() };
+        change(&mut next);
+        *current = Arc::new(next);
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.ground.store
+    }
+    pub fn keys(&self) -> &Arc<KeyRing> {
+        &self.0.ground.keys
+    }
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.ground.clock
+    }
+    fn engines(&self) -> &Engines {
+        &self.0.ground.engines
+    }
+    fn blobs(&self) -> &BlobStore {
+        &self.0.ground.blobs
+    }
+    /// Background work the host started; wait for it at shutdown.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+    pub fn models(&self) -> &models::Pool {
+        &self.0.models
+    }
+}
+
+#[async_trait::async_trait]
+impl kernel_messaging::Deliver for Host {
+    async fn deliver(&self, event: &sdk_contract::call::Event) -> Result<(), String> {
+        for module in self.listeners(&event.name) {
+            Self::deliver(self, &module, event).await.map_err(|fault| format!("{module}: {fault}"))?;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> i64 {
+        self.clock().now().micros()
+    }
+}

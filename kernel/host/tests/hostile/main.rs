@@ -1,0 +1,18 @@
+//! Proofs that the sandbox holds: one hostile component for each limit, and a well-behaved one
+//! that is served meanwhile and afterwards.
+//!
+//! The components are written in WebAssembly text ([`core`]) and encoded like a real guest's core
+//! module, so nothing here depends on a guest toolchain.
+
+mod admission;
+mod certificates;
+mod core;
+mod effects;
+mod home;
+mod model_guest;
+mod models;
+mod plugin_guest;
+mod sandbox;
+mod stage;
+#[path = "../support/host.rs"]
+mod support;

@@ -1,0 +1,86 @@
+//! A host with a few test plugins on it, and what a tester does with them.
+
+use kernel_host::{Act, Host, InstallError};
+use kernel_identity::principal::Principal;
+use sdk_contract::call::{Ask, Reply};
+use sdk_contract::error::Fault;
+use sdk_contract::page::Page;
+use sdk_contract::query::Query;
+use serde_json::{Map, Value, json};
+
+use crate::plugin_guest::{PluginGuest, SEEDED, TESTER};
+use crate::support::{TestHost, person};
+
+pub(crate) struct Stage {
+    test: TestHost,
+    plugins: tempfile::TempDir,
+    tester: Principal,
+}
+
+impl Stage {
+    /// Starts with the plugin `calm` and these.
+    pub(crate) async fn with(guests: &[PluginGuest]) -> Self {
+        let plugins = tempfile::tempdir().unwrap();
+        PluginGuest::calm("calm").put(plugins.path());
+        for guest in guests {
+            guest.put(plugins.path());
+        }
+        let test = TestHost::start(plugins.path()).await;
+        Self { test, plugins, tester: person(TESTER) }
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.test.host
+    }
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.plugins.path()
+    }
+    pub(crate) fn tester(&self) -> &Principal {
+        &self.tester
+    }
+
+    /// Installs a plugin while the others serve; it must be refused, and nothing of it be there.
+    pub(crate) async fn refuses(&self, guest: &PluginGuest) -> InstallError {
+        guest.put(self.folder());
+        self.refuses_folder(guest.id()).await
+    }
+
+    pub(crate) async fn refuses_folder(&self, id: &str) -> InstallError {
+        let error = self.host().install(id).await.unwrap_err();
+        assert!(!self.host().catalog().modules.contains_key(id), "{id} is in the catalogue");
+        self.calm_is_served().await;
+        error
+    }
+
+    pub(crate) async fn page(&self, id: &str) -> Result<Page, Fault> {
+        let ask = Ask { path: format!("/{id}/things"), ..Ask::default() };
+        self.host().page(&self.tester, id, ask).await
+    }
+
+    /// Runs an action without input; `thing.add` has no record, the others act on the seeded one.
+    pub(crate) async fn act(&self, id: &str, action: &str) -> Result<Reply, Fault> {
+        let act = Act {
+            module: id.into(),
+            action: action.into(),
+            id: (action != "thing.add").then(|| SEEDED.into()),
+            input: json!({}),
+            key: None,
+        };
+        self.host().act(&self.tester, act).await
+    }
+
+    pub(crate) async fn calm_is_served(&self) {
+        assert_eq!(self.page("calm").await.unwrap().title, "calm");
+    }
+
+    /// The seeded record of a plugin.
+    pub(crate) async fn seeded(&self, id: &str) -> Map<String, Value> {
+        self.host().get(&self.tester, &format!("{id}.things"), SEEDED).await.unwrap()
+    }
+
+    /// How many records a plugin has.
+    pub(crate) async fn count(&self, id: &str) -> usize {
+        let found = self.host().find(&self.tester, Query::new(format!("{id}.things"))).await;
+        found.unwrap().records.len()
+    }
+}

@@ -1,0 +1,283 @@
+//! Checks that hold for every plugin and every model there is, generated from their declarations:
+//! nothing here names one. `RONGQIAO_GUESTS` is the folder of built guests
+//! (`plugins/<name>/{component.wasm,plugin.toml}`, `models/*.wasm`).
+//!
+//! `UPDATE_LOCKS=1` writes `plugins/<name>/schema.lock.json` instead of comparing it.
+
+#[path = "support/host.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use kernel_host::{Act, Host, Installed, validate};
+use kernel_identity::decide::decide;
+use kernel_identity::demo::{Demo, DemoOrganisation, DemoUser};
+use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
+use sdk_contract::call::Ask;
+use sdk_contract::def::{ModuleDef, PermissionDef};
+use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::page::{Body, Page, check};
+use sdk_contract::query::Query;
+use serde_json::json;
+
+use support::{TestHost, person};
+
+/// An id that no record has.
+const NOWHERE: &str = "01930000-0000-7000-8000-0000000fffff";
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration file")]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The built guests; says so where there are none.
+fn guests() -> Option<PathBuf> {
+    let found = setting("RONGQIAO_GUESTS").map(PathBuf::from);
+    if found.is_none() {
+        println!("skipped: RONGQIAO_GUESTS is not set");
+    }
+    found
+}
+
+/// Every real plugin installed, editions switched on everywhere, and the people of the demo.
+struct City {
+    test: TestHost,
+    people: Vec<Principal>,
+}
+
+impl City {
+    async fn open(guests: &Path) -> Self {
+        let test = TestHost::start(&guests.join("plugins")).await;
+        let text = std::fs::read_to_string(root().join("host-config/demo.toml")).unwrap();
+        let demo: Demo = toml::from_str(&text).unwrap();
+        let people = demo.users.iter().map(|user| principal(&demo, user)).collect();
+        let city = Self { test, people };
+        city.enable_editions().await;
+        city
+    }
+
+    fn host(&self) -> &Host {
+        &self.test.host
+    }
+
+    /// The modules made from components: all but the kernel's own, which is checked too.
+    fn modules(&self) -> BTreeMap<String, std::sync::Arc<Installed>> {
+        self.host().catalog().modules.clone()
+    }
+
+    /// Those of the demo's people whom a permission is granted to.
+    fn granted<'a>(&'a self, def: &'a ModuleDef, permission: &'a str) -> impl Iterator<Item = &'a Principal> {
+        let declared = def.permission(permission).unwrap();
+        self.people.iter().filter(|p| decide(p, &def.id, declared).allowed())
+    }
+
+    async fn enable_editions(&self) {
+        let operator = self.people.iter().find(|p| p.has_role("platform.operator")).unwrap();
+        let found = self.host().find(operator, Query::new("console.plugins").limit(200)).await.unwrap();
+        for row in found.records {
+            let code = row["code"].as_str().unwrap();
+            if self.modules().get(code).is_some_and(|m| m.is_edition()) {
+                let act = Act {
+                    module: "console".into(),
+                    action: "plugin.enable".into(),
+                    id: row["id"].as_str().map(str::to_owned),
+                    input: json!({}),
+                    key: None,
+                };
+                self.host().act(operator, act).await.unwrap();
+            }
+        }
+    }
+}
+
+/// A demo user as they are after signing in.
+fn principal(demo: &Demo, user: &DemoUser) -> Principal {
+    let own = demo.organisations.iter().find(|o| o.id == user.organisation).unwrap();
+    let below = |o: &&DemoOrganisation| o.id == own.id || o.parent.as_ref() == Some(&own.id);
+    Principal {
+        user: Some(user.id.clone()),
+        login: user.login.clone(),
+        name: user.name.clone(),
+        roles: user.roles.clone(),
+        organisation: Some(own.id.clone()),
+        organisation_name: own.name.clone(),
+        organisations: demo.organisations.iter().filter(below).map(|o| o.id.clone()).collect(),
+        subject: (own.kind == "subject").then(|| own.id.clone()),
+        district: own.district.clone(),
+        request: "test".into(),
+        ..Principal::anonymous()
+    }
+}
+
+fn granted_to(permission: &PermissionDef, roles: &[&str]) -> bool {
+    permission.grants.iter().any(|g| roles.contains(&g.role.as_str()))
+}
+
+/// What a caller without the right role must hear; none when everybody is meant to get through.
+struct Refusal<'a> {
+    what: String,
+    permission: &'a PermissionDef,
+}
+
+impl Refusal<'_> {
+    /// The anonymous are asked to sign in.
+    fn anonymous<T>(&self, heard: Result<T, Fault>) {
+        if granted_to(self.permission, &[ANYONE]) {
+            return;
+        }
+        let fault = heard.err().unwrap_or_else(|| panic!("{}: open to the anonymous", self.what));
+        assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Forbidden, "unauthenticated"), "{}", self.what);
+    }
+
+    /// Somebody else's role is told no, or that there is nothing.
+    fn stranger<T>(&self, heard: Result<T, Fault>) {
+        if granted_to(self.permission, &[ANYONE, SIGNED_IN]) {
+            return;
+        }
+        let fault = heard.err().unwrap_or_else(|| panic!("{}: open to every role", self.what));
+        let refused = matches!(fault.kind, FaultKind::Forbidden | FaultKind::NotFound);
+        assert!(refused && fault.code != "unauthenticated", "{}: {fault:?}", self.what);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn declarations_are_valid_and_frozen() {
+    let Some(guests) = guests() else { return };
+    let city = City::open(&guests).await;
+    let update = setting("UPDATE_LOCKS").is_some();
+    let mut drifted = Vec::new();
+    // Installing has described each of them twice, with every import closed.
+    for (id, installed) in city.modules() {
+        assert_eq!(validate::faults(&installed.def), Vec::<String>::new(), "{id}");
+        if installed.manifest.is_none() {
+            continue;
+        }
+        let lock = root().join("plugins").join(&id).join("schema.lock.json");
+        let declared = serde_json::to_string_pretty(&installed.def).unwrap() + "\n";
+        if update {
+            std::fs::write(lock, declared).unwrap();
+        } else if std::fs::read_to_string(lock).ok().as_deref() != Some(&declared) {
+            drifted.push(id);
+        }
+    }
+    assert!(drifted.is_empty(), "{drifted:?} differ from their schema.lock.json; review, then UPDATE_LOCKS=1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_refuses_the_anonymous_and_the_wrong_role() {
+    let Some(guests) = guests() else { return };
+    let city = City::open(&guests).await;
+    let host = city.host();
+    let (nobody, stranger) = (Principal::anonymous(), person("nobodys.role"));
+    for (id, installed) in city.modules() {
+        let def = &installed.def;
+        let refusal = |what: String, permission: &str| Refusal {
+            what,
+            permission: installed.def.permission(permission).unwrap(),
+        };
+        for page in &def.pages {
+            let refusal = refusal(format!("page {}", page.path), &page.permission);
+            refusal.anonymous(host.page(&nobody, &id, ask(&page.path)).await);
+            refusal.stranger(host.page(&stranger, &id, ask(&page.path)).await);
+        }
+        for collection in &def.collections {
+            let name = format!("{id}.{}", collection.name);
+            let refusal = refusal(format!("collection {name}"), &collection.read);
+            refusal.anonymous(host.find(&nobody, Query::new(&name)).await);
+            refusal.stranger(host.find(&stranger, Query::new(&name)).await);
+            refusal.anonymous(host.get(&nobody, &name, NOWHERE).await);
+            refusal.stranger(host.get(&stranger, &name, NOWHERE).await);
+            refusal.anonymous(host.steps(&nobody, &name, NOWHERE).await);
+        }
+        for action in &def.actions {
+            let refusal = refusal(format!("action {id}.{}", action.name), &action.permission);
+            let act = || Act {
+                module: id.clone(),
+                action: action.name.clone(),
+                id: action.record.then(|| NOWHERE.into()),
+                input: json!({}),
+                key: None,
+            };
+            refusal.anonymous(host.act(&nobody, act()).await);
+            refusal.stranger(host.act(&stranger, act()).await);
+        }
+    }
+}
+
+/// A request for a declared page, with every `{name}` of its path naming a record that is not there.
+fn ask(path: &str) -> Ask {
+    let names = path.split('/').filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'));
+    Ask {
+        path: path.into(),
+        params: names.map(|name| (name.to_owned(), NOWHERE.to_owned())).collect(),
+        ..Ask::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_draws_for_everybody_it_is_granted_to() {
+    let Some(guests) = guests() else { return };
+    let city = City::open(&guests).await;
+    for (id, installed) in city.modules() {
+        for page in &installed.def.pages {
+            let nobody = Principal::anonymous();
+            let open = granted_to(installed.def.permission(&page.permission).unwrap(), &[ANYONE]);
+            let callers = city.granted(&installed.def, &page.permission).chain(open.then_some(&nobody));
+            for caller in callers {
+                let ask = ask(&page.path);
+                let who = format!("{} for {:?}", page.path, caller.login);
+                let asks_for_nothing = !ask.params.is_empty();
+                match city.host().page(caller, &id, ask).await {
+                    Ok(drawn) => check(&drawn).unwrap_or_else(|fault| panic!("{who}: {fault}")),
+                    // A record that is not there is not there.
+                    Err(fault) if asks_for_nothing => assert_eq!(fault.kind, FaultKind::NotFound, "{who}: {fault:?}"),
+                    Err(fault) => panic!("{who}: {fault:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybodys_home_page_is_whole() {
+    let Some(guests) = guests() else { return };
+    let city = City::open(&guests).await;
+    let nobody = Principal::anonymous();
+    for person in city.people.iter().chain([&nobody]) {
+        let home = city.host().home(person).await.unwrap();
+        check(&home).unwrap_or_else(|fault| panic!("{}: {fault}", person.login));
+        assert_eq!(missing(&home), Vec::<&str>::new(), "{}", person.login);
+    }
+}
+
+/// Notices that stand in for blocks that failed.
+fn missing(home: &Page) -> Vec<&str> {
+    let notices = home.blocks().filter_map(|b| match &b.body {
+        Body::Notice(notice) => Some(notice.text.as_str()),
+        _ => None,
+    });
+    notices.filter(|text| text.contains("暂时无法显示")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_model_passes_its_golden_cases() {
+    let Some(guests) = guests() else { return };
+    let Ok(folder) = std::fs::read_dir(guests.join("models")) else {
+        println!("skipped: no models are built");
+        return;
+    };
+    let engines = kernel_host::Engines::new().unwrap();
+    let pool = kernel_host::models::Pool::new(engines.models.clone());
+    for entry in folder {
+        let path = entry.unwrap().path();
+        let model = pool.admit(std::fs::read(&path).unwrap()).await;
+        let model = model.unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
+        let report = pool.report(&model).await.unwrap();
+        assert!(report.passed(), "{}: {:?}", path.display(), report.golden);
+    }
+}

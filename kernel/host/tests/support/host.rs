@@ -1,0 +1,56 @@
+//! A host of its own for one test: temporary data, its own keys, a clock that stands still.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use kernel_crypto::keys::KeyRing;
+use kernel_host::clock::TestClock;
+use kernel_host::{Engines, Ground, Host};
+use kernel_identity::principal::Principal;
+use kernel_storage::{BlobStore, Store, StoreUrl};
+use sdk_contract::scalar::Timestamp;
+
+/// 2026-11-23T08:00:00Z.
+const NOW: i64 = 1_795_420_800_000_000;
+
+/// A running host, and the folder that goes with it when the test ends.
+pub(crate) struct TestHost {
+    pub(crate) host: Host,
+    _data: tempfile::TempDir,
+}
+
+impl TestHost {
+    /// Starts a host over a plugin folder, on a fresh `SQLite` store, with demo seeds.
+    pub(crate) async fn start(plugins: &Path) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let keys = Arc::new(KeyRing::open_or_create(&data.path().join("keys"), None).unwrap());
+        let url = StoreUrl::Sqlite(data.path().join("store.db"));
+        let ground = Ground {
+            store: Store::open(&url, Arc::clone(&keys)).await.unwrap(),
+            blobs: BlobStore::open(data.path().join("blobs"), Arc::clone(&keys)).unwrap(),
+            keys,
+            clock: Arc::new(TestClock::at(Timestamp(NOW))),
+            engines: engines(),
+            plugins: plugins.to_owned(),
+            demo: true,
+        };
+        Self { host: Host::start(ground).await.unwrap(), _data: data }
+    }
+}
+
+/// One for all hosts of a process, because a pool's address space is large.
+fn engines() -> Engines {
+    static ENGINES: OnceLock<Engines> = OnceLock::new();
+    ENGINES.get_or_init(|| Engines::new().unwrap()).clone()
+}
+
+/// A signed-in person with one role.
+pub(crate) fn person(role: &str) -> Principal {
+    Principal {
+        user: Some("01930000-0000-7000-8000-00000000f001".into()),
+        name: "何试之".into(),
+        roles: vec![role.into()],
+        request: "test".into(),
+        ..Principal::anonymous()
+    }
+}
