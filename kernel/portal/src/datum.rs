@@ -1,0 +1,250 @@
+//! Typed values to words: money in 万元 with the exact figure at hand, ratios in percent, times in
+//! Beijing time.
+
+use maud::{Markup, html};
+use sdk_contract::page::{Datum, FileRef, Masked, Status, Tone};
+use sdk_contract::scalar::{Timestamp, print_scaled};
+
+use crate::icon::icon;
+use crate::url::{here, href};
+use crate::view::ViewContext;
+
+const DASH: &str = "—";
+
+/// A value in running text or a cell.
+pub(crate) fn datum(ctx: &ViewContext, value: &Datum) -> Markup {
+    match value {
+        Datum::None => html! { span.muted { (DASH) } },
+        Datum::Text(text) => html! { (text) },
+        Datum::Integer(n) => html! { (grouped(&n.to_string())) },
+        Datum::Decimal(text) => html! { (text) },
+        Datum::Quantity { amount, unit } => {
+            html! { span.figure { (grouped(amount)) span.unit-word { (unit) } } }
+        }
+        Datum::Money(fen) => money(ctx, *fen),
+        Datum::Ratio(text) => percent(text),
+        Datum::Date(day) => html! { time datetime=(day) { (day) } },
+        Datum::Time(micros) => time(*micros),
+        Datum::Status(s) => status(s),
+        Datum::Progress(p) => progress(*p, ctx.say("进度", "Progress")),
+        Datum::Masked(m) => masked(ctx, m),
+        Datum::Link(link) => html! { a href=(href(&link.to)) { (link.label) } },
+        Datum::Tags(tags) => html! { span.tags { @for tag in tags { (status(tag)) } } },
+        Datum::File(f) => file(ctx, f),
+    }
+}
+
+/// Whether it stands at the right of a column.
+pub(crate) fn is_figure(value: &Datum) -> bool {
+    matches!(
+        value,
+        Datum::Integer(_)
+            | Datum::Decimal(_)
+            | Datum::Quantity { .. }
+            | Datum::Money(_)
+            | Datum::Ratio(_)
+    )
+}
+
+pub(crate) fn tone_class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Neutral => "tone-neutral",
+        Tone::Info => "tone-info",
+        Tone::Success => "tone-success",
+        Tone::Warning => "tone-warning",
+        Tone::Danger => "tone-danger",
+    }
+}
+
+pub(crate) fn status(status: &Status) -> Markup {
+    html! { span class={ "badge tone " (tone_class(status.tone)) } { (status.label) } }
+}
+
+pub(crate) fn time(micros: i64) -> Markup {
+    let at = Timestamp::from_micros(micros);
+    html! { time datetime=(at) { (at.local_minute()) } }
+}
+
+pub(crate) fn file(ctx: &ViewContext, file: &FileRef) -> Markup {
+    let to = format!("/files/{}", file.id);
+    html! { a.file href=(href(&to)) { (icon(ctx, "paperclip")) (file.name) } }
+}
+
+/// A ratio as `3.45 %`.
+fn percent(fraction: &str) -> Markup {
+    figure(&percent_text(fraction), "%")
+}
+
+/// Decimal text of a fraction to decimal text of its percent, without trailing zeros.
+pub(crate) fn percent_text(fraction: &str) -> String {
+    let (sign, digits) = fraction
+        .strip_prefix('-')
+        .map_or(("", fraction), |d| ("-", d));
+    let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
+    let padded = format!("{rest:0<2}");
+    let (hundredths, rest) = padded.split_at_checked(2).unwrap_or((&padded, ""));
+    let whole = format!("{whole}{hundredths}");
+    let whole = whole.trim_start_matches('0');
+    let rest = rest.trim_end_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    match rest {
+        "" => format!("{sign}{whole}"),
+        rest => format!("{sign}{whole}.{rest}"),
+    }
+}
+
+fn figure(amount: &str, unit: &str) -> Markup {
+    html! { span.figure { (amount) small.unit { (unit) } } }
+}
+
+fn money(ctx: &ViewContext, fen: i64) -> Markup {
+    let (amount, unit) = money_words(fen, ctx.english());
+    let exact = print_scaled(fen, 2);
+    html! {
+        data.figure value=(exact) title={ (grouped(&exact)) " " (ctx.say("元", "CNY")) } {
+            (amount) small.unit { (unit) }
+        }
+    }
+}
+
+/// 分 in the unit people use for it, rounded half up to at most two decimals.
+pub(crate) fn money_words(fen: i64, english: bool) -> (String, &'static str) {
+    const WAN: i64 = 1_000_000;
+    const YI: i64 = 10_000 * WAN;
+    const MILLION: i64 = 100_000_000;
+    let size = fen.unsigned_abs();
+    match (english, size) {
+        (true, s) if s >= MILLION.unsigned_abs() => (rounded(fen, MILLION), "CNY m"),
+        (true, _) => (grouped(&yuan(fen)), "CNY"),
+        (false, s) if s >= YI.unsigned_abs() => (rounded(fen, YI), "亿元"),
+        (false, s) if s >= WAN.unsigned_abs() => (rounded(fen, WAN), "万元"),
+        (false, _) => (grouped(&yuan(fen)), "元"),
+    }
+}
+
+/// Whole 元 bare, others with both digits.
+fn yuan(fen: i64) -> String {
+    let text = print_scaled(fen, 2);
+    text.strip_suffix(".00").map_or(text.clone(), str::to_owned)
+}
+
+fn rounded(fen: i64, unit: i64) -> String {
+    let hundredths =
+        (i128::from(fen.unsigned_abs()) * 100 + i128::from(unit) / 2) / i128::from(unit);
+    let text = print_scaled(i64::try_from(hundredths).unwrap_or(i64::MAX), 2);
+    format!("{}{}", if fen < 0 { "-" } else { "" }, short(&text))
+}
+
+/// Without the zeros at the end of a fraction.
+pub(crate) fn short(decimal: &str) -> String {
+    if decimal.contains('.') {
+        decimal
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
+    } else {
+        decimal.to_owned()
+    }
+}
+
+/// With commas between thousands, from five digits on: years stay whole.
+pub(crate) fn grouped(decimal: &str) -> String {
+    let (sign, digits) = decimal
+        .strip_prefix('-')
+        .map_or(("", decimal), |d| ("-", d));
+    let (whole, fraction) = digits
+        .split_once('.')
+        .map_or((digits, None), |(w, f)| (w, Some(f)));
+    if whole.len() < 5 {
+        return decimal.to_owned();
+    }
+    let mut text = sign.to_owned();
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        text.push('.');
+        text.push_str(fraction);
+    }
+    text
+}
+
+pub(crate) fn progress(percent: u8, label: &str) -> Markup {
+    html! { progress.bar max="100" value=(percent) aria-label=(label) { (percent) "%" } }
+}
+
+fn masked(ctx: &ViewContext, masked: &Masked) -> Markup {
+    html! {
+        span.masked {
+            (masked.shown)
+            @if let Some(token) = &masked.token {
+                form.inline method="post" action=(crate::REVEAL_PATH) {
+                    input type="hidden" name="_csrf" value=(ctx.csrf);
+                    input type="hidden" name="token" value=(token);
+                    input type="hidden" name="back" value=(here(ctx));
+                    button.btn-look type="submit" aria-label=(ctx.say("查看完整内容（将留痕）", "Show in full (recorded)")) {
+                        (icon(ctx, "eye"))
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_said_in_the_unit_people_use() {
+        for (fen, amount, unit) in [
+            (0, "0", "元"),
+            (123_450, "1234.50", "元"),
+            (300_000_000, "300", "万元"),
+            (1_000_000, "1", "万元"),
+            (999_999, "9999.99", "元"),
+            (123_456_789, "123.46", "万元"),
+            (23_900_000_000, "2.39", "亿元"),
+            (-300_000_000, "-300", "万元"),
+            (i64::MAX, "922337203.69", "亿元"),
+        ] {
+            assert_eq!(money_words(fen, false), (amount.to_owned(), unit), "{fen}");
+        }
+        assert_eq!(money_words(300_000_000, true), ("3".to_owned(), "CNY m"));
+    }
+
+    #[test]
+    fn fractions_are_said_in_percent_exactly() {
+        for (fraction, percent) in [
+            ("0.0345", "3.45"),
+            ("0.3600", "36"),
+            ("1", "100"),
+            ("0", "0"),
+            ("-0.15", "-15"),
+            ("0.5", "50"),
+            ("0.00005", "0.005"),
+            ("12.3", "1230"),
+        ] {
+            assert_eq!(percent_text(fraction), percent);
+        }
+    }
+
+    #[test]
+    fn thousands_are_grouped_from_five_digits_on() {
+        assert_eq!(grouped("2026"), "2026");
+        assert_eq!(grouped("1862041"), "1,862,041");
+        assert_eq!(grouped("-12345.60"), "-12,345.60");
+    }
+
+    #[test]
+    fn the_exact_sum_is_at_hand() {
+        let html = datum(&ViewContext::default(), &Datum::Money(123_456_789)).into_string();
+        assert!(
+            html.contains(r#"value="1234567.89""#) && html.contains("1,234,567.89 元"),
+            "{html}"
+        );
+    }
+}

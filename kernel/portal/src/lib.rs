@@ -1,0 +1,40 @@
+//! Page documents to HTML. Pure: no I/O, no clock; the same input is the same bytes.
+//!
+//! Every page works with scripts off: buttons are forms, state is in the URL, charts are SVG made
+//! here, tabs and filters are links. Nothing is inline that a strict content security policy
+//! forbids: it may say `default-src 'self'; img-src 'self' data:` and no more.
+//!
+//! What a page sends to the kernel:
+//!
+//! | where | what |
+//! |---|---|
+//! | POST to the page's own path and query | `_csrf`, `_key` (idempotency), `_action`, `_record`, `_form`, `_row`…, `reason` and the form's fields; read with `sdk_contract::page::read_post` |
+//! | GET of a page with `_block=<id>` | one block alone, for [`render_blocks`] |
+//! | POST [`REVEAL_PATH`] | `_csrf`, `token`, `back`: an audited look at a masked value |
+//! | POST [`LOGIN_PATH`], [`LOGOUT_PATH`] | `_csrf`, and `username`, `password`, `next` |
+//! | GET with `care=1` or `care=0`, `lang=zh-CN` or `lang=en` | 关怀版 and language, to be kept in a cookie |
+//! | GET of `/files/<id>`, `/assets/<name>` | a stored file; one of [`assets::file`] |
+//!
+//! Deliberately absent: pages derived from declarations, and everything that knows a business noun.
+
+pub mod assets;
+mod blocks;
+mod chart;
+mod datum;
+mod frame;
+mod icon;
+mod render;
+mod screens;
+mod url;
+mod view;
+
+pub use render::{render, render_blocks};
+pub use screens::{ErrorScreen, LoginScreen, error_page, login_page};
+pub use view::{MenuItem, Site, Toast, UserView, ViewContext};
+
+/// Where the sign-in form is sent.
+pub const LOGIN_PATH: &str = "/login";
+/// Where the sign-out button is sent.
+pub const LOGOUT_PATH: &str = "/logout";
+/// Where a request for a masked value is sent.
+pub const REVEAL_PATH: &str = "/reveal";

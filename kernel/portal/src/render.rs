@@ -1,0 +1,98 @@
+//! A whole page, and blocks alone.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sdk_contract::page::{Block, Page, Shell};
+
+use crate::blocks;
+use crate::blocks::actions;
+use crate::datum::{status, tone_class};
+use crate::frame;
+use crate::url::href;
+use crate::view::ViewContext;
+
+/// What htmx may do: no eval, no inline style, this origin only.
+const HTMX: &str = r#"{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"allowScriptTags":false,"historyCacheSize":0}"#;
+
+/// The page as a whole HTML document. The page must have passed `sdk_contract::page::check`; what
+/// slipped through is still escaped, and links that leave the site lead nowhere.
+pub fn render(page: &Page, ctx: &ViewContext) -> String {
+    let body = html! {
+        (head(page, ctx))
+        @for section in &page.sections { (blocks::section(ctx, section)) }
+        @if page.guarded { (watermark(ctx)) }
+    };
+    let frame = match page.shell {
+        Shell::Portal => frame::portal(ctx, &body),
+        Shell::Bench => frame::bench(ctx, &body),
+        Shell::Plain => frame::plain(ctx, &body),
+    };
+    document(ctx, &page.title, &frame, false)
+}
+
+/// Blocks alone, for a page that is already there.
+pub fn render_blocks(blocks: &[&Block], ctx: &ViewContext) -> String {
+    html! { @for block in blocks { (blocks::block(ctx, block)) } }.into_string()
+}
+
+/// The document around a body. `keep_drafts` says that nothing typed has been accepted.
+pub(crate) fn document(ctx: &ViewContext, title: &str, body: &Markup, keep_drafts: bool) -> String {
+    html! {
+        (DOCTYPE)
+        html lang=(if ctx.english() { "en" } else { "zh-CN" }) class=[ctx.care.then_some("care")] {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="htmx-config" content=(HTMX);
+                title { (title) " - " (ctx.site.name) }
+                link rel="icon" type="image/svg+xml" href=(ctx.assets.favicon);
+                link rel="stylesheet" href=(ctx.assets.styles);
+                script src=(ctx.assets.script) defer {}
+            }
+            body data-keep-drafts=[keep_drafts.then_some("true")] {
+                a.skip href="#main" { (ctx.say("跳到主要内容", "Skip to content")) }
+                (body)
+                @if let Some(toast) = &ctx.toast {
+                    div class={ "toast " (tone_class(toast.tone)) } role="status" { (toast.text) }
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn head(page: &Page, ctx: &ViewContext) -> Markup {
+    html! {
+        div.page-head {
+            div.page-words {
+                @if !page.trail.is_empty() {
+                    nav.trail aria-label=(ctx.say("当前位置", "You are here")) {
+                        ol {
+                            @for link in &page.trail { li { a href=(href(&link.to)) { (link.label) } } }
+                            li aria-current="page" { (page.title) }
+                        }
+                    }
+                }
+                h1.page-title {
+                    (page.title)
+                    @if let Some(s) = &page.status { " " (status(s)) }
+                }
+                @if let Some(text) = &page.subtitle { p.page-sub { (text) } }
+            }
+            (actions::bar(ctx, &page.actions))
+        }
+    }
+}
+
+/// Who looked, and when, all over the page.
+fn watermark(ctx: &ViewContext) -> Markup {
+    let who = ctx.user.as_ref().map_or("", |u| u.name.as_str());
+    let when = sdk_contract::scalar::Timestamp::from_micros(ctx.now).local_minute();
+    html! {
+        svg.watermark aria-hidden="true" {
+            (PreEscaped(r#"<defs><pattern id="watermark" width="320" height="180" patternUnits="userSpaceOnUse" patternTransform="rotate(-24)">"#))
+            text x="10" y="60" { (who) " " (when) }
+            (PreEscaped("</pattern></defs>"))
+            rect width="100%" height="100%" fill="url(#watermark)" {}
+        }
+    }
+}
