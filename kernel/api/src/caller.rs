@@ -1,0 +1,127 @@
+//! Resolving who calls, once per request, and the tokens tied to them.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::SET_COOKIE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use kernel_crypto::random;
+use kernel_identity::principal::Principal;
+use kernel_identity::session::Origin;
+
+use crate::edge::RequestInfo;
+use crate::problem::Problem;
+use crate::{Web, cookies};
+
+/// Header by which scripts and programs send the form token.
+const CSRF_HEADER: &str = "x-csrf-token";
+
+/// The caller of one request.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    /// The session token as sent, living or not.
+    pub(crate) token: Option<String>,
+    /// What form tokens are tied to: the session, or the visit before sign-in.
+    bound: String,
+    /// The visit cookie, also when signed in.
+    pub(crate) visit: String,
+    /// The toast cookie's sentence.
+    pub(crate) toast: Option<String>,
+}
+
+/// Middleware: puts an `Arc<Caller>` into the request, and into the answer for the edge.
+pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let info = request.extensions().get::<RequestInfo>().cloned().unwrap_or_default();
+    let token = cookies::read(headers, cookies::SESSION).map(str::to_owned);
+    let old_visit = cookies::read(headers, cookies::VISIT).map(str::to_owned);
+    let toast = cookies::read(headers, cookies::TOAST).and_then(|t| web.unstamp("toast", t));
+    let origin = info.origin(web.now());
+    let session = match &token {
+        Some(token) => match web.sessions().resolve(token, origin).await {
+            Ok(session) => session,
+            Err(error) => {
+                tracing::error!(error = crate::edge::chain(&error), "sessions cannot be read");
+                return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE).into_response();
+            }
+        },
+        None => None,
+    };
+    let visit = match &old_visit {
+        Some(visit) => visit.clone(),
+        None => match random::token_base64url(16) {
+            Ok(visit) => visit,
+            Err(error) => {
+                tracing::error!(%error, "no entropy");
+                return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE).into_response();
+            }
+        },
+    };
+    let principal =
+        session.unwrap_or_else(|| Principal::anonymous().at(&info.id, &info.ip, &info.locale));
+    let bound = principal.session.clone().unwrap_or_else(|| format!("visit:{visit}"));
+    // A page without a form token needs no visit mark; programs bring their own session.
+    let mark = old_visit.is_none() && principal.session.is_none() && info.person;
+    let caller = Arc::new(Caller { principal, token, bound, visit, toast });
+    request.extensions_mut().insert(Arc::clone(&caller));
+    let mut response = next.run(request).await;
+    if mark && let Some(cookie) = cookies::set(cookies::VISIT, &caller.visit, None, web.secure()) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response.extensions_mut().insert(caller);
+    response
+}
+
+impl Caller {
+    /// The same caller once signed in, before the browser has sent the new cookie.
+    pub(crate) fn signed_in(&self, principal: &Principal) -> Self {
+        Self {
+            bound: principal.session.clone().unwrap_or_default(),
+            principal: principal.clone(),
+            token: None,
+            visit: self.visit.clone(),
+            toast: None,
+        }
+    }
+
+    /// A form token. Each is different, so that compressed pages do not give it away.
+    pub(crate) fn csrf(&self, web: &Web) -> String {
+        let salt = random::token_hex(8).unwrap_or_default();
+        let proof = self.proof(web, &salt);
+        format!("{salt}.{proof}")
+    }
+
+    /// Whether a form token was given to this caller.
+    pub(crate) fn owns(&self, web: &Web, token: &str) -> bool {
+        let Some((salt, proof)) = token.split_once('.') else { return false };
+        salt.len() == 16 && same(proof.as_bytes(), self.proof(web, salt).as_bytes())
+    }
+
+    /// For programs: the token comes in a header.
+    pub(crate) fn checked(&self, web: &Web, headers: &HeaderMap) -> Result<(), Problem> {
+        // Without a session there is nothing a forged request could borrow.
+        if self.principal.session.is_none() {
+            return Ok(());
+        }
+        let token = headers.get(CSRF_HEADER).and_then(|h| h.to_str().ok()).unwrap_or_default();
+        if self.owns(web, token) { Ok(()) } else { Err(Problem::csrf()) }
+    }
+
+    fn proof(&self, web: &Web, salt: &str) -> String {
+        web.sessions().stamp("csrf", &format!("{salt}:{}", self.bound))
+    }
+}
+
+impl RequestInfo {
+    pub(crate) fn origin(&self, now: i64) -> Origin<'_> {
+        Origin { request: &self.id, ip: &self.ip, locale: &self.locale, now }
+    }
+}
+
+/// Compares without telling by time where the difference is.
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |d, (x, y)| d | (x ^ y)) == 0
+}

@@ -1,0 +1,303 @@
+//! The derived resource API: lists, records and actions of every declared collection.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use kernel_host::{Act, Installed};
+use kernel_identity::decide::decide;
+use kernel_identity::principal::Principal;
+use sdk_contract::call::Reply;
+use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS};
+use sdk_contract::error::{Fault, FieldFault};
+use sdk_contract::kind::Kind;
+use sdk_contract::page::Outcome;
+use sdk_contract::query::{Filter, MAX_LIMIT, Query};
+use serde_json::{Value, json};
+
+use crate::Web;
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::typed::pairs;
+
+const IDEMPOTENCY: &str = "idempotency-key";
+/// Rows of a page unless `size` says otherwise.
+const DEFAULT_SIZE: u32 = 20;
+
+/// `GET /api/v1/{module}/{plural}`
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Path((module, plural)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let (installed, collection) = collection(&web, &module, &plural)?;
+    // Who may not read at all should hear that, not what is wrong with the question.
+    let name = format!("{module}.{plural}");
+    let listing = pairs(query.unwrap_or_default().as_bytes())
+        .ok_or_else(|| Problem::bad_request("bad-query", "查询参数格式不正确"))
+        .map(|pairs| listing(&installed.def, &collection, &caller.principal, &pairs));
+    let probe = Query { limit: 1, ..Query::new(&name) };
+    let listing = match listing? {
+        Ok(listing) => listing,
+        Err(faults) => {
+            web.host().find(&caller.principal, probe).await?;
+            return Err(Fault::invalid(faults).into());
+        }
+    };
+    let Listing { query, page, size } = listing;
+    let found = web.host().find(&caller.principal, query).await?;
+    Ok(Json(json!({ "items": found.records, "total": found.total, "page": page, "size": size })))
+}
+
+/// `GET /api/v1/{module}/{plural}/{id}`
+pub(crate) async fn read(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Path((module, plural, id)): Path<(String, String, String)>,
+) -> Result<Json<Value>, Problem> {
+    collection(&web, &module, &plural)?;
+    let record = web.host().get(&caller.principal, &format!("{module}.{plural}"), &id).await?;
+    Ok(Json(Value::Object(record)))
+}
+
+/// `POST /api/v1/{module}/{plural}/{verb}`
+pub(crate) async fn act(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Path((module, plural, verb)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    run(&web, &caller, Called { module, plural, id: None, verb }, &headers, &body).await
+}
+
+/// `POST /api/v1/{module}/{plural}/{id}/{verb}`
+pub(crate) async fn act_on(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Path((module, plural, id, verb)): Path<(String, String, String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    run(&web, &caller, Called { module, plural, id: Some(id), verb }, &headers, &body).await
+}
+
+/// `POST /api/v1/files?name=…`: the raw bytes; answers what an action takes as a file.
+pub(crate) async fn upload(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    if caller.principal.is_anonymous() {
+        return Err(Problem::unauthenticated());
+    }
+    caller.checked(&web, &headers)?;
+    let name = pairs(query.unwrap_or_default().as_bytes())
+        .and_then(|q| q.into_iter().find(|(n, _)| n == "name"))
+        .map_or_else(|| "file".to_owned(), |(_, v)| v);
+    let stored = web.host().store_upload(&caller.principal, &name, body.to_vec()).await?;
+    Ok(Json(json!(stored)))
+}
+
+struct Called {
+    module: String,
+    plural: String,
+    id: Option<String>,
+    verb: String,
+}
+
+async fn run(
+    web: &Web,
+    caller: &Caller,
+    called: Called,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Json<Value>, Problem> {
+    let (installed, collection) = collection(web, &called.module, &called.plural)?;
+    let action = format!("{}.{}", collection.entity, called.verb);
+    let declared = installed
+        .def
+        .action(&action)
+        .filter(|a| a.collection == collection.name && a.record == called.id.is_some());
+    if declared.is_none() {
+        return Err(Problem::not_found());
+    }
+    caller.checked(web, headers)?;
+    let input = json_body(headers, body)?;
+    let key = match headers.get(IDEMPOTENCY).map(|h| h.to_str()) {
+        None => None,
+        Some(Ok(key)) => Some(key.to_owned()),
+        Some(Err(_)) => return Err(Problem::bad_request("bad-key", "幂等键只能含可见字符")),
+    };
+    let act = Act { module: called.module, action, id: called.id, input, key };
+    let reply = web.host().act(&caller.principal, act).await?;
+    Ok(Json(answer(&reply)))
+}
+
+/// The result, and where a person would be led.
+fn answer(reply: &Reply) -> Value {
+    let mut body = json!({ "result": reply.result });
+    if let (Some(body), Some(Outcome::Go { path, .. })) = (body.as_object_mut(), &reply.outcome) {
+        body.insert("path".into(), path.as_str().into());
+    }
+    body
+}
+
+/// An empty body is an empty object.
+fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
+    if body.is_empty() {
+        return Ok(json!({}));
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    // A form of another site cannot send this type without a preflight.
+    if !kind.starts_with("application/json") {
+        return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    serde_json::from_slice(body).map_err(|_| Problem::bad_request("bad-json", "请求内容不是有效的 JSON"))
+}
+
+fn collection(
+    web: &Web,
+    module: &str,
+    plural: &str,
+) -> Result<(Arc<Installed>, CollectionDef), Problem> {
+    let catalog = web.host().catalog();
+    let installed = catalog.modules.get(module).ok_or_else(Problem::not_found)?;
+    let found = installed.def.collection(plural).cloned().ok_or_else(Problem::not_found)?;
+    Ok((Arc::clone(installed), found))
+}
+
+struct Listing {
+    query: Query,
+    page: u32,
+    size: u32,
+}
+
+/// Reads a list's parameters: `field=value` (repeated: any of them), `sort=-field,field`, `page`,
+/// `size`, `q`. Every wrong one is named.
+fn listing(
+    module: &ModuleDef,
+    collection: &CollectionDef,
+    principal: &Principal,
+    pairs: &[(String, String)],
+) -> Result<Listing, Vec<FieldFault>> {
+    let may_reveal = |field: &FieldDef| {
+        let permission = field.reveal.as_ref().and_then(|r| module.permission(r));
+        permission.is_some_and(|p| decide(principal, &module.id, p).allowed())
+    };
+    let reader = Reader { module, collection, may_reveal: &may_reveal };
+    let mut faults = Vec::new();
+    let (mut page, mut size) = (1, DEFAULT_SIZE);
+    let mut query = Query::new(format!("{}.{}", module.id, collection.name));
+    let mut wanted: Vec<(String, Vec<Value>)> = Vec::new();
+    for (name, value) in pairs {
+        let wrong = |message: &str| FieldFault::new(name, "bad-parameter", message);
+        match name.as_str() {
+            "page" => match value.parse() {
+                Ok(n) if n >= 1 => page = n,
+                _ => faults.push(wrong("页码从 1 开始")),
+            },
+            "size" => match value.parse() {
+                Ok(n) if (1..=MAX_LIMIT).contains(&n) => size = n,
+                _ => faults.push(wrong("每页 1 到 200 条")),
+            },
+            "sort" => {
+                for part in value.split(',').filter(|p| !p.is_empty()) {
+                    let (field, descending) = part.strip_prefix('-').map_or((part, false), |f| (f, true));
+                    match reader.usable(field) {
+                        Ok(()) => query = query.sort(field, descending),
+                        Err(message) => faults.push(wrong(message)),
+                    }
+                }
+            }
+            "q" => match reader.search(value) {
+                Ok(Some(filter)) => query = query.filter(filter),
+                Ok(None) => {}
+                Err(message) => faults.push(wrong(message)),
+            },
+            field => match reader.value(field, value) {
+                Ok(value) => match wanted.iter_mut().find(|(f, _)| f == field) {
+                    Some((_, values)) => values.push(value),
+                    None => wanted.push((field.to_owned(), vec![value])),
+                },
+                Err(message) => faults.push(wrong(&message)),
+            },
+        }
+    }
+    for (field, mut values) in wanted {
+        query = query.filter(match values.len() {
+            1 => Filter::Eq { field, value: values.remove(0) },
+            _ => Filter::In { field, values },
+        });
+    }
+    if faults.is_empty() { Ok(Listing { query: query.page(page, size), page, size }) } else { Err(faults) }
+}
+
+/// Reads parameters against a declaration.
+struct Reader<'a> {
+    module: &'a ModuleDef,
+    collection: &'a CollectionDef,
+    /// Asking by a masked field would read it.
+    may_reveal: &'a dyn Fn(&FieldDef) -> bool,
+}
+
+impl Reader<'_> {
+    fn usable(&self, name: &str) -> Result<(), &'static str> {
+        if SYSTEM_FIELDS.contains(&name) {
+            return Ok(());
+        }
+        match self.collection.field(name) {
+            None => Err("没有这个字段"),
+            Some(f) if f.encrypted || matches!(f.kind, Kind::Json) => Err("该字段不能用于查询"),
+            Some(f) if f.mask.is_some() && !(self.may_reveal)(f) => Err("该字段不能用于查询"),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn value(&self, name: &str, text: &str) -> Result<Value, String> {
+        self.usable(name)?;
+        let Some(field) = self.collection.field(name) else {
+            let kind = match name {
+                "revision" => Kind::Integer { min: None, max: None },
+                "created_at" | "updated_at" => Kind::Datetime,
+                _ => Kind::Text { max: 64 },
+            };
+            return kind.check(&text.into(), &[]).map_err(|m| m.message);
+        };
+        let choice = match &field.kind {
+            Kind::Choice { of } => self.module.choice(of),
+            _ => None,
+        };
+        let options: Vec<&str> =
+            choice.iter().flat_map(|c| &c.options).map(|o| o.value.as_str()).collect();
+        field.kind.check(&text.into(), &options).map_err(|m| m.message)
+    }
+
+    fn search(&self, text: &str) -> Result<Option<Filter>, &'static str> {
+        let text = text.trim();
+        let fields: Vec<&FieldDef> = self
+            .collection
+            .fields
+            .iter()
+            .filter(|f| f.search && self.usable(&f.name).is_ok())
+            .collect();
+        match (text.is_empty(), fields.is_empty(), text.chars().count()) {
+            (true, ..) => Ok(None),
+            (_, true, _) => Err("此列表不支持搜索"),
+            (.., 101..) => Err("搜索文字过长"),
+            _ => {
+                let any = fields.iter().map(|f| Filter::contains(&f.name, text)).collect();
+                Ok(Some(Filter::Or(any)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use kernel_identity::principal::Principal;
+use sdk_contract::def::{ChoiceDef, Label, Mask, ModuleDef, OptionDef, Shard, Tone};
+
+use super::*;
+
+fn field(name: &str, kind: Kind) -> FieldDef {
+    FieldDef {
+        name: name.into(),
+        label: Label::default(),
+        help: String::new(),
+        kind,
+        required: false,
+        unique: false,
+        frozen: false,
+        list: true,
+        search: false,
+        encrypted: false,
+        mask: None,
+        reveal: None,
+    }
+}
+
+fn module() -> ModuleDef {
+    ModuleDef {
+        id: "shop".into(),
+        collections: vec![CollectionDef {
+            name: "things".into(),
+            entity: "thing".into(),
+            label: Label::default(),
+            help: String::new(),
+            title: "name".into(),
+            shard: Shard::Reference,
+            audited: false,
+            fields: vec![
+                FieldDef { search: true, ..field("name", Kind::Text { max: 9 }) },
+                field("price", Kind::Money { min: None, max: None }),
+                field("count", Kind::Integer { min: None, max: None }),
+                field("state", Kind::Choice { of: "state".into() }),
+                FieldDef { mask: Some(Mask::Phone), ..field("phone", Kind::Text { max: 20 }) },
+                FieldDef { encrypted: true, ..field("secret", Kind::Text { max: 20 }) },
+                field("extra", Kind::Json),
+            ],
+            indexes: vec![],
+            unique: vec![],
+            read: "thing.read".into(),
+            create: None,
+            update: None,
+        }],
+        choices: vec![ChoiceDef {
+            name: "state".into(),
+            label: Label::default(),
+            options: vec![OptionDef { value: "open".into(), label: Label::default(), tone: Tone::Info }],
+        }],
+        ..ModuleDef::default()
+    }
+}
+
+fn ask(query: &str) -> Result<Listing, Vec<FieldFault>> {
+    let def = module();
+    listing(&def, &def.collections[0], &Principal::anonymous(), &pairs(query.as_bytes()).unwrap())
+}
+
+#[test]
+fn values_are_read_by_the_kind_of_their_field() {
+    let listing = ask("price=300&count=7&state=open&state=open&sort=-price,name&page=3&size=50").unwrap();
+    assert_eq!((listing.page, listing.size), (3, 50));
+    assert_eq!((listing.query.limit, listing.query.offset), (50, 100));
+    assert_eq!(listing.query.sort.len(), 2);
+    assert!(listing.query.sort[0].descending && listing.query.total);
+    let filter = serde_json::to_value(listing.query.filter.unwrap()).unwrap();
+    assert_eq!(
+        filter,
+        json!({"and": [
+            {"eq": {"field": "price", "value": "300.00"}},
+            {"eq": {"field": "count", "value": 7}},
+            {"in": {"field": "state", "values": ["open", "open"]}},
+        ]})
+    );
+}
+
+#[test]
+fn every_wrong_parameter_is_named() {
+    let query = "page=0&size=201&sort=nothing&colour=red&count=x&state=gone&secret=1&extra=1&phone=138";
+    let faults = ask(query).unwrap_err();
+    let names: Vec<&str> = faults.iter().map(|f| f.field.as_str()).collect();
+    assert_eq!(
+        names,
+        ["page", "size", "sort", "colour", "count", "state", "secret", "extra", "phone"]
+    );
+}
+
+#[test]
+fn search_looks_at_search_fields_only() {
+    let filter = ask("q=%E6%A1%A5").unwrap().query.filter.unwrap();
+    assert_eq!(
+        serde_json::to_value(filter).unwrap(),
+        json!({"or": [{"contains": {"field": "name", "text": "桥"}}]})
+    );
+    assert!(ask("q=").unwrap().query.filter.is_none());
+}
+
+#[test]
+fn system_fields_can_be_asked_for() {
+    assert!(ask("subject=01930000-0000-7000-8000-000000001001&sort=-created_at").is_ok());
+    assert_eq!(ask("created_at=yesterday").unwrap_err()[0].field, "created_at");
+}
+
+#[test]
+fn a_body_that_is_not_json_is_refused() {
+    let mut headers = HeaderMap::new();
+    assert_eq!(json_body(&headers, b"").unwrap(), json!({}));
+    assert_eq!(json_body(&headers, b"{}").unwrap_err().code, "unsupported-media-type");
+    headers.insert(CONTENT_TYPE, "application/json; charset=utf-8".parse().unwrap());
+    assert_eq!(json_body(&headers, b"{\"a\":1}").unwrap(), json!({"a": 1}));
+    assert_eq!(json_body(&headers, b"{").unwrap_err().code, "bad-json");
+}
+
+#[test]
+fn an_answer_says_where_a_person_would_go() {
+    let reply = Reply {
+        result: json!({"id": "1"}),
+        outcome: Some(Outcome::go("/shop/things/1", "好")),
+        ..Reply::default()
+    };
+    assert_eq!(answer(&reply), json!({"result": {"id": "1"}, "path": "/shop/things/1"}));
+}

@@ -1,0 +1,281 @@
+//! The outermost layer: what every request gets whatever happens inside.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use kernel_crypto::random;
+use tracing::Instrument as _;
+
+use crate::caller::Caller;
+use crate::problem::{Problem, UNAUTHENTICATED};
+use crate::{Web, cookies, typed, view};
+
+/// Media type of a page document.
+pub(crate) const PAGE_JSON: &str = "application/vnd.rongqiao.page+json";
+const PROBLEM_JSON: &str = "application/problem+json";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Most proxies that are followed back through `X-Forwarded-For`.
+const MOST_HOPS: usize = 8;
+
+/// Facts about one request that every layer may need.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestInfo {
+    pub(crate) id: String,
+    pub(crate) ip: String,
+    pub(crate) locale: String,
+    /// Answered with HTML, unlike a program.
+    pub(crate) person: bool,
+    /// 关怀版: large type, high contrast.
+    pub(crate) care: bool,
+    /// Path and query, for coming back after sign-in.
+    pub(crate) target: String,
+}
+
+/// Middleware: see the crate's documentation.
+pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+    let Ok(id) = random::token_hex(12) else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+    let path = request.uri().path().to_owned();
+    let info = RequestInfo {
+        ip: client(peer, request.headers(), &web.settings().trusted_proxies),
+        locale: choice(&request, "lang", cookies::LANGUAGE)
+            .unwrap_or_else(|| locale(request.headers())),
+        care: choice(&request, "care", cookies::CARE).is_some_and(|c| c == "1"),
+        person: person(&path, request.headers()),
+        target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+        id,
+    };
+    let method = request.method().clone();
+    let kept = [("lang", cookies::LANGUAGE), ("care", cookies::CARE)]
+        .map(|(parameter, cookie)| Some((cookie, asked(&request, parameter)?)))
+        .into_iter()
+        .flatten()
+        .filter(|_| info.person);
+    let kept: Vec<(&str, String)> = kept.collect();
+    request.extensions_mut().insert(info.clone());
+    let span = tracing::info_span!("http", request.id = %info.id, %method, %path);
+    let began = web.now();
+    let response = next.run(request).instrument(span.clone()).await;
+    let _in = span.enter();
+    let failure = failure(&response);
+    let mut response = match &failure {
+        Some(problem) => face(&web, &info, &method, problem, &response),
+        None => response,
+    };
+    log(&response, failure.as_ref(), web.now().saturating_sub(began));
+    headers(&mut response, &info.id);
+    for (name, value) in kept {
+        if let Some(cookie) = cookies::set(name, &value, Some(YEAR_SECONDS), web.secure()) {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+/// How long a choice of language or large type is kept.
+const YEAR_SECONDS: u32 = 365 * 24 * 3600;
+
+/// What the address says now, else what was chosen before.
+fn choice(request: &Request, parameter: &str, cookie: &str) -> Option<String> {
+    asked(request, parameter)
+        .or_else(|| cookies::read(request.headers(), cookie).map(str::to_owned))
+        .filter(|v| matches!(v.as_str(), "zh-CN" | "en" | "1" | "0"))
+}
+
+fn asked(request: &Request, parameter: &str) -> Option<String> {
+    let query = typed::pairs(request.uri().query()?.as_bytes())?;
+    query.into_iter().find(|(name, _)| name == parameter).map(|(_, value)| value)
+}
+
+/// Middleware: gives up on a request that takes too long. What it had not committed is not done.
+pub(crate) async fn within_time(State(web): State<Web>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(web.settings().timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "处理时间过长，请稍后重试")
+            .into_response(),
+    }
+}
+
+/// An error and all its causes on one line, for the log.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+        cause = e.source();
+    }
+    text
+}
+
+/// The failure an answer stands for, also when a library made it.
+fn failure(response: &Response) -> Option<Problem> {
+    let ours = response.extensions().get::<Problem>();
+    if ours.is_some() {
+        return ours.cloned();
+    }
+    let status = response.status();
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|h| h.to_str().ok());
+    let bare = kind.is_none_or(|k| k.starts_with("text/plain"));
+    (bare && (status.is_client_error() || status.is_server_error()))
+        .then(|| Problem::of_status(status))
+}
+
+/// The body of a failure. A person who should sign in is led there.
+fn face(
+    web: &Web,
+    info: &RequestInfo,
+    method: &Method,
+    problem: &Problem,
+    inner: &Response,
+) -> Response {
+    let caller = inner.extensions().get::<Arc<Caller>>();
+    let mut response = if !info.person {
+        let mut json = (problem.status, Json(problem.json(&info.id))).into_response();
+        json.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        json
+    } else if problem.code == UNAUTHENTICATED && *method == Method::GET {
+        let to = format!("/login?next={}", view::escape(&info.target));
+        let mut see_other = StatusCode::SEE_OTHER.into_response();
+        if let Ok(to) = HeaderValue::from_str(&to) {
+            see_other.headers_mut().insert(LOCATION, to);
+        }
+        see_other
+    } else {
+        let html = view::error(web, caller.map(AsRef::as_ref), info, problem);
+        (problem.status, Html(html)).into_response()
+    };
+    for cookie in inner.headers().get_all(SET_COOKIE) {
+        response.headers_mut().append(SET_COOKIE, cookie.clone());
+    }
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// One line a request. The caller's mistakes are information, ours are errors.
+fn log(response: &Response, failure: Option<&Problem>, micros: i64) {
+    let status = response.status().as_u16();
+    let duration_ms = micros / 1000;
+    match failure {
+        Some(p) if p.status.is_server_error() => {
+            tracing::error!(status, duration_ms, code = %p.code, detail = %p.detail, "failed");
+        }
+        Some(p) => tracing::info!(status, duration_ms, code = %p.code, "refused"),
+        None => tracing::debug!(status, duration_ms, "answered"),
+    }
+}
+
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                   font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                   frame-ancestors 'none'";
+
+fn headers(response: &mut Response, request: &str) {
+    let map = response.headers_mut();
+    let fixed = [
+        ("content-security-policy", CSP),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+    ];
+    for (name, value) in fixed {
+        map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    // What a person sees is theirs; assets say otherwise themselves.
+    map.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(request) {
+        map.insert(REQUEST_ID, id);
+    }
+}
+
+/// Programs ask under `/api` or for JSON by name; everybody else is a person.
+fn person(path: &str, headers: &HeaderMap) -> bool {
+    let machine = path == "/healthz" || path == "/api" || path.starts_with("/api/");
+    let accept = headers.get(ACCEPT).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    !machine && !accept.contains("json")
+}
+
+/// zh-CN unless English is asked for first.
+fn locale(headers: &HeaderMap) -> String {
+    let first = headers
+        .get(ACCEPT_LANGUAGE)
+        .and_then(|h| h.to_str().ok())
+        .and_then(|l| l.split([',', ';']).next())
+        .unwrap_or_default();
+    if first.trim().starts_with("en") { "en".into() } else { "zh-CN".into() }
+}
+
+/// The caller's address: the last one before the proxies we trust.
+fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> String {
+    let Some(mut address) = peer else { return "unknown".into() };
+    let forwarded: Vec<IpAddr> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|h| h.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map_while(|a| a.trim().parse().ok())
+        .collect();
+    for hop in forwarded.iter().rev().take(MOST_HOPS) {
+        if !trusted.contains(&address) {
+            break;
+        }
+        address = *hop;
+    }
+    address.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forwarded(value: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", HeaderValue::from_static(value));
+        headers
+    }
+
+    #[test]
+    fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        let stranger: IpAddr = "192.0.2.9".parse().unwrap();
+        let headers = forwarded("203.0.113.7, 198.51.100.2");
+        assert_eq!(client(Some(stranger), &headers, &[proxy]), "192.0.2.9");
+        // What the client itself wrote before the proxy's entry is not believed.
+        assert_eq!(client(Some(proxy), &headers, &[proxy]), "198.51.100.2");
+        let chained = forwarded("203.0.113.7, 10.0.0.1");
+        assert_eq!(client(Some(proxy), &chained, &[proxy]), "203.0.113.7");
+        assert_eq!(client(None, &headers, &[proxy]), "unknown");
+    }
+
+    #[test]
+    fn programs_and_people_are_told_apart() {
+        let mut json = HeaderMap::new();
+        json.insert(ACCEPT, HeaderValue::from_static(PAGE_JSON));
+        let browser = HeaderMap::new();
+        assert!(!person("/api/v1/x", &browser));
+        assert!(!person("/lending/applications", &json));
+        assert!(person("/lending/applications", &browser));
+        assert!(person("/apiary", &browser));
+    }
+
+    #[test]
+    fn a_librarys_bare_error_is_a_failure_and_a_page_is_not() {
+        assert_eq!(failure(&StatusCode::METHOD_NOT_ALLOWED.into_response()).unwrap().code, "method-not-allowed");
+        assert!(failure(&(StatusCode::UNPROCESSABLE_ENTITY, Html("<p>")).into_response()).is_none());
+        assert!(failure(&StatusCode::OK.into_response()).is_none());
+    }
+}

@@ -1,0 +1,112 @@
+//! The HTTP face of the kernel: pages for people, a JSON API for programs, from the same
+//! declarations.
+//!
+//! # Order of layers, outermost first
+//!
+//! 1. [`edge::serve`]: request id, client address, span, one log line, security headers, and the
+//!    body of every failure (page or problem) whoever caused it.
+//! 2. compression.
+//! 3. panics become failures.
+//! 4. [`edge::within_time`]: a request that takes too long becomes a failure.
+//! 5. [`caller::resolve`]: who calls.
+//! 6. body limit.
+//! 7. routes. Whatever no route takes is a page path, answered by the module that declared it.
+//!
+//! Deliberately absent: any rule of a module, any decision about access (the host decides), HTML
+//! (the portal draws), configuration files (the server reads them).
+
+mod caller;
+mod collections;
+mod cookies;
+mod edge;
+mod login;
+mod openapi;
+mod pages;
+mod parked;
+mod posts;
+mod problem;
+mod routes;
+mod typed;
+mod view;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kernel_host::Host;
+use kernel_identity::session::Sessions;
+use kernel_portal::Site;
+
+pub use routes::router;
+
+/// What the server's configuration says about the web face.
+#[derive(Debug, Clone)]
+pub struct WebSettings {
+    pub site: Site,
+    /// Mark cookies `Secure`: whenever people come by TLS.
+    pub secure_cookies: bool,
+    /// Addresses whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Largest upload, in bytes.
+    pub upload_bytes: usize,
+    /// Longest a request may take.
+    pub timeout: Duration,
+    pub version: &'static str,
+}
+
+/// Everything a handler needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Web(Arc<Inner>);
+
+struct Inner {
+    host: Host,
+    sessions: Sessions,
+    settings: WebSettings,
+    lot: parked::Lot,
+}
+
+impl Web {
+    pub fn new(host: Host, sessions: Sessions, settings: WebSettings) -> Self {
+        Self(Arc::new(Inner { host, sessions, settings, lot: parked::Lot::default() }))
+    }
+
+    fn host(&self) -> &Host {
+        &self.0.host
+    }
+
+    fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    fn settings(&self) -> &WebSettings {
+        &self.0.settings
+    }
+
+    fn lot(&self) -> &parked::Lot {
+        &self.0.lot
+    }
+
+    fn secure(&self) -> bool {
+        self.0.settings.secure_cookies
+    }
+
+    /// Microseconds since 1970, UTC.
+    fn now(&self) -> i64 {
+        self.0.host.clock().now().micros()
+    }
+
+    /// Text that comes back unchanged or not at all: base64url, a dot, a keyed digest.
+    fn stamp(&self, purpose: &str, text: &str) -> String {
+        let proof = self.sessions().stamp(purpose, text);
+        format!("{}.{proof}", URL_SAFE_NO_PAD.encode(text))
+    }
+
+    fn unstamp(&self, purpose: &str, stamped: &str) -> Option<String> {
+        let (text, proof) = stamped.split_once('.')?;
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let right = self.sessions().stamp(purpose, &text);
+        caller::same(right.as_bytes(), proof.as_bytes()).then_some(text)
+    }
+}

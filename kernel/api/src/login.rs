@@ -1,0 +1,219 @@
+//! Signing in and out: the form for people, `/api/v1/session` for programs.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, Request, State};
+use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Extension, Json};
+use kernel_identity::error::LoginError;
+use kernel_identity::session::SignedIn;
+use kernel_portal::LoginScreen;
+use sdk_contract::page::is_site_path;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::caller::Caller;
+use crate::edge::{RequestInfo, chain};
+use crate::problem::Problem;
+use crate::typed::Post;
+use crate::{Web, cookies, view};
+
+const REFUSED: &str = "用户名或密码不正确";
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+pub(crate) async fn form(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Extension(info): Extension<RequestInfo>,
+    Query(asked): Query<Next>,
+) -> Response {
+    let next = local(&asked.next);
+    if caller.principal.user.is_some() {
+        return see_other(next);
+    }
+    let message = (!asked.next.is_empty()).then_some("请登录后继续");
+    let screen = LoginScreen { message, next, ..LoginScreen::default() };
+    Html(view::login(&web, &caller, &info, &screen)).into_response()
+}
+
+pub(crate) async fn submit(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let post = Post::read(request, 0).await?;
+    let next = local(post.first("next")).to_owned();
+    let username = post.first("username").to_owned();
+    let again = |status: StatusCode, message: &str| {
+        let screen = LoginScreen {
+            username: &username,
+            message: Some(message),
+            next: &next,
+            ..LoginScreen::default()
+        };
+        (status, Html(view::login(&web, &caller, &info, &screen))).into_response()
+    };
+    if !caller.owns(&web, post.first("_csrf")) {
+        return Ok(again(StatusCode::FORBIDDEN, "页面已过期，请再登录一次"));
+    }
+    match sign_in(&web, &info, &username, post.first("password")).await {
+        Ok(signed) => Ok(with_session(&web, see_other(&next), &signed.token)),
+        Err(problem) if problem.status.is_server_error() => Err(problem),
+        Err(problem) => {
+            let mut response = again(problem.status, &problem.detail);
+            if let Some(seconds) = problem.retry_after {
+                let name = axum::http::header::RETRY_AFTER;
+                response.headers_mut().insert(name, HeaderValue::from(seconds));
+            }
+            Ok(response)
+        }
+    }
+}
+
+pub(crate) async fn logout(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let post = Post::read(request, 0).await?;
+    // Nobody to sign out: nothing to protect.
+    if caller.principal.session.is_some() && !caller.owns(&web, post.first("_csrf")) {
+        return Err(Problem::csrf());
+    }
+    end(&web, &caller, &info).await?;
+    Ok(without_session(&web, see_other("/")))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Credentials {
+    login: String,
+    password: String,
+}
+
+/// `POST /api/v1/session`. JSON from another site needs a preflight, so no form token is asked.
+pub(crate) async fn start(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Extension(info): Extension<RequestInfo>,
+    Json(given): Json<Credentials>,
+) -> Result<Response, Problem> {
+    let signed = sign_in(&web, &info, &given.login, &given.password).await?;
+    let fresh = caller.signed_in(&signed.principal);
+    let body = Json(who(&web, &fresh));
+    Ok(with_session(&web, body.into_response(), &signed.token))
+}
+
+/// `GET /api/v1/session`: who calls, and a form token.
+pub(crate) async fn current(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+) -> Result<Json<Value>, Problem> {
+    if caller.principal.is_anonymous() {
+        return Err(Problem::unauthenticated());
+    }
+    Ok(Json(who(&web, &caller)))
+}
+
+/// `DELETE /api/v1/session`
+pub(crate) async fn finish(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Extension(info): Extension<RequestInfo>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    caller.checked(&web, &headers)?;
+    end(&web, &caller, &info).await?;
+    Ok(without_session(&web, StatusCode::NO_CONTENT.into_response()))
+}
+
+async fn sign_in(
+    web: &Web,
+    info: &RequestInfo,
+    login: &str,
+    password: &str,
+) -> Result<SignedIn, Problem> {
+    match web.sessions().login(login, password, info.origin(web.now())).await {
+        Ok(signed) => Ok(signed),
+        Err(LoginError::Refused) => {
+            Err(Problem::new(StatusCode::UNAUTHORIZED, "bad-credentials", REFUSED))
+        }
+        Err(LoginError::Locked { retry_after }) => Err(Problem::locked(retry_after)),
+        Err(LoginError::Failed(error)) => {
+            tracing::error!(error = chain(&error), "sign-in failed");
+            Err(Problem::of_status(StatusCode::SERVICE_UNAVAILABLE))
+        }
+    }
+}
+
+async fn end(web: &Web, caller: &Caller, info: &RequestInfo) -> Result<(), Problem> {
+    let Some(token) = &caller.token else { return Ok(()) };
+    web.sessions().logout(token, info.origin(web.now())).await.map_err(|error| {
+        tracing::error!(error = chain(&error), "sign-out failed");
+        Problem::of_status(StatusCode::SERVICE_UNAVAILABLE)
+    })
+}
+
+fn who(web: &Web, caller: &Caller) -> Value {
+    let p = &caller.principal;
+    json!({
+        "csrf": caller.csrf(web),
+        "user": p.user,
+        "name": p.name,
+        "roles": p.roles,
+        "organisation": p.organisation,
+        "organisation_name": p.organisation_name,
+        "subject": p.subject,
+        "district": p.district,
+    })
+}
+
+/// A path of this site that is not the sign-in itself.
+fn local(next: &str) -> &str {
+    let sign_in = ["/login", "/logout"].iter().any(|p| next == *p || next.starts_with(&format!("{p}?")));
+    if is_site_path(next) && !sign_in { next } else { "/" }
+}
+
+fn see_other(path: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    if let Ok(path) = HeaderValue::from_str(&view::header_path(path)) {
+        response.headers_mut().insert(LOCATION, path);
+    }
+    response
+}
+
+fn with_session(web: &Web, mut response: Response, token: &str) -> Response {
+    if let Some(cookie) = cookies::set(cookies::SESSION, token, None, web.secure()) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn without_session(web: &Web, mut response: Response) -> Response {
+    if let Some(cookie) = cookies::set(cookies::SESSION, "", Some(0), web.secure()) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sign_in_leads_to_this_site_only() {
+        assert_eq!(local("/a?b=1"), "/a?b=1");
+        for bad in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/login", "/login?next=/"] {
+            assert_eq!(local(bad), "/", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! `OpenAPI` 3.1 of the resource API, derived from the declarations that serve it.
+
+use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, ModuleDef};
+use sdk_contract::kind::Kind;
+use serde_json::{Map, Value, json};
+
+/// The document for these modules, in their order.
+pub(crate) fn document<'a>(
+    title: &str,
+    version: &str,
+    modules: impl Iterator<Item = &'a ModuleDef>,
+) -> Value {
+    let mut paths = fixed_paths();
+    let mut schemas = fixed_schemas();
+    let mut tags = Vec::new();
+    for module in modules {
+        tags.push(json!({ "name": module.id, "description": module.label.zh }));
+        for collection in &module.collections {
+            let name = schema_name(module, &collection.entity);
+            schemas.insert(name.clone(), record(module, collection));
+            let base = format!("/api/v1/{}/{}", module.id, collection.name);
+            paths.insert(base.clone(), json!({ "get": list(module, collection, &name) }));
+            paths.insert(format!("{base}/{{id}}"), json!({ "get": read(module, collection, &name) }));
+        }
+        for action in &module.actions {
+            let Some((path, operation)) = act(module, action) else { continue };
+            paths.insert(path, json!({ "post": operation }));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": title, "version": version },
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "session": { "type": "apiKey", "in": "cookie", "name": crate::cookies::SESSION },
+                "csrf": { "type": "apiKey", "in": "header", "name": "x-csrf-token" },
+            },
+            "responses": {
+                "problem": {
+                    "description": "RFC 9457",
+                    "content": { "application/problem+json": { "schema": reference("Problem") } },
+                },
+            },
+        },
+    })
+}
+
+fn fixed_paths() -> Map<String, Value> {
+    let credentials = json!({
+        "type": "object",
+        "required": ["login", "password"],
+        "properties": { "login": { "type": "string" }, "password": { "type": "string" } },
+    });
+    let open = json!([{}]);
+    let who = json!({ "description": "who calls, and a form token", "content": json_content(&reference("Session")) });
+    let mut paths = Map::new();
+    paths.insert(
+        "/api/v1/session".into(),
+        json!({
+            "get": operation("session.read", "当前会话", &with_problems(&who, "200")),
+            "post": {
+                "operationId": "session.start",
+                "summary": "登录",
+                "security": open,
+                "requestBody": { "required": true, "content": json_content(&credentials) },
+                "responses": with_problems(&who, "200"),
+            },
+            "delete": guarded(operation(
+                "session.end", "退出", &with_problems(&json!({ "description": "ended" }), "204"),
+            )),
+        }),
+    );
+    let stored = json!({ "description": "what an action takes as a file", "content": json_content(&reference("File")) });
+    let bytes = json!({ "application/octet-stream": {} });
+    let mut upload = guarded(operation("files.upload", "上传文件", &with_problems(&stored, "200")));
+    if let Some(map) = upload.as_object_mut() {
+        map.insert("requestBody".into(), json!({ "required": true, "content": bytes }));
+        map.insert("parameters".into(), json!([parameter("query", "name", true, &json!({ "type": "string" }))]));
+    }
+    paths.insert("/api/v1/files".into(), json!({ "post": upload }));
+    paths
+}
+
+fn fixed_schemas() -> Map<String, Value> {
+    let text = json!({ "type": "string" });
+    let optional = json!({ "type": ["string", "null"] });
+    let entries = [
+        (
+            "Problem",
+            object(&[
+                ("type", text.clone()), ("title", text.clone()), ("status", json!({ "type": "integer" })),
+                ("code", text.clone()), ("detail", text.clone()), ("request_id", text.clone()),
+                ("errors", json!({ "type": "array", "items": object(&[
+                    ("field", text.clone()), ("code", text.clone()), ("detail", text.clone()),
+                ]) })),
+            ]),
+        ),
+        (
+            "Session",
+            object(&[
+                ("csrf", text.clone()), ("user", text.clone()), ("name", text.clone()),
+                ("roles", json!({ "type": "array", "items": text })),
+                ("organisation", optional.clone()), ("organisation_name", text.clone()),
+                ("subject", optional.clone()), ("district", optional),
+            ]),
+        ),
+        (
+            "File",
+            object(&[("digest", text.clone()), ("name", text), ("size", json!({ "type": "integer" }))]),
+        ),
+    ];
+    entries.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+fn list(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
+    let integer = |max: u32| json!({ "type": "integer", "minimum": 1, "maximum": max });
+    let mut parameters = vec![
+        parameter("query", "page", false, &json!({ "type": "integer", "minimum": 1 })),
+        parameter("query", "size", false, &integer(sdk_contract::query::MAX_LIMIT)),
+        parameter("query", "sort", false, &json!({ "type": "string" })),
+    ];
+    if collection.fields.iter().any(|f| f.search) {
+        parameters.push(parameter("query", "q", false, &json!({ "type": "string", "maxLength": 100 })));
+    }
+    let askable = |f: &&FieldDef| !f.encrypted && f.mask.is_none() && !matches!(f.kind, Kind::Json);
+    for field in collection.fields.iter().filter(askable) {
+        parameters.push(parameter("query", &field.name, false, &kind(module, field)));
+    }
+    let page = object(&[
+        ("items", json!({ "type": "array", "items": reference(schema) })),
+        ("total", json!({ "type": "integer" })),
+        ("page", json!({ "type": "integer" })),
+        ("size", json!({ "type": "integer" })),
+    ]);
+    let answer = json!({ "description": collection.label.zh, "content": json_content(&page) });
+    let id = format!("{}.{}.list", module.id, collection.entity);
+    tagged(module, operation(&id, &collection.label.zh, &with_problems(&answer, "200")), parameters)
+}
+
+fn read(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
+    let answer = json!({ "description": collection.label.zh, "content": json_content(&reference(schema)) });
+    let id = format!("{}.{}.get", module.id, collection.entity);
+    let parameters = vec![parameter("path", "id", true, &uuid())];
+    tagged(module, operation(&id, &collection.label.zh, &with_problems(&answer, "200")), parameters)
+}
+
+/// The path and operation of an action; `None` when its collection is not declared.
+fn act(module: &ModuleDef, action: &ActionDef) -> Option<(String, Value)> {
+    let collection = module.collection(&action.collection)?;
+    let verb = action.name.rsplit('.').next()?;
+    let record = if action.record { "/{id}" } else { "" };
+    let path = format!("/api/v1/{}/{}{record}/{verb}", module.id, collection.name);
+    let answer = object(&[("result", json!({})), ("path", json!({ "type": "string" }))]);
+    let answer = json!({ "description": action.label.zh, "content": json_content(&answer) });
+    let id = format!("{}.{}", module.id, action.name);
+    let mut operation = guarded(operation(&id, &action.label.zh, &with_problems(&answer, "200")));
+    if let Some(map) = operation.as_object_mut() {
+        let input = fields(module, &action.input, &[]);
+        map.insert("requestBody".into(), json!({ "content": json_content(&input) }));
+        if !action.help.is_empty() {
+            map.insert("description".into(), action.help.as_str().into());
+        }
+    }
+    let mut parameters =
+        vec![parameter("header", "Idempotency-Key", false, &json!({ "type": "string", "maxLength": 100 }))];
+    if action.record {
+        parameters.insert(0, parameter("path", "id", true, &uuid()));
+    }
+    Some((path, tagged(module, operation, parameters)))
+}
+
+fn record(module: &ModuleDef, collection: &CollectionDef) -> Value {
+    let optional = json!({ "type": ["string", "null"] });
+    let time = json!({ "type": "string", "format": "date-time" });
+    let system = [
+        ("id", uuid()),
+        ("revision", json!({ "type": "integer" })),
+        ("subject", optional.clone()),
+        ("organisation", optional.clone()),
+        ("district", optional),
+        ("created_at", time.clone()),
+        ("created_by", json!({ "type": "string" })),
+        ("updated_at", time),
+        ("updated_by", json!({ "type": "string" })),
+    ];
+    fields(module, &collection.fields, &system)
+}
+
+fn fields(module: &ModuleDef, declared: &[FieldDef], system: &[(&str, Value)]) -> Value {
+    let mut schema = object(system);
+    let required: Vec<&str> =
+        declared.iter().filter(|f| f.required).map(|f| f.name.as_str()).collect();
+    if let Some(map) = schema.as_object_mut() {
+        if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
+            for field in declared {
+                properties.insert(field.name.clone(), described(module, field));
+            }
+        }
+        if !required.is_empty() {
+            map.insert("required".into(), json!(required));
+        }
+    }
+    schema
+}
+
+fn described(module: &ModuleDef, field: &FieldDef) -> Value {
+    let mut schema = kind(module, field);
+    if let Some(map) = schema.as_object_mut() {
+        map.insert("title".into(), field.label.zh.as_str().into());
+        if !field.help.is_empty() {
+            map.insert("description".into(), field.help.as_str().into());
+        }
+    }
+    schema
+}
+
+/// The JSON form of a kind, as documented in the contract.
+fn kind(module: &ModuleDef, field: &FieldDef) -> Value {
+    match &field.kind {
+        Kind::Text { max } => json!({ "type": "string", "maxLength": max }),
+        Kind::Code { .. } => json!({ "type": "string" }),
+        Kind::Integer { min, max } => {
+            let mut schema = json!({ "type": "integer", "format": "int64" });
+            if let Some(map) = schema.as_object_mut() {
+                map.extend(min.map(|m| ("minimum".to_owned(), m.into())));
+                map.extend(max.map(|m| ("maximum".to_owned(), m.into())));
+            }
+            schema
+        }
+        Kind::Decimal { scale, .. } => decimal(*scale),
+        Kind::Money { .. } => decimal(2),
+        Kind::Date => json!({ "type": "string", "format": "date" }),
+        Kind::Datetime => json!({ "type": "string", "format": "date-time" }),
+        Kind::Choice { of } => {
+            let options = module.choice(of).map(|c| c.options.as_slice()).unwrap_or_default();
+            let values: Vec<&str> = options.iter().map(|o| o.value.as_str()).collect();
+            json!({ "type": "string", "enum": values })
+        }
+        Kind::Bool => json!({ "type": "boolean" }),
+        Kind::Ref { to } => {
+            let to = if to.contains('.') { to.clone() } else { format!("{}.{to}", module.id) };
+            json!({ "type": "string", "format": "uuid", "x-refers-to": to })
+        }
+        Kind::Json => json!({}),
+    }
+}
+
+fn decimal(scale: u8) -> Value {
+    let pattern = match scale {
+        0 => "^-?[0-9]+$".to_owned(),
+        n => format!("^-?[0-9]+\\.[0-9]{{{n}}}$"),
+    };
+    json!({ "type": "string", "pattern": pattern })
+}
+
+fn operation(id: &str, summary: &str, responses: &Value) -> Value {
+    json!({
+        "operationId": id,
+        "summary": summary,
+        "security": [{ "session": [] }],
+        "responses": responses,
+    })
+}
+
+/// Writes need the form token besides the session.
+fn guarded(mut operation: Value) -> Value {
+    if let Some(map) = operation.as_object_mut() {
+        map.insert("security".into(), json!([{ "session": [], "csrf": [] }]));
+    }
+    operation
+}
+
+fn tagged(module: &ModuleDef, mut operation: Value, parameters: Vec<Value>) -> Value {
+    if let Some(map) = operation.as_object_mut() {
+        map.insert("tags".into(), json!([module.id]));
+        map.insert("parameters".into(), parameters.into());
+    }
+    operation
+}
+
+fn with_problems(answer: &Value, status: &str) -> Value {
+    let problem = json!({ "$ref": "#/components/responses/problem" });
+    json!({ status: answer, "default": problem })
+}
+
+fn parameter(place: &str, name: &str, required: bool, schema: &Value) -> Value {
+    json!({ "in": place, "name": name, "required": required, "schema": schema })
+}
+
+fn object(properties: &[(&str, Value)]) -> Value {
+    let properties: Map<String, Value> =
+        properties.iter().map(|(n, s)| ((*n).to_owned(), s.clone())).collect();
+    json!({ "type": "object", "properties": properties })
+}
+
+fn json_content(schema: &Value) -> Value {
+    json!({ "application/json": { "schema": schema } })
+}
+
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn uuid() -> Value {
+    json!({ "type": "string", "format": "uuid" })
+}
+
+/// `lending.application`
+fn schema_name(module: &ModuleDef, entity: &str) -> String {
+    format!("{}.{entity}", module.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn platform() -> ModuleDef {
+        let mut module = kernel_identity::module::definition();
+        module.actions.push(ActionDef {
+            name: "user.suspend".into(),
+            label: sdk_contract::def::Label::new("停用", "Suspend"),
+            help: String::new(),
+            collection: "users".into(),
+            record: true,
+            permission: "user.read".into(),
+            input: Vec::new(),
+        });
+        module
+    }
+
+    #[test]
+    fn every_collection_and_action_has_its_path() {
+        let module = platform();
+        let doc = document("融桥", "0.1.0", [&module].into_iter());
+        assert_eq!(doc["openapi"], "3.1.0");
+        for path in ["/api/v1/platform/users", "/api/v1/platform/users/{id}"] {
+            assert!(doc["paths"][path]["get"]["responses"]["default"].is_object(), "{path}");
+        }
+        let suspend = &doc["paths"]["/api/v1/platform/users/{id}/suspend"]["post"];
+        assert_eq!(suspend["operationId"], "platform.user.suspend");
+        assert_eq!(suspend["security"][0]["csrf"], json!([]));
+        assert_eq!(suspend["parameters"][0]["name"], "id");
+        assert!(doc["components"]["schemas"]["Problem"]["properties"]["errors"].is_object());
+    }
+
+    #[test]
+    fn schemas_say_what_the_wire_carries() {
+        let module = platform();
+        let doc = document("融桥", "0.1.0", [&module].into_iter());
+        let user = &doc["components"]["schemas"]["platform.user"];
+        assert_eq!(user["properties"]["active"]["type"], "boolean");
+        assert_eq!(user["required"], json!(["name", "login", "roles", "active", "password"]));
+        let session = &doc["components"]["schemas"]["platform.session"]["properties"];
+        assert_eq!(session["user"]["x-refers-to"], "platform.users");
+        assert_eq!(session["expires_at"]["format"], "date-time");
+        assert_eq!(decimal(2)["pattern"], "^-?[0-9]+\\.[0-9]{2}$");
+    }
+
+    #[test]
+    fn encrypted_and_masked_fields_are_no_parameters() {
+        let module = platform();
+        let doc = document("融桥", "0.1.0", [&module].into_iter());
+        let parameters = doc["paths"]["/api/v1/platform/users"]["get"]["parameters"].as_array().unwrap();
+        let names: Vec<&str> = parameters.iter().filter_map(|p| p["name"].as_str()).collect();
+        assert!(names.contains(&"login") && !names.contains(&"password") && !names.contains(&"roles"));
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let module = platform();
+        let doc = document("融桥", "0.1.0", [&module].into_iter());
+        let text = doc.to_string();
+        for part in text.split("\"$ref\":\"#/").skip(1) {
+            let path = part.split('"').next().unwrap();
+            assert!(doc.pointer(&format!("/{path}")).is_some(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Which address goes where, and the layers around all of them.
+
+use std::any::Any;
+
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use crate::problem::Problem;
+use crate::{Web, caller, collections, edge, login, openapi, pages};
+
+/// Most bytes of a JSON body.
+const JSON_BYTES: usize = 1024 * 1024;
+
+/// The whole web face. Serve it with connection info, so that addresses are known.
+pub fn router(web: Web) -> Router {
+    let uploads = web.settings().upload_bytes;
+    let api = Router::new()
+        .route("/openapi.json", get(describe))
+        .route("/session", get(login::current).post(login::start).delete(login::finish))
+        .route("/files", post(collections::upload).layer(DefaultBodyLimit::max(uploads)))
+        .route("/{module}/{plural}", get(collections::list))
+        .route("/{module}/{plural}/{id}", get(collections::read).post(collections::act))
+        .route("/{module}/{plural}/{id}/{verb}", post(collections::act_on))
+        .fallback(unknown);
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/api", any(unknown))
+        .route("/api/{*rest}", any(unknown))
+        .route("/login", get(login::form).post(login::submit))
+        .route("/logout", post(login::logout))
+        .fallback(pages::any)
+        .layer(DefaultBodyLimit::max(JSON_BYTES))
+        .layer(from_fn_with_state(web.clone(), caller::resolve))
+        // These need no caller.
+        .route("/healthz", get(health))
+        .route("/assets/{name}", get(asset))
+        .layer(from_fn_with_state(web.clone(), edge::within_time))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(web.clone(), edge::serve))
+        .with_state(web)
+}
+
+async fn unknown() -> Problem {
+    Problem::not_found()
+}
+
+fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+    let text = cause
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| cause.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    tracing::error!(panic = text, "a handler panicked");
+    Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+}
+
+/// Ready as soon as it answers: the store and the modules are opened before.
+async fn health(State(web): State<Web>) -> Json<Value> {
+    let engine = web.host().store().engine().name();
+    Json(json!({ "status": "ok", "version": web.settings().version, "engine": engine }))
+}
+
+async fn describe(State(web): State<Web>) -> Json<Value> {
+    let catalog = web.host().catalog();
+    let modules = catalog.modules.values().map(|m| &m.def);
+    let settings = web.settings();
+    Json(openapi::document(&settings.site.name, settings.version, modules))
+}
+
+async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
+    let file = kernel_portal::assets::file(&name).ok_or_else(Problem::not_found)?;
+    let mut response = file.bytes.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(file.media));
+    // The name carries a hash of the content.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    Ok(response)
+}

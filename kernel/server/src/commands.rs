@@ -1,0 +1,69 @@
+//! The command line.
+
+mod audit;
+mod model;
+mod serve;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+pub(crate) use serve::Serve;
+
+/// 融桥: a city's financing service platform.
+#[derive(Debug, Parser)]
+#[command(name = "rongqiao", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the portal and the API.
+    Serve(Serve),
+    /// Brings the kernel's tables up to date and ends.
+    Migrate {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Checks, runs and replays scoring models.
+    #[command(subcommand)]
+    Model(model::Model),
+    /// The audit trail.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Place {
+    /// Data folder: keys, uploads and, unless --database says otherwise, the database.
+    #[arg(long, default_value = "data")]
+    pub(crate) data: PathBuf,
+    /// `sqlite:PATH` or `postgres://…`; a SQLite file in the data folder when absent.
+    #[arg(long)]
+    pub(crate) database: Option<String>,
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> Result<()> {
+        match self.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Migrate { place } => {
+                let ground = crate::wire::open(&place).await?;
+                ground.store.close().await;
+                Ok(())
+            }
+            Command::Model(model) => model.run().await,
+            Command::Audit(audit) => audit.run().await,
+        }
+    }
+}
+
+/// One line for the person at the terminal.
+#[expect(clippy::print_stdout, reason = "a command's result belongs on standard output")]
+pub(crate) fn say(line: impl std::fmt::Display) {
+    println!("{line}");
+}
