@@ -1,0 +1,200 @@
+//! `#[derive(Collection)]`
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::{DeriveInput, Error, Ident, LitStr, Path, Result};
+
+use crate::fields::{self, Field};
+use crate::{attrs, words};
+
+#[derive(Default)]
+struct Options {
+    plural: Option<String>,
+    entity: Option<String>,
+    en: Option<String>,
+    title: Option<Ident>,
+    shard: Option<Ident>,
+    audited: bool,
+    read: Option<Path>,
+    create: Option<Path>,
+    update: Option<Path>,
+    indexes: Vec<Vec<Ident>>,
+    unique: Vec<Vec<Ident>>,
+}
+
+/// System fields that an index may name.
+const INDEXABLE: [&str; 5] = [
+    "subject",
+    "organisation",
+    "district",
+    "created_at",
+    "updated_at",
+];
+
+impl Options {
+    fn read(input: &DeriveInput) -> Result<Self> {
+        let mut this = Self::default();
+        for attr in input
+            .attrs
+            .iter()
+            .filter(|a| a.path().is_ident("collection"))
+        {
+            attr.parse_nested_meta(|meta| {
+                let name = meta.path.require_ident()?.to_string();
+                match name.as_str() {
+                    "plural" => this.plural = Some(attrs::slug(&attrs::text(&meta)?)?),
+                    "entity" => this.entity = Some(attrs::slug(&attrs::text(&meta)?)?),
+                    "en" => this.en = Some(attrs::text(&meta)?.value()),
+                    "title" => this.title = Some(attrs::ident(&meta)?),
+                    "shard" => {
+                        let given = attrs::ident(&meta)?;
+                        let known = ["subject", "organisation", "aggregate", "reference"];
+                        let text = LitStr::new(&given.to_string(), given.span());
+                        this.shard = Some(fields::variant(&text, &known)?);
+                    }
+                    "audited" => this.audited = true,
+                    "read" => this.read = Some(attrs::path(&meta)?),
+                    "create" => this.create = Some(attrs::path(&meta)?),
+                    "update" => this.update = Some(attrs::path(&meta)?),
+                    "index" => this.indexes.push(attrs::idents(&meta)?),
+                    "unique" => this.unique.push(attrs::idents(&meta)?),
+                    other => {
+                        return Err(meta.error(format!("no collection option is called `{other}`")));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(this)
+    }
+}
+
+fn needed<T>(input: &DeriveInput, value: Option<T>, how: &str) -> Result<T> {
+    value.ok_or_else(|| Error::new(input.ident.span(), format!("#[collection] needs {how}")))
+}
+
+/// Refuses a title or an index that names no field.
+fn check_names(options: &Options, declared: &[Field]) -> Result<()> {
+    let is_field = |name: &Ident| declared.iter().any(|f| name == &f.name);
+    let is_column = |name: &&Ident| is_field(name) || INDEXABLE.iter().any(|s| *name == s);
+    let title = options.title.iter().find(|name| !is_field(name));
+    let mut keys = options.indexes.iter().chain(&options.unique).flatten();
+    match title.or_else(|| keys.find(|name| !is_column(name))) {
+        Some(name) => Err(Error::new(
+            name.span(),
+            format!("no field is called `{name}`"),
+        )),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
+    let options = Options::read(input)?;
+    let declared = fields::all(input)?;
+    declared.iter().try_for_each(Field::own_name)?;
+    check_names(&options, &declared)?;
+
+    let plural = needed(input, options.plural, "`plural = \"…\"`, its name in URLs")?;
+    let title = needed(
+        input,
+        options.title,
+        "`title = …`, the field that names a record",
+    )?;
+    let shard = needed(
+        input,
+        options.shard,
+        "`shard = subject | organisation | aggregate | reference`",
+    )?;
+    let read = needed(
+        input,
+        options.read,
+        "`read = …`, the permission to list and read",
+    )?;
+    let words = words::of(&input.attrs);
+    if words.label.is_empty() {
+        return Err(Error::new(
+            input.ident.span(),
+            "a collection needs a doc comment; its first sentence is the label",
+        ));
+    }
+    let ident = &input.ident;
+    let type_name = ident.to_string();
+    let entity = options.entity.unwrap_or_else(|| words::kebab(&type_name));
+    let label = words::label(&words, options.en.as_deref(), &type_name);
+    let help = &words.help;
+    let title = title.to_string();
+    let audited = options.audited;
+    let [create, update] = [options.create, options.update].map(|permission| {
+        permission.map_or_else(
+            || quote!(::core::option::Option::None),
+            |path| quote!(::core::option::Option::Some(#path.name.to_owned())),
+        )
+    });
+    let [indexes, unique] = [options.indexes, options.unique].map(|keys| {
+        let keys = keys.into_iter().map(|key| {
+            let names = key.iter().map(Ident::to_string);
+            quote!(::std::vec![#(#names.to_owned()),*])
+        });
+        quote!(::std::vec![#(#keys),*])
+    });
+    let defs = declared.iter().map(Field::def);
+    let puts = declared.iter().map(Field::put);
+    let read_all = fields::read_all(input, &declared);
+    let handles = declared.iter().map(handle);
+
+    Ok(quote! {
+        #[automatically_derived]
+        impl #ident {
+            #(#handles)*
+        }
+        #[automatically_derived]
+        impl ::sdk::record::Record for #ident {
+            const COLLECTION: &'static str = #plural;
+            const ENTITY: &'static str = #entity;
+            fn def() -> ::sdk::contract::def::CollectionDef {
+                ::sdk::contract::def::CollectionDef {
+                    name: #plural.to_owned(),
+                    entity: #entity.to_owned(),
+                    label: #label,
+                    help: #help.to_owned(),
+                    title: #title.to_owned(),
+                    shard: ::sdk::contract::def::Shard::#shard,
+                    audited: #audited,
+                    fields: ::std::vec![#(#defs),*],
+                    indexes: #indexes,
+                    unique: #unique,
+                    read: #read.name.to_owned(),
+                    create: #create,
+                    update: #update,
+                }
+            }
+            fn from_map(
+                map: &::sdk::Map,
+            ) -> ::core::result::Result<Self, ::std::vec::Vec<::sdk::contract::error::FieldFault>> {
+                #read_all
+            }
+            fn to_map(&self) -> ::sdk::Map {
+                let mut map = ::sdk::Map::new();
+                #(#puts)*
+                map
+            }
+        }
+    })
+}
+
+/// `pub const AMOUNT: Field<Self, Money>`. At the call site, so that an unused one is no warning.
+fn handle(field: &Field) -> TokenStream {
+    let name = &field.name;
+    let ty = &field.ty;
+    let upper = format_ident!("{}", name.to_ascii_uppercase(), span = Span::call_site());
+    let handle = if field.is_json() {
+        quote!(JsonField)
+    } else {
+        quote!(Field)
+    };
+    let doc = format!("The field `{name}`.");
+    quote! {
+        #[doc = #doc]
+        pub const #upper: ::sdk::field::#handle<Self, #ty> = ::sdk::field::#handle::new(#name);
+    }
+}

@@ -1,0 +1,54 @@
+//! Derives that turn a plugin's types into its declaration: `Collection`, `Choice`, `Action`.
+//!
+//! A derive writes only what an author could have written by hand against `sdk`: a declaration,
+//! reading from and writing to a JSON map, typed handles. Everything that can be wrong with a
+//! declaration by its looks alone is an error at the place where it stands.
+
+mod action;
+mod attrs;
+mod choice;
+mod collection;
+mod fields;
+mod words;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// A set of records. The first sentence of each doc comment is its label, the rest its help.
+///
+/// On the type: `#[collection(plural = "applications", title = number, shard = subject)]`, with
+/// `audited`, `read = P`, `create = P`, `update = P`, `index(a, b)`, `unique(a, b)`,
+/// `entity = "…"` and `en = "…"` as wanted. On fields `#[field(…)]`: `max`, `min`, `frozen`,
+/// `list`, `search`, `unique`, `to = "plugin.collection"`, `format = "uscc"`, `encrypted`,
+/// `mask = "phone"`, `reveal = P`, `json`, `en = "…"`.
+#[proc_macro_derive(Collection, attributes(collection, field))]
+pub fn collection(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    collection::derive(&input)
+        .unwrap_or_else(|e| e.to_compile_error())
+        .into()
+}
+
+/// A closed list of values, kept by their names in kebab case.
+///
+/// On the type `#[choice(name = "…", en = "…")]`, on variants `#[choice(tone = "info", value =
+/// "…", en = "…")]`; all optional.
+#[proc_macro_derive(Choice, attributes(choice))]
+pub fn choice(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    choice::derive(&input)
+        .unwrap_or_else(|e| e.to_compile_error())
+        .into()
+}
+
+/// The input of something a caller can do.
+///
+/// On the type `#[action(name = "application.submit", permission = permissions::SUBMIT)]`, with
+/// `en = "…"` as wanted; fields as in `Collection`.
+#[proc_macro_derive(Action, attributes(action, field))]
+pub fn action(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    action::derive(&input)
+        .unwrap_or_else(|e| e.to_compile_error())
+        .into()
+}

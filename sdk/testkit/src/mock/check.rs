@@ -1,0 +1,232 @@
+//! Input and writes against the declaration, as the kernel checks them.
+
+use sdk::Map;
+use sdk_contract::call::Write;
+use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, FlowDef, ModuleDef};
+use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::kind::Kind;
+use serde_json::Value;
+
+/// Brings input to its canonical form, or names every fault in it.
+pub(super) fn input(def: &ModuleDef, fields: &[FieldDef], mut given: Map) -> Result<Map, Fault> {
+    let mut faults = Vec::new();
+    let mut values = Map::new();
+    for field in fields {
+        match value(def, field, given.remove(&field.name)) {
+            Ok(Some(value)) => {
+                values.insert(field.name.clone(), value);
+            }
+            Ok(None) => {}
+            Err(fault) => faults.push(fault),
+        }
+    }
+    faults.extend(
+        given
+            .keys()
+            .map(|name| FieldFault::new(name, "unknown-field", "没有这一项")),
+    );
+    if faults.is_empty() {
+        Ok(values)
+    } else {
+        Err(Fault::invalid(faults))
+    }
+}
+
+fn value(
+    def: &ModuleDef,
+    field: &FieldDef,
+    given: Option<Value>,
+) -> Result<Option<Value>, FieldFault> {
+    let given = given.filter(|v| match v {
+        Value::Null => false,
+        Value::String(s) => !s.trim().is_empty(),
+        _ => true,
+    });
+    match given {
+        Some(given) => canonical(def, field, &given).map(Some),
+        None if field.required => Err(FieldFault::new(
+            &field.name,
+            "required",
+            format!("请填写{}", field.label.zh),
+        )),
+        None => Ok(None),
+    }
+}
+
+fn canonical(def: &ModuleDef, field: &FieldDef, given: &Value) -> Result<Value, FieldFault> {
+    let options: Vec<&str> = match &field.kind {
+        Kind::Choice { of } => def
+            .choice(of)
+            .map(|c| c.options.iter().map(|o| o.value.as_str()).collect())
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let checked = field.kind.check(given, &options);
+    checked.map_err(|m| FieldFault::new(&field.name, m.code, m.message))
+}
+
+/// A write the module should not have asked for: its defect, not the caller's.
+pub(super) fn bad_write(what: impl Into<String>) -> Fault {
+    Fault::new(FaultKind::Internal, "plugin.bad-write", what)
+}
+
+/// What is running, as far as its writes are concerned.
+#[derive(Clone, Copy)]
+pub(super) struct Running<'a> {
+    pub(super) def: &'a ModuleDef,
+    /// Absent for an event handler, which moves no record through its flow.
+    pub(super) action: Option<&'a ActionDef>,
+    /// The record that the action runs on, as it was before.
+    pub(super) record: Option<&'a Map>,
+}
+
+/// A write in canonical form, and the step through a flow that goes with it.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) write: Write,
+    pub(super) step: Option<(Option<String>, String)>,
+}
+
+impl Running<'_> {
+    pub(super) fn check(self, write: Write) -> Result<Checked, Fault> {
+        match write {
+            Write::Insert {
+                collection,
+                id,
+                subject,
+                organisation,
+                district,
+                values,
+            } => {
+                let c = self.own(&collection)?;
+                let values = input(self.def, &c.fields, values).map_err(|f| {
+                    let names: Vec<String> = f
+                        .fields
+                        .iter()
+                        .map(|f| format!("{} {}", f.field, f.code))
+                        .collect();
+                    bad_write(format!("{collection}: {}", names.join(", ")))
+                })?;
+                let step = match self.moved(&collection, &values) {
+                    None => None,
+                    Some((flow, to)) if flow.initial.iter().any(|s| s == to) => {
+                        Some((None, to.to_owned()))
+                    }
+                    Some((_, to)) => {
+                        return Err(bad_write(format!("{collection}: {to} is no initial state")));
+                    }
+                };
+                let write = Write::Insert {
+                    collection,
+                    id,
+                    subject,
+                    organisation,
+                    district,
+                    values,
+                };
+                Ok(Checked { write, step })
+            }
+            Write::Update {
+                collection,
+                id,
+                revision,
+                values,
+            } => {
+                let values = self.changes(self.own(&collection)?, values)?;
+                let step = match self.moved(&collection, &values) {
+                    None => None,
+                    Some((flow, to)) => {
+                        let from = self.transition(flow, &id, to)?;
+                        Some((Some(from), to.to_owned()))
+                    }
+                };
+                Ok(Checked {
+                    write: Write::Update {
+                        collection,
+                        id,
+                        revision,
+                        values,
+                    },
+                    step,
+                })
+            }
+        }
+    }
+
+    fn own(&self, collection: &str) -> Result<&CollectionDef, Fault> {
+        let own = self.def.collection(collection);
+        own.ok_or_else(|| bad_write(format!("{collection} is not its own collection")))
+    }
+
+    fn changes(&self, c: &CollectionDef, values: Map) -> Result<Map, Fault> {
+        let mut changes = Map::new();
+        for (name, given) in values {
+            let refuse = |why: &str| Err(bad_write(format!("{}: {name} {why}", c.name)));
+            let value = match (c.field(&name), given) {
+                (None, _) => return refuse("is no field"),
+                (Some(field), _) if field.frozen => return refuse("is frozen"),
+                (Some(field), Value::Null) if field.required => return refuse("is required"),
+                (Some(_), Value::Null) => Value::Null,
+                (Some(field), given) => match canonical(self.def, field, &given) {
+                    Ok(value) => value,
+                    Err(fault) => return refuse(&fault.code),
+                },
+            };
+            changes.insert(name, value);
+        }
+        Ok(changes)
+    }
+
+    /// The flow of a collection and the state that values put the record in.
+    fn moved<'v>(&self, collection: &str, values: &'v Map) -> Option<(&FlowDef, &'v str)> {
+        let flow = self.def.flow(collection)?;
+        Some((flow, values.get(&flow.field)?.as_str()?))
+    }
+
+    fn transition(&self, flow: &FlowDef, id: &str, to: &str) -> Result<String, Fault> {
+        let action = self
+            .action
+            .ok_or_else(|| bad_write("an event handler moves no flow"))?;
+        let record = self
+            .record
+            .filter(|r| action.collection == flow.collection && text(r, "id") == id)
+            .ok_or_else(|| bad_write(format!("{id} is not the record of the running action")))?;
+        let from = text(record, &flow.field);
+        let mut own = flow.transitions.iter().filter(|t| t.action == action.name);
+        if own.any(|t| t.to == to && t.from.iter().any(|s| s == from)) {
+            Ok(from.to_owned())
+        } else {
+            Err(bad_write(format!(
+                "{} does not lead from {from} to {to}",
+                action.name
+            )))
+        }
+    }
+}
+
+pub(super) fn text<'r>(record: &'r Map, name: &str) -> &'r str {
+    record.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Refuses an action that the flow does not allow in the record's state.
+pub(super) fn allowed_now(def: &ModuleDef, action: &ActionDef, record: &Map) -> Result<(), Fault> {
+    let Some(flow) = def.flow(&action.collection) else {
+        return Ok(());
+    };
+    let mut own = flow
+        .transitions
+        .iter()
+        .filter(|t| t.action == action.name)
+        .peekable();
+    let now = text(record, &flow.field);
+    if own.peek().is_none() || own.any(|t| t.from.iter().any(|s| s == now)) {
+        return Ok(());
+    }
+    Err(Fault::conflict(
+        format!("{}.illegal-transition", def.id),
+        format!(
+            "当前状态不能{}；页面可能已过时，请刷新后再试",
+            action.label.zh
+        ),
+    ))
+}

@@ -1,0 +1,271 @@
+//! All or nothing: what a module wants written, checked as a whole and then put in place.
+
+use sdk::Map;
+use sdk_contract::call::{Caller, Event, Reply, Write};
+use sdk_contract::def::{CollectionDef, ModuleDef};
+use sdk_contract::error::{Fault, FieldFault};
+use sdk_contract::kind::Kind;
+use sdk_contract::query::Step;
+use serde_json::Value;
+
+use super::State;
+use super::check::{Checked, Running, bad_write, text};
+
+impl State {
+    pub(super) fn commit(
+        &mut self,
+        running: Running<'_>,
+        by: &Caller,
+        reply: Reply,
+    ) -> Result<(), Fault> {
+        let Reply {
+            writes,
+            events,
+            note,
+            ..
+        } = reply;
+        for event in &events {
+            if !running.def.events.iter().any(|e| e.name == event.name) {
+                return Err(bad_write(format!("event {} is not declared", event.name)));
+            }
+        }
+        let checked = writes
+            .into_iter()
+            .map(|w| running.check(w))
+            .collect::<Result<Vec<_>, Fault>>()?;
+        // A fault half-way leaves everything as it was.
+        let (rows, steps) = (self.rows.clone(), self.steps.clone());
+        let done = checked
+            .into_iter()
+            .try_for_each(|one| self.write(running, by, one, note.as_deref()));
+        if let Err(fault) = done {
+            (self.rows, self.steps) = (rows, steps);
+            return Err(fault);
+        }
+        for draft in events {
+            let event = Event {
+                id: self.next_id(),
+                name: format!("{}.{}", running.def.id, draft.name),
+                aggregate: draft.aggregate,
+                at: self.now.micros(),
+                data: draft.data,
+            };
+            self.outbox.push_back(event);
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        running: Running<'_>,
+        by: &Caller,
+        checked: Checked,
+        note: Option<&str>,
+    ) -> Result<(), Fault> {
+        let def = running.def;
+        let (collection, id, row) = match checked.write {
+            Write::Insert {
+                collection,
+                id,
+                subject,
+                organisation,
+                district,
+                values,
+            } => {
+                if self.has(&format!("{}.{collection}", def.id), &id) {
+                    return Err(Fault::conflict("conflict", "编号已存在"));
+                }
+                let parties = [
+                    ("subject", subject),
+                    ("organisation", organisation),
+                    ("district", district),
+                ];
+                let row = self.fresh(by, &id, parties, values);
+                (collection, id, row)
+            }
+            Write::Update {
+                collection,
+                id,
+                revision,
+                values,
+            } => {
+                let row =
+                    self.changed(&format!("{}.{collection}", def.id), &id, revision, values)?;
+                (collection, id, row)
+            }
+        };
+        let c = def.collection(&collection).ok_or_else(Fault::not_found)?;
+        let name = format!("{}.{collection}", def.id);
+        self.references(def, c, &row)?;
+        self.unique(c, &name, &row)?;
+        self.rows
+            .entry(name.clone())
+            .or_default()
+            .insert(id.clone(), row);
+        if let Some((from, to)) = checked.step {
+            let step = Step {
+                action: running.action.map_or("event", |a| &a.name).to_owned(),
+                from,
+                to,
+                at: self.now.to_string(),
+                by: by.user.clone().unwrap_or_default(),
+                by_name: by.name.clone(),
+                note: note.map(str::to_owned),
+            };
+            self.steps.entry((name, id)).or_default().push(step);
+        }
+        Ok(())
+    }
+
+    fn has(&self, name: &str, id: &str) -> bool {
+        self.rows
+            .get(name)
+            .is_some_and(|rows| rows.contains_key(id))
+    }
+
+    fn fresh(
+        &self,
+        by: &Caller,
+        id: &str,
+        parties: [(&str, Option<String>); 3],
+        values: Map,
+    ) -> Map {
+        let mut row = values;
+        row.insert("id".into(), id.into());
+        row.insert("revision".into(), 1.into());
+        for (name, value) in parties {
+            row.insert(name.to_owned(), value.into());
+        }
+        let now = self.now.to_string();
+        for (at, who) in [("created_at", "created_by"), ("updated_at", "updated_by")] {
+            row.insert(at.to_owned(), now.clone().into());
+            row.insert(who.to_owned(), by.user.clone().into());
+        }
+        row
+    }
+
+    fn changed(&self, name: &str, id: &str, revision: i64, values: Map) -> Result<Map, Fault> {
+        let row = self.rows.get(name).and_then(|rows| rows.get(id));
+        let mut row = row.cloned().ok_or_else(Fault::not_found)?;
+        if row.get("revision").and_then(Value::as_i64) != Some(revision) {
+            return Err(Fault::conflict(
+                "stale",
+                "这条记录刚刚被别人改过，请刷新后再试",
+            ));
+        }
+        for (field, value) in values {
+            match value {
+                Value::Null => row.remove(&field),
+                value => row.insert(field, value),
+            };
+        }
+        row.insert("revision".into(), (revision + 1).into());
+        row.insert("updated_at".into(), self.now.to_string().into());
+        Ok(row)
+    }
+
+    /// Every reference names a record that is there. Collections of modules that are not loaded
+    /// are taken on trust.
+    fn references(&self, def: &ModuleDef, c: &CollectionDef, row: &Map) -> Result<(), Fault> {
+        let mut faults = Vec::new();
+        for field in &c.fields {
+            let (Kind::Ref { to }, Some(id)) =
+                (&field.kind, row.get(&field.name).and_then(Value::as_str))
+            else {
+                continue;
+            };
+            let name = if to.contains('.') {
+                to.clone()
+            } else {
+                format!("{}.{to}", def.id)
+            };
+            let there = match name.as_str() {
+                "platform.organisations" => self.people.organisation(id).is_some(),
+                "platform.users" => self.people.users.iter().any(|u| u.id == id),
+                _ => self.collection(&name).is_err() || self.has(&name, id),
+            };
+            if !there {
+                faults.push(FieldFault::new(
+                    &field.name,
+                    "missing-reference",
+                    "所选记录不存在",
+                ));
+            }
+        }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Fault::invalid(faults))
+        }
+    }
+
+    fn unique(&self, c: &CollectionDef, name: &str, row: &Map) -> Result<(), Fault> {
+        let single = c
+            .fields
+            .iter()
+            .filter(|f| f.unique)
+            .map(|f| vec![f.name.clone()]);
+        for key in single.chain(c.unique.iter().cloned()) {
+            let values = |row: &Map| -> Option<Vec<Value>> {
+                key.iter()
+                    .map(|f| row.get(f).filter(|v| !v.is_null()).cloned())
+                    .collect()
+            };
+            let Some(wanted) = values(row) else { continue };
+            let taken = self.table(name).any(|other| {
+                text(other, "id") != text(row, "id") && values(other) == Some(wanted.clone())
+            });
+            if taken {
+                let mut fault = Fault::conflict("conflict", "已有相同的记录");
+                fault.fields = key
+                    .iter()
+                    .map(|f| FieldFault::new(f, "taken", "已存在"))
+                    .collect();
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts every module's seeds. All rows first, then the references: seeds name each other.
+    pub(super) fn seed(&mut self) -> Result<(), String> {
+        let defs: Vec<_> = self
+            .modules
+            .iter()
+            .map(|m| std::rc::Rc::clone(&m.def))
+            .collect();
+        let mut inserted = Vec::new();
+        for def in &defs {
+            for seed in &def.seeds {
+                let at = format!("{}: seed {} of {}", def.id, seed.id, seed.collection);
+                let c = def
+                    .collection(&seed.collection)
+                    .ok_or_else(|| format!("{at}: no such collection"))?;
+                let values = super::check::input(def, &c.fields, seed.values.clone())
+                    .map_err(|f| format!("{at}: {:?}", f.fields))?;
+                let parties = [
+                    ("subject", seed.subject.clone()),
+                    ("organisation", seed.organisation.clone()),
+                    ("district", seed.district.clone()),
+                ];
+                let row = self.fresh(&Caller::default(), &seed.id, parties, values);
+                let name = format!("{}.{}", def.id, seed.collection);
+                if self.has(&name, &seed.id) {
+                    return Err(format!("{at}: the id is used twice"));
+                }
+                self.unique(c, &name, &row)
+                    .map_err(|f| format!("{at}: {f}"))?;
+                self.rows
+                    .entry(name)
+                    .or_default()
+                    .insert(seed.id.clone(), row.clone());
+                inserted.push((def, c, at, row));
+            }
+        }
+        for (def, c, at, row) in inserted {
+            self.references(def, c, &row)
+                .map_err(|f| format!("{at}: {:?}", f.fields))?;
+        }
+        Ok(())
+    }
+}

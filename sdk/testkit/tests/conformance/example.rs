@@ -1,0 +1,460 @@
+//! A module with one of everything that the kernel enforces.
+
+use sdk::prelude::*;
+
+pub mod permissions {
+    sdk::permissions! {
+        /// 查看贷款.
+        READ = "loan.read": {
+            "enterprise.owner": own, "bank.officer": organisation, "government.official": district,
+            "platform.operator": all,
+        };
+        /// 申请贷款.
+        REQUEST = "loan.request": { "enterprise.owner": own };
+        /// 审批贷款.
+        DECIDE = "loan.decide": { "bank.officer": organisation };
+        /// 查看联系方式.
+        CONTACT = "loan.contact": { "enterprise.owner": own };
+        /// 浏览.
+        BROWSE = "page.browse": { "anyone": all };
+        /// 签署授权.
+        SIGN = "letter.sign": { "enterprise.owner": own };
+        /// 查看通知.
+        NOTICE = "notice.read": { "signed-in": all };
+    }
+}
+
+/// 贷款. A request for money.
+#[derive(Collection, Clone, Debug, PartialEq)]
+#[collection(plural = "loans", title = number, shard = subject, audited, read = permissions::READ,
+             index(organisation, status), unique(number, amount))]
+pub struct Loan {
+    /// 编号.
+    #[field(max = 20, frozen, list, search)]
+    pub number: String,
+    /// 金额.
+    #[field(min = 1, max = 1000)]
+    pub amount: Money,
+    /// 利率.
+    #[field(min = 0, max = 0.24)]
+    pub rate: Option<Decimal<4>>,
+    /// 电话.
+    #[field(format = "phone", encrypted, mask = "phone", reveal = permissions::CONTACT)]
+    pub phone: Option<String>,
+    /// 前一笔.
+    pub previous: Option<Id<Loan>>,
+    /// 税号.
+    #[field(unique)]
+    pub tax_number: Option<String>,
+    pub status: Status,
+    /// 评分.
+    #[field(json)]
+    pub score: Option<Value>,
+}
+
+/// 贷款状态.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// 已提交.
+    #[choice(tone = "info")]
+    Submitted,
+    /// 已批准.
+    #[choice(tone = "success")]
+    Approved,
+    /// 已拒绝.
+    #[choice(tone = "danger")]
+    Refused,
+}
+
+/// 授权书.
+#[derive(Collection, Clone, Debug, PartialEq)]
+#[collection(plural = "letters", title = recipient, shard = subject, read = permissions::READ)]
+pub struct Letter {
+    #[field(to = "platform.organisations")]
+    pub recipient: String,
+    #[field(json)]
+    pub items: Vec<String>,
+    #[field(json)]
+    pub purposes: Vec<String>,
+    pub valid_from: Date,
+    pub valid_to: Date,
+    pub max_uses: Option<i64>,
+    pub uses: i64,
+    pub status: LetterStatus,
+}
+
+/// 授权书状态.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LetterStatus {
+    Signed,
+    Revoked,
+}
+
+/// 纳税.
+#[derive(Collection, Clone, Debug, PartialEq)]
+#[collection(plural = "taxes", entity = "tax", title = grade, shard = subject, read = permissions::READ)]
+pub struct Tax {
+    pub grade: String,
+}
+
+/// 通知.
+#[derive(Collection, Clone, Debug, PartialEq)]
+#[collection(plural = "notices", title = text, shard = aggregate, read = permissions::NOTICE)]
+pub struct Notice {
+    pub text: String,
+}
+
+/// 申请贷款.
+#[derive(Action, Debug)]
+#[action(name = "loan.request", permission = permissions::REQUEST)]
+pub struct Request {
+    /// 编号.
+    #[field(max = 20)]
+    pub number: String,
+    /// 金额.
+    #[field(min = 1)]
+    pub amount: Money,
+    /// 银行.
+    #[field(to = "platform.organisations")]
+    pub bank: String,
+    #[field(to = "loans")]
+    pub previous: Option<String>,
+    pub tax_number: Option<String>,
+    pub phone: Option<String>,
+    pub district: Option<String>,
+    /// Left out, it is the state a loan begins in.
+    pub status: Option<Status>,
+}
+
+impl CollectionAction for Request {
+    type Record = Loan;
+    fn run(self, ctx: &mut Ctx) -> Result<Done, Fault> {
+        let subject = ctx.subject()?.to_owned();
+        let loan = Loan {
+            number: self.number,
+            amount: self.amount,
+            rate: None,
+            phone: self.phone,
+            previous: self.previous.map(Id::new),
+            tax_number: self.tax_number,
+            status: self.status.unwrap_or(Status::Submitted),
+            score: None,
+        };
+        let new = New::of(loan)
+            .subject(subject)
+            .organisation(self.bank)
+            .district(self.district);
+        let id = ctx.insert(new);
+        ctx.emit(REQUESTED, &id, json!({ "amount": self.amount }));
+        Ok(Done::new()
+            .result(json!({ "id": id }))
+            .go("/example/loans", "已提交"))
+    }
+}
+
+/// 批准.
+#[derive(Action, Debug)]
+#[action(name = "loan.approve", permission = permissions::DECIDE)]
+pub struct Approve {
+    /// 利率.
+    #[field(min = 0, max = 0.24)]
+    pub rate: Decimal<4>,
+    /// 说明.
+    pub note: Option<String>,
+}
+
+impl RecordAction for Approve {
+    type Record = Loan;
+    fn run(self, ctx: &mut Ctx, loan: Stored<Loan>) -> Result<Done, Fault> {
+        let patch = Patch::new()
+            .set(Loan::STATUS, Status::Approved)
+            .set(Loan::RATE, self.rate);
+        ctx.update(&loan, patch);
+        Ok(Done::new().note(self.note.unwrap_or_default()))
+    }
+}
+
+/// 评分.
+#[derive(Action, Debug)]
+#[action(name = "loan.score", permission = permissions::DECIDE)]
+pub struct Score {
+    /// 用途.
+    pub purpose: String,
+}
+
+impl RecordAction for Score {
+    type Record = Loan;
+    fn run(self, ctx: &mut Ctx, loan: Stored<Loan>) -> Result<Done, Fault> {
+        let scored = ctx.score(&ScoreRequest {
+            organisation: loan.organisation.clone().unwrap_or_default(),
+            model: "any".into(),
+            subject: loan.subject.clone().unwrap_or_default(),
+            purpose: self.purpose,
+            reference: loan.id.to_string(),
+        })?;
+        ctx.update(&loan, Patch::new().set(Loan::SCORE, json!(scored)));
+        Ok(Done::new().result(json!(scored)))
+    }
+}
+
+/// 越权改写: what a module must not do, one way for each `how`.
+#[derive(Action, Debug)]
+#[action(name = "loan.spoil", permission = permissions::DECIDE)]
+pub struct Spoil {
+    /// 方式.
+    pub how: String,
+}
+
+impl RecordAction for Spoil {
+    type Record = Loan;
+    fn run(self, ctx: &mut Ctx, loan: Stored<Loan>) -> Result<Done, Fault> {
+        let notice = |text: &str| {
+            New::of(Notice {
+                text: text.to_owned(),
+            })
+        };
+        match self.how.as_str() {
+            "frozen" => ctx.update(&loan, Patch::new().set(Loan::NUMBER, "other")),
+            "flow" => ctx.update(&loan, Patch::new().set(Loan::STATUS, Status::Refused)),
+            "required" => ctx.update(&loan, Patch::new().clear(Loan::AMOUNT)),
+            "range" => ctx.update(
+                &loan,
+                Patch::new().set(Loan::AMOUNT, Money::from_yuan(1001)),
+            ),
+            "stale" => {
+                let old = Stored {
+                    revision: loan.revision - 1,
+                    ..loan
+                };
+                ctx.update(&old, Patch::new().set(Loan::AMOUNT, Money::from_yuan(5)));
+            }
+            "event" => ctx.emit(
+                EventName {
+                    name: "loan.spoilt",
+                    ..REQUESTED
+                },
+                &loan.id,
+                json!({}),
+            ),
+            "half" => {
+                ctx.insert(notice("first half"));
+                ctx.update(&loan, Patch::new().set(Loan::PREVIOUS, Id::new("nowhere")));
+            }
+            _ => ctx.update(&loan, Patch::new().set(Loan::AMOUNT, Money::from_yuan(7))),
+        }
+        Ok(Done::new())
+    }
+}
+
+/// 签署授权.
+#[derive(Action, Debug)]
+#[action(name = "letter.sign", permission = permissions::SIGN)]
+pub struct Sign {
+    #[field(to = "platform.organisations")]
+    pub bank: String,
+    #[field(json)]
+    pub items: Vec<String>,
+    pub max_uses: Option<i64>,
+}
+
+impl CollectionAction for Sign {
+    type Record = Letter;
+    fn run(self, ctx: &mut Ctx) -> Result<Done, Fault> {
+        let letter = Letter {
+            recipient: self.bank,
+            items: self.items,
+            purposes: vec!["02".to_owned()],
+            valid_from: ctx.today(),
+            valid_to: ctx.today().plus_days(29),
+            max_uses: self.max_uses,
+            uses: 0,
+            status: LetterStatus::Signed,
+        };
+        let new = New::of(letter).subject(ctx.subject()?);
+        ctx.insert(new);
+        Ok(Done::new())
+    }
+}
+
+pub fn loan() -> FlowDef {
+    Flow::on(Loan::STATUS)
+        .start([Status::Submitted])
+        .step::<Approve>([Status::Submitted], Status::Approved)
+        .build()
+}
+
+pub const REQUESTED: EventName = EventName {
+    name: "loan.requested",
+    label: "已申请",
+    en: "Loan requested",
+};
+
+fn on_requested(ctx: &mut Ctx, event: &Event) -> Result<(), Fault> {
+    let loan = ctx.must::<Loan>(&event.aggregate)?;
+    ctx.insert(New::of(Notice {
+        text: format!("{} {}", loan.number, loan.amount),
+    }));
+    Ok(())
+}
+
+fn loans(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
+    let mut find = Find::<Loan>::new()
+        .sort(Loan::AMOUNT.desc())
+        .page(ask.page_number(), 2);
+    if let Some(status) = ask.query("status") {
+        find = find.filter(Filter::eq("status", status));
+    }
+    let rows = ctx.find(find)?;
+    let total = rows.total.to_string();
+    let facts = rows
+        .into_iter()
+        .map(|loan| Fact::new(&loan.number, Datum::Money(loan.amount.units)));
+    Ok(Page::new("贷款")
+        .subtitle(total)
+        .block(Block::details("loans", facts.collect())))
+}
+
+fn loan_page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
+    let loan = ctx.must::<Loan>(ask.param("id"))?;
+    let steps = ctx.steps(&loan)?;
+    let facts = vec![
+        Fact::new("电话", Datum::text(loan.phone.clone().unwrap_or_default())),
+        Fact::new(
+            "步骤",
+            Datum::text(
+                steps
+                    .iter()
+                    .map(|s| s.to.as_str())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            ),
+        ),
+        Fact::new(
+            "备注",
+            Datum::text(
+                steps
+                    .iter()
+                    .filter_map(|s| s.note.as_deref())
+                    .collect::<String>(),
+            ),
+        ),
+    ];
+    Ok(Page::new(&loan.number).block(Block::details("loan", facts)))
+}
+
+fn sums(ctx: &Ctx, _: &Ask) -> Result<Page, Fault> {
+    let groups = ctx.aggregate(Aggregate {
+        collection: "loans".into(),
+        filter: None,
+        group_by: vec!["status".into()],
+        measures: vec![Measure::Count, Measure::Sum("amount".into())],
+    })?;
+    let facts = groups.iter().map(|g| {
+        Fact::new(
+            json!(g.keys).to_string(),
+            Datum::text(json!(g.measures).to_string()),
+        )
+    });
+    Ok(Page::new("合计").block(Block::details("sums", facts.collect())))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a page may fail")]
+fn welcome(_: &Ctx, _: &Ask) -> Result<Page, Fault> {
+    Ok(Page::new("欢迎"))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a block may fail")]
+fn newest(ctx: &Ctx, _: &Ask) -> Result<Vec<Section>, Fault> {
+    let title = ctx.caller().name.clone();
+    Ok(vec![
+        Section::stack()
+            .title(title)
+            .block(Block::prose("hello", "您好")),
+    ])
+}
+
+const fn route(
+    path: &'static str,
+    permission: Permission,
+    render: fn(&Ctx, &Ask) -> Result<Page, Fault>,
+) -> Route {
+    Route {
+        path,
+        label: "页",
+        en: "Page",
+        icon: "",
+        area: Area::None,
+        order: 0,
+        permission,
+        render,
+    }
+}
+
+const PAGES: &[Route] = &[
+    route("/example/loans", permissions::READ, loans),
+    route("/example/loans/{id}", permissions::READ, loan_page),
+    route("/example/loans/sums", permissions::READ, sums),
+    route("/example/welcome", permissions::BROWSE, welcome),
+];
+
+const BLOCKS: &[HomeBlock] = &[HomeBlock {
+    id: "newest",
+    order: 1,
+    permission: permissions::REQUEST,
+    render: newest,
+}];
+
+const ON: &[Listener] = &[Listener {
+    event: "example.loan.requested",
+    run: on_requested,
+}];
+
+fn features() -> Vec<FeatureDef> {
+    vec![FeatureDef {
+        name: "tax.grade".into(),
+        label: Label::new("纳税等级", "Tax grade"),
+        item: "tax".into(),
+        collection: Tax::COLLECTION.into(),
+        field: Tax::GRADE.name().into(),
+    }]
+}
+
+fn disclosures() -> DisclosureDef {
+    DisclosureDef {
+        collection: Letter::COLLECTION.into(),
+        usable: LetterStatus::Signed.value().into(),
+        denials: [(
+            LetterStatus::Revoked.value().to_owned(),
+            "REVOKED".to_owned(),
+        )]
+        .into(),
+    }
+}
+
+pub const ENTERPRISE: &str = "01930000-0000-7000-8000-000000001001";
+
+fn seeds() -> Vec<SeedDef> {
+    let tax = Tax { grade: "A".into() };
+    vec![
+        Seed::demo("01930000-0000-7000-8000-0000000f0001", tax)
+            .subject(ENTERPRISE)
+            .into(),
+    ]
+}
+
+sdk::plugin! {
+    id: "example",
+    label: ("示例", "Example"),
+    collections: [Loan, Letter, Tax, Notice],
+    choices: [Status, LetterStatus],
+    flows: [loan],
+    actions: [Request, Approve, Score, Spoil, Sign],
+    pages: PAGES,
+    blocks: BLOCKS,
+    events: &[REQUESTED],
+    on: ON,
+    permissions: permissions::ALL,
+    features: features(),
+    disclosures: Some(disclosures()),
+    seeds: seeds(),
+}
