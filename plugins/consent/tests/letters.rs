@@ -1,0 +1,190 @@
+//! Signing, seeing and revoking letters, on the mock.
+
+use sdk::contract::error::FaultKind;
+use sdk::contract::page::{Body, check};
+use sdk::serde_json::{Value, json};
+use sdk_testkit::World;
+
+const HUJIANG: &str = "01930000-0000-7000-8000-000000000101";
+
+fn world() -> World {
+    World::mock(&[
+        plugin_enterprise::module(),
+        plugin_credit::module(),
+        plugin_market::module(),
+        plugin_consent::module(),
+    ])
+}
+
+/// The mock's day is 2026-11-23.
+fn terms() -> Value {
+    json!({
+        "recipient": HUJIANG, "items": ["25", "26"], "purposes": ["02"],
+        "valid_to": "2027-02-21", "agree": true,
+    })
+}
+
+#[test]
+fn a_letter_is_effective_at_once_and_keeps_its_text() {
+    let t = world();
+    let owner = t.user("enterprise");
+    let made = owner.act("consent.letter.sign", None, terms()).unwrap();
+    let id = made["id"].as_str().unwrap();
+    let letter = owner.get("consent.letters", id).unwrap();
+    assert_eq!(
+        (&letter["status"], &letter["uses"]),
+        (&json!("effective"), &json!(0))
+    );
+    assert_eq!(letter["text_digest"].as_str().map(str::len), Some(64));
+    let text = letter["text"].as_str().unwrap();
+    for part in [
+        "上海云杉智能装备有限公司",
+        "沪江银行",
+        "2026-11-23 至 2027-02-21",
+        "林知远",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    let page = owner.page(&format!("/consent/letters/{id}")).unwrap();
+    check(&page).unwrap();
+    assert_eq!(
+        page.status.as_ref().map(|s| s.label.as_str()),
+        Some("生效中")
+    );
+    assert_eq!(page.actions.len(), 1, "it can be revoked");
+}
+
+#[test]
+fn a_digest_is_of_the_text() {
+    use sm3::{Digest, Sm3};
+    let t = world();
+    t.user("enterprise")
+        .act("consent.letter.sign", None, terms())
+        .unwrap();
+    let all = t.user("auditor").find("consent.letters", &[]);
+    assert_eq!(all.len(), 3, "two of the demo and this one");
+    for letter in all {
+        let text = letter["text"].as_str().unwrap();
+        let kept = letter["text_digest"].as_str().unwrap();
+        let bytes: Vec<u8> = (0..kept.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&kept[at..at + 2], 16).unwrap())
+            .collect();
+        assert_eq!(bytes, Sm3::digest(text).to_vec(), "{}", letter["number"]);
+    }
+}
+
+#[test]
+fn only_the_recipient_and_the_grantor_see_a_letter() {
+    let t = world();
+    let made = t
+        .user("enterprise")
+        .act("consent.letter.sign", None, terms())
+        .unwrap();
+    let id = made["id"].as_str().unwrap();
+    assert!(t.user("officer").get("consent.letters", id).is_ok());
+    let seen = t
+        .user("officer")
+        .page(&format!("/consent/letters/{id}"))
+        .unwrap();
+    assert!(seen.actions.is_empty(), "a bank revokes nothing");
+    for login in ["officer2", "enterprise2"] {
+        assert_eq!(
+            t.user(login).get("consent.letters", id).unwrap_err().kind,
+            FaultKind::NotFound,
+            "{login}"
+        );
+    }
+    assert!(t.anonymous().try_find("consent.letters", &[]).is_err());
+}
+
+#[test]
+fn a_revoked_letter_stays_on_record() {
+    let t = world();
+    let owner = t.user("enterprise");
+    let made = owner.act("consent.letter.sign", None, terms()).unwrap();
+    let id = made["id"].as_str();
+    let reason = json!({ "reason": "不再合作" });
+    let by_bank = t
+        .user("officer")
+        .act("consent.letter.revoke", id, reason.clone())
+        .unwrap_err();
+    assert_eq!(by_bank.kind, FaultKind::Forbidden);
+    owner
+        .act("consent.letter.revoke", id, reason.clone())
+        .unwrap();
+    let letter = owner.get("consent.letters", id.unwrap()).unwrap();
+    assert_eq!(
+        (&letter["status"], &letter["reason"]),
+        (&json!("revoked"), &json!("不再合作"))
+    );
+    let again = owner.act("consent.letter.revoke", id, reason).unwrap_err();
+    assert_eq!(again.kind, FaultKind::Conflict);
+}
+
+#[test]
+fn wrong_terms_are_named_field_by_field() {
+    let t = world();
+    let owner = t.user("enterprise");
+    let wrong = json!({
+        "recipient": HUJIANG, "items": ["99"], "purposes": [], "valid_to": "2028-01-01", "agree": false,
+    });
+    let fault = owner.act("consent.letter.sign", None, wrong).unwrap_err();
+    let fields: Vec<&str> = fault.fields.iter().map(|f| f.field.as_str()).collect();
+    assert_eq!(fields, ["items", "purposes", "valid_to", "agree"]);
+    let mut nobody = terms();
+    nobody["recipient"] = json!("01930000-0000-7000-8000-000000000001");
+    let fault = owner.act("consent.letter.sign", None, nobody).unwrap_err();
+    assert_eq!(fault.fields[0].field, "recipient");
+}
+
+#[test]
+fn the_form_is_filled_in_and_knows_the_way_back() {
+    let t = world();
+    let owner = t.user("enterprise");
+    let page = owner
+        .page(&format!(
+            "/consent/letters/new?recipient={HUJIANG}&return=/lending/quota"
+        ))
+        .unwrap();
+    check(&page).unwrap();
+    let form = page.form("sign").unwrap();
+    let initial = |name: &str| {
+        form.fields()
+            .find(|f| f.name == name)
+            .unwrap()
+            .initial
+            .clone()
+    };
+    assert_eq!(initial("recipient"), [HUJIANG]);
+    assert_eq!(initial("items").len(), 10);
+    let sdk::contract::page::Deed::Send(send) = &form.submit.deed else {
+        panic!("sends nothing")
+    };
+    assert_eq!(send.args.get("back"), Some(&json!("/lending/quota")));
+    let page = owner
+        .page("/consent/letters/new?return=//evil.example")
+        .unwrap();
+    let sdk::contract::page::Deed::Send(send) = &page.form("sign").unwrap().submit.deed else {
+        panic!("sends nothing")
+    };
+    assert!(send.args.is_empty());
+}
+
+#[test]
+fn every_page_is_well_formed() {
+    let t = world();
+    for (login, path) in [
+        ("enterprise", "/consent/letters"),
+        ("enterprise2", "/consent/letters?q=沪江"),
+        ("officer", "/consent/letters"),
+        ("enterprise", "/consent/sample"),
+    ] {
+        check(&t.user(login).page(path).unwrap()).unwrap_or_else(|f| panic!("{path}: {f}"));
+    }
+    let list = t.user("enterprise2").page("/consent/letters").unwrap();
+    let Some(Body::Table(table)) = list.find_block("letters").map(|b| &b.body) else {
+        panic!("no list")
+    };
+    assert_eq!(table.rows.len(), 2);
+}

@@ -1,0 +1,24 @@
+//! What public departments know of an enterprise, kept by subject: the data behind a bank's score.
+//!
+//! Banks read none of it here. Their models name features, and the kernel hands over just those,
+//! under a letter of consent.
+
+mod model;
+mod pages;
+mod permissions;
+mod seed;
+
+sdk::plugin! {
+    id: "credit",
+    label: ("信用数据", "Credit data"),
+    collections: [
+        model::TaxRecord,
+        model::InsuranceRecord,
+        model::UtilityRecord,
+        model::JudicialRecord
+    ],
+    pages: pages::ALL,
+    permissions: permissions::ALL,
+    features: model::features(),
+    seeds: seed::all()
+}

@@ -1,0 +1,55 @@
+//! What exists: an enterprise, under the id of its organisation.
+
+use sdk::prelude::*;
+
+use crate::permissions;
+
+/// 企业. One enterprise with what the registry and it itself say.
+#[derive(Collection, Clone, Debug, PartialEq)]
+#[collection(
+    plural = "enterprises",
+    title = name,
+    shard = subject,
+    audited,
+    read = permissions::READ,
+    index(district, industry)
+)]
+pub(crate) struct Enterprise {
+    /// 企业名称.
+    #[field(max = 100, list, search)]
+    pub(crate) name: String,
+    /// 统一社会信用代码.
+    #[field(format = "uscc", frozen, unique, list, search)]
+    pub(crate) uscc: String,
+    /// 所属区.
+    #[field(format = "region", list)]
+    pub(crate) region: String,
+    /// 区名.
+    #[field(max = 20)]
+    pub(crate) region_name: String,
+    /// 行业代码.
+    #[field(format = "industry")]
+    pub(crate) industry: String,
+    /// 行业.
+    #[field(max = 60, list)]
+    pub(crate) industry_name: String,
+    /// 法定代表人.
+    #[field(max = 40, mask = "name", reveal = permissions::CONTACT)]
+    pub(crate) legal_representative: String,
+    /// 注册资本.
+    #[field(min = 0)]
+    pub(crate) registered_capital: Money,
+    /// 成立日期.
+    pub(crate) established: Date,
+    /// 从业人数.
+    #[field(min = 0)]
+    pub(crate) staff: i64,
+    /// 登记数据日期. 市场监管局的登记信息截至这一天。
+    pub(crate) as_of: Date,
+    /// 联系人.
+    #[field(max = 40, mask = "name", reveal = permissions::CONTACT)]
+    pub(crate) contact: Option<String>,
+    /// 联系电话.
+    #[field(format = "phone", encrypted, mask = "phone", reveal = permissions::CONTACT)]
+    pub(crate) phone: Option<String>,
+}

@@ -1,0 +1,31 @@
+//! Lending: an enterprise applies, the bank's own model scores, a person decides.
+
+mod actions;
+mod events;
+mod flows;
+mod model;
+mod pages;
+mod permissions;
+mod rules;
+
+sdk::plugin! {
+    id: "lending",
+    label: ("信贷流程", "Lending"),
+    collections: [model::Application, model::Quota],
+    choices: [model::Status, model::Purpose, model::Refusal],
+    flows: [flows::application],
+    actions: [
+        actions::Apply,
+        actions::Resubmit,
+        actions::Withdraw,
+        actions::Accept,
+        actions::Approve,
+        actions::Return,
+        actions::Refuse,
+        actions::Estimate
+    ],
+    pages: pages::ALL,
+    blocks: pages::BLOCKS,
+    events: events::ALL,
+    permissions: permissions::ALL
+}

@@ -1,0 +1,205 @@
+//! What exists: a loan application, and an estimate of how much one could get.
+
+mod foreign;
+
+use sdk::prelude::*;
+
+pub(crate) use foreign::{Enterprise, Letter, Product};
+
+use crate::permissions;
+
+/// 贷款申请. One request to one bank for one product, with what was known when it was made.
+#[derive(Collection, Clone, Debug, PartialEq)]
+#[collection(
+    plural = "applications",
+    title = number,
+    shard = subject,
+    audited,
+    read = permissions::READ,
+    index(organisation, status),
+    index(subject, created_at)
+)]
+pub(crate) struct Application {
+    /// 申请编号.
+    #[field(max = 32, frozen, unique, list, search)]
+    pub(crate) number: String,
+    /// 产品.
+    #[field(to = "market.products", frozen)]
+    pub(crate) product: String,
+    /// 产品名称.
+    #[field(max = 60, frozen, list, search)]
+    pub(crate) product_name: String,
+    /// 金融机构.
+    #[field(max = 60, frozen, list)]
+    pub(crate) institution_name: String,
+    /// 企业名称.
+    #[field(max = 100, frozen, list, search)]
+    pub(crate) enterprise_name: String,
+    /// 统一社会信用代码.
+    #[field(format = "uscc", frozen)]
+    pub(crate) uscc: String,
+    /// 所属区.
+    #[field(max = 20, frozen)]
+    pub(crate) region_name: String,
+    /// 行业.
+    #[field(max = 60, frozen)]
+    pub(crate) industry_name: String,
+    /// 注册资本.
+    #[field(frozen)]
+    pub(crate) registered_capital: Money,
+    /// 成立日期.
+    #[field(frozen)]
+    pub(crate) established: Date,
+    /// 从业人数.
+    #[field(frozen)]
+    pub(crate) staff: i64,
+    /// 联系人.
+    #[field(max = 40, frozen, mask = "name", reveal = permissions::CONTACT)]
+    pub(crate) contact: String,
+    /// 联系电话.
+    #[field(format = "phone", frozen, encrypted, mask = "phone", reveal = permissions::CONTACT)]
+    pub(crate) phone: String,
+    /// 申请金额.
+    #[field(min = 0, list)]
+    pub(crate) amount: Money,
+    /// 申请期限. 单位：月。
+    #[field(min = 1, max = 360)]
+    pub(crate) term_months: i64,
+    /// 贷款用途.
+    #[field(frozen)]
+    pub(crate) purpose: Purpose,
+    /// 补充说明.
+    #[field(max = 500)]
+    pub(crate) note: Option<String>,
+    /// 状态.
+    #[field(list)]
+    pub(crate) status: Status,
+    /// 在途标记. 企业与产品；办结后清空，因此同一产品同时只有一笔在途申请。
+    #[field(max = 80, unique)]
+    pub(crate) open_key: Option<String>,
+    /// 评分模型. 名称与版本。
+    #[field(max = 80)]
+    pub(crate) model: Option<String>,
+    /// 信用分.
+    #[field(list)]
+    pub(crate) score: Option<Decimal<4>>,
+    /// 基准分. 与各项得分之和即信用分。
+    pub(crate) base: Option<Decimal<4>>,
+    /// 违约概率.
+    pub(crate) probability: Option<Decimal<6>>,
+    /// 等级.
+    #[field(max = 10)]
+    pub(crate) grade: Option<String>,
+    /// 评分依据.
+    #[field(json)]
+    pub(crate) reasons: Vec<Contribution>,
+    /// 评分证书.
+    #[field(max = 64)]
+    pub(crate) certificate: Option<String>,
+    /// 授权书.
+    #[field(max = 64)]
+    pub(crate) consent: Option<String>,
+    /// 批准金额.
+    pub(crate) approved_amount: Option<Money>,
+    /// 批准年化利率.
+    pub(crate) approved_rate: Option<Decimal<4>>,
+    /// 拒绝原因.
+    pub(crate) refusal: Option<Refusal>,
+    /// 审批意见.
+    #[field(max = 500)]
+    pub(crate) decision_reason: Option<String>,
+    /// 退回原因.
+    #[field(max = 500)]
+    pub(crate) return_reason: Option<String>,
+    /// 提交时间.
+    pub(crate) submitted_at: Timestamp,
+    /// 审批时间.
+    pub(crate) decided_at: Option<Timestamp>,
+}
+
+/// 申请状态.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// 待受理.
+    #[choice(tone = "warning")]
+    Submitted,
+    /// 审批中.
+    #[choice(tone = "info")]
+    UnderReview,
+    /// 待补充.
+    #[choice(tone = "danger")]
+    Returned,
+    /// 已通过.
+    #[choice(tone = "success")]
+    Approved,
+    /// 已拒绝.
+    #[choice(tone = "neutral")]
+    Rejected,
+    /// 已撤回.
+    #[choice(tone = "neutral")]
+    Withdrawn,
+}
+
+/// 贷款用途.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// 采购原材料.
+    Materials,
+    /// 支付工资与日常经营.
+    Operations,
+    /// 购置设备.
+    Equipment,
+    /// 研发投入.
+    Research,
+}
+
+/// 拒绝原因.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// 经营现金流不足以还款.
+    CashFlow,
+    /// 信用记录不符合要求.
+    CreditRecord,
+    /// 负债水平偏高.
+    Debt,
+    /// 行业或用途不符合产品要求.
+    Scope,
+    /// 资料不完整或不一致.
+    Material,
+}
+
+/// 测额记录. What one product could lend, on the day it was asked.
+#[derive(Collection, Clone, Debug, PartialEq)]
+#[collection(
+    plural = "quotas",
+    title = product_name,
+    shard = subject,
+    read = permissions::ESTIMATE,
+    index(subject, estimated_at)
+)]
+pub(crate) struct Quota {
+    /// 产品.
+    #[field(to = "market.products", frozen)]
+    pub(crate) product: String,
+    /// 产品名称.
+    #[field(max = 60, frozen, list)]
+    pub(crate) product_name: String,
+    /// 金融机构.
+    #[field(max = 60, frozen, list)]
+    pub(crate) institution_name: String,
+    /// 最低额度.
+    #[field(frozen)]
+    pub(crate) low: Money,
+    /// 最高额度. 零表示暂不满足起贷金额。
+    #[field(frozen, list)]
+    pub(crate) high: Money,
+    /// 测算依据.
+    #[field(json, frozen)]
+    pub(crate) reasons: Vec<String>,
+    /// 评分证书.
+    #[field(max = 64, frozen)]
+    pub(crate) certificate: String,
+    /// 测算时间.
+    #[field(frozen, list)]
+    pub(crate) estimated_at: Timestamp,
+}

@@ -1,0 +1,96 @@
+//! What lending adds to the home page.
+
+use sdk::prelude::*;
+
+use super::progress::{Side, moments};
+use super::{money, queue, quota};
+use crate::model::{Application, Status};
+
+/// An officer's day.
+pub(super) fn desk(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
+    let block = Block::stats("desk", queue::stats(ctx)?)
+        .title("贷款审批")
+        .more("进入审批队列", "/lending/queue");
+    Ok(vec![Section::stack().block(block)])
+}
+
+/// An enterprise's figures.
+pub(super) fn overview(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
+    let count = |statuses: &[Status]| -> Result<i64, Fault> {
+        let find = Find::<Application>::new()
+            .filter(Application::STATUS.is_in(statuses.iter().copied()))
+            .limit(1)
+            .total();
+        Ok(i64::try_from(ctx.find::<Application>(find)?.total).unwrap_or(i64::MAX))
+    };
+    let open = count(&[Status::Submitted, Status::UnderReview])?;
+    let returned = count(&[Status::Returned])?;
+    let approved = count(&[Status::Approved])?;
+    let best = quota::latest(ctx)?.first().map(|q| q.high);
+    let estimated = best.map_or_else(|| Datum::text("未测算"), money);
+    let stats = vec![
+        Stat::new("预估可贷额度", estimated)
+            .icon("coin", Tone::Info)
+            .to("/lending/quota"),
+        Stat::new("在途融资申请", Datum::Integer(open))
+            .icon("file-text", Tone::Neutral)
+            .to("/lending/applications"),
+        Stat::new("待我补充", Datum::Integer(returned))
+            .icon("alarm", Tone::Warning)
+            .to("/lending/applications?status=returned"),
+        Stat::new("已通过", Datum::Integer(approved))
+            .icon("circle-check", Tone::Success)
+            .to("/lending/applications?status=approved"),
+    ];
+    Ok(vec![
+        Section::stack().block(Block::stats("overview", stats)),
+    ])
+}
+
+/// Big icons to what most people come for.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every home block")]
+pub(super) fn services(_ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
+    let card =
+        |title: &str, icon: &str, tone: Tone, to: &str| Card::new(title).icon(icon, tone).to(to);
+    let cards = vec![
+        card("一键测额", "calculator", Tone::Info, "/lending/quota"),
+        card(
+            "产品超市",
+            "shopping-cart",
+            Tone::Success,
+            "/market/products",
+        ),
+        card("融资申请", "file-plus", Tone::Warning, "/lending/apply"),
+        card(
+            "进度查询",
+            "chart-line",
+            Tone::Info,
+            "/lending/applications",
+        ),
+        card(
+            "数据授权",
+            "shield-check",
+            Tone::Success,
+            "/consent/letters",
+        ),
+        card("我的数据", "database", Tone::Warning, "/credit/data"),
+        card("企业信息", "building", Tone::Info, "/enterprise/me"),
+    ];
+    let block = Block::cards("services", Cards::new(CardLook::Menu, cards)).title("常用服务");
+    Ok(vec![Section::stack().block(block)])
+}
+
+/// The way of the newest application.
+pub(super) fn progress(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
+    let newest = Find::<Application>::new()
+        .sort(Application::CREATED_AT.desc())
+        .limit(1);
+    let Some(a) = ctx.find::<Application>(newest)?.first() else {
+        return Ok(Vec::new());
+    };
+    let block = Block::timeline("progress", moments(ctx, &a, Side::Enterprise)?)
+        .title(format!("{} · 申请进度", a.product_name))
+        .more("查看详情", format!("/lending/applications/{}", a.id))
+        .span(4);
+    Ok(vec![Section::grid().block(block)])
+}

@@ -1,0 +1,564 @@
+//! The main job and its wrong paths, on the mock and, with `RONGQIAO_SCENARIO_URL`, on a server.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a scenario that goes wrong fails its test"
+)]
+
+use sdk::contract::error::{Fault, FaultKind};
+use sdk::contract::page::{Body, Page, check};
+use sdk::module::Module;
+use sdk::serde_json::{Value, json};
+use sdk_testkit::{User, World};
+
+const HUJIANG: &str = "01930000-0000-7000-8000-000000000101";
+const PUCHENG: &str = "01930000-0000-7000-8000-000000000201";
+/// 云税贷: scored, 10 to 300 万元, 3 to 12 months, 3.45 % to 4.35 %.
+const TAX_LOAN: &str = "01930000-0000-7000-8000-000000002001";
+/// 仓单通, off the market.
+const OFFLINE: &str = "01930000-0000-7000-8000-000000002011";
+/// For tenants of the first enterprise's park alone.
+const PARK_LOAN: &str = "01930000-0000-7000-8000-000000002012";
+const ITEMS: [&str; 10] = ["25", "26", "27", "33", "35", "57", "59", "15", "16", "20"];
+
+fn modules() -> Vec<Module> {
+    let mut modules = without_park();
+    modules.push(plugin_park::module());
+    modules
+}
+
+fn without_park() -> Vec<Module> {
+    vec![
+        plugin_enterprise::module(),
+        plugin_consent::module(),
+        plugin_market::module(),
+        plugin_credit::module(),
+        plugin_lending::module(),
+    ]
+}
+
+/// Takes back what earlier scenarios left open, so that each begins alike on a server too.
+fn clean(owner: &User<'_>) {
+    for status in ["submitted", "under-review", "returned"] {
+        for row in owner.find("lending.applications", &[("status", status)]) {
+            let reason = json!({ "reason": "下一个场景" });
+            owner
+                .act("lending.application.withdraw", row["id"].as_str(), reason)
+                .unwrap();
+        }
+    }
+    for row in owner.find(
+        "consent.letters",
+        &[("status", "effective"), ("size", "100")],
+    ) {
+        let reason = json!({ "reason": "下一个场景" });
+        owner
+            .act("consent.letter.revoke", row["id"].as_str(), reason)
+            .unwrap();
+    }
+}
+
+fn sign(owner: &User<'_>, recipient: &str, valid_to: &str) -> String {
+    let letter = json!({
+        "recipient": recipient, "items": ITEMS, "purposes": ["02", "04"],
+        "valid_to": valid_to, "agree": true,
+    });
+    id_of(&owner.act("consent.letter.sign", None, letter).unwrap())
+}
+
+/// A last day of validity that suits the mock's clock and a server's.
+fn in_days(t: &World, days: i64) -> String {
+    let today = t.user("enterprise").page("/consent/letters/new").unwrap();
+    let Some(Body::Form(form)) = today.find_block("sign").map(|b| &b.body) else {
+        panic!("no form")
+    };
+    let field = form.fields().find(|f| f.name == "valid_to").unwrap();
+    let usual: sdk::contract::scalar::Date = field.initial[0].parse().unwrap();
+    // The form proposes ninety days.
+    usual.plus_days(days - 90).to_string()
+}
+
+fn request() -> Value {
+    json!({
+        "product": TAX_LOAN, "amount": "500000.00", "term_months": 12, "purpose": "materials",
+        "contact": "林知远", "phone": "13800001001", "agree": true,
+    })
+}
+
+fn with(change: Value) -> Value {
+    let mut request = request();
+    let Value::Object(change) = change else {
+        panic!("not an object")
+    };
+    request.as_object_mut().unwrap().extend(change);
+    request
+}
+
+fn apply(owner: &User<'_>) -> Result<String, Fault> {
+    owner
+        .act("lending.application.apply", None, request())
+        .map(|made| id_of(&made))
+}
+
+fn id_of(result: &Value) -> String {
+    result["id"].as_str().unwrap().to_owned()
+}
+
+fn open_count(owner: &User<'_>) -> usize {
+    owner
+        .find("lending.applications", &[("status", "submitted")])
+        .len()
+}
+
+fn told(page: &Page, block: &str) -> String {
+    match page.find_block(block).map(|b| &b.body) {
+        Some(Body::Notice(notice)) => format!("{} {}", notice.title, notice.text),
+        other => panic!("no notice {block}: {other:?}"),
+    }
+}
+
+/// Signed, applied, accepted: the application's id.
+fn under_review(t: &World) -> String {
+    let owner = t.user("enterprise");
+    clean(&owner);
+    sign(&owner, HUJIANG, &in_days(t, 30));
+    let id = apply(&owner).unwrap();
+    t.user("officer")
+        .act("lending.application.accept", Some(&id), json!({}))
+        .unwrap();
+    id
+}
+
+fn an_application_is_scored_and_approved(t: &World) {
+    let (owner, officer) = (t.user("enterprise"), t.user("officer"));
+    clean(&owner);
+    let letter = sign(&owner, HUJIANG, &in_days(t, 30));
+    let id = apply(&owner).unwrap();
+    let path = format!("/lending/applications/{id}");
+
+    let seen = officer.get("lending.applications", &id).unwrap();
+    assert_eq!(seen["status"], "submitted");
+    assert_eq!(seen["enterprise_name"], "上海云杉智能装备有限公司");
+    assert_eq!(seen["phone"], "13800001001", "the bank may call");
+    assert_eq!(seen["consent"], letter);
+    assert!(seen["certificate"].as_str().is_some_and(|c| !c.is_empty()));
+    let page = officer.page(&path).unwrap();
+    reasons_add_up(&page);
+    assert!(page.form("approve").is_some() && page.guarded);
+    let queue = officer.page("/lending/queue?status=submitted").unwrap();
+    let Some(Body::Table(table)) = queue.find_block("queue").map(|b| &b.body) else {
+        panic!("no queue")
+    };
+    assert!(table.rows.iter().any(|row| row.key == id));
+
+    officer
+        .act("lending.application.accept", Some(&id), json!({}))
+        .unwrap();
+    let terms = json!({ "amount": "400000.00", "rate": "0.0385", "reason": "经营稳定" });
+    officer
+        .act("lending.application.approve", Some(&id), terms)
+        .unwrap();
+    let done = owner.get("lending.applications", &id).unwrap();
+    assert_eq!(done["status"], "approved");
+    assert_eq!(
+        (&done["approved_amount"], &done["approved_rate"]),
+        (&json!("400000.00"), &json!("0.0385"))
+    );
+
+    let page = owner.page(&path).unwrap();
+    assert!(told(&page, "outcome").contains("批准 40 万元，年化利率 3.85%"));
+    let Some(Body::Timeline(timeline)) = page.find_block("progress").map(|b| &b.body) else {
+        panic!("no timeline")
+    };
+    let titles: Vec<&str> = timeline.moments.iter().map(|m| m.title.as_str()).collect();
+    assert_eq!(titles, ["提交申请", "银行受理", "审批通过"]);
+    assert_eq!(
+        timeline.moments[2].who.as_deref(),
+        Some("沪江银行"),
+        "no officer by name"
+    );
+    if let Some(events) = t.events() {
+        let names: Vec<&str> = events.iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "consent.letter.signed",
+                "lending.application.submitted",
+                "lending.application.accepted",
+                "lending.application.approved"
+            ]
+        );
+    }
+}
+
+/// The points column of the bench page, from the base to the total.
+fn reasons_add_up(page: &Page) {
+    let Some(Body::Table(table)) = page.find_block("reasons").map(|b| &b.body) else {
+        panic!("no reasons")
+    };
+    let points = |cell: &sdk::contract::page::Datum| match cell {
+        sdk::contract::page::Datum::Decimal(text) => {
+            sdk::contract::scalar::parse_scaled(text, 2).unwrap()
+        }
+        other => panic!("not a figure: {other:?}"),
+    };
+    assert!(table.rows.len() > 5);
+    let sum: i64 = table.rows.iter().map(|row| points(&row.cells[2])).sum();
+    assert_eq!(sum, points(&table.totals[2]));
+}
+
+fn no_consent_no_application(t: &World) {
+    let owner = t.user("enterprise");
+    clean(&owner);
+    let page = owner
+        .page(&format!("/lending/apply?product={TAX_LOAN}"))
+        .unwrap();
+    assert!(told(&page, "consent").contains("沪江银行"));
+    assert!(
+        page.form("apply").is_some(),
+        "the form can be filled in before signing"
+    );
+    let fault = apply(&owner).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Forbidden);
+    assert!(fault.code.starts_with("consent."), "{fault}");
+    assert!(fault.message.contains("请先为沪江银行签署"), "{fault}");
+    assert_eq!(open_count(&owner), 0);
+
+    sign(&owner, HUJIANG, &in_days(t, 30));
+    let page = owner
+        .page(&format!("/lending/apply?product={TAX_LOAN}"))
+        .unwrap();
+    assert!(page.find_block("consent").is_none());
+}
+
+fn a_letter_for_another_bank_is_no_consent(t: &World) {
+    let owner = t.user("enterprise");
+    clean(&owner);
+    sign(&owner, PUCHENG, &in_days(t, 30));
+    assert_eq!(
+        apply(&owner).unwrap_err().code,
+        "consent.recipient-mismatch"
+    );
+}
+
+fn a_revoked_letter_is_no_consent(t: &World) {
+    let owner = t.user("enterprise");
+    clean(&owner);
+    let letter = sign(&owner, HUJIANG, &in_days(t, 30));
+    owner
+        .act(
+            "consent.letter.revoke",
+            Some(&letter),
+            json!({ "reason": "不再需要" }),
+        )
+        .unwrap();
+    assert_eq!(apply(&owner).unwrap_err().code, "consent.revoked");
+}
+
+fn an_expired_letter_is_no_consent(t: &World) {
+    let owner = t.user("enterprise");
+    clean(&owner);
+    sign(&owner, HUJIANG, &in_days(t, 1));
+    if t.advance_days(2) {
+        assert_eq!(apply(&owner).unwrap_err().code, "consent.expired");
+    }
+}
+
+fn others_see_nothing(t: &World) {
+    let id = under_review(t);
+    let path = format!("/lending/applications/{id}");
+    for login in ["enterprise2", "officer2"] {
+        let other = t.user(login);
+        assert_eq!(
+            other.get("lending.applications", &id).unwrap_err().kind,
+            FaultKind::NotFound,
+            "{login}"
+        );
+        assert_eq!(
+            other.page(&path).unwrap_err().kind,
+            FaultKind::NotFound,
+            "{login}"
+        );
+        assert!(
+            other
+                .find("lending.applications", &[])
+                .iter()
+                .all(|row| row["id"] != json!(id))
+        );
+    }
+    let terms = json!({ "amount": "400000.00", "rate": "0.0385" });
+    let fault = t
+        .user("officer2")
+        .act("lending.application.approve", Some(&id), terms)
+        .unwrap_err();
+    assert_eq!(fault.kind, FaultKind::NotFound);
+    let masked = t.user("operator").get("lending.applications", &id).unwrap();
+    assert_eq!(masked["phone"], "138****1001");
+    assert!(t.anonymous().try_find("lending.applications", &[]).is_err());
+}
+
+fn wrong_terms_are_named_field_by_field(t: &World) {
+    let owner = t.user("enterprise");
+    clean(&owner);
+    sign(&owner, HUJIANG, &in_days(t, 30));
+    let wrong = with(json!({ "amount": "3000000.01", "term_months": 13, "agree": false }));
+    let fault = owner
+        .act("lending.application.apply", None, wrong)
+        .unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Invalid);
+    let fields: Vec<&str> = fault.fields.iter().map(|f| f.field.as_str()).collect();
+    assert_eq!(fields, ["amount", "term_months", "agree"]);
+    assert!(
+        fault.fields[0].message.contains("10 万元 至 300 万元"),
+        "{fault:?}"
+    );
+    let missing = with(json!({ "phone": "12345" }));
+    let fault = owner
+        .act("lending.application.apply", None, missing)
+        .unwrap_err();
+    assert_eq!(fault.fields[0].field, "phone");
+    assert_eq!(open_count(&owner), 0);
+}
+
+fn one_application_at_a_time(t: &World) {
+    let owner = t.user("enterprise");
+    clean(&owner);
+    sign(&owner, HUJIANG, &in_days(t, 30));
+    let key = format!(
+        "once-{}",
+        open_count(&owner) + owner.find("lending.applications", &[("size", "200")]).len()
+    );
+    let first = owner
+        .act_once(&key, "lending.application.apply", None, request())
+        .unwrap();
+    let again = owner
+        .act_once(&key, "lending.application.apply", None, request())
+        .unwrap();
+    assert_eq!(first, again, "the same press twice");
+    assert_eq!(apply(&owner).unwrap_err().code, "lending.already-open");
+    assert_eq!(open_count(&owner), 1);
+    let page = owner
+        .page(&format!("/lending/apply?product={TAX_LOAN}"))
+        .unwrap();
+    assert!(told(&page, "stop").contains("在途申请"));
+
+    let reason = json!({ "reason": "改用其他产品" });
+    owner
+        .act("lending.application.withdraw", Some(&id_of(&first)), reason)
+        .unwrap();
+    assert!(
+        apply(&owner).is_ok(),
+        "after one is closed another may follow"
+    );
+}
+
+fn decisions_keep_to_the_flow_and_the_terms(t: &World) {
+    let id = under_review(t);
+    let officer = t.user("officer");
+    let approve = |amount: &str, rate: &str| {
+        let terms = json!({ "amount": amount, "rate": rate });
+        officer.act("lending.application.approve", Some(&id), terms)
+    };
+    let fault = approve("500000.01", "0.0500").unwrap_err();
+    let fields: Vec<&str> = fault.fields.iter().map(|f| f.field.as_str()).collect();
+    assert_eq!(fields, ["amount", "rate"]);
+    let short = json!({ "refusal": "debt", "reason": "不行" });
+    let fault = officer
+        .act("lending.application.refuse", Some(&id), short)
+        .unwrap_err();
+    assert_eq!(fault.fields[0].field, "reason");
+    let fault = officer
+        .act("lending.application.accept", Some(&id), json!({}))
+        .unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Conflict, "it is accepted already");
+
+    let why = json!({ "refusal": "cash-flow", "reason": "近三月流水不足以覆盖还款" });
+    officer
+        .act("lending.application.refuse", Some(&id), why)
+        .unwrap();
+    assert_eq!(
+        approve("400000.00", "0.0385").unwrap_err().kind,
+        FaultKind::Conflict
+    );
+    let owner = t.user("enterprise");
+    let page = owner.page(&format!("/lending/applications/{id}")).unwrap();
+    let outcome = told(&page, "outcome");
+    assert!(
+        outcome.contains("经营现金流不足以还款") && outcome.contains("近三月流水"),
+        "{outcome}"
+    );
+    let fault = owner.act(
+        "lending.application.approve",
+        Some(&id),
+        json!({ "amount": "1.00", "rate": "0.0400" }),
+    );
+    assert_eq!(fault.unwrap_err().kind, FaultKind::Forbidden);
+}
+
+fn a_returned_application_can_be_resubmitted(t: &World) {
+    let id = under_review(t);
+    let (owner, officer) = (t.user("enterprise"), t.user("officer"));
+    let why = json!({ "reason": "请把金额降到三十万元以内" });
+    officer
+        .act("lending.application.return", Some(&id), why)
+        .unwrap();
+    let page = owner.page(&format!("/lending/applications/{id}")).unwrap();
+    assert!(told(&page, "outcome").contains("请把金额降到三十万元以内"));
+    assert!(page.form("resubmit").is_some());
+    let terms = json!({ "amount": "300000.00", "term_months": 6, "note": "已下调" });
+    owner
+        .act("lending.application.resubmit", Some(&id), terms)
+        .unwrap();
+    let again = officer.get("lending.applications", &id).unwrap();
+    assert_eq!(
+        (&again["status"], &again["amount"]),
+        (&json!("submitted"), &json!("300000.00"))
+    );
+    assert!(again.get("return_reason").is_none_or(Value::is_null));
+}
+
+fn products_that_are_not_offered_are_refused(t: &World) {
+    let owner = t.user("enterprise2");
+    let apply = |product: &str| {
+        let request = with(json!({ "product": product, "amount": "200000.00" }));
+        owner
+            .act("lending.application.apply", None, request)
+            .unwrap_err()
+            .code
+    };
+    assert_eq!(apply(OFFLINE), "lending.product-offline");
+    assert_eq!(
+        apply(PARK_LOAN),
+        "lending.park-only",
+        "a tenant of another park"
+    );
+}
+
+fn a_park_product_is_for_its_tenants(t: &World) {
+    let owner = t.user("enterprise");
+    clean(&owner);
+    sign(&owner, HUJIANG, &in_days(t, 30));
+    let request = with(json!({ "product": PARK_LOAN }));
+    assert!(
+        owner
+            .act("lending.application.apply", None, request)
+            .is_ok()
+    );
+}
+
+fn an_estimate_needs_its_own_consent(t: &World) {
+    let owner = t.user("enterprise");
+    clean(&owner);
+    let fault = owner
+        .act("lending.quota.estimate", None, json!({}))
+        .unwrap_err();
+    assert!(fault.code.starts_with("consent."), "{fault}");
+    let page = owner.page("/lending/quota").unwrap();
+    assert!(told(&page, "consent-0").contains("沪江银行"));
+
+    sign(&owner, HUJIANG, &in_days(t, 30));
+    owner
+        .act("lending.quota.estimate", None, json!({}))
+        .unwrap();
+    let page = owner.page("/lending/quota").unwrap();
+    let Some(Body::Cards(cards)) = page.find_block("estimates").map(|b| &b.body) else {
+        panic!("no estimate")
+    };
+    assert_eq!(cards.items[0].title, "云税贷");
+    assert!(
+        cards.items[0]
+            .text
+            .as_ref()
+            .is_some_and(|t| t.contains("纳税信用等级 A"))
+    );
+    assert!(
+        t.user("officer").try_find("lending.quotas", &[]).is_err(),
+        "the bank was not asked"
+    );
+}
+
+fn every_page_is_well_formed(t: &World) {
+    let id = under_review(t);
+    let detail = format!("/lending/applications/{id}");
+    let form = format!("/lending/apply?product={TAX_LOAN}");
+    for (login, paths) in [
+        (
+            "enterprise",
+            vec![
+                "/lending/applications",
+                "/lending/apply",
+                "/lending/quota",
+                &form,
+                &detail,
+            ],
+        ),
+        (
+            "officer",
+            vec![
+                "/lending/queue?sort=-score&q=云杉",
+                "/lending/queue",
+                &detail,
+            ],
+        ),
+        ("operator", vec![&detail]),
+    ] {
+        let user = t.user(login);
+        for path in paths {
+            let page = user
+                .page(path)
+                .unwrap_or_else(|f| panic!("{login} {path}: {f}"));
+            check(&page).unwrap_or_else(|f| panic!("{login} {path}: {f}"));
+        }
+        check(&user.home().unwrap()).unwrap();
+    }
+    check(&t.anonymous().home().unwrap()).unwrap();
+}
+
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        mod mock {
+            $(#[test]
+            fn $name() {
+                super::$name(&super::World::mock(&super::modules()));
+            })*
+        }
+
+        /// One after another: they share the server's demo people.
+        #[test]
+        fn on_a_server() {
+            let Some(t) = World::host(&modules()) else { return };
+            $($name(&t);)*
+        }
+    };
+}
+
+scenarios![
+    an_application_is_scored_and_approved,
+    no_consent_no_application,
+    a_letter_for_another_bank_is_no_consent,
+    a_revoked_letter_is_no_consent,
+    an_expired_letter_is_no_consent,
+    others_see_nothing,
+    wrong_terms_are_named_field_by_field,
+    one_application_at_a_time,
+    decisions_keep_to_the_flow_and_the_terms,
+    a_returned_application_can_be_resubmitted,
+    products_that_are_not_offered_are_refused,
+    a_park_product_is_for_its_tenants,
+    an_estimate_needs_its_own_consent,
+    every_page_is_well_formed,
+];
+
+#[test]
+fn with_the_park_edition_off_its_products_are_closed() {
+    let t = World::mock(&without_park());
+    let owner = t.user("enterprise");
+    sign(&owner, HUJIANG, &in_days(&t, 30));
+    let request = with(json!({ "product": PARK_LOAN }));
+    let fault = owner
+        .act("lending.application.apply", None, request)
+        .unwrap_err();
+    assert_eq!(fault.code, "lending.park-only");
+}
