@@ -1,0 +1,74 @@
+// The main job, step by step on one server: a bank's model goes live, an enterprise applies, a
+// person decides, the operator switches an edition and sees what happened.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { launch, Watch } from "./browser.mjs";
+import { missing, Server } from "./server.mjs";
+import * as enterprise from "./steps/enterprise.mjs";
+import * as model from "./steps/model.mjs";
+import * as officer from "./steps/officer.mjs";
+import * as operator from "./steps/operator.mjs";
+import * as plain from "./steps/plain.mjs";
+
+const skip = missing();
+const world = { watch: new Watch() };
+let broken = null;
+
+before(async () => {
+  if (skip) return;
+  world.server = await Server.start();
+  world.browser = await launch();
+});
+
+after(async () => {
+  await world.browser?.close();
+  await world.server?.stop();
+});
+
+/** A picture of every open window, to see where a step failed. */
+async function pictures(name) {
+  const folder = process.env.RONGQIAO_SHOTS;
+  if (!folder) return;
+  const pages = world.browser.contexts().flatMap((context) => context.pages());
+  for (const [i, page] of pages.entries()) {
+    await page.screenshot({ path: join(folder, `failed-${name.replaceAll(/\W+/g, "-")}-${i}.png`), fullPage: true }).catch(() => {});
+  }
+}
+
+/** A step; once one failed, those after it have nothing to stand on. */
+function step(name, run) {
+  test(name, { skip }, async (t) => {
+    if (broken) return t.skip(`“${broken}” failed`);
+    try {
+      await run(world);
+    } catch (error) {
+      broken = name;
+      await pictures(name);
+      throw error;
+    }
+  });
+}
+
+step("components that import anything are refused, naming each import", model.refused);
+step("a developer uploads a model and reads its examination", model.uploaded);
+step("a validator of the bank approves it", model.approved);
+step("a batch trial shows progress, AUC, KS and the curve", model.tried);
+step("an enterprise signs in and finds its home", enterprise.arrives);
+step("it authorises the bank and gets an estimate", enterprise.authorises);
+step("the form is prefilled, and an error keeps what was typed", enterprise.applies);
+step("a session that ends loses nothing, and two presses make one application", enterprise.comesBack);
+step("the officer sees score, reasons and what was read, and returns it", officer.returns);
+step("the enterprise completes it", enterprise.completes);
+step("the officer approves", officer.approves);
+step("the enterprise learns of it", enterprise.learns);
+step("the operator switches an edition on and off for a district", operator.switches);
+step("the operator sees the calls and the trail", operator.audits);
+step("everybody else finds a page that works", operator.others);
+step("the market and the form work without scripts", plain.works);
+
+test("no page broke its policy, ran into an error, or made the server log one", { skip }, () => {
+  assert.deepEqual(world.watch.faults, []);
+  assert.deepEqual(world.server.errors(), []);
+});
