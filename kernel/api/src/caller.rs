@@ -35,7 +35,11 @@ pub(crate) struct Caller {
 /// Middleware: puts an `Arc<Caller>` into the request, and into the answer for the edge.
 pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let info = request.extensions().get::<RequestInfo>().cloned().unwrap_or_default();
+    let info = request
+        .extensions()
+        .get::<RequestInfo>()
+        .cloned()
+        .unwrap_or_default();
     let token = cookies::read(headers, cookies::SESSION).map(str::to_owned);
     let old_visit = cookies::read(headers, cookies::VISIT).map(str::to_owned);
     let toast = cookies::read(headers, cookies::TOAST).and_then(|t| web.unstamp("toast", t));
@@ -44,8 +48,12 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
         Some(token) => match web.sessions().resolve(token, origin).await {
             Ok(session) => session,
             Err(error) => {
-                tracing::error!(error = crate::edge::chain(&error), "sessions cannot be read");
-                return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE).into_response();
+                tracing::error!(
+                    error = crate::edge::chain(&error),
+                    "sessions cannot be read"
+                );
+                return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE)
+                    .into_response();
             }
         },
         None => None,
@@ -56,16 +64,26 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
             Ok(visit) => visit,
             Err(error) => {
                 tracing::error!(%error, "no entropy");
-                return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE).into_response();
+                return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE)
+                    .into_response();
             }
         },
     };
     let principal =
         session.unwrap_or_else(|| Principal::anonymous().at(&info.id, &info.ip, &info.locale));
-    let bound = principal.session.clone().unwrap_or_else(|| format!("visit:{visit}"));
+    let bound = principal
+        .session
+        .clone()
+        .unwrap_or_else(|| format!("visit:{visit}"));
     // A page without a form token needs no visit mark; programs bring their own session.
     let mark = old_visit.is_none() && principal.session.is_none() && info.person;
-    let caller = Arc::new(Caller { principal, token, bound, visit, toast });
+    let caller = Arc::new(Caller {
+        principal,
+        token,
+        bound,
+        visit,
+        toast,
+    });
     request.extensions_mut().insert(Arc::clone(&caller));
     let mut response = next.run(request).await;
     if mark && let Some(cookie) = cookies::set(cookies::VISIT, &caller.visit, None, web.secure()) {
@@ -96,7 +114,9 @@ impl Caller {
 
     /// Whether a form token was given to this caller.
     pub(crate) fn owns(&self, web: &Web, token: &str) -> bool {
-        let Some((salt, proof)) = token.split_once('.') else { return false };
+        let Some((salt, proof)) = token.split_once('.') else {
+            return false;
+        };
         salt.len() == 16 && same(proof.as_bytes(), self.proof(web, salt).as_bytes())
     }
 
@@ -106,18 +126,31 @@ impl Caller {
         if self.principal.session.is_none() {
             return Ok(());
         }
-        let token = headers.get(CSRF_HEADER).and_then(|h| h.to_str().ok()).unwrap_or_default();
-        if self.owns(web, token) { Ok(()) } else { Err(Problem::csrf()) }
+        let token = headers
+            .get(CSRF_HEADER)
+            .and_then(|h| h.to_str().ok())
+            .unwrap_or_default();
+        if self.owns(web, token) {
+            Ok(())
+        } else {
+            Err(Problem::csrf())
+        }
     }
 
     fn proof(&self, web: &Web, salt: &str) -> String {
-        web.sessions().stamp("csrf", &format!("{salt}:{}", self.bound))
+        web.sessions()
+            .stamp("csrf", &format!("{salt}:{}", self.bound))
     }
 }
 
 impl RequestInfo {
     pub(crate) fn origin(&self, now: i64) -> Origin<'_> {
-        Origin { request: &self.id, ip: &self.ip, locale: &self.locale, now }
+        Origin {
+            request: &self.id,
+            ip: &self.ip,
+            locale: &self.locale,
+            now,
+        }
     }
 }
 

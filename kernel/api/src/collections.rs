@@ -40,7 +40,10 @@ pub(crate) async fn list(
     let listing = pairs(query.unwrap_or_default().as_bytes())
         .ok_or_else(|| Problem::bad_request("bad-query", "查询参数格式不正确"))
         .map(|pairs| listing(&installed.def, &collection, &caller.principal, &pairs));
-    let probe = Query { limit: 1, ..Query::new(&name) };
+    let probe = Query {
+        limit: 1,
+        ..Query::new(&name)
+    };
     let listing = match listing? {
         Ok(listing) => listing,
         Err(faults) => {
@@ -50,7 +53,9 @@ pub(crate) async fn list(
     };
     let Listing { query, page, size } = listing;
     let found = web.host().find(&caller.principal, query).await?;
-    Ok(Json(json!({ "items": found.records, "total": found.total, "page": page, "size": size })))
+    Ok(Json(
+        json!({ "items": found.records, "total": found.total, "page": page, "size": size }),
+    ))
 }
 
 /// `GET /api/v1/{module}/{plural}/{id}`
@@ -60,7 +65,10 @@ pub(crate) async fn read(
     Path((module, plural, id)): Path<(String, String, String)>,
 ) -> Result<Json<Value>, Problem> {
     collection(&web, &module, &plural)?;
-    let record = web.host().get(&caller.principal, &format!("{module}.{plural}"), &id).await?;
+    let record = web
+        .host()
+        .get(&caller.principal, &format!("{module}.{plural}"), &id)
+        .await?;
     Ok(Json(Value::Object(record)))
 }
 
@@ -72,7 +80,19 @@ pub(crate) async fn act(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    run(&web, &caller, Called { module, plural, id: None, verb }, &headers, &body).await
+    run(
+        &web,
+        &caller,
+        Called {
+            module,
+            plural,
+            id: None,
+            verb,
+        },
+        &headers,
+        &body,
+    )
+    .await
 }
 
 /// `POST /api/v1/{module}/{plural}/{id}/{verb}`
@@ -83,7 +103,19 @@ pub(crate) async fn act_on(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    run(&web, &caller, Called { module, plural, id: Some(id), verb }, &headers, &body).await
+    run(
+        &web,
+        &caller,
+        Called {
+            module,
+            plural,
+            id: Some(id),
+            verb,
+        },
+        &headers,
+        &body,
+    )
+    .await
 }
 
 /// `POST /api/v1/files?name=…`: the raw bytes; answers what an action takes as a file.
@@ -101,7 +133,10 @@ pub(crate) async fn upload(
     let name = pairs(query.unwrap_or_default().as_bytes())
         .and_then(|q| q.into_iter().find(|(n, _)| n == "name"))
         .map_or_else(|| "file".to_owned(), |(_, v)| v);
-    let stored = web.host().store_upload(&caller.principal, &name, body.to_vec()).await?;
+    let stored = web
+        .host()
+        .store_upload(&caller.principal, &name, body.to_vec())
+        .await?;
     Ok(Json(json!(stored)))
 }
 
@@ -114,29 +149,35 @@ struct Called {
 
 async fn run(
     web: &Web,
-    caller: &Caller,
+    by: &Caller,
     called: Called,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Json<Value>, Problem> {
-    let (installed, collection) = collection(web, &called.module, &called.plural)?;
-    let action = format!("{}.{}", collection.entity, called.verb);
+    let (installed, declared_in) = collection(web, &called.module, &called.plural)?;
+    let action = format!("{}.{}", declared_in.entity, called.verb);
     let declared = installed
         .def
         .action(&action)
-        .filter(|a| a.collection == collection.name && a.record == called.id.is_some());
+        .filter(|a| a.collection == declared_in.name && a.record == called.id.is_some());
     if declared.is_none() {
         return Err(Problem::not_found());
     }
-    caller.checked(web, headers)?;
+    by.checked(web, headers)?;
     let input = json_body(headers, body)?;
     let key = match headers.get(IDEMPOTENCY).map(|h| h.to_str()) {
         None => None,
         Some(Ok(key)) => Some(key.to_owned()),
         Some(Err(_)) => return Err(Problem::bad_request("bad-key", "幂等键只能含可见字符")),
     };
-    let act = Act { module: called.module, action, id: called.id, input, key };
-    let reply = web.host().act(&caller.principal, act).await?;
+    let act = Act {
+        module: called.module,
+        action,
+        id: called.id,
+        input,
+        key,
+    };
+    let reply = web.host().act(&by.principal, act).await?;
     Ok(Json(answer(&reply)))
 }
 
@@ -154,12 +195,16 @@ fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
     if body.is_empty() {
         return Ok(json!({}));
     }
-    let kind = headers.get(CONTENT_TYPE).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|h| h.to_str().ok())
+        .unwrap_or_default();
     // A form of another site cannot send this type without a preflight.
     if !kind.starts_with("application/json") {
         return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    serde_json::from_slice(body).map_err(|_| Problem::bad_request("bad-json", "请求内容不是有效的 JSON"))
+    serde_json::from_slice(body)
+        .map_err(|_| Problem::bad_request("bad-json", "请求内容不是有效的 JSON"))
 }
 
 fn collection(
@@ -169,10 +214,15 @@ fn collection(
 ) -> Result<(Arc<Installed>, CollectionDef), Problem> {
     let catalog = web.host().catalog();
     let installed = catalog.modules.get(module).ok_or_else(Problem::not_found)?;
-    let found = installed.def.collection(plural).cloned().ok_or_else(Problem::not_found)?;
+    let found = installed
+        .def
+        .collection(plural)
+        .cloned()
+        .ok_or_else(Problem::not_found)?;
     Ok((Arc::clone(installed), found))
 }
 
+#[derive(Debug)]
 struct Listing {
     query: Query,
     page: u32,
@@ -191,7 +241,11 @@ fn listing(
         let permission = field.reveal.as_ref().and_then(|r| module.permission(r));
         permission.is_some_and(|p| decide(principal, &module.id, p).allowed())
     };
-    let reader = Reader { module, collection, may_reveal: &may_reveal };
+    let reader = Reader {
+        module,
+        collection,
+        may_reveal: &may_reveal,
+    };
     let mut faults = Vec::new();
     let (mut page, mut size) = (1, DEFAULT_SIZE);
     let mut query = Query::new(format!("{}.{}", module.id, collection.name));
@@ -209,7 +263,8 @@ fn listing(
             },
             "sort" => {
                 for part in value.split(',').filter(|p| !p.is_empty()) {
-                    let (field, descending) = part.strip_prefix('-').map_or((part, false), |f| (f, true));
+                    let (field, descending) =
+                        part.strip_prefix('-').map_or((part, false), |f| (f, true));
                     match reader.usable(field) {
                         Ok(()) => query = query.sort(field, descending),
                         Err(message) => faults.push(wrong(message)),
@@ -232,11 +287,22 @@ fn listing(
     }
     for (field, mut values) in wanted {
         query = query.filter(match values.len() {
-            1 => Filter::Eq { field, value: values.remove(0) },
+            1 => Filter::Eq {
+                field,
+                value: values.remove(0),
+            },
             _ => Filter::In { field, values },
         });
     }
-    if faults.is_empty() { Ok(Listing { query: query.page(page, size), page, size }) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(Listing {
+            query: query.page(page, size),
+            page,
+            size,
+        })
+    } else {
+        Err(faults)
+    }
 }
 
 /// Reads parameters against a declaration.
@@ -264,7 +330,10 @@ impl Reader<'_> {
         self.usable(name)?;
         let Some(field) = self.collection.field(name) else {
             let kind = match name {
-                "revision" => Kind::Integer { min: None, max: None },
+                "revision" => Kind::Integer {
+                    min: None,
+                    max: None,
+                },
                 "created_at" | "updated_at" => Kind::Datetime,
                 _ => Kind::Text { max: 64 },
             };
@@ -274,9 +343,15 @@ impl Reader<'_> {
             Kind::Choice { of } => self.module.choice(of),
             _ => None,
         };
-        let options: Vec<&str> =
-            choice.iter().flat_map(|c| &c.options).map(|o| o.value.as_str()).collect();
-        field.kind.check(&text.into(), &options).map_err(|m| m.message)
+        let options: Vec<&str> = choice
+            .iter()
+            .flat_map(|c| &c.options)
+            .map(|o| o.value.as_str())
+            .collect();
+        field
+            .kind
+            .check(&text.into(), &options)
+            .map_err(|m| m.message)
     }
 
     fn search(&self, text: &str) -> Result<Option<Filter>, &'static str> {
@@ -292,7 +367,10 @@ impl Reader<'_> {
             (_, true, _) => Err("此列表不支持搜索"),
             (.., 101..) => Err("搜索文字过长"),
             _ => {
-                let any = fields.iter().map(|f| Filter::contains(&f.name, text)).collect();
+                let any = fields
+                    .iter()
+                    .map(|f| Filter::contains(&f.name, text))
+                    .collect();
                 Ok(Some(Filter::Or(any)))
             }
         }

@@ -32,10 +32,19 @@ pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// A `Set-Cookie` header. Without `seconds` it ends with the browser; 0 removes it. `value` must
 /// be of cookie characters; anything else sets nothing.
-pub(crate) fn set(name: &str, value: &str, seconds: Option<u32>, secure: bool) -> Option<HeaderValue> {
-    let age = seconds.map(|s| format!("; Max-Age={s}")).unwrap_or_default();
+pub(crate) fn set(
+    name: &str,
+    value: &str,
+    seconds: Option<u32>,
+    secure: bool,
+) -> Option<HeaderValue> {
+    let age = seconds
+        .map(|s| format!("; Max-Age={s}"))
+        .unwrap_or_default();
     let secure = if secure { "; Secure" } else { "" };
-    let clean = value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let clean = value
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{age}{secure}");
     HeaderValue::from_str(&text).ok().filter(|_| clean)
 }
@@ -47,7 +56,10 @@ mod tests {
     #[test]
     fn the_named_cookie_is_found_among_others() {
         let mut headers = HeaderMap::new();
-        headers.insert(COOKIE, HeaderValue::from_static("a=1; rq_session=tok; rq_sessionx=2"));
+        headers.insert(
+            COOKIE,
+            HeaderValue::from_static("a=1; rq_session=tok; rq_sessionx=2"),
+        );
         assert_eq!(read(&headers, SESSION), Some("tok"));
         assert_eq!(read(&headers, VISIT), None);
         headers.insert(COOKIE, HeaderValue::from_static("rq_session="));
@@ -57,9 +69,15 @@ mod tests {
     #[test]
     fn cookies_are_closed_to_scripts_and_other_sites() {
         let text = set(SESSION, "tok", None, true).unwrap();
-        assert_eq!(text, "rq_session=tok; Path=/; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(
+            text,
+            "rq_session=tok; Path=/; HttpOnly; SameSite=Lax; Secure"
+        );
         let gone = set(SESSION, "", Some(0), false).unwrap();
-        assert_eq!(gone, "rq_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+        assert_eq!(
+            gone,
+            "rq_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+        );
         assert!(set(SESSION, "a; Domain=x", None, false).is_none());
     }
 }

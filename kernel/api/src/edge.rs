@@ -44,7 +44,10 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
     let Ok(id) = random::token_hex(12) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|c| c.0.ip());
     let path = request.uri().path().to_owned();
     let info = RequestInfo {
         ip: client(peer, request.headers(), &web.settings().trusted_proxies),
@@ -52,7 +55,11 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
             .unwrap_or_else(|| locale(request.headers())),
         care: choice(&request, "care", cookies::CARE).is_some_and(|c| c == "1"),
         person: person(&path, request.headers()),
-        target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+        target: request
+            .uri()
+            .path_and_query()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         id,
     };
     let method = request.method().clone();
@@ -94,15 +101,22 @@ fn choice(request: &Request, parameter: &str, cookie: &str) -> Option<String> {
 
 fn asked(request: &Request, parameter: &str) -> Option<String> {
     let query = typed::pairs(request.uri().query()?.as_bytes())?;
-    query.into_iter().find(|(name, _)| name == parameter).map(|(_, value)| value)
+    query
+        .into_iter()
+        .find(|(name, _)| name == parameter)
+        .map(|(_, value)| value)
 }
 
 /// Middleware: gives up on a request that takes too long. What it had not committed is not done.
 pub(crate) async fn within_time(State(web): State<Web>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(web.settings().timeout, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "处理时间过长，请稍后重试")
-            .into_response(),
+        Err(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "timeout",
+            "处理时间过长，请稍后重试",
+        )
+        .into_response(),
     }
 }
 
@@ -125,10 +139,18 @@ fn failure(response: &Response) -> Option<Problem> {
         return ours.cloned();
     }
     let status = response.status();
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|h| h.to_str().ok());
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|h| h.to_str().ok());
     let bare = kind.is_none_or(|k| k.starts_with("text/plain"));
-    (bare && (status.is_client_error() || status.is_server_error()))
-        .then(|| Problem::of_status(status))
+    (bare && (status.is_client_error() || status.is_server_error())).then(|| {
+        Problem::of_status(match status {
+            // A library's word for a body of the wrong shape; ours is for rules.
+            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            status => status,
+        })
+    })
 }
 
 /// The body of a failure. A person who should sign in is led there.
@@ -142,7 +164,8 @@ fn face(
     let caller = inner.extensions().get::<Arc<Caller>>();
     let mut response = if !info.person {
         let mut json = (problem.status, Json(problem.json(&info.id))).into_response();
-        json.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        json.headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         json
     } else if problem.code == UNAUTHENTICATED && *method == Method::GET {
         let to = format!("/login?next={}", view::escape(&info.target));
@@ -159,7 +182,9 @@ fn face(
         response.headers_mut().append(SET_COOKIE, cookie.clone());
     }
     if let Some(seconds) = problem.retry_after {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -190,13 +215,20 @@ fn headers(response: &mut Response, request: &str) {
         ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+        (
+            "permissions-policy",
+            "camera=(), geolocation=(), microphone=()",
+        ),
     ];
     for (name, value) in fixed {
-        map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        map.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     }
     // What a person sees is theirs; assets say otherwise themselves.
-    map.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    map.entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(request) {
         map.insert(REQUEST_ID, id);
     }
@@ -205,7 +237,10 @@ fn headers(response: &mut Response, request: &str) {
 /// Programs ask under `/api` or for JSON by name; everybody else is a person.
 fn person(path: &str, headers: &HeaderMap) -> bool {
     let machine = path == "/healthz" || path == "/api" || path.starts_with("/api/");
-    let accept = headers.get(ACCEPT).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|h| h.to_str().ok())
+        .unwrap_or_default();
     !machine && !accept.contains("json")
 }
 
@@ -216,12 +251,18 @@ fn locale(headers: &HeaderMap) -> String {
         .and_then(|h| h.to_str().ok())
         .and_then(|l| l.split([',', ';']).next())
         .unwrap_or_default();
-    if first.trim().starts_with("en") { "en".into() } else { "zh-CN".into() }
+    if first.trim().starts_with("en") {
+        "en".into()
+    } else {
+        "zh-CN".into()
+    }
 }
 
 /// The caller's address: the last one before the proxies we trust.
 fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> String {
-    let Some(mut address) = peer else { return "unknown".into() };
+    let Some(mut address) = peer else {
+        return "unknown".into();
+    };
     let forwarded: Vec<IpAddr> = headers
         .get_all("x-forwarded-for")
         .iter()
@@ -274,8 +315,17 @@ mod tests {
 
     #[test]
     fn a_librarys_bare_error_is_a_failure_and_a_page_is_not() {
-        assert_eq!(failure(&StatusCode::METHOD_NOT_ALLOWED.into_response()).unwrap().code, "method-not-allowed");
-        assert!(failure(&(StatusCode::UNPROCESSABLE_ENTITY, Html("<p>")).into_response()).is_none());
+        assert_eq!(
+            failure(&StatusCode::METHOD_NOT_ALLOWED.into_response())
+                .unwrap()
+                .code,
+            "method-not-allowed"
+        );
+        assert!(
+            failure(&(StatusCode::UNPROCESSABLE_ENTITY, Html("<p>")).into_response()).is_none()
+        );
         assert!(failure(&StatusCode::OK.into_response()).is_none());
+        let misshapen = (StatusCode::UNPROCESSABLE_ENTITY, "missing field").into_response();
+        assert_eq!(failure(&misshapen).unwrap().status, StatusCode::BAD_REQUEST);
     }
 }

@@ -69,7 +69,12 @@ struct Inner {
 
 impl Web {
     pub fn new(host: Host, sessions: Sessions, settings: WebSettings) -> Self {
-        Self(Arc::new(Inner { host, sessions, settings, lot: parked::Lot::default() }))
+        Self(Arc::new(Inner {
+            host,
+            sessions,
+            settings,
+            lot: parked::Lot::default(),
+        }))
     }
 
     fn host(&self) -> &Host {

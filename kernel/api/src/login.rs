@@ -39,7 +39,11 @@ pub(crate) async fn form(
         return see_other(next);
     }
     let message = (!asked.next.is_empty()).then_some("请登录后继续");
-    let screen = LoginScreen { message, next, ..LoginScreen::default() };
+    let screen = LoginScreen {
+        message,
+        next,
+        ..LoginScreen::default()
+    };
     Html(view::login(&web, &caller, &info, &screen)).into_response()
 }
 
@@ -71,7 +75,9 @@ pub(crate) async fn submit(
             let mut response = again(problem.status, &problem.detail);
             if let Some(seconds) = problem.retry_after {
                 let name = axum::http::header::RETRY_AFTER;
-                response.headers_mut().insert(name, HeaderValue::from(seconds));
+                response
+                    .headers_mut()
+                    .insert(name, HeaderValue::from(seconds));
             }
             Ok(response)
         }
@@ -133,7 +139,10 @@ pub(crate) async fn finish(
 ) -> Result<Response, Problem> {
     caller.checked(&web, &headers)?;
     end(&web, &caller, &info).await?;
-    Ok(without_session(&web, StatusCode::NO_CONTENT.into_response()))
+    Ok(without_session(
+        &web,
+        StatusCode::NO_CONTENT.into_response(),
+    ))
 }
 
 async fn sign_in(
@@ -142,11 +151,17 @@ async fn sign_in(
     login: &str,
     password: &str,
 ) -> Result<SignedIn, Problem> {
-    match web.sessions().login(login, password, info.origin(web.now())).await {
+    match web
+        .sessions()
+        .login(login, password, info.origin(web.now()))
+        .await
+    {
         Ok(signed) => Ok(signed),
-        Err(LoginError::Refused) => {
-            Err(Problem::new(StatusCode::UNAUTHORIZED, "bad-credentials", REFUSED))
-        }
+        Err(LoginError::Refused) => Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "bad-credentials",
+            REFUSED,
+        )),
         Err(LoginError::Locked { retry_after }) => Err(Problem::locked(retry_after)),
         Err(LoginError::Failed(error)) => {
             tracing::error!(error = chain(&error), "sign-in failed");
@@ -156,11 +171,16 @@ async fn sign_in(
 }
 
 async fn end(web: &Web, caller: &Caller, info: &RequestInfo) -> Result<(), Problem> {
-    let Some(token) = &caller.token else { return Ok(()) };
-    web.sessions().logout(token, info.origin(web.now())).await.map_err(|error| {
-        tracing::error!(error = chain(&error), "sign-out failed");
-        Problem::of_status(StatusCode::SERVICE_UNAVAILABLE)
-    })
+    let Some(token) = &caller.token else {
+        return Ok(());
+    };
+    web.sessions()
+        .logout(token, info.origin(web.now()))
+        .await
+        .map_err(|error| {
+            tracing::error!(error = chain(&error), "sign-out failed");
+            Problem::of_status(StatusCode::SERVICE_UNAVAILABLE)
+        })
 }
 
 fn who(web: &Web, caller: &Caller) -> Value {
@@ -179,8 +199,14 @@ fn who(web: &Web, caller: &Caller) -> Value {
 
 /// A path of this site that is not the sign-in itself.
 fn local(next: &str) -> &str {
-    let sign_in = ["/login", "/logout"].iter().any(|p| next == *p || next.starts_with(&format!("{p}?")));
-    if is_site_path(next) && !sign_in { next } else { "/" }
+    let sign_in = ["/login", "/logout"]
+        .iter()
+        .any(|p| next == *p || next.starts_with(&format!("{p}?")));
+    if is_site_path(next) && !sign_in {
+        next
+    } else {
+        "/"
+    }
 }
 
 fn see_other(path: &str) -> Response {
@@ -212,7 +238,14 @@ mod tests {
     #[test]
     fn sign_in_leads_to_this_site_only() {
         assert_eq!(local("/a?b=1"), "/a?b=1");
-        for bad in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/login", "/login?next=/"] {
+        for bad in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/login",
+            "/login?next=/",
+        ] {
             assert_eq!(local(bad), "/", "{bad}");
         }
     }

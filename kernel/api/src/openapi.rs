@@ -19,11 +19,19 @@ pub(crate) fn document<'a>(
             let name = schema_name(module, &collection.entity);
             schemas.insert(name.clone(), record(module, collection));
             let base = format!("/api/v1/{}/{}", module.id, collection.name);
-            paths.insert(base.clone(), json!({ "get": list(module, collection, &name) }));
-            paths.insert(format!("{base}/{{id}}"), json!({ "get": read(module, collection, &name) }));
+            paths.insert(
+                base.clone(),
+                json!({ "get": list(module, collection, &name) }),
+            );
+            paths.insert(
+                format!("{base}/{{id}}"),
+                json!({ "get": read(module, collection, &name) }),
+            );
         }
         for action in &module.actions {
-            let Some((path, operation)) = act(module, action) else { continue };
+            let Some((path, operation)) = act(module, action) else {
+                continue;
+            };
             paths.insert(path, json!({ "post": operation }));
         }
     }
@@ -75,10 +83,25 @@ fn fixed_paths() -> Map<String, Value> {
     );
     let stored = json!({ "description": "what an action takes as a file", "content": json_content(&reference("File")) });
     let bytes = json!({ "application/octet-stream": {} });
-    let mut upload = guarded(operation("files.upload", "上传文件", &with_problems(&stored, "200")));
+    let mut upload = guarded(operation(
+        "files.upload",
+        "上传文件",
+        &with_problems(&stored, "200"),
+    ));
     if let Some(map) = upload.as_object_mut() {
-        map.insert("requestBody".into(), json!({ "required": true, "content": bytes }));
-        map.insert("parameters".into(), json!([parameter("query", "name", true, &json!({ "type": "string" }))]));
+        map.insert(
+            "requestBody".into(),
+            json!({ "required": true, "content": bytes }),
+        );
+        map.insert(
+            "parameters".into(),
+            json!([parameter(
+                "query",
+                "name",
+                true,
+                &json!({ "type": "string" })
+            )]),
+        );
     }
     paths.insert("/api/v1/files".into(), json!({ "post": upload }));
     paths
@@ -91,60 +114,105 @@ fn fixed_schemas() -> Map<String, Value> {
         (
             "Problem",
             object(&[
-                ("type", text.clone()), ("title", text.clone()), ("status", json!({ "type": "integer" })),
-                ("code", text.clone()), ("detail", text.clone()), ("request_id", text.clone()),
-                ("errors", json!({ "type": "array", "items": object(&[
+                ("type", text.clone()),
+                ("title", text.clone()),
+                ("status", json!({ "type": "integer" })),
+                ("code", text.clone()),
+                ("detail", text.clone()),
+                ("request_id", text.clone()),
+                (
+                    "errors",
+                    json!({ "type": "array", "items": object(&[
                     ("field", text.clone()), ("code", text.clone()), ("detail", text.clone()),
-                ]) })),
+                ]) }),
+                ),
             ]),
         ),
         (
             "Session",
             object(&[
-                ("csrf", text.clone()), ("user", text.clone()), ("name", text.clone()),
+                ("csrf", text.clone()),
+                ("user", text.clone()),
+                ("name", text.clone()),
                 ("roles", json!({ "type": "array", "items": text })),
-                ("organisation", optional.clone()), ("organisation_name", text.clone()),
-                ("subject", optional.clone()), ("district", optional),
+                ("organisation", optional.clone()),
+                ("organisation_name", text.clone()),
+                ("subject", optional.clone()),
+                ("district", optional),
             ]),
         ),
         (
             "File",
-            object(&[("digest", text.clone()), ("name", text), ("size", json!({ "type": "integer" }))]),
+            object(&[
+                ("digest", text.clone()),
+                ("name", text),
+                ("size", json!({ "type": "integer" })),
+            ]),
         ),
     ];
-    entries.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    entries
+        .into_iter()
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .collect()
 }
 
 fn list(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
     let integer = |max: u32| json!({ "type": "integer", "minimum": 1, "maximum": max });
     let mut parameters = vec![
-        parameter("query", "page", false, &json!({ "type": "integer", "minimum": 1 })),
-        parameter("query", "size", false, &integer(sdk_contract::query::MAX_LIMIT)),
+        parameter(
+            "query",
+            "page",
+            false,
+            &json!({ "type": "integer", "minimum": 1 }),
+        ),
+        parameter(
+            "query",
+            "size",
+            false,
+            &integer(sdk_contract::query::MAX_LIMIT),
+        ),
         parameter("query", "sort", false, &json!({ "type": "string" })),
     ];
     if collection.fields.iter().any(|f| f.search) {
-        parameters.push(parameter("query", "q", false, &json!({ "type": "string", "maxLength": 100 })));
+        parameters.push(parameter(
+            "query",
+            "q",
+            false,
+            &json!({ "type": "string", "maxLength": 100 }),
+        ));
     }
     let askable = |f: &&FieldDef| !f.encrypted && f.mask.is_none() && !matches!(f.kind, Kind::Json);
     for field in collection.fields.iter().filter(askable) {
         parameters.push(parameter("query", &field.name, false, &kind(module, field)));
     }
     let page = object(&[
-        ("items", json!({ "type": "array", "items": reference(schema) })),
+        (
+            "items",
+            json!({ "type": "array", "items": reference(schema) }),
+        ),
         ("total", json!({ "type": "integer" })),
         ("page", json!({ "type": "integer" })),
         ("size", json!({ "type": "integer" })),
     ]);
     let answer = json!({ "description": collection.label.zh, "content": json_content(&page) });
     let id = format!("{}.{}.list", module.id, collection.entity);
-    tagged(module, operation(&id, &collection.label.zh, &with_problems(&answer, "200")), parameters)
+    tagged(
+        module,
+        operation(&id, &collection.label.zh, &with_problems(&answer, "200")),
+        parameters,
+    )
 }
 
 fn read(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
-    let answer = json!({ "description": collection.label.zh, "content": json_content(&reference(schema)) });
+    let answer =
+        json!({ "description": collection.label.zh, "content": json_content(&reference(schema)) });
     let id = format!("{}.{}.get", module.id, collection.entity);
     let parameters = vec![parameter("path", "id", true, &uuid())];
-    tagged(module, operation(&id, &collection.label.zh, &with_problems(&answer, "200")), parameters)
+    tagged(
+        module,
+        operation(&id, &collection.label.zh, &with_problems(&answer, "200")),
+        parameters,
+    )
 }
 
 /// The path and operation of an action; `None` when its collection is not declared.
@@ -156,16 +224,27 @@ fn act(module: &ModuleDef, action: &ActionDef) -> Option<(String, Value)> {
     let answer = object(&[("result", json!({})), ("path", json!({ "type": "string" }))]);
     let answer = json!({ "description": action.label.zh, "content": json_content(&answer) });
     let id = format!("{}.{}", module.id, action.name);
-    let mut operation = guarded(operation(&id, &action.label.zh, &with_problems(&answer, "200")));
+    let mut operation = guarded(operation(
+        &id,
+        &action.label.zh,
+        &with_problems(&answer, "200"),
+    ));
     if let Some(map) = operation.as_object_mut() {
         let input = fields(module, &action.input, &[]);
-        map.insert("requestBody".into(), json!({ "content": json_content(&input) }));
+        map.insert(
+            "requestBody".into(),
+            json!({ "content": json_content(&input) }),
+        );
         if !action.help.is_empty() {
             map.insert("description".into(), action.help.as_str().into());
         }
     }
-    let mut parameters =
-        vec![parameter("header", "Idempotency-Key", false, &json!({ "type": "string", "maxLength": 100 }))];
+    let mut parameters = vec![parameter(
+        "header",
+        "Idempotency-Key",
+        false,
+        &json!({ "type": "string", "maxLength": 100 }),
+    )];
     if action.record {
         parameters.insert(0, parameter("path", "id", true, &uuid()));
     }
@@ -191,8 +270,11 @@ fn record(module: &ModuleDef, collection: &CollectionDef) -> Value {
 
 fn fields(module: &ModuleDef, declared: &[FieldDef], system: &[(&str, Value)]) -> Value {
     let mut schema = object(system);
-    let required: Vec<&str> =
-        declared.iter().filter(|f| f.required).map(|f| f.name.as_str()).collect();
+    let required: Vec<&str> = declared
+        .iter()
+        .filter(|f| f.required)
+        .map(|f| f.name.as_str())
+        .collect();
     if let Some(map) = schema.as_object_mut() {
         if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
             for field in declared {
@@ -235,13 +317,20 @@ fn kind(module: &ModuleDef, field: &FieldDef) -> Value {
         Kind::Date => json!({ "type": "string", "format": "date" }),
         Kind::Datetime => json!({ "type": "string", "format": "date-time" }),
         Kind::Choice { of } => {
-            let options = module.choice(of).map(|c| c.options.as_slice()).unwrap_or_default();
+            let options = module
+                .choice(of)
+                .map(|c| c.options.as_slice())
+                .unwrap_or_default();
             let values: Vec<&str> = options.iter().map(|o| o.value.as_str()).collect();
             json!({ "type": "string", "enum": values })
         }
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Ref { to } => {
-            let to = if to.contains('.') { to.clone() } else { format!("{}.{to}", module.id) };
+            let to = if to.contains('.') {
+                to.clone()
+            } else {
+                format!("{}.{to}", module.id)
+            };
             json!({ "type": "string", "format": "uuid", "x-refers-to": to })
         }
         Kind::Json => json!({}),
@@ -291,8 +380,10 @@ fn parameter(place: &str, name: &str, required: bool, schema: &Value) -> Value {
 }
 
 fn object(properties: &[(&str, Value)]) -> Value {
-    let properties: Map<String, Value> =
-        properties.iter().map(|(n, s)| ((*n).to_owned(), s.clone())).collect();
+    let properties: Map<String, Value> = properties
+        .iter()
+        .map(|(n, s)| ((*n).to_owned(), s.clone()))
+        .collect();
     json!({ "type": "object", "properties": properties })
 }
 
@@ -337,7 +428,10 @@ mod tests {
         let doc = document("融桥", "0.1.0", [&module].into_iter());
         assert_eq!(doc["openapi"], "3.1.0");
         for path in ["/api/v1/platform/users", "/api/v1/platform/users/{id}"] {
-            assert!(doc["paths"][path]["get"]["responses"]["default"].is_object(), "{path}");
+            assert!(
+                doc["paths"][path]["get"]["responses"]["default"].is_object(),
+                "{path}"
+            );
         }
         let suspend = &doc["paths"]["/api/v1/platform/users/{id}/suspend"]["post"];
         assert_eq!(suspend["operationId"], "platform.user.suspend");
@@ -352,7 +446,10 @@ mod tests {
         let doc = document("融桥", "0.1.0", [&module].into_iter());
         let user = &doc["components"]["schemas"]["platform.user"];
         assert_eq!(user["properties"]["active"]["type"], "boolean");
-        assert_eq!(user["required"], json!(["name", "login", "roles", "active", "password"]));
+        assert_eq!(
+            user["required"],
+            json!(["name", "login", "roles", "active", "password"])
+        );
         let session = &doc["components"]["schemas"]["platform.session"]["properties"];
         assert_eq!(session["user"]["x-refers-to"], "platform.users");
         assert_eq!(session["expires_at"]["format"], "date-time");
@@ -363,9 +460,16 @@ mod tests {
     fn encrypted_and_masked_fields_are_no_parameters() {
         let module = platform();
         let doc = document("融桥", "0.1.0", [&module].into_iter());
-        let parameters = doc["paths"]["/api/v1/platform/users"]["get"]["parameters"].as_array().unwrap();
-        let names: Vec<&str> = parameters.iter().filter_map(|p| p["name"].as_str()).collect();
-        assert!(names.contains(&"login") && !names.contains(&"password") && !names.contains(&"roles"));
+        let parameters = doc["paths"]["/api/v1/platform/users"]["get"]["parameters"]
+            .as_array()
+            .unwrap();
+        let names: Vec<&str> = parameters
+            .iter()
+            .filter_map(|p| p["name"].as_str())
+            .collect();
+        assert!(
+            names.contains(&"login") && !names.contains(&"password") && !names.contains(&"roles")
+        );
     }
 
     #[test]

@@ -8,8 +8,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel_host::Matched;
+use kernel_portal::Toast;
 use percent_encoding::percent_decode_str;
 use sdk_contract::call::Ask;
+use sdk_contract::def::Tone;
 use sdk_contract::error::Fault;
 use sdk_contract::page::{Page, Shell};
 
@@ -38,7 +40,9 @@ pub(crate) async fn any(
     let path = decoded(request.uri().path()).ok_or_else(Problem::not_found)?;
     let place = place(&web, &path).ok_or_else(Problem::not_found)?;
     match *request.method() {
-        Method::GET | Method::HEAD => get(&web, &caller, &info, &path, &place, request.headers()).await,
+        Method::GET | Method::HEAD => {
+            get(&web, &caller, &info, &path, &place, request.headers()).await
+        }
         Method::POST => posts::post(&web, &caller, &info, &path, &place, request).await,
         _ => Err(Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)),
     }
@@ -55,7 +59,9 @@ async fn get(
     let page = draw(web, caller, info, place).await?;
     if !info.person && wants_document(headers) {
         let mut response = Json(&page).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PAGE_JSON));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(PAGE_JSON));
         return Ok(response);
     }
     let mut ctx = view::context(web, Some(caller), info, path);
@@ -67,6 +73,13 @@ async fn get(
     if let Some(name) = own.get(parked::PARAMETER).and_then(|v| v.first()) {
         let user = caller.principal.user.as_deref();
         ctx.typed = web.lot().find(name, path, &caller.visit, user, web.now());
+        if ctx.typed.is_some() {
+            let text = "您先前填写的内容已恢复，请核对后重新提交".to_owned();
+            ctx.toast = Some(Toast {
+                tone: Tone::Info,
+                text,
+            });
+        }
     }
     let mut response = Html(kernel_portal::render(&page, &ctx)).into_response();
     if caller.toast.is_some()
@@ -75,7 +88,9 @@ async fn get(
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     // Only what everybody sees alike may be kept by others.
-    if let Some(seconds) = page.cache.filter(|_| caller.principal.is_anonymous() && !page.guarded)
+    if let Some(seconds) = page
+        .cache
+        .filter(|_| caller.principal.is_anonymous() && !page.guarded)
         && let Ok(value) = HeaderValue::from_str(&format!("private, max-age={seconds}"))
     {
         response.headers_mut().insert(CACHE_CONTROL, value);
@@ -103,7 +118,9 @@ pub(crate) async fn draw(
                 query: view::flat(&view::query(&info.target)),
                 block: None,
             };
-            web.host().page(&caller.principal, &matched.module, ask).await
+            web.host()
+                .page(&caller.principal, &matched.module, ask)
+                .await
         }
     }
 }
@@ -130,7 +147,9 @@ fn own_parameters(target: &str) -> Typed {
 }
 
 fn wants_document(headers: &HeaderMap) -> bool {
-    let accept = headers.get(axum::http::header::ACCEPT).and_then(|h| h.to_str().ok());
+    let accept = headers
+        .get(axum::http::header::ACCEPT)
+        .and_then(|h| h.to_str().ok());
     accept.is_some_and(|a| a.contains(PAGE_JSON))
 }
 

@@ -34,15 +34,21 @@ pub(crate) struct Lot(Mutex<BTreeMap<String, Parked>>);
 impl Lot {
     /// Keeps a post under a random name. Too large a one is not kept; the oldest goes first.
     pub(crate) fn park(&self, name: &str, post: Parked) -> bool {
-        let bytes: usize =
-            post.typed.iter().map(|(n, vs)| n.len() + vs.iter().map(String::len).sum::<usize>()).sum();
+        let bytes: usize = post
+            .typed
+            .iter()
+            .map(|(n, vs)| n.len() + vs.iter().map(String::len).sum::<usize>())
+            .sum();
         if bytes > MOST_BYTES {
             return false;
         }
         let mut posts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         posts.retain(|_, p| post.at.saturating_sub(p.at) < MICROS);
         if posts.len() >= MOST {
-            let oldest = posts.iter().min_by_key(|(_, p)| p.at).map(|(n, _)| n.clone());
+            let oldest = posts
+                .iter()
+                .min_by_key(|(_, p)| p.at)
+                .map(|(n, _)| n.clone());
             oldest.and_then(|n| posts.remove(&n));
         }
         posts.insert(name.to_owned(), post);
@@ -108,7 +114,10 @@ mod tests {
         }
         assert_eq!(lot.0.lock().unwrap().len(), MOST);
         assert!(lot.find("0", "/a", "v", Some("u"), 1).is_none());
-        let huge = Parked { typed: [("x".into(), vec!["y".repeat(MOST_BYTES)])].into(), ..parked(1) };
+        let huge = Parked {
+            typed: [("x".into(), vec!["y".repeat(MOST_BYTES)])].into(),
+            ..parked(1)
+        };
         assert!(!lot.park("huge", huge));
     }
 }

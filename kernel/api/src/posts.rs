@@ -60,7 +60,13 @@ pub(crate) async fn post(
         }
         Err(fault) => return Err(fault.into()),
     };
-    let screen = Screen { web, caller, info, path, page: &page };
+    let screen = Screen {
+        web,
+        caller,
+        info,
+        path,
+        page: &page,
+    };
     let uploads = match keep_files(web, caller, &page, &mut post).await {
         Ok(uploads) => uploads,
         Err(fault) => return Ok(screen.refused(post, fault)),
@@ -70,7 +76,16 @@ pub(crate) async fn post(
         Err(PostFault::Gone) => return Ok(screen.refused(post, gone())),
         Err(PostFault::Fields(faults)) => return Ok(screen.refused(post, Fault::invalid(faults))),
     };
-    match act(web, caller, &matched.module, &posted, &uploads, post.first(KEY_FIELD)).await {
+    match act(
+        web,
+        caller,
+        &matched.module,
+        &posted,
+        &uploads,
+        post.first(KEY_FIELD),
+    )
+    .await
+    {
         Ok(reply) => screen.went(place, post, reply).await,
         Err(fault) if fault.code == crate::problem::UNAUTHENTICATED => {
             Ok(ended(web, caller, info, path, post).await)
@@ -98,7 +113,9 @@ async fn before(web: &Web, caller: &Caller, post: &Post) -> Result<Option<Reply>
 /// Buttons may name their action with its module in front.
 fn unqualify(post: &mut Post, module: &str) {
     for action in post.typed.get_mut(ACTION_FIELD).into_iter().flatten() {
-        let bare = action.strip_prefix(module).and_then(|rest| rest.strip_prefix('.'));
+        let bare = action
+            .strip_prefix(module)
+            .and_then(|rest| rest.strip_prefix('.'));
         if let Some(bare) = bare.filter(|b| b.contains('.')) {
             *action = bare.to_owned();
         }
@@ -115,14 +132,20 @@ async fn keep_files(
     let form = page.form(post.first(FORM_FIELD));
     let mut kept = Vec::new();
     // A file field's text can only come from us.
-    for field in form.into_iter().flat_map(|f| f.fields()) {
+    for field in form.into_iter().flat_map(sdk_contract::page::Form::fields) {
         if matches!(field.kind, FieldKind::File { .. }) {
             post.typed.remove(&field.name);
         }
     }
     for upload in std::mem::take(&mut post.files) {
-        let declared = form.into_iter().flat_map(|f| f.fields()).find(|f| f.name == upload.field);
-        let Some(FieldKind::File { max_bytes, many, .. }) = declared.map(|f| &f.kind) else {
+        let declared = form
+            .into_iter()
+            .flat_map(sdk_contract::page::Form::fields)
+            .find(|f| f.name == upload.field);
+        let Some(FieldKind::File {
+            max_bytes, many, ..
+        }) = declared.map(|f| &f.kind)
+        else {
             continue;
         };
         let values = post.typed.entry(upload.field.clone()).or_default();
@@ -132,10 +155,16 @@ async fn keep_files(
         if upload.bytes.len() as u64 > *max_bytes {
             let most = *max_bytes / 1024;
             let message = format!("文件不得大于 {most} KB");
-            return Err(Fault::invalid(vec![FieldFault::new(upload.field, "too-large", message)]));
+            return Err(Fault::invalid(vec![FieldFault::new(
+                upload.field,
+                "too-large",
+                message,
+            )]));
         }
-        let stored =
-            web.host().store_upload(&caller.principal, &upload.name, upload.bytes).await?;
+        let stored = web
+            .host()
+            .store_upload(&caller.principal, &upload.name, upload.bytes)
+            .await?;
         values.push(stored.digest.clone());
         kept.push(stored);
     }
@@ -163,14 +192,24 @@ async fn act(
         id,
     };
     if posted.rows.is_empty() {
-        return web.host().act(&caller.principal, one(posted.record.clone())).await;
+        return web
+            .host()
+            .act(&caller.principal, one(posted.record.clone()))
+            .await;
     }
     if posted.rows.len() > MOST_ROWS {
-        return Err(Fault::refused("too-many-rows", format!("一次最多处理 {MOST_ROWS} 行")));
+        return Err(Fault::refused(
+            "too-many-rows",
+            format!("一次最多处理 {MOST_ROWS} 行"),
+        ));
     }
     let (mut done, mut first) = (0_usize, None);
     for row in &posted.rows {
-        match web.host().act(&caller.principal, one(Some(row.clone()))).await {
+        match web
+            .host()
+            .act(&caller.principal, one(Some(row.clone())))
+            .await
+        {
             Ok(_) => done += 1,
             Err(fault) => drop(first.get_or_insert(fault)),
         }
@@ -182,7 +221,11 @@ async fn act(
         }),
         Some(fault) if done == 0 => Err(fault),
         Some(fault) => Err(Fault {
-            message: format!("已处理 {done} 条，{} 条未能处理：{}", posted.rows.len() - done, fault.message),
+            message: format!(
+                "已处理 {done} 条，{} 条未能处理：{}",
+                posted.rows.len() - done,
+                fault.message
+            ),
             ..fault
         }),
     }
@@ -202,7 +245,9 @@ fn idempotency(key: &str, action: &str, id: Option<&str>) -> Option<String> {
 fn put_uploads(value: &mut Value, uploads: &[UploadRef]) {
     let Value::Array(items) = value else { return };
     for item in items {
-        let known = item.as_str().and_then(|d| uploads.iter().find(|u| u.digest == d));
+        let known = item
+            .as_str()
+            .and_then(|d| uploads.iter().find(|u| u.digest == d));
         if let Some(known) = known.and_then(|u| serde_json::to_value(u).ok()) {
             *item = known;
         }
@@ -214,13 +259,7 @@ fn gone() -> Fault {
 }
 
 /// The session ended while the person was typing: sign in, then find it all again.
-async fn ended(
-    web: &Web,
-    caller: &Caller,
-    info: &RequestInfo,
-    path: &str,
-    post: Post,
-) -> Response {
+async fn ended(web: &Web, caller: &Caller, info: &RequestInfo, path: &str, post: Post) -> Response {
     let user = match &caller.token {
         Some(token) => web.sessions().owner(token).await.ok().flatten(),
         None => None,
@@ -248,8 +287,11 @@ async fn ended(
     } else {
         "登录已过期，请重新登录。"
     };
-    let screen =
-        LoginScreen { message: Some(message), next: &next, ..LoginScreen::default() };
+    let screen = LoginScreen {
+        message: Some(message),
+        next: &next,
+        ..LoginScreen::default()
+    };
     let html = view::login(web, caller, info, &screen);
     (StatusCode::UNAUTHORIZED, Html(html)).into_response()
 }
@@ -269,9 +311,17 @@ impl Screen<'_> {
         tracing::info!(code = %fault.code, "form refused");
         let status = match fault.kind {
             FaultKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-            kind => StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            kind => {
+                StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
         };
-        self.again(status, self.page, post, fault.fields, Some((Tone::Danger, fault.message)))
+        self.again(
+            status,
+            self.page,
+            post,
+            fault.fields,
+            Some((Tone::Danger, fault.message)),
+        )
     }
 
     fn again(
@@ -355,16 +405,26 @@ mod tests {
 
     #[test]
     fn only_uploads_of_this_post_become_files() {
-        let uploads = [UploadRef { digest: "d1".into(), name: "m.wasm".into(), size: 3 }];
+        let uploads = [UploadRef {
+            digest: "d1".into(),
+            name: "m.wasm".into(),
+            size: 3,
+        }];
         let mut value = json!(["d1", "d2"]);
         put_uploads(&mut value, &uploads);
-        assert_eq!(value, json!([{"digest": "d1", "name": "m.wasm", "size": 3}, "d2"]));
+        assert_eq!(
+            value,
+            json!([{"digest": "d1", "name": "m.wasm", "size": 3}, "d2"])
+        );
     }
 
     #[test]
     fn a_qualified_action_is_read_like_a_bare_one() {
         let mut post = Post::default();
-        post.typed.insert(ACTION_FIELD.into(), vec!["lending.application.submit".into()]);
+        post.typed.insert(
+            ACTION_FIELD.into(),
+            vec!["lending.application.submit".into()],
+        );
         unqualify(&mut post, "lending");
         assert_eq!(post.first(ACTION_FIELD), "application.submit");
         unqualify(&mut post, "application");

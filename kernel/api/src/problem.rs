@@ -55,7 +55,10 @@ impl Problem {
         let minutes = seconds.saturating_add(59) / 60;
         let detail = format!("失败次数过多，请 {minutes} 分钟后再试");
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-failures", &detail);
-        Self { retry_after: Some(seconds), ..problem }
+        Self {
+            retry_after: Some(seconds),
+            ..problem
+        }
     }
 
     /// For an answer that a library made: only its status is known.
@@ -101,9 +104,10 @@ impl Problem {
             "request_id": request,
         });
         if let Some(map) = body.as_object_mut().filter(|_| !self.errors.is_empty()) {
-            let errors = self.errors.iter().map(|e| {
-                json!({ "field": e.field, "code": e.code, "detail": e.message })
-            });
+            let errors = self
+                .errors
+                .iter()
+                .map(|e| json!({ "field": e.field, "code": e.code, "detail": e.message }));
             map.insert("errors".into(), errors.collect());
         }
         body
@@ -114,10 +118,23 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let status = match fault.kind {
             FaultKind::Forbidden if fault.code == UNAUTHENTICATED => StatusCode::UNAUTHORIZED,
-            kind => StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            kind => {
+                StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
         };
-        let Fault { code, message, fields, .. } = fault;
-        Self { status, code, detail: message, errors: fields, retry_after: None }
+        let Fault {
+            code,
+            message,
+            fields,
+            ..
+        } = fault;
+        Self {
+            status,
+            code,
+            detail: message,
+            errors: fields,
+            retry_after: None,
+        }
     }
 }
 

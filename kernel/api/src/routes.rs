@@ -24,10 +24,19 @@ pub fn router(web: Web) -> Router {
     let uploads = web.settings().upload_bytes;
     let api = Router::new()
         .route("/openapi.json", get(describe))
-        .route("/session", get(login::current).post(login::start).delete(login::finish))
-        .route("/files", post(collections::upload).layer(DefaultBodyLimit::max(uploads)))
+        .route(
+            "/session",
+            get(login::current).post(login::start).delete(login::finish),
+        )
+        .route(
+            "/files",
+            post(collections::upload).layer(DefaultBodyLimit::max(uploads)),
+        )
         .route("/{module}/{plural}", get(collections::list))
-        .route("/{module}/{plural}/{id}", get(collections::read).post(collections::act))
+        .route(
+            "/{module}/{plural}/{id}",
+            get(collections::read).post(collections::act),
+        )
         .route("/{module}/{plural}/{id}/{verb}", post(collections::act_on))
         .fallback(unknown);
     Router::new()
@@ -53,6 +62,10 @@ async fn unknown() -> Problem {
     Problem::not_found()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer hands over the box"
+)]
 fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     let text = cause
         .downcast_ref::<&str>()
@@ -73,7 +86,11 @@ async fn describe(State(web): State<Web>) -> Json<Value> {
     let catalog = web.host().catalog();
     let modules = catalog.modules.values().map(|m| &m.def);
     let settings = web.settings();
-    Json(openapi::document(&settings.site.name, settings.version, modules))
+    Json(openapi::document(
+        &settings.site.name,
+        settings.version,
+        modules,
+    ))
 }
 
 async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
@@ -82,6 +99,9 @@ async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(file.media));
     // The name carries a hash of the content.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
     Ok(response)
 }

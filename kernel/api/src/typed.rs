@@ -56,7 +56,10 @@ impl Post {
 }
 
 pub(crate) fn first<'a>(typed: &'a Typed, name: &str) -> &'a str {
-    typed.get(name).and_then(|v| v.first()).map_or("", String::as_str)
+    typed
+        .get(name)
+        .and_then(|v| v.first())
+        .map_or("", String::as_str)
 }
 
 /// Pairs of a query or a form; `None` when they are not of that form.
@@ -76,12 +79,17 @@ pub(crate) fn gather(pairs: Vec<(String, String)>) -> Typed {
 async fn urlencoded(body: Body) -> Result<Post, Problem> {
     let bytes = to_bytes(body, TEXT_BYTES).await.map_err(|_| too_large())?;
     let pairs = pairs(&bytes).ok_or_else(|| Problem::of_status(StatusCode::BAD_REQUEST))?;
-    Ok(Post { typed: gather(pairs), files: Vec::new() })
+    Ok(Post {
+        typed: gather(pairs),
+        files: Vec::new(),
+    })
 }
 
 async fn multipart(request: Request, upload_bytes: usize) -> Result<Post, Problem> {
     let bad = || Problem::of_status(StatusCode::BAD_REQUEST);
-    let mut parts = Multipart::from_request(request, &()).await.map_err(|_| bad())?;
+    let mut parts = Multipart::from_request(request, &())
+        .await
+        .map_err(|_| bad())?;
     let mut post = Post::default();
     let (mut texts, mut files, mut values) = (0, 0, 0);
     while let Some(mut part) = parts.next_field().await.map_err(|_| bad())? {
@@ -121,7 +129,10 @@ mod tests {
     use super::*;
 
     fn request(kind: &str, body: &'static str) -> Request {
-        Request::builder().header(CONTENT_TYPE, kind).body(Body::from(body)).unwrap()
+        Request::builder()
+            .header(CONTENT_TYPE, kind)
+            .body(Body::from(body))
+            .unwrap()
     }
 
     #[tokio::test]
@@ -138,10 +149,15 @@ mod tests {
 
     #[tokio::test]
     async fn files_come_apart_from_texts_and_unchosen_ones_are_dropped() {
-        let post = Post::read(request("multipart/form-data; boundary=x", PARTS), 5).await.unwrap();
+        let post = Post::read(request("multipart/form-data; boundary=x", PARTS), 5)
+            .await
+            .unwrap();
         assert_eq!(post.first("note"), "hi");
         assert_eq!(post.files.len(), 1);
-        assert_eq!((post.files[0].name.as_str(), post.files[0].bytes.len()), ("m.wasm", 5));
+        assert_eq!(
+            (post.files[0].name.as_str(), post.files[0].bytes.len()),
+            ("m.wasm", 5)
+        );
     }
 
     #[tokio::test]

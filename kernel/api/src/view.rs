@@ -19,7 +19,11 @@ use crate::problem::Problem;
 use crate::typed::{Typed, gather, pairs};
 
 /// Everything but what needs no escaping in a query.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 pub(crate) fn escape(text: &str) -> String {
     utf8_percent_encode(text, QUERY).to_string()
@@ -31,7 +35,12 @@ pub(crate) fn header_path(path: &str) -> String {
 }
 
 /// The context of a page at `path`, without anything typed.
-pub(crate) fn context(web: &Web, caller: Option<&Caller>, info: &RequestInfo, path: &str) -> ViewContext {
+pub(crate) fn context(
+    web: &Web,
+    caller: Option<&Caller>,
+    info: &RequestInfo,
+    path: &str,
+) -> ViewContext {
     let nobody = Principal::anonymous();
     let principal = caller.map_or(&nobody, |c| &c.principal);
     let english = info.locale.starts_with("en");
@@ -44,9 +53,10 @@ pub(crate) fn context(web: &Web, caller: Option<&Caller>, info: &RequestInfo, pa
         path: path.to_owned(),
         query: query(&info.target),
         locale: info.locale.clone(),
-        toast: caller
-            .and_then(|c| c.toast.clone())
-            .map(|text| Toast { tone: Tone::Success, text }),
+        toast: caller.and_then(|c| c.toast.clone()).map(|text| Toast {
+            tone: Tone::Success,
+            text,
+        }),
         typed: None,
         faults: Vec::new(),
         regions: Vec::new(),
@@ -66,7 +76,10 @@ pub(crate) fn query(target: &str) -> Typed {
 
 /// As modules get it: one text a name, several values joined by commas.
 pub(crate) fn flat(query: &Typed) -> BTreeMap<String, String> {
-    query.iter().map(|(n, vs)| (n.clone(), vs.join(","))).collect()
+    query
+        .iter()
+        .map(|(n, vs)| (n.clone(), vs.join(",")))
+        .collect()
 }
 
 pub(crate) fn error(
@@ -141,12 +154,21 @@ fn menu(web: &Web, principal: &Principal, path: &str, english: bool) -> Vec<Menu
     let here = found
         .iter()
         .map(|(page, _)| page.path.as_str())
-        .filter(|p| path == *p || path.strip_prefix(p).is_some_and(|rest| rest.starts_with('/')))
+        .filter(|p| {
+            path == *p
+                || path
+                    .strip_prefix(p)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        })
         .max_by_key(|p| p.len());
     found
         .iter()
         .map(|(page, _)| MenuItem {
-            title: if english { page.label.en.clone() } else { page.label.zh.clone() },
+            title: if english {
+                page.label.en.clone()
+            } else {
+                page.label.zh.clone()
+            },
             path: page.path.clone(),
             icon: page.icon.clone(),
             active: here == Some(page.path.as_str()),
@@ -162,7 +184,14 @@ mod tests {
     #[test]
     fn the_portals_own_parameters_are_not_the_modules() {
         let q = query("/a?b=1&b=2&_parked=x&care=1&c=%26");
-        assert_eq!(flat(&q), [("b".to_owned(), "1,2".to_owned()), ("c".to_owned(), "&".to_owned())].into());
+        assert_eq!(
+            flat(&q),
+            [
+                ("b".to_owned(), "1,2".to_owned()),
+                ("c".to_owned(), "&".to_owned())
+            ]
+            .into()
+        );
         assert!(query("/a").is_empty());
     }
 

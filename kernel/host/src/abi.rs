@@ -37,7 +37,11 @@ pub(crate) fn fault_to_guest(fault: Fault) -> wit::Fault {
         fields: fault
             .fields
             .into_iter()
-            .map(|f| wit::FieldFault { field: f.field, code: f.code, message: f.message })
+            .map(|f| wit::FieldFault {
+                field: f.field,
+                code: f.code,
+                message: f.message,
+            })
             .collect(),
     }
 }
@@ -60,7 +64,11 @@ pub(crate) fn fault_from_guest(fault: wit::Fault) -> Fault {
         fields: fault
             .fields
             .into_iter()
-            .map(|f| FieldFault { field: f.field, code: f.code, message: f.message })
+            .map(|f| FieldFault {
+                field: f.field,
+                code: f.code,
+                message: f.message,
+            })
             .collect(),
     }
 }

@@ -8,8 +8,8 @@ use sdk_contract::query::{Aggregate, Query};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::abi::plugin::rongqiao::plugin::{crypto, log, models, storage, types};
 use crate::abi::fault_to_guest;
+use crate::abi::plugin::rongqiao::plugin::{crypto, log, models, storage, types};
 use crate::guest::GuestState;
 
 /// Log lines a guest may write in one call.
@@ -54,7 +54,11 @@ fn write(value: &impl Serialize) -> Result<String, Fault> {
 impl types::Host for GuestState {}
 
 impl storage::Host for GuestState {
-    async fn get(&mut self, collection: String, id: String) -> Result<Option<String>, types::Fault> {
+    async fn get(
+        &mut self,
+        collection: String,
+        id: String,
+    ) -> Result<Option<String>, types::Fault> {
         let found = async {
             let name = self.collection(&collection)?;
             match self.host.get(&self.call.principal, &name, &id).await {
@@ -100,7 +104,12 @@ impl models::Host for GuestState {
                 return Err(denied("[capabilities] models = true"));
             }
             let request: ScoreRequest = read(&request)?;
-            write(&self.host.score(&self.call, &self.manifest.id, &request).await?)
+            write(
+                &self
+                    .host
+                    .score(&self.call, &self.manifest.id, &request)
+                    .await?,
+            )
         };
         scored.await.map_err(fault_to_guest)
     }
@@ -111,7 +120,10 @@ impl crypto::Host for GuestState {
         if self.manifest.capabilities.digest {
             Ok(kernel_crypto::sm3::digest(&data).to_string())
         } else {
-            Err(wasmtime::format_err!("{}", denied("[capabilities] digest = true")))
+            Err(wasmtime::format_err!(
+                "{}",
+                denied("[capabilities] digest = true")
+            ))
         }
     }
 }

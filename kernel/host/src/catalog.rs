@@ -43,7 +43,9 @@ impl Installed {
     }
 
     pub fn is_edition(&self) -> bool {
-        self.manifest.as_ref().is_some_and(|m| m.kind == PluginKind::Edition)
+        self.manifest
+            .as_ref()
+            .is_some_and(|m| m.kind == PluginKind::Edition)
     }
 }
 
@@ -71,7 +73,11 @@ impl Catalog {
             .iter()
             .filter_map(|page| Some((page, params(&page.path, path)?)))
             .min_by_key(|(_, params)| params.len())
-            .map(|(page, params)| Matched { module: module.into(), page: page.clone(), params })
+            .map(|(page, params)| Matched {
+                module: module.into(),
+                page: page.clone(),
+                params,
+            })
     }
 
     /// The declared collection behind `<module>.<collection>`.
@@ -83,9 +89,13 @@ impl Catalog {
 
     /// Where a named feature of a subject is found.
     pub fn feature(&self, name: &str) -> Option<(&Arc<Installed>, &FeatureDef)> {
-        self.modules
-            .values()
-            .find_map(|m| m.def.features.iter().find(|f| f.name == name).map(|f| (m, f)))
+        self.modules.values().find_map(|m| {
+            m.def
+                .features
+                .iter()
+                .find(|f| f.name == name)
+                .map(|f| (m, f))
+        })
     }
 
     /// The module whose collection records who may read whose data.

@@ -17,7 +17,10 @@ pub struct SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the clock"
+    )]
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -36,7 +39,8 @@ impl TestClock {
         Self(AtomicI64::new(now.micros()))
     }
     pub fn advance_seconds(&self, seconds: i64) {
-        self.0.fetch_add(seconds.saturating_mul(1_000_000), Ordering::Relaxed);
+        self.0
+            .fetch_add(seconds.saturating_mul(1_000_000), Ordering::Relaxed);
     }
 }
 

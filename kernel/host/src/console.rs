@@ -18,7 +18,7 @@ use crate::Host;
 use crate::module::{Call, Input, Module};
 
 pub(crate) use declare::def;
-pub(crate) use models::{certificate_row};
+pub(crate) use models::certificate_row;
 
 /// Module id.
 pub(crate) const ID: &str = "console";
@@ -72,11 +72,17 @@ impl Module for Console {
 
 /// A record's field as text; empty when absent.
 fn text<'a>(record: &'a Map<String, Value>, field: &str) -> &'a str {
-    record.get(field).and_then(Value::as_str).unwrap_or_default()
+    record
+        .get(field)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn number(record: &Map<String, Value>, field: &str) -> i64 {
-    record.get(field).and_then(Value::as_i64).unwrap_or_default()
+    record
+        .get(field)
+        .and_then(Value::as_i64)
+        .unwrap_or_default()
 }
 
 /// The record of a record action; the host has looked it up.
@@ -92,9 +98,17 @@ fn values(value: Value) -> Map<String, Value> {
 }
 
 fn go(path: String, toast: &str, result: Value) -> Reply {
-    Reply { result, outcome: Some(Outcome::go(path, toast)), ..Reply::default() }
+    Reply {
+        result,
+        outcome: Some(Outcome::go(path, toast)),
+        ..Reply::default()
+    }
 }
 
 fn stay(toast: &str) -> Reply {
-    Reply { result: json!({}), outcome: Some(Outcome::stay(toast)), ..Reply::default() }
+    Reply {
+        result: json!({}),
+        outcome: Some(Outcome::stay(toast)),
+        ..Reply::default()
+    }
 }

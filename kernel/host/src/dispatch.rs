@@ -56,18 +56,27 @@ impl Host {
     }
 
     pub fn visible(&self, p: &Principal, module: &str) -> bool {
-        self.catalog().modules.get(module).is_some_and(|m| m.visible(p))
+        self.catalog()
+            .modules
+            .get(module)
+            .is_some_and(|m| m.visible(p))
     }
 
     fn module(&self, p: &Principal, id: &str) -> Result<Arc<Installed>, Fault> {
         let installed = self.catalog().modules.get(id).cloned();
-        installed.filter(|m| m.visible(p)).ok_or_else(Fault::not_found)
+        installed
+            .filter(|m| m.visible(p))
+            .ok_or_else(Fault::not_found)
     }
 
     pub(crate) fn call(&self, p: &Principal) -> Result<Call, Fault> {
         let mut seed = [0; 32];
         fill(&mut seed)?;
-        Ok(Call { principal: Arc::new(p.clone()), now: self.clock().now(), seed })
+        Ok(Call {
+            principal: Arc::new(p.clone()),
+            now: self.clock().now(),
+            seed,
+        })
     }
 
     /// A declared page, drawn by its module for this principal.
@@ -75,12 +84,21 @@ impl Host {
     pub async fn page(&self, p: &Principal, module: &str, ask: Ask) -> Result<Page, Fault> {
         let installed = self.module(p, module)?;
         let declared = installed.def.pages.iter().find(|d| d.path == ask.path);
-        permitted(&installed.def, p, &declared.ok_or_else(Fault::not_found)?.permission)?;
+        permitted(
+            &installed.def,
+            p,
+            &declared.ok_or_else(Fault::not_found)?.permission,
+        )?;
         let call = self.call(p)?;
         let page = installed.module.page(&call, &ask).await?;
         if page.guarded {
-            let object = if ask.params.is_empty() { ask.path } else { format!("{} {:?}", ask.path, ask.params) };
-            self.audit(&call, "page.view", &object, "ok", Value::Null).await?;
+            let object = if ask.params.is_empty() {
+                ask.path
+            } else {
+                format!("{} {:?}", ask.path, ask.params)
+            };
+            self.audit(&call, "page.view", &object, "ok", Value::Null)
+                .await?;
         }
         Ok(page)
     }
@@ -99,7 +117,10 @@ impl Host {
             .collect();
         blocks.sort_by_key(|(m, b)| (b.order, m.def.id.clone()));
         let drawn = join_all(blocks.iter().map(|(m, b)| {
-            let ask = Ask { block: Some(b.id.clone()), ..Ask::default() };
+            let ask = Ask {
+                block: Some(b.id.clone()),
+                ..Ask::default()
+            };
             let call = &call;
             async move { m.module.page(call, &ask).await }
         }))
@@ -119,7 +140,8 @@ impl Host {
                     let text = format!("“{}”暂时无法显示，请稍后刷新", m.def.label.zh);
                     let notice = Notice::new(Tone::Warning, "", text);
                     home.sections.push(
-                        Section::stack().block(Block::notice(format!("{}-{}", m.def.id, b.id), notice)),
+                        Section::stack()
+                            .block(Block::notice(format!("{}-{}", m.def.id, b.id), notice)),
                     );
                 }
             }
@@ -131,14 +153,24 @@ impl Host {
     #[tracing::instrument(name = "action", skip_all, fields(module = %act.module, action = %act.action))]
     pub async fn act(&self, p: &Principal, act: Act) -> Result<Reply, Fault> {
         let installed = self.module(p, &act.module)?;
-        let action = installed.def.action(&act.action).ok_or_else(Fault::not_found)?;
+        let action = installed
+            .def
+            .action(&act.action)
+            .ok_or_else(Fault::not_found)?;
         let call = self.call(p)?;
         let name = format!("{}.{}", act.module, act.action);
         let done = self.act_checked(&call, &installed, action, &act).await;
         if done.is_ok() && act.module == console::ID {
             self.refresh_enabled().await.map_err(|e| {
-                tracing::error!(error = crate::reads::chain(&e), "the switches cannot be read");
-                Fault::new(FaultKind::Unavailable, "storage-unavailable", "已保存，稍后生效")
+                tracing::error!(
+                    error = crate::reads::chain(&e),
+                    "the switches cannot be read"
+                );
+                Fault::new(
+                    FaultKind::Unavailable,
+                    "storage-unavailable",
+                    "已保存，稍后生效",
+                )
             })?;
         }
         if let Err(fault) = &done
@@ -159,8 +191,10 @@ impl Host {
         act: &Act,
     ) -> Result<Reply, Fault> {
         let def = &installed.def;
-        let record = self.target(&call.principal, installed, action, act.id.as_deref()).await?;
-        let digest = self.request_digest(act);
+        let record = self
+            .target(&call.principal, installed, action, act.id.as_deref())
+            .await?;
+        let digest = request_digest(act);
         if let Some(reply) = self.replay(&call.principal, act, &digest).await? {
             return Ok(reply);
         }
@@ -170,31 +204,62 @@ impl Host {
         let given = match &act.input {
             Value::Object(map) => map.clone(),
             Value::Null => Map::new(),
-            _ => return Err(Fault::new(FaultKind::Invalid, "not-an-object", "请求内容须为 JSON 对象")),
+            _ => {
+                return Err(Fault::new(
+                    FaultKind::Invalid,
+                    "not-an-object",
+                    "请求内容须为 JSON 对象",
+                ));
+            }
         };
         let values = effects::input(def, &action.input, given)?;
-        let input = Input { record: record.clone(), values };
+        let input = Input {
+            record: record.clone(),
+            values,
+        };
         let mut reply = installed.module.act(call, &action.name, input).await?;
-        let running = Running { def, action: Some(action), record: record.as_ref() };
+        let running = Running {
+            def,
+            action: Some(action),
+            record: record.as_ref(),
+        };
         let (writes, moves) = effects::writes(running, std::mem::take(&mut reply.writes))?;
-        let events = self.events(call, installed, std::mem::take(&mut reply.events))?;
-        let object = act.id.clone().or_else(|| moves.first().map(|m| m.id.clone()));
+        let events = Self::events(call, installed, std::mem::take(&mut reply.events))?;
+        let object = act
+            .id
+            .clone()
+            .or_else(|| moves.first().map(|m| m.id.clone()));
         let commit = Commit {
             at: call.now.micros(),
             by: by(&call.principal),
             request: call.principal.request.clone(),
             module: def.id.clone(),
             expected: expected(def, running.record, &moves),
-            steps: moves.into_iter().map(|m| step(m, &action.name, reply.note.clone())).collect(),
+            steps: moves
+                .into_iter()
+                .map(|m| step(m, &action.name, reply.note.clone()))
+                .collect(),
             writes,
             events,
-            audit: vec![draft(call, &format!("{}.{}", def.id, action.name), &object.unwrap_or_default(), "ok", note(&reply))],
-            idempotency: act.key.clone().map(|key| Idempotency { key, digest, reply: json!(reply) }),
+            audit: vec![draft(
+                call,
+                &format!("{}.{}", def.id, action.name),
+                &object.unwrap_or_default(),
+                "ok",
+                note(&reply),
+            )],
+            idempotency: act.key.clone().map(|key| Idempotency {
+                key,
+                digest,
+                reply: json!(reply),
+            }),
             ..Commit::default()
         };
         match self.store().commit(commit).await {
             Ok(done) => match done.replayed {
-                Some(first) => serde_json::from_value(first).map_err(|_| Fault::internal("内部错误")),
+                Some(first) => {
+                    serde_json::from_value(first).map_err(|_| Fault::internal("内部错误"))
+                }
                 None => Ok(reply),
             },
             Err(error) => Err(commit_fault(&error)),
@@ -224,22 +289,32 @@ impl Host {
         self.get(p, &full, id).await?;
         let reach = reach?;
         // The module gets the record unmasked: an action may need what a page may not show.
-        let found = self.store().get(&name, id, &reach).await.map_err(|e| crate::reads::ask(&e))?;
-        found.map(Some).ok_or_else(|| Fault::forbidden(format!("您不能对这条记录{}", action.label.zh)))
-    }
-
-    fn request_digest(&self, act: &Act) -> String {
-        let request = json!({ "module": act.module, "action": act.action, "id": act.id, "input": act.input });
-        kernel_crypto::sm3::digest(&canonical::to_vec(&request)).to_string()
+        let found = self
+            .store()
+            .get(&name, id, &reach)
+            .await
+            .map_err(|e| crate::reads::ask(&e))?;
+        found
+            .map(Some)
+            .ok_or_else(|| Fault::forbidden(format!("您不能对这条记录{}", action.label.zh)))
     }
 
     async fn replay(&self, p: &Principal, act: &Act, digest: &str) -> Result<Option<Reply>, Fault> {
         let Some(key) = &act.key else { return Ok(None) };
         if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Fault::invalid(vec![FieldFault::new("Idempotency-Key", "bad-key", "幂等键为 1 到 100 个可见字符")]));
+            return Err(Fault::invalid(vec![FieldFault::new(
+                "Idempotency-Key",
+                "bad-key",
+                "幂等键为 1 到 100 个可见字符",
+            )]));
         }
         let user = p.user.as_deref().unwrap_or_default();
-        match self.store().idempotent(key, user).await.map_err(|e| storage(&e))? {
+        match self
+            .store()
+            .idempotent(key, user)
+            .await
+            .map_err(|e| storage(&e))?
+        {
             None => Ok(None),
             Some(first) if first.digest == digest => serde_json::from_value(first.reply)
                 .map(Some)
@@ -249,7 +324,6 @@ impl Host {
     }
 
     fn events(
-        &self,
         call: &Call,
         installed: &Installed,
         drafts: Vec<sdk_contract::call::EventDraft>,
@@ -269,20 +343,33 @@ impl Host {
 
     /// Delivers one event to one subscriber; its writes are committed once by the event's id.
     pub async fn deliver(&self, module: &str, event: &Event) -> Result<(), Fault> {
-        let Some(installed) = self.catalog().modules.get(module).cloned() else { return Ok(()) };
+        let Some(installed) = self.catalog().modules.get(module).cloned() else {
+            return Ok(());
+        };
         let principal = Principal::module(module, &event.id);
         let call = self.call(&principal)?;
         let mut reply = installed.module.on_event(&call, event).await?;
-        let running = Running { def: &installed.def, action: None, record: None };
+        let running = Running {
+            def: &installed.def,
+            action: None,
+            record: None,
+        };
         let (writes, moves) = effects::writes(running, std::mem::take(&mut reply.writes))?;
         let commit = Commit {
             at: call.now.micros(),
-            by: By { user: String::new(), name: module.into(), organisation: None },
+            by: By {
+                user: String::new(),
+                name: module.into(),
+                organisation: None,
+            },
             request: event.id.clone(),
             module: module.into(),
             writes,
-            steps: moves.into_iter().map(|m| step(m, &event.name, None)).collect(),
-            events: self.events(&call, &installed, std::mem::take(&mut reply.events))?,
+            steps: moves
+                .into_iter()
+                .map(|m| step(m, &event.name, None))
+                .collect(),
+            events: Self::events(&call, &installed, std::mem::take(&mut reply.events))?,
             idempotency: Some(Idempotency {
                 key: format!("event:{module}:{}", event.id),
                 digest: event.id.clone(),
@@ -290,28 +377,55 @@ impl Host {
             }),
             ..Commit::default()
         };
-        self.store().commit(commit).await.map(|_| ()).map_err(|e| commit_fault(&e))
+        self.store()
+            .commit(commit)
+            .await
+            .map(|_| ())
+            .map_err(|e| commit_fault(&e))
     }
 
     /// Modules that hear an event.
     pub fn listeners(&self, event: &str) -> Vec<String> {
         let catalog = self.catalog();
-        let hears = catalog.modules.values().filter(|m| m.def.on.iter().any(|e| e == event));
+        let hears = catalog
+            .modules
+            .values()
+            .filter(|m| m.def.on.iter().any(|e| e == event));
         hears.map(|m| m.def.id.clone()).collect()
     }
 
     /// Keeps an upload, sealed, until an action names it.
-    pub async fn store_upload(&self, p: &Principal, name: &str, bytes: Vec<u8>) -> Result<UploadRef, Fault> {
+    pub async fn store_upload(
+        &self,
+        p: &Principal,
+        name: &str,
+        bytes: Vec<u8>,
+    ) -> Result<UploadRef, Fault> {
         if p.is_anonymous() {
-            return Err(Fault::new(FaultKind::Forbidden, "unauthenticated", "请先登录"));
+            return Err(Fault::new(
+                FaultKind::Forbidden,
+                "unauthenticated",
+                "请先登录",
+            ));
         }
         if bytes.len() > MAX_UPLOAD {
-            return Err(Fault::invalid(vec![FieldFault::new("file", "too-large", format!("文件不得大于 {} MB", MAX_UPLOAD / 1024 / 1024))]));
+            return Err(Fault::invalid(vec![FieldFault::new(
+                "file",
+                "too-large",
+                format!("文件不得大于 {} MB", MAX_UPLOAD / 1024 / 1024),
+            )]));
         }
         let size = bytes.len() as u64;
         let digest = self.blobs().put(bytes).await.map_err(|e| {
-            tracing::error!(error = crate::reads::chain(&e), "an upload cannot be stored");
-            Fault::new(FaultKind::Unavailable, "storage-unavailable", "文件暂时无法保存，请稍后再试")
+            tracing::error!(
+                error = crate::reads::chain(&e),
+                "an upload cannot be stored"
+            );
+            Fault::new(
+                FaultKind::Unavailable,
+                "storage-unavailable",
+                "文件暂时无法保存，请稍后再试",
+            )
         })?;
         let name = name.chars().filter(|c| !c.is_control()).take(120).collect();
         Ok(UploadRef { digest, name, size })
@@ -337,6 +451,13 @@ impl Host {
     pub(crate) const KERNEL: RowFilter = RowFilter::All;
 }
 
+/// What makes two requests the same request.
+fn request_digest(act: &Act) -> String {
+    let request =
+        json!({ "module": act.module, "action": act.action, "id": act.id, "input": act.input });
+    kernel_crypto::sm3::digest(&canonical::to_vec(&request)).to_string()
+}
+
 pub(crate) fn by(p: &Principal) -> By {
     By {
         user: p.user.clone().unwrap_or_default(),
@@ -345,7 +466,13 @@ pub(crate) fn by(p: &Principal) -> By {
     }
 }
 
-pub(crate) fn draft(call: &Call, action: &str, object: &str, outcome: &str, detail: Value) -> AuditDraft {
+pub(crate) fn draft(
+    call: &Call,
+    action: &str,
+    object: &str,
+    outcome: &str,
+    detail: Value,
+) -> AuditDraft {
     let p = &call.principal;
     AuditDraft {
         at: call.now.micros(),
@@ -361,11 +488,21 @@ pub(crate) fn draft(call: &Call, action: &str, object: &str, outcome: &str, deta
 }
 
 fn note(reply: &Reply) -> Value {
-    reply.note.as_ref().map_or(Value::Null, |note| json!({ "note": note }))
+    reply
+        .note
+        .as_ref()
+        .map_or(Value::Null, |note| json!({ "note": note }))
 }
 
 fn step(m: Move, action: &str, note: Option<String>) -> StepDraft {
-    StepDraft { collection: m.collection, id: m.id, action: action.to_owned(), from: m.from, to: m.to, note }
+    StepDraft {
+        collection: m.collection,
+        id: m.id,
+        action: action.to_owned(),
+        from: m.from,
+        to: m.to,
+        note,
+    }
 }
 
 /// The state the action was allowed in must still hold when it commits.
@@ -389,21 +526,32 @@ fn expected(
 
 pub(crate) fn commit_fault(error: &CommitError) -> Fault {
     match error {
-        CommitError::Stale { .. } | CommitError::Unexpected { .. } => {
-            Fault::conflict("stale", "这条记录刚刚被他人更改，请刷新后再试；您填写的内容仍在")
-        }
+        CommitError::Stale { .. } | CommitError::Unexpected { .. } => Fault::conflict(
+            "stale",
+            "这条记录刚刚被他人更改，请刷新后再试；您填写的内容仍在",
+        ),
         CommitError::Conflict { fields, .. } => Fault {
-            fields: fields.iter().map(|f| FieldFault::new(f, "taken", "已被使用")).collect(),
+            fields: fields
+                .iter()
+                .map(|f| FieldFault::new(f, "taken", "已被使用"))
+                .collect(),
             ..Fault::conflict("duplicate", "已有相同的记录")
         },
-        CommitError::KeyReused => {
-            Fault::conflict("idempotency-key-reused", "同一幂等键已用于另一个请求，请换一个键")
-        }
+        CommitError::KeyReused => Fault::conflict(
+            "idempotency-key-reused",
+            "同一幂等键已用于另一个请求，请换一个键",
+        ),
         CommitError::NotFound { .. } => Fault::not_found(),
         CommitError::Storage(e) => storage(e),
-        CommitError::UnknownCollection(_) | CommitError::Invalid { .. } | CommitError::BadReference { .. } => {
+        CommitError::UnknownCollection(_)
+        | CommitError::Invalid { .. }
+        | CommitError::BadReference { .. } => {
             tracing::error!(%error, blame = "plugin", "a commit was refused");
-            Fault::new(FaultKind::Internal, "plugin.bad-write", "该功能出错了，本次操作没有生效")
+            Fault::new(
+                FaultKind::Internal,
+                "plugin.bad-write",
+                "该功能出错了，本次操作没有生效",
+            )
         }
     }
 }

@@ -46,16 +46,22 @@ impl Engines {
         let models = Engine::new(&model_config())?;
         let (stop, stopped) = std::sync::mpsc::channel();
         let ticked = [plugins.weak(), models.weak()];
-        std::thread::Builder::new().name("epoch".into()).spawn(move || {
-            while stopped.recv_timeout(TICK).is_err() {
-                for engine in &ticked {
-                    if let Some(engine) = engine.upgrade() {
-                        engine.increment_epoch();
+        std::thread::Builder::new()
+            .name("epoch".into())
+            .spawn(move || {
+                while stopped.recv_timeout(TICK).is_err() {
+                    for engine in &ticked {
+                        if let Some(engine) = engine.upgrade() {
+                            engine.increment_epoch();
+                        }
                     }
                 }
-            }
-        })?;
-        Ok(Self { plugins, models, _ticker: Arc::new(Ticker { stop }) })
+            })?;
+        Ok(Self {
+            plugins,
+            models,
+            _ticker: Arc::new(Ticker { stop }),
+        })
     }
 }
 
@@ -105,7 +111,9 @@ fn model_config() -> Config {
         .linear_memory_keep_resident(MIB)
         .pagemap_scan(Enabled::Auto);
     let mut config = common();
-    config.consume_fuel(true).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+        .consume_fuel(true)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
 

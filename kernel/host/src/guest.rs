@@ -89,7 +89,16 @@ impl Guest {
             .instantiate_pre(component)
             .and_then(PluginPre::new)
             .map_err(DescribeError::Link)?;
-        Ok((Self { engine, pre, manifest, host, traps: Mutex::default() }, def))
+        Ok((
+            Self {
+                engine,
+                pre,
+                manifest,
+                host,
+                traps: Mutex::default(),
+            },
+            def,
+        ))
     }
 
     fn store(&self, call: &Call) -> Result<Store<GuestState>, Fault> {
@@ -107,11 +116,16 @@ impl Guest {
             log_lines: 0,
             limits: limits(&self.manifest),
         };
-        Ok(bounded(&self.engine, state, &self.manifest, |s| &mut s.limits))
+        Ok(bounded(&self.engine, state, &self.manifest, |s| {
+            &mut s.limits
+        }))
     }
 
     fn quarantined(&self) -> bool {
-        let mut traps = self.traps.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut traps = self
+            .traps
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         while traps.front().is_some_and(|t| t.elapsed() > TRAP_WINDOW) {
             traps.pop_front();
         }
@@ -121,17 +135,30 @@ impl Guest {
     /// A trap or overrun becomes one typed fault; the log has the cause.
     fn trapped(&self, error: &wasmtime::Error) -> Fault {
         tracing::error!(plugin = %self.manifest.id, error = ?error, blame = "plugin", "guest trapped");
-        let mut traps = self.traps.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut traps = self
+            .traps
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         traps.push_back(Instant::now());
-        Fault::new(FaultKind::Internal, "plugin.trapped", "该功能出错了，本次操作没有生效，请稍后再试")
+        Fault::new(
+            FaultKind::Internal,
+            "plugin.trapped",
+            "该功能出错了，本次操作没有生效，请稍后再试",
+        )
     }
 
     fn parse<T: DeserializeOwned>(&self, what: &str, text: &str) -> Result<T, Fault> {
         if text.len() > MAX_ANSWER {
-            return Err(self.trapped(&wasmtime::format_err!("{what}: answer of {} bytes", text.len())));
+            return Err(self.trapped(&wasmtime::format_err!(
+                "{what}: answer of {} bytes",
+                text.len()
+            )));
         }
-        serde_json::from_str(text)
-            .map_err(|e| self.trapped(&wasmtime::format_err!("{what}: not the declared shape: {e}")))
+        serde_json::from_str(text).map_err(|e| {
+            self.trapped(&wasmtime::format_err!(
+                "{what}: not the declared shape: {e}"
+            ))
+        })
     }
 }
 
@@ -158,7 +185,11 @@ fn bounded<T: 'static>(
     // Each tick gives other requests a turn; when the budget of ticks is gone, the call is over.
     store.epoch_deadline_callback(move |_| {
         ticks = ticks.saturating_sub(1);
-        Ok(if ticks == 0 { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        Ok(if ticks == 0 {
+            UpdateDeadline::Interrupt
+        } else {
+            UpdateDeadline::Yield(1)
+        })
     });
     store
 }
@@ -169,10 +200,14 @@ async fn describe(
     manifest: &Manifest,
 ) -> Result<(u32, String), DescribeError> {
     let mut linker: Linker<StoreLimits> = Linker::new(engine);
-    linker.define_unknown_imports_as_traps(component).map_err(DescribeError::Link)?;
+    linker
+        .define_unknown_imports_as_traps(component)
+        .map_err(DescribeError::Link)?;
     let mut store = bounded(engine, limits(manifest), manifest, |l| l);
-    let instance =
-        linker.instantiate_async(&mut store, component).await.map_err(DescribeError::Link)?;
+    let instance = linker
+        .instantiate_async(&mut store, component)
+        .await
+        .map_err(DescribeError::Link)?;
     let plugin = Plugin::new(&mut store, &instance).map_err(DescribeError::Link)?;
     let document = plugin
         .rongqiao_plugin_guest()
@@ -211,8 +246,8 @@ fn text(value: &impl serde::Serialize) -> Result<String, Fault> {
 impl Module for Guest {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         let (context, ask) = (text(&call.context())?, text(ask)?);
-        let document =
-            with_instance!(self, call, |guest, store| guest.call_page(&mut store, &context, &ask))?;
+        let document = with_instance!(self, call, |guest, store| guest
+            .call_page(&mut store, &context, &ask))?;
         if document.version != PAGE_DOCUMENT {
             return Err(self.trapped(&wasmtime::format_err!("page version {}", document.version)));
         }

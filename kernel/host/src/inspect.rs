@@ -1,6 +1,8 @@
 //! What a component wants, read from its bytes before anything of it is compiled or run.
 
-use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{
+    ComponentExternalKind, ComponentTypeRef, Parser, Payload, Validator, WasmFeatures,
+};
 
 /// The largest component that is looked at.
 pub(crate) const MAX_COMPONENT_BYTES: usize = 24 * 1024 * 1024;
@@ -38,7 +40,10 @@ pub fn surface(bytes: &[u8]) -> Result<Surface, InspectError> {
     Validator::new_with_features(WasmFeatures::default())
         .validate_all(bytes)
         .map_err(InspectError::NotAComponent)?;
-    let mut found = Surface { imports: Vec::new(), exports: Vec::new() };
+    let mut found = Surface {
+        imports: Vec::new(),
+        exports: Vec::new(),
+    };
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(InspectError::NotAComponent)? {

@@ -23,21 +23,49 @@ const PLUGIN_EXPORT: &str = "rongqiao:plugin/guest@0.1.0";
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
     #[error("plugin folder {path} cannot be read")]
-    Folder { path: String, #[source] source: std::io::Error },
+    Folder {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{plugin}: manifest refused")]
-    Manifest { plugin: String, #[source] source: ManifestError },
+    Manifest {
+        plugin: String,
+        #[source]
+        source: ManifestError,
+    },
     #[error("{plugin}: component refused")]
-    Inspect { plugin: String, #[source] source: InspectError },
+    Inspect {
+        plugin: String,
+        #[source]
+        source: InspectError,
+    },
     #[error("{plugin}: does not compile")]
-    Compile { plugin: String, #[source] source: wasmtime::Error },
+    Compile {
+        plugin: String,
+        #[source]
+        source: wasmtime::Error,
+    },
     #[error("{plugin}: declaration refused")]
-    Describe { plugin: String, #[source] source: DescribeError },
+    Describe {
+        plugin: String,
+        #[source]
+        source: DescribeError,
+    },
     #[error("{plugin}: declaration refused: {}", faults.join("; "))]
     Declaration { plugin: String, faults: Vec<String> },
     #[error("{plugin}: tables cannot be made")]
-    Plan { plugin: String, #[source] source: PlanError },
+    Plan {
+        plugin: String,
+        #[source]
+        source: PlanError,
+    },
     #[error("{plugin}: seed rows cannot be inserted")]
-    Seed { plugin: String, #[source] source: CommitError },
+    Seed {
+        plugin: String,
+        #[source]
+        source: CommitError,
+    },
     #[error("{plugin}: seed rows are not valid: {what}")]
     SeedValues { plugin: String, what: String },
     #[error("the store failed")]
@@ -52,7 +80,10 @@ impl Host {
             def,
             manifest: None,
             digest: String::new(),
-            enabled: Enabled { everywhere: true, ..Enabled::default() },
+            enabled: Enabled {
+                everywhere: true,
+                ..Enabled::default()
+            },
             module: Arc::new(console::Console::new(self.clone())),
         };
         self.change_catalog(|c| {
@@ -64,7 +95,10 @@ impl Host {
     /// Installs every plugin of the folder; then the seeds, since they name each other's rows.
     pub(crate) async fn install_all(&self) -> Result<(), InstallError> {
         let folder = &self.0.ground.plugins;
-        let failed = |source| InstallError::Folder { path: folder.display().to_string(), source };
+        let failed = |source| InstallError::Folder {
+            path: folder.display().to_string(),
+            source,
+        };
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -83,33 +117,58 @@ impl Host {
     pub async fn install(&self, name: &str) -> Result<(), InstallError> {
         let folder = self.0.ground.plugins.join(name);
         let plugin = name.to_owned();
-        let manifest = Manifest::read(&folder.join("plugin.toml"))
-            .map_err(|source| InstallError::Manifest { plugin: plugin.clone(), source })?;
+        let manifest = Manifest::read(&folder.join("plugin.toml")).map_err(|source| {
+            InstallError::Manifest {
+                plugin: plugin.clone(),
+                source,
+            }
+        })?;
         let bytes = read(&folder.join("component.wasm"))?;
-        admit(&bytes, Some(PLUGIN_IMPORTS), PLUGIN_EXPORT)
-            .map_err(|source| InstallError::Inspect { plugin: plugin.clone(), source })?;
+        admit(&bytes, Some(PLUGIN_IMPORTS), PLUGIN_EXPORT).map_err(|source| {
+            InstallError::Inspect {
+                plugin: plugin.clone(),
+                source,
+            }
+        })?;
         let digest = kernel_crypto::sm3::digest(&bytes).to_string();
         let engine = self.engines().plugins.clone();
         let component = tokio::task::spawn_blocking(move || Component::new(&engine, &bytes))
             .await
             .unwrap_or_else(|e| Err(wasmtime::format_err!("compilation ended early: {e}")))
-            .map_err(|source| InstallError::Compile { plugin: plugin.clone(), source })?;
+            .map_err(|source| InstallError::Compile {
+                plugin: plugin.clone(),
+                source,
+            })?;
         let manifest = Arc::new(manifest);
         let (guest, def) = Guest::load(self.clone(), Arc::clone(&manifest), &component)
             .await
-            .map_err(|source| InstallError::Describe { plugin: plugin.clone(), source })?;
+            .map_err(|source| InstallError::Describe {
+                plugin: plugin.clone(),
+                source,
+            })?;
         let mut faults = validate::faults(&def);
         if def.id != manifest.id || manifest.id != name {
-            faults.push(format!("folder {name}, plugin.toml {} and describe() {} differ", manifest.id, def.id));
+            faults.push(format!(
+                "folder {name}, plugin.toml {} and describe() {} differ",
+                manifest.id, def.id
+            ));
         }
-        for event in def.on.iter().filter(|e| !manifest.capabilities.events.subscribe.contains(*e)) {
-            faults.push(format!("hears {event}; add to plugin.toml: [capabilities.events] subscribe = [\"{event}\"]"));
+        for event in def
+            .on
+            .iter()
+            .filter(|e| !manifest.capabilities.events.subscribe.contains(*e))
+        {
+            faults.push(format!(
+                "hears {event}; add to plugin.toml: [capabilities.events] subscribe = [\"{event}\"]"
+            ));
         }
         if !faults.is_empty() {
             return Err(InstallError::Declaration { plugin, faults });
         }
         self.declare(&def).await?;
-        let enabled = self.enabled(name, manifest.kind == PluginKind::Edition).await?;
+        let enabled = self
+            .enabled(name, manifest.kind == PluginKind::Edition)
+            .await?;
         let installed = Installed {
             def,
             manifest: Some(manifest),
@@ -130,7 +189,10 @@ impl Host {
             .apply(def, now)
             .await
             .map(|_| ())
-            .map_err(|source| InstallError::Plan { plugin: def.id.clone(), source })
+            .map_err(|source| InstallError::Plan {
+                plugin: def.id.clone(),
+                source,
+            })
     }
 
     /// Inserts the seeds that are not there yet. Modules whose seeds name rows of a module that
@@ -144,7 +206,10 @@ impl Host {
             let mut next = Vec::new();
             for installed in waiting {
                 match self.seed(&installed.def).await {
-                    Err(InstallError::Seed { plugin, source: source @ CommitError::BadReference { .. } }) => {
+                    Err(InstallError::Seed {
+                        plugin,
+                        source: source @ CommitError::BadReference { .. },
+                    }) => {
                         failed = Some(InstallError::Seed { plugin, source });
                         next.push(installed);
                     }
@@ -163,21 +228,36 @@ impl Host {
         let mut writes = Vec::new();
         for seed in def.seeds.iter().filter(|s| self.0.ground.demo || !s.demo) {
             let name = kernel_storage::CollectionName::new(&def.id, &seed.collection);
-            if self.store().get(&name, &seed.id, &RowFilter::All).await.map_err(query)?.is_none() {
+            if self
+                .store()
+                .get(&name, &seed.id, &RowFilter::All)
+                .await
+                .map_err(query)?
+                .is_none()
+            {
                 writes.push(insert(seed));
             }
         }
         if writes.is_empty() {
             return Ok(());
         }
-        let running = effects::Running { def, action: None, record: None };
-        let (writes, _) = effects::writes(running, writes).map_err(|f| InstallError::SeedValues {
-            plugin: def.id.clone(),
-            what: f.message,
-        })?;
+        let running = effects::Running {
+            def,
+            action: None,
+            record: None,
+        };
+        let (writes, _) =
+            effects::writes(running, writes).map_err(|f| InstallError::SeedValues {
+                plugin: def.id.clone(),
+                what: f.message,
+            })?;
         let commit = Commit {
             at: self.clock().now().micros(),
-            by: By { user: String::new(), name: "seed".into(), organisation: None },
+            by: By {
+                user: String::new(),
+                name: "seed".into(),
+                organisation: None,
+            },
             request: "seed".into(),
             module: def.id.clone(),
             writes,
@@ -187,7 +267,10 @@ impl Host {
             .commit(commit)
             .await
             .map(|_| ())
-            .map_err(|source| InstallError::Seed { plugin: def.id.clone(), source })
+            .map_err(|source| InstallError::Seed {
+                plugin: def.id.clone(),
+                source,
+            })
     }
 }
 
@@ -202,9 +285,15 @@ fn insert(seed: &SeedDef) -> Write {
     }
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "one error type for installing; not on a hot path"
+)]
 fn read(path: &Path) -> Result<Vec<u8>, InstallError> {
-    std::fs::read(path)
-        .map_err(|source| InstallError::Folder { path: path.display().to_string(), source })
+    std::fs::read(path).map_err(|source| InstallError::Folder {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 /// A kernel question about a declared collection can only fail by the store.

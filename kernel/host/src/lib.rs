@@ -72,7 +72,12 @@ impl Host {
     /// Installs the console and every plugin of the plugin folder.
     pub async fn start(ground: Ground) -> Result<Self, InstallError> {
         let models = models::Pool::new(ground.engines.models.clone());
-        let host = Self(Arc::new(Inner { ground, catalog: RwLock::default(), models, tasks: TaskTracker::new() }));
+        let host = Self(Arc::new(Inner {
+            ground,
+            catalog: RwLock::default(),
+            models,
+            tasks: TaskTracker::new(),
+        }));
         host.install_console().await?;
         host.install_all().await?;
         Ok(host)
@@ -80,13 +85,25 @@ impl Host {
 
     /// The modules as they are now.
     pub fn catalog(&self) -> Arc<Catalog> {
-        Arc::clone(&self.0.catalog.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .0
+                .catalog
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
     }
 
     /// Puts a changed catalogue in place.
     fn change_catalog(&self, change: impl FnOnce(&mut Catalog)) {
-        let mut current = self.0.catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut next = Catalog { modules: current.modules.clone() };
+        let mut current = self
+            .0
+            .catalog
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut next = Catalog {
+            modules: current.modules.clone(),
+        };
         change(&mut next);
         *current = Arc::new(next);
     }
@@ -119,7 +136,9 @@ impl Host {
 impl kernel_messaging::Deliver for Host {
     async fn deliver(&self, event: &sdk_contract::call::Event) -> Result<(), String> {
         for module in self.listeners(&event.name) {
-            Self::deliver(self, &module, event).await.map_err(|fault| format!("{module}: {fault}"))?;
+            Self::deliver(self, &module, event)
+                .await
+                .map_err(|fault| format!("{module}: {fault}"))?;
         }
         Ok(())
     }

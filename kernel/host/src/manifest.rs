@@ -65,7 +65,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_mb: MAX_MEMORY_MB, deadline_ms: MAX_DEADLINE_MS }
+        Self {
+            memory_mb: MAX_MEMORY_MB,
+            deadline_ms: MAX_DEADLINE_MS,
+        }
     }
 }
 
@@ -99,7 +102,10 @@ impl Manifest {
             return Err(format!("id = \"{}\" is not a slug (a-z, 0-9, -)", self.id));
         }
         if self.api != API {
-            return Err(format!("api = \"{}\", but this kernel speaks \"{API}\"", self.api));
+            return Err(format!(
+                "api = \"{}\", but this kernel speaks \"{API}\"",
+                self.api
+            ));
         }
         if self.limits.memory_mb == 0 || self.limits.memory_mb > MAX_MEMORY_MB {
             return Err(format!("limits.memory_mb must be 1 to {MAX_MEMORY_MB}"));
@@ -107,8 +113,15 @@ impl Manifest {
         if self.limits.deadline_ms == 0 || self.limits.deadline_ms > MAX_DEADLINE_MS {
             return Err(format!("limits.deadline_ms must be 1 to {MAX_DEADLINE_MS}"));
         }
-        match self.capabilities.read.iter().find(|name| name.split_once('.').is_none()) {
-            Some(name) => Err(format!("capabilities.read: \"{name}\" is not <plugin>.<collection>")),
+        match self
+            .capabilities
+            .read
+            .iter()
+            .find(|name| name.split_once('.').is_none())
+        {
+            Some(name) => Err(format!(
+                "capabilities.read: \"{name}\" is not <plugin>.<collection>"
+            )),
             None => Ok(()),
         }
     }
@@ -120,7 +133,8 @@ pub fn is_slug(s: &str) -> bool {
         && s.len() <= 40
         && s.starts_with(|c: char| c.is_ascii_lowercase())
         && !s.ends_with('-')
-        && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && s.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 #[cfg(test)]
@@ -150,7 +164,11 @@ mod tests {
             ("id = \"lending\"", "id = \"Lending\"", "not a slug"),
             ("api = \"0.1\"", "api = \"2\"", "this kernel speaks"),
             ("market.products", "products", "<plugin>.<collection>"),
-            ("[capabilities]", "[limits]\nmemory_mb = 900\n[capabilities]", "memory_mb must be"),
+            (
+                "[capabilities]",
+                "[limits]\nmemory_mb = 900\n[capabilities]",
+                "memory_mb must be",
+            ),
         ] {
             let error = Manifest::parse(&GOOD.replace(from, to)).unwrap_err();
             assert!(error.to_string().contains(says), "{error}");

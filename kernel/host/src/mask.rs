@@ -47,7 +47,10 @@ mod tests {
     fn formats_of_row_93() {
         assert_eq!(masked(Mask::Phone, "13800001234"), "138****1234");
         assert_eq!(masked(Mask::Name, "林知远"), "林**");
-        assert_eq!(masked(Mask::IdNumber, "310115199001011234"), "310115********1234");
+        assert_eq!(
+            masked(Mask::IdNumber, "310115199001011234"),
+            "310115********1234"
+        );
         assert_eq!(masked(Mask::Phone, "123"), "****");
         assert_eq!(masked(Mask::All, "x"), "****");
     }

@@ -34,9 +34,16 @@ pub const CHUNK: usize = 8_192;
 const INTERPRETER_BYTES: usize = 4 * 1024 * 1024;
 const MODEL_MEMORY: usize = 16 * 1024 * 1024;
 /// Fuel of one call, and what each row adds. An interpreter needs the larger figures.
-const FUEL: Budget = Budget { call: 200_000_000, row: 200_000, wall: Duration::from_millis(2_000) };
-const INTERPRETER_FUEL: Budget =
-    Budget { call: 4_000_000_000, row: 20_000_000, wall: Duration::from_secs(30) };
+const FUEL: Budget = Budget {
+    call: 200_000_000,
+    row: 200_000,
+    wall: Duration::from_secs(2),
+};
+const INTERPRETER_FUEL: Budget = Budget {
+    call: 4_000_000_000,
+    row: 20_000_000,
+    wall: Duration::from_secs(30),
+};
 /// The longest declaration that is read, in bytes.
 const MAX_DOCUMENT: usize = 1024 * 1024;
 /// How many characters of a model's own refusal are kept.
@@ -137,7 +144,11 @@ pub struct Pool {
 
 impl Pool {
     pub fn new(engine: Engine) -> Self {
-        Self { engine, permits: Arc::new(Semaphore::new(PARALLEL)), ready: Mutex::default() }
+        Self {
+            engine,
+            permits: Arc::new(Semaphore::new(PARALLEL)),
+            ready: Mutex::default(),
+        }
     }
 
     /// Compiles a model, or finds it by digest. Everything a model must be is checked here.
@@ -159,13 +170,22 @@ impl Pool {
 
     /// A model that is already compiled.
     pub fn ready(&self, digest: &str) -> Option<Arc<Admitted>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+        self.ready
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(digest)
+            .cloned()
     }
 
     /// Scores rows already encoded, `features` numbers each.
-    pub async fn score(&self, model: &Arc<Admitted>, rows: Vec<f64>, explain: bool) -> Result<Batch, ModelError> {
+    pub async fn score(
+        &self,
+        model: &Arc<Admitted>,
+        rows: Vec<f64>,
+        explain: bool,
+    ) -> Result<Batch, ModelError> {
         let model = Arc::clone(model);
-        self.work(move || model.score(rows, explain)).await?
+        self.work(move || model.score(&rows, explain)).await?
     }
 
     /// Runs the golden cases.
@@ -174,7 +194,10 @@ impl Pool {
         self.work(move || model.report()).await?
     }
 
-    async fn work<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Result<T, ModelError> {
+    async fn work<T: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ModelError> {
         // The semaphore is never closed; without a permit the work would only run unbounded.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
         tokio::task::spawn_blocking(move || {
@@ -202,13 +225,25 @@ fn load(engine: Engine, digest: String, bytes: &[u8]) -> Result<Admitted, ModelE
     if !faults.is_empty() {
         return Err(ModelError::Declaration(faults));
     }
-    Ok(Admitted { def, digest, bytes: bytes.len(), component, engine })
+    Ok(Admitted {
+        def,
+        digest,
+        bytes: bytes.len(),
+        component,
+        engine,
+    })
 }
 
-fn describe(engine: &Engine, component: &Component, bytes: usize) -> Result<(u32, String), ModelError> {
+fn describe(
+    engine: &Engine,
+    component: &Component,
+    bytes: usize,
+) -> Result<(u32, String), ModelError> {
     let (mut store, model) = instance(engine, component, bytes, 0)?;
-    let document =
-        model.rongqiao_model_scoring().call_describe(&mut store).map_err(ModelError::Trapped)?;
+    let document = model
+        .rongqiao_model_scoring()
+        .call_describe(&mut store)
+        .map_err(ModelError::Trapped)?;
     if document.json.len() > MAX_DOCUMENT {
         return Err(ModelError::TooLong(document.json.len()));
     }
@@ -221,13 +256,21 @@ fn instance(
     bytes: usize,
     rows: usize,
 ) -> Result<(Store<StoreLimits>, Model), ModelError> {
-    let budget = if bytes > INTERPRETER_BYTES { INTERPRETER_FUEL } else { FUEL };
-    let limits =
-        StoreLimitsBuilder::new().memory_size(memory_limit(bytes)).trap_on_grow_failure(true).build();
+    let budget = if bytes > INTERPRETER_BYTES {
+        INTERPRETER_FUEL
+    } else {
+        FUEL
+    };
+    let limits = StoreLimitsBuilder::new()
+        .memory_size(memory_limit(bytes))
+        .trap_on_grow_failure(true)
+        .build();
     let mut store = Store::new(engine, limits);
     store.limiter(|limits| limits);
     store.set_hostcall_fuel(32 * 1024 * 1024);
-    let fuel = budget.call.saturating_add(budget.row.saturating_mul(rows as u64));
+    let fuel = budget
+        .call
+        .saturating_add(budget.row.saturating_mul(rows as u64));
     store.set_fuel(fuel).map_err(ModelError::Link)?;
     let tick = TICK.as_millis().max(1);
     store.set_epoch_deadline(u64::try_from(budget.wall.as_millis() / tick).unwrap_or(1));
@@ -237,16 +280,20 @@ fn instance(
 }
 
 fn memory_limit(bytes: usize) -> usize {
-    if bytes > INTERPRETER_BYTES { MODEL_MEMORY_CEILING } else { MODEL_MEMORY }
+    if bytes > INTERPRETER_BYTES {
+        MODEL_MEMORY_CEILING
+    } else {
+        MODEL_MEMORY
+    }
 }
 
 impl Admitted {
     /// Scores rows in chunks, each in a fresh instance with its own budget.
-    pub fn score(&self, rows: Vec<f64>, explain: bool) -> Result<Batch, ModelError> {
+    pub fn score(&self, rows: &[f64], explain: bool) -> Result<Batch, ModelError> {
         let width = self.def.features.len().max(1);
         let mut all = Batch::default();
         for chunk in rows.chunks(CHUNK * width) {
-            let part = self.chunk(chunk.to_vec(), width, explain)?;
+            let part = self.chunk(chunk, width, explain)?;
             all.scores.extend(part.scores);
             all.contributions.extend(part.contributions);
             all.fuel += part.fuel;
@@ -255,12 +302,16 @@ impl Admitted {
         Ok(all)
     }
 
-    fn chunk(&self, values: Vec<f64>, width: usize, explain: bool) -> Result<Batch, ModelError> {
+    fn chunk(&self, values: &[f64], width: usize, explain: bool) -> Result<Batch, ModelError> {
         let rows = values.len() / width;
         let (mut store, model) = instance(&self.engine, &self.component, self.bytes, rows)?;
         let before = store.get_fuel().map_err(ModelError::Trapped)?;
         let began = Instant::now();
-        let batch = wit::Batch { rows: u32::try_from(rows).unwrap_or(u32::MAX), values, explain };
+        let batch = wit::Batch {
+            rows: u32::try_from(rows).unwrap_or(u32::MAX),
+            values: values.to_vec(),
+            explain,
+        };
         let answer = model
             .rongqiao_model_scoring()
             .call_score(&mut store, &batch)
@@ -269,42 +320,80 @@ impl Admitted {
         let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let fuel = before.saturating_sub(store.get_fuel().map_err(ModelError::Trapped)?);
         self.hold(&answer, rows, width, explain)?;
-        Ok(Batch { scores: answer.scores, contributions: answer.contributions, fuel, micros })
+        Ok(Batch {
+            scores: answer.scores,
+            contributions: answer.contributions,
+            fuel,
+            micros,
+        })
     }
 
     /// What the contract promises of an answer.
-    #[expect(clippy::float_arithmetic, reason = "scores are floats; no money passes here")]
-    fn hold(&self, answer: &wit::Scores, rows: usize, width: usize, explain: bool) -> Result<(), ModelError> {
+    #[expect(
+        clippy::float_arithmetic,
+        reason = "scores are floats; no money passes here"
+    )]
+    fn hold(
+        &self,
+        answer: &wit::Scores,
+        rows: usize,
+        width: usize,
+        explain: bool,
+    ) -> Result<(), ModelError> {
         if answer.scores.len() != rows {
-            return Err(ModelError::Contract(format!("{} scores for {rows} rows", answer.scores.len())));
+            return Err(ModelError::Contract(format!(
+                "{} scores for {rows} rows",
+                answer.scores.len()
+            )));
         }
         if let Some(row) = answer.scores.iter().position(|s| !s.is_finite()) {
-            return Err(ModelError::Contract(format!("the score of row {row} is not a number")));
+            return Err(ModelError::Contract(format!(
+                "the score of row {row} is not a number"
+            )));
         }
         let wanted = if explain { rows * width } else { 0 };
         if answer.contributions.len() != wanted {
-            return Err(ModelError::Contract(format!("{} contributions, {wanted} expected", answer.contributions.len())));
+            return Err(ModelError::Contract(format!(
+                "{} contributions, {wanted} expected",
+                answer.contributions.len()
+            )));
         }
-        for (row, (score, parts)) in answer.scores.iter().zip(answer.contributions.chunks(width)).enumerate() {
+        for (row, (score, parts)) in answer
+            .scores
+            .iter()
+            .zip(answer.contributions.chunks(width))
+            .enumerate()
+        {
             let sum = self.def.base + parts.iter().sum::<f64>();
-            if !((sum - score).abs() <= SUM_TOLERANCE) {
-                return Err(ModelError::Contract(format!("row {row}: base and contributions sum to {sum}, the score is {score}")));
+            let off = (sum - score).abs();
+            if off.is_nan() || off > SUM_TOLERANCE {
+                return Err(ModelError::Contract(format!(
+                    "row {row}: base and contributions sum to {sum}, the score is {score}"
+                )));
             }
         }
         Ok(())
     }
 
-    #[expect(clippy::float_arithmetic, reason = "scores are floats; no money passes here")]
+    #[expect(
+        clippy::float_arithmetic,
+        reason = "scores are floats; no money passes here"
+    )]
     fn report(&self) -> Result<Report, ModelError> {
         let mut golden = Vec::new();
         let (mut fuel, mut micros) = (0, 0);
         for (row, case) in self.def.golden.iter().enumerate() {
-            let values = encode_row(&self.def, &case.input).map_err(|source| ModelError::Row { row, source })?;
-            let scored = self.score(values, true)?;
+            let values = encode_row(&self.def, &case.input)
+                .map_err(|source| ModelError::Row { row, source })?;
+            let scored = self.score(&values, true)?;
             (fuel, micros) = (scored.fuel, scored.micros);
             let score = scored.scores.first().copied().unwrap_or(f64::NAN);
             let holds = (score - case.score).abs() <= GOLDEN_TOLERANCE;
-            golden.push(GoldenResult { expected: case.score, score, holds });
+            golden.push(GoldenResult {
+                expected: case.score,
+                score,
+                holds,
+            });
         }
         Ok(Report {
             digest: self.digest.clone(),

@@ -21,10 +21,19 @@ pub(crate) struct Readable<'a> {
 
 impl Host {
     /// One record. Not there and not visible are the same answer.
-    pub async fn get(&self, p: &Principal, collection: &str, id: &str) -> Result<Map<String, Value>, Fault> {
+    pub async fn get(
+        &self,
+        p: &Principal,
+        collection: &str,
+        id: &str,
+    ) -> Result<Map<String, Value>, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, collection)?;
-        let record = self.store().get(&readable.name, id, &readable.rows).await.map_err(|e| ask(&e))?;
+        let record = self
+            .store()
+            .get(&readable.name, id, &readable.rows)
+            .await
+            .map_err(|e| ask(&e))?;
         let mut record = record.ok_or_else(Fault::not_found)?;
         readable.mask(p, &mut record);
         Ok(record)
@@ -33,33 +42,54 @@ impl Host {
     pub async fn find(&self, p: &Principal, query: Query) -> Result<Found, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, &query.collection)?;
-        let mut found = self.store().find(&query, &readable.rows).await.map_err(|e| ask(&e))?;
+        let mut found = self
+            .store()
+            .find(&query, &readable.rows)
+            .await
+            .map_err(|e| ask(&e))?;
         for record in &mut found.records {
             readable.mask(p, record);
         }
         Ok(found)
     }
 
-    pub async fn aggregate(&self, p: &Principal, aggregate: Aggregate) -> Result<Vec<Group>, Fault> {
+    pub async fn aggregate(
+        &self,
+        p: &Principal,
+        aggregate: Aggregate,
+    ) -> Result<Vec<Group>, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, &aggregate.collection)?;
         readable.may_group(&aggregate)?;
-        self.store().aggregate(&aggregate, &readable.rows).await.map_err(|e| ask(&e))
+        self.store()
+            .aggregate(&aggregate, &readable.rows)
+            .await
+            .map_err(|e| ask(&e))
     }
 
     /// The steps of a record the principal may read.
-    pub async fn steps(&self, p: &Principal, collection: &str, id: &str) -> Result<Vec<Step>, Fault> {
+    pub async fn steps(
+        &self,
+        p: &Principal,
+        collection: &str,
+        id: &str,
+    ) -> Result<Vec<Step>, Fault> {
         self.get(p, collection, id).await?;
         let catalog = self.catalog();
         let readable = readable(&catalog, p, collection)?;
-        self.store().steps(&readable.name, id).await.map_err(|e| storage(&e))
+        self.store()
+            .steps(&readable.name, id)
+            .await
+            .map_err(|e| storage(&e))
     }
 }
 
 impl Readable<'_> {
     fn mask(&self, p: &Principal, record: &mut Map<String, Value>) {
         mask::apply(self.collection, record, |permission| {
-            self.def.permission(permission).is_some_and(|d| decide(p, &self.def.id, d).allowed())
+            self.def
+                .permission(permission)
+                .is_some_and(|d| decide(p, &self.def.id, d).allowed())
         });
     }
 
@@ -70,7 +100,11 @@ impl Readable<'_> {
             .iter()
             .find(|f| self.collection.field(f).is_some_and(|d| d.mask.is_some()));
         match masked {
-            Some(field) => Err(Fault::new(FaultKind::Invalid, "masked-field", format!("{field} 不能用于分组"))),
+            Some(field) => Err(Fault::new(
+                FaultKind::Invalid,
+                "masked-field",
+                format!("{field} 不能用于分组"),
+            )),
             None => Ok(()),
         }
     }
@@ -87,20 +121,32 @@ pub(crate) fn readable<'a>(
     }
     let rows = permitted(&installed.def, p, &collection.read)?;
     let name = CollectionName::new(&installed.def.id, &collection.name);
-    Ok(Readable { name, def: &installed.def, collection, rows })
+    Ok(Readable {
+        name,
+        def: &installed.def,
+        collection,
+        rows,
+    })
 }
 
 /// The rows a permission reaches, or the refusal.
-pub(crate) fn permitted(def: &ModuleDef, p: &Principal, permission: &str) -> Result<RowFilter, Fault> {
+pub(crate) fn permitted(
+    def: &ModuleDef,
+    p: &Principal,
+    permission: &str,
+) -> Result<RowFilter, Fault> {
     let declared = def.permission(permission).ok_or_else(Fault::not_found)?;
     match decide(p, &def.id, declared) {
         Decision::Allow(rows) => Ok(rows),
-        Decision::Deny(Denial::Anonymous) => {
-            Err(Fault::new(FaultKind::Forbidden, "unauthenticated", "请先登录"))
-        }
-        Decision::Deny(Denial::NoGrant) => {
-            Err(Fault::forbidden(format!("您的岗位没有“{}”的权限", declared.label.zh)))
-        }
+        Decision::Deny(Denial::Anonymous) => Err(Fault::new(
+            FaultKind::Forbidden,
+            "unauthenticated",
+            "请先登录",
+        )),
+        Decision::Deny(Denial::NoGrant) => Err(Fault::forbidden(format!(
+            "您的岗位没有“{}”的权限",
+            declared.label.zh
+        ))),
     }
 }
 
@@ -116,7 +162,11 @@ pub(crate) fn ask(error: &QueryError) -> Fault {
 /// The store's failure: the log has the chain, the caller a sentence.
 pub(crate) fn storage(error: &kernel_storage::StorageError) -> Fault {
     tracing::error!(error = chain(error), "the store failed");
-    Fault::new(FaultKind::Unavailable, "storage-unavailable", "数据服务暂时不可用，请稍后再试")
+    Fault::new(
+        FaultKind::Unavailable,
+        "storage-unavailable",
+        "数据服务暂时不可用，请稍后再试",
+    )
 }
 
 /// An error and all its causes on one line.

@@ -10,7 +10,10 @@ use crate::manifest::is_slug;
 
 /// Everything wrong with a declaration, in words for its author. Empty means it may be used.
 pub fn faults(def: &ModuleDef) -> Vec<String> {
-    let mut check = Check { def, faults: Vec::new() };
+    let mut check = Check {
+        def,
+        faults: Vec::new(),
+    };
     check.names();
     check.collections();
     check.flows();
@@ -29,12 +32,14 @@ struct Check<'a> {
 fn is_field_name(s: &str) -> bool {
     s.len() <= 40
         && s.starts_with(|c: char| c.is_ascii_lowercase())
-        && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && s.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// `<entity>.<verb>`, both slugs.
 fn is_dotted(s: &str) -> bool {
-    s.split_once('.').is_some_and(|(entity, verb)| is_slug(entity) && is_slug(verb))
+    s.split_once('.')
+        .is_some_and(|(entity, verb)| is_slug(entity) && is_slug(verb))
 }
 
 impl Check<'_> {
@@ -47,23 +52,33 @@ impl Check<'_> {
     fn unique<'n>(&mut self, what: &str, names: impl Iterator<Item = &'n str>) {
         let mut seen = BTreeSet::new();
         for name in names {
-            self.say(seen.insert(name), || format!("{what} {name} is declared twice"));
+            self.say(seen.insert(name), || {
+                format!("{what} {name} is declared twice")
+            });
         }
     }
 
     fn permission(&mut self, where_: &str, name: &str) {
         let there = self.def.permission(name).is_some();
-        self.say(there, || format!("{where_}: permission {name} is not declared"));
+        self.say(there, || {
+            format!("{where_}: permission {name} is not declared")
+        });
     }
 
     fn names(&mut self) {
         let def = self.def;
         self.say(is_slug(&def.id), || format!("id {} is not a slug", def.id));
-        self.unique("collection", def.collections.iter().map(|c| c.name.as_str()));
+        self.unique(
+            "collection",
+            def.collections.iter().map(|c| c.name.as_str()),
+        );
         self.unique("choice", def.choices.iter().map(|c| c.name.as_str()));
         self.unique("action", def.actions.iter().map(|a| a.name.as_str()));
         self.unique("page", def.pages.iter().map(|p| p.path.as_str()));
-        self.unique("permission", def.permissions.iter().map(|p| p.name.as_str()));
+        self.unique(
+            "permission",
+            def.permissions.iter().map(|p| p.name.as_str()),
+        );
         self.unique("feature", def.features.iter().map(|f| f.name.as_str()));
         for name in def
             .permissions
@@ -75,14 +90,18 @@ impl Check<'_> {
             self.say(is_dotted(name), || format!("{name} is not <entity>.<verb>"));
         }
         for choice in &def.choices {
-            self.say(!choice.options.is_empty(), || format!("choice {} is empty", choice.name));
+            self.say(!choice.options.is_empty(), || {
+                format!("choice {} is empty", choice.name)
+            });
             self.unique(
                 &format!("choice {}: option", choice.name),
                 choice.options.iter().map(|o| o.value.as_str()),
             );
         }
         for block in &def.blocks {
-            self.say(is_slug(&block.id), || format!("block {} is not a slug", block.id));
+            self.say(is_slug(&block.id), || {
+                format!("block {} is not a slug", block.id)
+            });
             self.permission(&format!("block {}", block.id), &block.permission);
         }
     }
@@ -90,20 +109,29 @@ impl Check<'_> {
     fn collections(&mut self) {
         for c in &self.def.collections {
             let at = format!("collection {}", c.name);
-            self.say(is_slug(&c.name) && is_slug(&c.entity), || format!("{at}: not a slug"));
-            self.say(c.field(&c.title).is_some(), || format!("{at}: title {} is no field", c.title));
+            self.say(is_slug(&c.name) && is_slug(&c.entity), || {
+                format!("{at}: not a slug")
+            });
+            self.say(c.field(&c.title).is_some(), || {
+                format!("{at}: title {} is no field", c.title)
+            });
             self.permission(&at, &c.read);
             for permission in c.create.iter().chain(&c.update) {
                 self.permission(&at, permission);
             }
-            self.unique(&format!("{at}: field"), c.fields.iter().map(|f| f.name.as_str()));
+            self.unique(
+                &format!("{at}: field"),
+                c.fields.iter().map(|f| f.name.as_str()),
+            );
             for field in &c.fields {
                 let taken = SYSTEM_FIELDS.contains(&field.name.as_str());
                 self.say(!taken, || format!("{at}: {} is a system field", field.name));
                 self.field(&at, field);
             }
             for name in c.indexes.iter().chain(&c.unique).flatten() {
-                let plain = c.field(name).is_some_and(|f| !f.encrypted && f.kind != Kind::Json);
+                let plain = c
+                    .field(name)
+                    .is_some_and(|f| !f.encrypted && f.kind != Kind::Json);
                 let known = plain || SYSTEM_FIELDS.contains(&name.as_str());
                 self.say(known, || format!("{at}: {name} cannot be indexed"));
             }
@@ -112,7 +140,9 @@ impl Check<'_> {
 
     fn field(&mut self, at: &str, field: &FieldDef) {
         let at = format!("{at}: field {}", field.name);
-        self.say(is_field_name(&field.name), || format!("{at}: not a field name"));
+        self.say(is_field_name(&field.name), || {
+            format!("{at}: not a field name")
+        });
         self.say(!(field.encrypted && (field.search || field.unique)), || {
             format!("{at}: an encrypted field cannot be searched or unique")
         });
@@ -126,7 +156,9 @@ impl Check<'_> {
                 self.say(there, || format!("{at}: collection {to} is not declared"));
             }
             Kind::Decimal { scale, .. } => {
-                self.say((1..=9).contains(scale), || format!("{at}: scale must be 1 to 9"));
+                self.say((1..=9).contains(scale), || {
+                    format!("{at}: scale must be 1 to 9")
+                });
             }
             _ => {}
         }
@@ -144,17 +176,26 @@ impl Check<'_> {
                 .map(|c| options(self.def, c, &flow.field))
                 .unwrap_or_default();
             self.say(!states.is_empty(), || format!("{at}: not a choice field"));
-            self.say(!flow.initial.is_empty(), || format!("{at}: no initial state"));
-            let used = flow.transitions.iter().flat_map(|t| t.from.iter().chain([&t.to]));
+            self.say(!flow.initial.is_empty(), || {
+                format!("{at}: no initial state")
+            });
+            let used = flow
+                .transitions
+                .iter()
+                .flat_map(|t| t.from.iter().chain([&t.to]));
             for state in flow.initial.iter().chain(used) {
-                self.say(states.contains(&state.as_str()), || format!("{at}: no state {state}"));
+                self.say(states.contains(&state.as_str()), || {
+                    format!("{at}: no state {state}")
+                });
             }
             for t in &flow.transitions {
                 let there = self
                     .def
                     .action(&t.action)
                     .is_some_and(|a| a.record && a.collection == flow.collection);
-                self.say(there, || format!("{at}: {} is no record action of it", t.action));
+                self.say(there, || {
+                    format!("{at}: {} is no record action of it", t.action)
+                });
             }
         }
     }
@@ -164,11 +205,18 @@ impl Check<'_> {
             let at = format!("action {}", action.name);
             self.permission(&at, &action.permission);
             let collection = self.def.collection(&action.collection);
-            self.say(collection.is_some(), || format!("{at}: no collection {}", action.collection));
+            self.say(collection.is_some(), || {
+                format!("{at}: no collection {}", action.collection)
+            });
             let entity = action.name.split('.').next().unwrap_or_default();
             let fits = collection.is_none_or(|c| c.entity == entity);
-            self.say(fits, || format!("{at}: must be named <entity>.<verb> of its collection"));
-            self.unique(&format!("{at}: field"), action.input.iter().map(|f| f.name.as_str()));
+            self.say(fits, || {
+                format!("{at}: must be named <entity>.<verb> of its collection")
+            });
+            self.unique(
+                &format!("{at}: field"),
+                action.input.iter().map(|f| f.name.as_str()),
+            );
             for field in &action.input {
                 self.field(&at, field);
             }
@@ -179,7 +227,9 @@ impl Check<'_> {
         let root = format!("/{}/", self.def.id);
         for page in &self.def.pages {
             let at = format!("page {}", page.path);
-            self.say(page.path.starts_with(&root), || format!("{at}: must start with {root}"));
+            self.say(page.path.starts_with(&root), || {
+                format!("{at}: must start with {root}")
+            });
             self.permission(&at, &page.permission);
         }
     }
@@ -195,22 +245,46 @@ impl Check<'_> {
         if let Some(ledger) = &self.def.disclosures {
             let missing: Vec<&str> = match self.def.collection(&ledger.collection) {
                 None => vec!["the collection itself"],
-                Some(c) => DISCLOSURE_FIELDS.into_iter().filter(|f| c.field(f).is_none()).collect(),
+                Some(c) => DISCLOSURE_FIELDS
+                    .into_iter()
+                    .filter(|f| c.field(f).is_none())
+                    .collect(),
             };
-            self.say(missing.is_empty(), || format!("disclosures: missing {}", missing.join(", ")));
+            self.say(missing.is_empty(), || {
+                format!("disclosures: missing {}", missing.join(", "))
+            });
         }
     }
 }
 
-const DISCLOSURE_FIELDS: [&str; 8] =
-    ["recipient", "items", "purposes", "valid_from", "valid_to", "max_uses", "uses", "status"];
+const DISCLOSURE_FIELDS: [&str; 8] = [
+    "recipient",
+    "items",
+    "purposes",
+    "valid_from",
+    "valid_to",
+    "max_uses",
+    "uses",
+    "status",
+];
 
 /// The allowed values of a choice field; empty for any other.
-pub(crate) fn options<'a>(def: &'a ModuleDef, collection: &'a CollectionDef, field: &str) -> Vec<&'a str> {
-    collection.field(field).map(|f| field_options(def, f)).unwrap_or_default()
+pub(crate) fn options<'a>(
+    def: &'a ModuleDef,
+    collection: &'a CollectionDef,
+    field: &str,
+) -> Vec<&'a str> {
+    collection
+        .field(field)
+        .map(|f| field_options(def, f))
+        .unwrap_or_default()
 }
 
 pub(crate) fn field_options<'a>(def: &'a ModuleDef, field: &FieldDef) -> Vec<&'a str> {
-    let Kind::Choice { of } = &field.kind else { return Vec::new() };
-    def.choice(of).map(|c| c.options.iter().map(|o| o.value.as_str()).collect()).unwrap_or_default()
+    let Kind::Choice { of } = &field.kind else {
+        return Vec::new();
+    };
+    def.choice(of)
+        .map(|c| c.options.iter().map(|o| o.value.as_str()).collect())
+        .unwrap_or_default()
 }

@@ -17,14 +17,14 @@ impl Host {
     /// A plugin that no longer loads is reported, and the one that serves stays.
     pub async fn watch(self) -> Result<(), notify::Error> {
         let root = self.0.ground.plugins.clone();
-        let (changed, mut changes) = mpsc::unbounded_channel();
+        let (tell, mut changes) = mpsc::unbounded_channel();
         let mut watcher: RecommendedWatcher =
             notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
                 if let Ok(event) = event
                     && !event.kind.is_access()
                 {
                     for path in event.paths {
-                        let _ = changed.send(path);
+                        let _ = tell.send(path);
                     }
                 }
             })?;
@@ -36,7 +36,11 @@ impl Host {
             }
             for name in names {
                 if let Err(error) = self.install(&name).await {
-                    tracing::error!(plugin = name, error = crate::reads::chain(&error), "not reloaded");
+                    tracing::error!(
+                        plugin = name,
+                        error = crate::reads::chain(&error),
+                        "not reloaded"
+                    );
                 }
             }
         }

@@ -4,6 +4,15 @@
 //!
 //! `UPDATE_LOCKS=1` writes `plugins/<name>/schema.lock.json` instead of comparing it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::similar_names,
+    reason = "a test stops at the first surprise, and says what it skips"
+)]
+
 #[path = "support/host.rs"]
 mod support;
 
@@ -26,7 +35,10 @@ use support::{TestHost, person};
 /// An id that no record has.
 const NOWHERE: &str = "01930000-0000-7000-8000-0000000fffff";
 
-#[expect(clippy::disallowed_methods, reason = "tests have no configuration file")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests have no configuration file"
+)]
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -55,7 +67,11 @@ impl City {
         let test = TestHost::start(&guests.join("plugins")).await;
         let text = std::fs::read_to_string(root().join("host-config/demo.toml")).unwrap();
         let demo: Demo = toml::from_str(&text).unwrap();
-        let people = demo.users.iter().map(|user| principal(&demo, user)).collect();
+        let people = demo
+            .users
+            .iter()
+            .map(|user| principal(&demo, user))
+            .collect();
         let city = Self { test, people };
         city.enable_editions().await;
         city
@@ -71,14 +87,28 @@ impl City {
     }
 
     /// Those of the demo's people whom a permission is granted to.
-    fn granted<'a>(&'a self, def: &'a ModuleDef, permission: &'a str) -> impl Iterator<Item = &'a Principal> {
+    fn granted<'a>(
+        &'a self,
+        def: &'a ModuleDef,
+        permission: &'a str,
+    ) -> impl Iterator<Item = &'a Principal> {
         let declared = def.permission(permission).unwrap();
-        self.people.iter().filter(|p| decide(p, &def.id, declared).allowed())
+        self.people
+            .iter()
+            .filter(|p| decide(p, &def.id, declared).allowed())
     }
 
     async fn enable_editions(&self) {
-        let operator = self.people.iter().find(|p| p.has_role("platform.operator")).unwrap();
-        let found = self.host().find(operator, Query::new("console.plugins").limit(200)).await.unwrap();
+        let operator = self
+            .people
+            .iter()
+            .find(|p| p.has_role("platform.operator"))
+            .unwrap();
+        let found = self
+            .host()
+            .find(operator, Query::new("console.plugins").limit(200))
+            .await
+            .unwrap();
         for row in found.records {
             let code = row["code"].as_str().unwrap();
             if self.modules().get(code).is_some_and(|m| m.is_edition()) {
@@ -97,7 +127,11 @@ impl City {
 
 /// A demo user as they are after signing in.
 fn principal(demo: &Demo, user: &DemoUser) -> Principal {
-    let own = demo.organisations.iter().find(|o| o.id == user.organisation).unwrap();
+    let own = demo
+        .organisations
+        .iter()
+        .find(|o| o.id == user.organisation)
+        .unwrap();
     let below = |o: &&DemoOrganisation| o.id == own.id || o.parent.as_ref() == Some(&own.id);
     Principal {
         user: Some(user.id.clone()),
@@ -106,7 +140,12 @@ fn principal(demo: &Demo, user: &DemoUser) -> Principal {
         roles: user.roles.clone(),
         organisation: Some(own.id.clone()),
         organisation_name: own.name.clone(),
-        organisations: demo.organisations.iter().filter(below).map(|o| o.id.clone()).collect(),
+        organisations: demo
+            .organisations
+            .iter()
+            .filter(below)
+            .map(|o| o.id.clone())
+            .collect(),
         subject: (own.kind == "subject").then(|| own.id.clone()),
         district: own.district.clone(),
         request: "test".into(),
@@ -115,7 +154,10 @@ fn principal(demo: &Demo, user: &DemoUser) -> Principal {
 }
 
 fn granted_to(permission: &PermissionDef, roles: &[&str]) -> bool {
-    permission.grants.iter().any(|g| roles.contains(&g.role.as_str()))
+    permission
+        .grants
+        .iter()
+        .any(|g| roles.contains(&g.role.as_str()))
 }
 
 /// What a caller without the right role must hear; none when everybody is meant to get through.
@@ -130,8 +172,15 @@ impl Refusal<'_> {
         if granted_to(self.permission, &[ANYONE]) {
             return;
         }
-        let fault = heard.err().unwrap_or_else(|| panic!("{}: open to the anonymous", self.what));
-        assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Forbidden, "unauthenticated"), "{}", self.what);
+        let fault = heard
+            .err()
+            .unwrap_or_else(|| panic!("{}: open to the anonymous", self.what));
+        assert_eq!(
+            (fault.kind, fault.code.as_str()),
+            (FaultKind::Forbidden, "unauthenticated"),
+            "{}",
+            self.what
+        );
     }
 
     /// Somebody else's role is told no, or that there is nothing.
@@ -139,21 +188,39 @@ impl Refusal<'_> {
         if granted_to(self.permission, &[ANYONE, SIGNED_IN]) {
             return;
         }
-        let fault = heard.err().unwrap_or_else(|| panic!("{}: open to every role", self.what));
+        let fault = heard
+            .err()
+            .unwrap_or_else(|| panic!("{}: open to every role", self.what));
         let refused = matches!(fault.kind, FaultKind::Forbidden | FaultKind::NotFound);
-        assert!(refused && fault.code != "unauthenticated", "{}: {fault:?}", self.what);
+        assert!(
+            refused && fault.code != "unauthenticated",
+            "{}: {fault:?}",
+            self.what
+        );
     }
 }
 
+/// One test, because compiling every plugin costs more than all the checks.
 #[tokio::test(flavor = "multi_thread")]
-async fn declarations_are_valid_and_frozen() {
+async fn every_plugin_keeps_the_rules() {
     let Some(guests) = guests() else { return };
     let city = City::open(&guests).await;
+    declarations_are_valid_and_frozen(&city);
+    everything_refuses_the_anonymous_and_the_wrong_role(&city).await;
+    every_page_draws_for_everybody_it_is_granted_to(&city).await;
+    everybodys_home_page_is_whole(&city).await;
+}
+
+fn declarations_are_valid_and_frozen(city: &City) {
     let update = setting("UPDATE_LOCKS").is_some();
     let mut drifted = Vec::new();
     // Installing has described each of them twice, with every import closed.
     for (id, installed) in city.modules() {
-        assert_eq!(validate::faults(&installed.def), Vec::<String>::new(), "{id}");
+        assert_eq!(
+            validate::faults(&installed.def),
+            Vec::<String>::new(),
+            "{id}"
+        );
         if installed.manifest.is_none() {
             continue;
         }
@@ -165,13 +232,13 @@ async fn declarations_are_valid_and_frozen() {
             drifted.push(id);
         }
     }
-    assert!(drifted.is_empty(), "{drifted:?} differ from their schema.lock.json; review, then UPDATE_LOCKS=1");
+    assert!(
+        drifted.is_empty(),
+        "{drifted:?} differ from their schema.lock.json; review, then UPDATE_LOCKS=1"
+    );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn everything_refuses_the_anonymous_and_the_wrong_role() {
-    let Some(guests) = guests() else { return };
-    let city = City::open(&guests).await;
+async fn everything_refuses_the_anonymous_and_the_wrong_role(city: &City) {
     let host = city.host();
     let (nobody, stranger) = (Principal::anonymous(), person("nobodys.role"));
     for (id, installed) in city.modules() {
@@ -211,23 +278,29 @@ async fn everything_refuses_the_anonymous_and_the_wrong_role() {
 
 /// A request for a declared page, with every `{name}` of its path naming a record that is not there.
 fn ask(path: &str) -> Ask {
-    let names = path.split('/').filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'));
+    let names = path
+        .split('/')
+        .filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'));
     Ask {
         path: path.into(),
-        params: names.map(|name| (name.to_owned(), NOWHERE.to_owned())).collect(),
+        params: names
+            .map(|name| (name.to_owned(), NOWHERE.to_owned()))
+            .collect(),
         ..Ask::default()
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_page_draws_for_everybody_it_is_granted_to() {
-    let Some(guests) = guests() else { return };
-    let city = City::open(&guests).await;
+async fn every_page_draws_for_everybody_it_is_granted_to(city: &City) {
     for (id, installed) in city.modules() {
         for page in &installed.def.pages {
             let nobody = Principal::anonymous();
-            let open = granted_to(installed.def.permission(&page.permission).unwrap(), &[ANYONE]);
-            let callers = city.granted(&installed.def, &page.permission).chain(open.then_some(&nobody));
+            let open = granted_to(
+                installed.def.permission(&page.permission).unwrap(),
+                &[ANYONE],
+            );
+            let callers = city
+                .granted(&installed.def, &page.permission)
+                .chain(open.then_some(&nobody));
             for caller in callers {
                 let ask = ask(&page.path);
                 let who = format!("{} for {:?}", page.path, caller.login);
@@ -235,7 +308,9 @@ async fn every_page_draws_for_everybody_it_is_granted_to() {
                 match city.host().page(caller, &id, ask).await {
                     Ok(drawn) => check(&drawn).unwrap_or_else(|fault| panic!("{who}: {fault}")),
                     // A record that is not there is not there.
-                    Err(fault) if asks_for_nothing => assert_eq!(fault.kind, FaultKind::NotFound, "{who}: {fault:?}"),
+                    Err(fault) if asks_for_nothing => {
+                        assert_eq!(fault.kind, FaultKind::NotFound, "{who}: {fault:?}");
+                    }
                     Err(fault) => panic!("{who}: {fault:?}"),
                 }
             }
@@ -243,10 +318,7 @@ async fn every_page_draws_for_everybody_it_is_granted_to() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn everybodys_home_page_is_whole() {
-    let Some(guests) = guests() else { return };
-    let city = City::open(&guests).await;
+async fn everybodys_home_page_is_whole(city: &City) {
     let nobody = Principal::anonymous();
     for person in city.people.iter().chain([&nobody]) {
         let home = city.host().home(person).await.unwrap();
@@ -261,7 +333,9 @@ fn missing(home: &Page) -> Vec<&str> {
         Body::Notice(notice) => Some(notice.text.as_str()),
         _ => None,
     });
-    notices.filter(|text| text.contains("暂时无法显示")).collect()
+    notices
+        .filter(|text| text.contains("暂时无法显示"))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

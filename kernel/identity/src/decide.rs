@@ -42,7 +42,11 @@ pub fn decide(principal: &Principal, module_id: &str, permission: &PermissionDef
         .map(|g| g.scope)
         .collect();
     if scopes.is_empty() {
-        let why = if principal.is_anonymous() { Denial::Anonymous } else { Denial::NoGrant };
+        let why = if principal.is_anonymous() {
+            Denial::Anonymous
+        } else {
+            Denial::NoGrant
+        };
         return Decision::Deny(why);
     }
     scopes.sort();
@@ -50,8 +54,10 @@ pub fn decide(principal: &Principal, module_id: &str, permission: &PermissionDef
     if scopes.contains(&RowScope::All) {
         return Decision::Allow(RowFilter::All);
     }
-    let mut filters: Vec<RowFilter> =
-        scopes.into_iter().filter_map(|s| rows(principal, s)).collect();
+    let mut filters: Vec<RowFilter> = scopes
+        .into_iter()
+        .filter_map(|s| rows(principal, s))
+        .collect();
     Decision::Allow(match filters.len() {
         0 => RowFilter::None,
         1 => filters.remove(0),
@@ -83,7 +89,10 @@ mod tests {
             label: Label::new("读", "Read"),
             grants: grants
                 .iter()
-                .map(|(role, scope)| RoleGrant { role: (*role).into(), scope: *scope })
+                .map(|(role, scope)| RoleGrant {
+                    role: (*role).into(),
+                    scope: *scope,
+                })
                 .collect(),
         }
     }
@@ -117,7 +126,11 @@ mod tests {
         let own_and_org = permission(&[("a", RowScope::Own), ("b", RowScope::Organisation)]);
         let orgs = RowFilter::Organisations(vec!["o1".into(), "o2".into()]);
         let cases = [
-            (user(&["a"]), &own_and_org, Decision::Allow(RowFilter::Subject("s1".into()))),
+            (
+                user(&["a"]),
+                &own_and_org,
+                Decision::Allow(RowFilter::Subject("s1".into())),
+            ),
             (user(&["b"]), &own_and_org, Decision::Allow(orgs.clone())),
             (
                 user(&["b", "a"]),
@@ -126,10 +139,19 @@ mod tests {
             ),
             (user(&["c"]), &own_and_org, Decision::Deny(Denial::NoGrant)),
             (user(&[]), &own_and_org, Decision::Deny(Denial::NoGrant)),
-            (Principal::anonymous(), &own_and_org, Decision::Deny(Denial::Anonymous)),
+            (
+                Principal::anonymous(),
+                &own_and_org,
+                Decision::Deny(Denial::Anonymous),
+            ),
         ];
         for (principal, permission, want) in cases {
-            assert_eq!(decide(&principal, "m", permission), want, "{:?}", principal.roles);
+            assert_eq!(
+                decide(&principal, "m", permission),
+                want,
+                "{:?}",
+                principal.roles
+            );
         }
     }
 
@@ -154,10 +176,16 @@ mod tests {
         let inside = permission(&[("signed-in", RowScope::All)]);
         let nobody = Principal::anonymous();
         assert!(decide(&nobody, "m", &public).allowed());
-        assert_eq!(decide(&nobody, "m", &inside), Decision::Deny(Denial::Anonymous));
+        assert_eq!(
+            decide(&nobody, "m", &inside),
+            Decision::Deny(Denial::Anonymous)
+        );
         assert!(decide(&user(&[]), "m", &inside).allowed());
         // A role list that claims more than a session gives nothing to an anonymous caller.
-        let forged = Principal { roles: vec!["a".into(), "signed-in".into()], ..nobody };
+        let forged = Principal {
+            roles: vec!["a".into(), "signed-in".into()],
+            ..nobody
+        };
         assert!(!decide(&forged, "m", &permission(&[("a", RowScope::All)])).allowed());
         assert!(!decide(&forged, "m", &inside).allowed());
     }
@@ -167,7 +195,10 @@ mod tests {
         let p = Principal::module("m", "r");
         let closed = permission(&[]);
         assert_eq!(decide(&p, "m", &closed), Decision::Allow(RowFilter::All));
-        assert_eq!(decide(&p, "other", &closed), Decision::Deny(Denial::NoGrant));
+        assert_eq!(
+            decide(&p, "other", &closed),
+            Decision::Deny(Denial::NoGrant)
+        );
     }
 
     fn any_grants() -> impl Strategy<Value = Vec<(&'static str, RowScope)>> {

@@ -100,7 +100,11 @@ pub async fn apply(
         let password = passwords.get(&user.login).cloned().unwrap_or_default();
         let stored = User::by_id(store, &user.id).await?;
         match stored {
-            None => writes.push(insert_user(user, organisation, &sessions.hash(&password).await?)),
+            None => writes.push(insert_user(
+                user,
+                organisation,
+                &sessions.hash(&password).await?,
+            )),
             Some(stored) if fresh.contains(&user.login.as_str()) => writes.push(Write::Update {
                 collection: USERS.into(),
                 id: stored.id,
@@ -118,11 +122,22 @@ pub async fn apply(
         });
     }
     if !writes.is_empty() {
-        let by = By { user: MODULE.into(), name: MODULE.into(), organisation: None };
+        let by = By {
+            user: MODULE.into(),
+            name: MODULE.into(),
+            organisation: None,
+        };
         let module = MODULE.into();
         let request = "demo".into();
         store
-            .commit(Commit { at: now, by, request, module, writes, ..Commit::default() })
+            .commit(Commit {
+                at: now,
+                by,
+                request,
+                module,
+                writes,
+                ..Commit::default()
+            })
             .await?;
     }
     Ok(logins)

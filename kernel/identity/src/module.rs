@@ -55,12 +55,22 @@ fn organisations() -> CollectionDef {
         indexes: vec![vec!["parent".into()]],
         ..collection(
             ORGANISATIONS,
-            ("organisation", Label::new("机构", "Organisations"), "organisation.read"),
+            (
+                "organisation",
+                Label::new("机构", "Organisations"),
+                "organisation.read",
+            ),
             Shard::Reference,
             vec![
                 required("name", Label::new("名称", "Name"), Kind::Text { max: 120 }),
                 required("type", Label::new("类型", "Type"), Kind::Text { max: 32 }),
-                field("parent", Label::new("上级", "Parent"), Kind::Ref { to: ORGANISATIONS.into() }),
+                field(
+                    "parent",
+                    Label::new("上级", "Parent"),
+                    Kind::Ref {
+                        to: ORGANISATIONS.into(),
+                    },
+                ),
             ],
         )
     }
@@ -78,14 +88,22 @@ fn users() -> CollectionDef {
                 required("name", Label::new("姓名", "Name"), Kind::Text { max: 64 }),
                 FieldDef {
                     unique: true,
-                    ..required("login", Label::new("登录名", "Login"), Kind::Text { max: 64 })
+                    ..required(
+                        "login",
+                        Label::new("登录名", "Login"),
+                        Kind::Text { max: 64 },
+                    )
                 },
                 required("roles", Label::new("角色", "Roles"), Kind::Json),
                 required("active", Label::new("启用", "Active"), Kind::Bool),
                 FieldDef {
                     encrypted: true,
                     mask: Some(Mask::All),
-                    ..required("password", Label::new("口令", "Password"), Kind::Text { max: 400 })
+                    ..required(
+                        "password",
+                        Label::new("口令", "Password"),
+                        Kind::Text { max: 400 },
+                    )
                 },
             ],
         )
@@ -98,20 +116,40 @@ fn sessions() -> CollectionDef {
         ("session", Label::new("会话", "Sessions"), "session.read"),
         Shard::Aggregate,
         vec![
-            required("ip", Label::new("网络地址", "Address"), Kind::Text { max: 64 }),
+            required(
+                "ip",
+                Label::new("网络地址", "Address"),
+                Kind::Text { max: 64 },
+            ),
             // A keyed digest of the token. The token itself is nowhere.
             FieldDef {
                 unique: true,
                 frozen: true,
                 mask: Some(Mask::All),
-                ..required("digest", Label::new("摘要", "Digest"), Kind::Text { max: 64 })
+                ..required(
+                    "digest",
+                    Label::new("摘要", "Digest"),
+                    Kind::Text { max: 64 },
+                )
             },
             FieldDef {
                 frozen: true,
-                ..required("user", Label::new("用户", "User"), Kind::Ref { to: USERS.into() })
+                ..required(
+                    "user",
+                    Label::new("用户", "User"),
+                    Kind::Ref { to: USERS.into() },
+                )
             },
-            required("seen_at", Label::new("最近活动", "Last seen"), Kind::Datetime),
-            required("expires_at", Label::new("最迟到期", "Expires"), Kind::Datetime),
+            required(
+                "seen_at",
+                Label::new("最近活动", "Last seen"),
+                Kind::Datetime,
+            ),
+            required(
+                "expires_at",
+                Label::new("最迟到期", "Expires"),
+                Kind::Datetime,
+            ),
             field("ended_at", Label::new("退出时间", "Ended"), Kind::Datetime),
         ],
     )
@@ -121,11 +159,22 @@ fn sessions() -> CollectionDef {
 fn throttles() -> CollectionDef {
     collection(
         THROTTLES,
-        ("throttle", Label::new("登录失败计数", "Throttles"), "session.read"),
+        (
+            "throttle",
+            Label::new("登录失败计数", "Throttles"),
+            "session.read",
+        ),
         Shard::Aggregate,
         vec![
             required("key", Label::new("对象", "Key"), Kind::Text { max: 140 }),
-            required("failures", Label::new("失败次数", "Failures"), Kind::Integer { min: Some(0), max: None }),
+            required(
+                "failures",
+                Label::new("失败次数", "Failures"),
+                Kind::Integer {
+                    min: Some(0),
+                    max: None,
+                },
+            ),
             required("since", Label::new("起始时间", "Since"), Kind::Datetime),
         ],
     )
@@ -172,7 +221,10 @@ fn field(name: &str, label: Label, kind: Kind) -> FieldDef {
 }
 
 fn required(name: &str, label: Label, kind: Kind) -> FieldDef {
-    FieldDef { required: true, ..field(name, label, kind) }
+    FieldDef {
+        required: true,
+        ..field(name, label, kind)
+    }
 }
 
 fn permission(name: &str, label: Label, grants: &[(&str, RowScope)]) -> PermissionDef {
@@ -181,7 +233,10 @@ fn permission(name: &str, label: Label, grants: &[(&str, RowScope)]) -> Permissi
         label,
         grants: grants
             .iter()
-            .map(|(role, scope)| RoleGrant { role: (*role).into(), scope: *scope })
+            .map(|(role, scope)| RoleGrant {
+                role: (*role).into(),
+                scope: *scope,
+            })
             .collect(),
     }
 }
@@ -197,7 +252,11 @@ mod tests {
             assert!(module.permission(&c.read).is_some(), "{}", c.name);
             assert!(c.field(&c.title).is_some(), "{}", c.name);
             for f in &c.fields {
-                assert!(!sdk_contract::def::SYSTEM_FIELDS.contains(&f.name.as_str()), "{}", f.name);
+                assert!(
+                    !sdk_contract::def::SYSTEM_FIELDS.contains(&f.name.as_str()),
+                    "{}",
+                    f.name
+                );
             }
         }
     }
@@ -210,6 +269,13 @@ mod tests {
             assert_eq!(field.mask, Some(Mask::All));
             assert_eq!(field.reveal, None);
         }
-        assert!(module.collection(USERS).unwrap().field("password").unwrap().encrypted);
+        assert!(
+            module
+                .collection(USERS)
+                .unwrap()
+                .field("password")
+                .unwrap()
+                .encrypted
+        );
     }
 }

@@ -27,8 +27,13 @@ pub(crate) struct User {
 }
 
 impl User {
-    pub(crate) async fn by_login(store: &Store, login: &str) -> Result<Option<Self>, IdentityError> {
-        let query = Query::new(qualified(USERS)).filter(Filter::eq("login", login)).limit(1);
+    pub(crate) async fn by_login(
+        store: &Store,
+        login: &str,
+    ) -> Result<Option<Self>, IdentityError> {
+        let query = Query::new(qualified(USERS))
+            .filter(Filter::eq("login", login))
+            .limit(1);
         let found = store.find(&query, &RowFilter::All).await?;
         Ok(found.records.first().map(Self::read))
     }
@@ -40,15 +45,26 @@ impl User {
     fn read(record: &Record) -> Self {
         Self {
             id: text(record, "id"),
-            revision: record.get("revision").and_then(Value::as_i64).unwrap_or_default(),
+            revision: record
+                .get("revision")
+                .and_then(Value::as_i64)
+                .unwrap_or_default(),
             login: text(record, "login"),
             name: text(record, "name"),
             roles: record
                 .get("roles")
                 .and_then(Value::as_array)
-                .map(|all| all.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+                .map(|all| {
+                    all.iter()
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned)
+                        .collect()
+                })
                 .unwrap_or_default(),
-            active: record.get("active").and_then(Value::as_bool).unwrap_or(false),
+            active: record
+                .get("active")
+                .and_then(Value::as_bool)
+                .unwrap_or(false),
             organisation: optional(record, "organisation"),
             district: optional(record, "district"),
             password: text(record, "password"),
@@ -70,7 +86,9 @@ impl User {
         Ok(Principal {
             subject: self.organisation.clone().filter(|_| is_subject),
             organisation_name: own.map(|o| text(o, "name")).unwrap_or_default(),
-            district: self.district.or_else(|| own.and_then(|o| optional(o, "district"))),
+            district: self
+                .district
+                .or_else(|| own.and_then(|o| optional(o, "district"))),
             user: Some(self.id),
             login: self.login,
             name: self.name,
@@ -89,14 +107,23 @@ async fn with_below(store: &Store, root: &str) -> Result<Vec<String>, IdentityEr
     while !level.is_empty() && all.len() < MOST_BELOW {
         let parents: Vec<Value> = level.drain(..).map(Value::from).collect();
         for chunk in parents.chunks(100) {
-            let under = Filter::In { field: "parent".into(), values: chunk.to_vec() };
+            let under = Filter::In {
+                field: "parent".into(),
+                values: chunk.to_vec(),
+            };
             let mut page = 1;
             loop {
-                let query =
-                    Query::new(qualified(ORGANISATIONS)).filter(under.clone()).page(page, MAX_LIMIT);
+                let query = Query::new(qualified(ORGANISATIONS))
+                    .filter(under.clone())
+                    .page(page, MAX_LIMIT);
                 let found = store.find(&query, &RowFilter::All).await?.records;
                 let full = found.len() == MAX_LIMIT as usize;
-                level.extend(found.iter().map(|o| text(o, "id")).filter(|id| !all.contains(id)));
+                level.extend(
+                    found
+                        .iter()
+                        .map(|o| text(o, "id"))
+                        .filter(|id| !all.contains(id)),
+                );
                 if !full {
                     break;
                 }

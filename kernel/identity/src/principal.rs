@@ -37,7 +37,10 @@ pub struct Principal {
 impl Principal {
     /// Nobody in particular: may do only what is granted to [`ANYONE`].
     pub fn anonymous() -> Self {
-        Self { locale: "zh-CN".into(), ..Self::default() }
+        Self {
+            locale: "zh-CN".into(),
+            ..Self::default()
+        }
     }
 
     /// A module acting by itself: everything in its own collections, and elsewhere what any

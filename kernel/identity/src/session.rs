@@ -93,7 +93,9 @@ impl Sessions {
             hashing: Semaphore::new(HASHES_AT_ONCE),
             cache: Mutex::new(BTreeMap::new()),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Checks a password and opens a session. Every outcome is one audit record.
@@ -105,14 +107,19 @@ impl Sessions {
     ) -> Result<SignedIn, LoginError> {
         let login: String = login.trim().chars().take(64).collect();
         // Waiting here, before anything is counted, keeps a burst of honest sign-ins honest.
-        let _permit =
-            self.inner.hashing.acquire().await.map_err(|_| IdentityError::Stopped)?;
+        let _permit = self
+            .inner
+            .hashing
+            .acquire()
+            .await
+            .map_err(|_| IdentityError::Stopped)?;
         let account = format!("account:{login}");
         let address = format!("address:{}", origin.ip);
         let throttle = self.inner.policy.throttle;
-        for (key, limit) in
-            [(&address, throttle.address_failures), (&account, throttle.account_failures)]
-        {
+        for (key, limit) in [
+            (&address, throttle.address_failures),
+            (&account, throttle.account_failures),
+        ] {
             if let Err(locked) = self.count(key, limit, origin).await {
                 if let LoginError::Locked { .. } = locked {
                     self.audit_login(&login, "denied", "locked", origin).await?;
@@ -123,7 +130,8 @@ impl Sessions {
         let user = User::by_login(&self.inner.store, &login).await?;
         let right = self.check(password, user.as_ref()).await?;
         let Some(user) = user.filter(|u| right && u.active) else {
-            self.audit_login(&login, "denied", "wrong login or password", origin).await?;
+            self.audit_login(&login, "denied", "wrong login or password", origin)
+                .await?;
             return Err(LoginError::Refused);
         };
         self.forgive(&account, true, origin).await?;
@@ -141,7 +149,9 @@ impl Sessions {
         if let Some(principal) = self.remembered(&digest, origin.now) {
             return Ok(Some(principal.at(origin.request, origin.ip, origin.locale)));
         }
-        let Some(session) = self.row(&digest).await? else { return Ok(None) };
+        let Some(session) = self.row(&digest).await? else {
+            return Ok(None);
+        };
         let moment = |field| {
             optional(&session, field)
                 .and_then(|t| t.parse::<Timestamp>().ok())
@@ -155,7 +165,9 @@ impl Sessions {
             return Ok(None);
         }
         let user = User::by_id(&self.inner.store, &text(&session, "user")).await?;
-        let Some(user) = user.filter(|u| u.active) else { return Ok(None) };
+        let Some(user) = user.filter(|u| u.active) else {
+            return Ok(None);
+        };
         let mut principal = user.principal(&self.inner.store).await?;
         principal.session = Some(text(&session, "id"));
         if origin.now.saturating_sub(moment("seen_at")) > TOUCH_MICROS {
@@ -168,17 +180,27 @@ impl Sessions {
     /// Ends a session. Ending none, or one that ended, is no error.
     pub async fn logout(&self, token: &str, origin: Origin<'_>) -> Result<(), IdentityError> {
         let digest = self.digest(token);
-        let Some(principal) = self.resolve(token, origin).await? else { return Ok(()) };
+        let Some(principal) = self.resolve(token, origin).await? else {
+            return Ok(());
+        };
         // A touch on another node may get in between; ending must win.
         for _ in 0..5 {
-            let Some(session) = self.row(&digest).await? else { break };
+            let Some(session) = self.row(&digest).await? else {
+                break;
+            };
             if optional(&session, "ended_at").is_some() {
                 break;
             }
             let values = object(json!({ "ended_at": Timestamp(origin.now) }));
-            let mut commit = self.commit(&principal, origin);
+            let mut commit = Self::commit(&principal, origin);
             commit.writes = vec![update(SESSIONS, &session, values)];
-            commit.audit = vec![draft(&principal, "platform.session.end", "ok", json!({}), origin)];
+            commit.audit = vec![draft(
+                &principal,
+                "platform.session.end",
+                "ok",
+                json!({}),
+                origin,
+            )];
             match self.inner.store.commit(commit).await {
                 Ok(_) => break,
                 Err(CommitError::Stale { .. }) => {}
@@ -191,19 +213,29 @@ impl Sessions {
 
     /// The user a token belongs or belonged to, ended sessions included.
     pub async fn owner(&self, token: &str) -> Result<Option<String>, IdentityError> {
-        Ok(self.row(&self.digest(token)).await?.map(|session| text(&session, "user")))
+        Ok(self
+            .row(&self.digest(token))
+            .await?
+            .map(|session| text(&session, "user")))
     }
 
     /// A keyed digest, hex, of `text` for one purpose; for form tokens and signed cookies.
     pub fn stamp(&self, purpose: &str, text: &str) -> String {
         let message = format!("stamp:{purpose}:{text}");
-        self.inner.keys.mac(MacKey::Session, message.as_bytes()).to_string()
+        self.inner
+            .keys
+            .mac(MacKey::Session, message.as_bytes())
+            .to_string()
     }
 
     /// Hashes a password off the async threads, a bounded number at a time.
     pub async fn hash(&self, password: &str) -> Result<String, IdentityError> {
-        let _permit =
-            self.inner.hashing.acquire().await.map_err(|_| IdentityError::Stopped)?;
+        let _permit = self
+            .inner
+            .hashing
+            .acquire()
+            .await
+            .map_err(|_| IdentityError::Stopped)?;
         let keys = Arc::clone(&self.inner.keys);
         let password = password.to_owned();
         blocking(move || Ok(password::hash(&keys, &password)?)).await
@@ -213,25 +245,26 @@ impl Sessions {
         let keys = Arc::clone(&self.inner.keys);
         let password: String = password.chars().take(256).collect();
         let stored = user.map(|u| u.password.clone());
-        blocking(move || match stored {
-            Some(stored) => Ok(password::verify(&keys, &password, &stored)?),
-            None => {
-                password::verify_absent(&keys, &password)?;
-                Ok(false)
+        blocking(move || {
+            if let Some(stored) = stored {
+                return Ok(password::verify(&keys, &password, &stored)?);
             }
+            password::verify_absent(&keys, &password)?;
+            Ok(false)
         })
         .await
     }
 
     async fn open(&self, user: User, origin: Origin<'_>) -> Result<SignedIn, IdentityError> {
         let mut principal =
-            user.principal(&self.inner.store).await?.at(origin.request, origin.ip, origin.locale);
+            user.principal(&self.inner.store)
+                .await?
+                .at(origin.request, origin.ip, origin.locale);
         let token = random::token_base64url(32)?;
         let mut entropy = [0; 10];
         random::fill(&mut entropy)?;
         let id = uuid7(Timestamp(origin.now), entropy);
-        let expires =
-            Timestamp(origin.now).plus_seconds(self.inner.policy.absolute_seconds);
+        let expires = Timestamp(origin.now).plus_seconds(self.inner.policy.absolute_seconds);
         let values = object(json!({
             "ip": origin.ip,
             "digest": self.digest(&token),
@@ -240,7 +273,7 @@ impl Sessions {
             "expires_at": expires,
         }));
         principal.session = Some(id.clone());
-        let mut commit = self.commit(&principal, origin);
+        let mut commit = Self::commit(&principal, origin);
         commit.writes = vec![Write::Insert {
             collection: SESSIONS.into(),
             id,
@@ -249,14 +282,20 @@ impl Sessions {
             district: None,
             values,
         }];
-        commit.audit = vec![draft(&principal, "platform.session.start", "ok", json!({}), origin)];
+        commit.audit = vec![draft(
+            &principal,
+            "platform.session.start",
+            "ok",
+            json!({}),
+            origin,
+        )];
         self.inner.store.commit(commit).await?;
         Ok(SignedIn { token, principal })
     }
 
     async fn touch(&self, session: &Record, origin: Origin<'_>) -> Result<(), IdentityError> {
         let values = object(json!({ "seen_at": Timestamp(origin.now), "ip": origin.ip }));
-        let mut commit = self.commit(&Principal::module(MODULE, origin.request), origin);
+        let mut commit = Self::commit(&Principal::module(MODULE, origin.request), origin);
         commit.writes = vec![update(SESSIONS, session, values)];
         match self.inner.store.commit(commit).await {
             // Somebody else touched or ended it; the next look decides.
@@ -266,8 +305,17 @@ impl Sessions {
     }
 
     async fn row(&self, digest: &str) -> Result<Option<Record>, IdentityError> {
-        let query = Query::new(qualified(SESSIONS)).filter(Filter::eq("digest", digest)).limit(1);
-        Ok(self.inner.store.find(&query, &RowFilter::All).await?.records.into_iter().next())
+        let query = Query::new(qualified(SESSIONS))
+            .filter(Filter::eq("digest", digest))
+            .limit(1);
+        Ok(self
+            .inner
+            .store
+            .find(&query, &RowFilter::All)
+            .await?
+            .records
+            .into_iter()
+            .next())
     }
 
     /// Counts an attempt before it is judged, or says how long to wait.
@@ -281,9 +329,20 @@ impl Sessions {
     }
 
     /// Takes the counted attempt back after a success; all of them where `whole`.
-    async fn forgive(&self, key: &str, whole: bool, origin: Origin<'_>) -> Result<(), IdentityError> {
+    async fn forgive(
+        &self,
+        key: &str,
+        whole: bool,
+        origin: Origin<'_>,
+    ) -> Result<(), IdentityError> {
         let change = |t: Option<Tally>| {
-            Ok(t.map(|t| if whole { Tally { failures: 0, ..t } } else { t.forgive() }))
+            Ok(t.map(|t| {
+                if whole {
+                    Tally { failures: 0, ..t }
+                } else {
+                    t.forgive()
+                }
+            }))
         };
         self.tally(key, origin, change).await.map(|_| ())
     }
@@ -299,7 +358,10 @@ impl Sessions {
         for _ in 0..8 {
             let row = get(&self.inner.store, THROTTLES, &id).await?;
             let before = row.as_ref().map(|r| Tally {
-                failures: r.get("failures").and_then(Value::as_i64).unwrap_or_default(),
+                failures: r
+                    .get("failures")
+                    .and_then(Value::as_i64)
+                    .unwrap_or_default(),
                 since: optional(r, "since")
                     .and_then(|t| t.parse::<Timestamp>().ok())
                     .map_or(0, Timestamp::micros),
@@ -312,7 +374,7 @@ impl Sessions {
             let values = object(json!({
                 "key": key, "failures": after.failures, "since": Timestamp(after.since),
             }));
-            let mut commit = self.commit(&Principal::module(MODULE, origin.request), origin);
+            let mut commit = Self::commit(&Principal::module(MODULE, origin.request), origin);
             commit.writes = vec![match &row {
                 Some(row) => update(THROTTLES, row, values),
                 None => Write::Insert {
@@ -348,7 +410,7 @@ impl Sessions {
         Ok(())
     }
 
-    fn commit(&self, principal: &Principal, origin: Origin<'_>) -> Commit {
+    fn commit(principal: &Principal, origin: Origin<'_>) -> Commit {
         Commit {
             at: origin.now,
             by: By {
@@ -363,12 +425,18 @@ impl Sessions {
     }
 
     fn digest(&self, token: &str) -> String {
-        self.inner.keys.mac(MacKey::Session, format!("token:{token}").as_bytes()).to_string()
+        self.inner
+            .keys
+            .mac(MacKey::Session, format!("token:{token}").as_bytes())
+            .to_string()
     }
 
     /// A row id that two nodes agree on without asking.
     fn throttle_id(&self, key: &str) -> String {
-        let digest = self.inner.keys.mac(MacKey::Session, format!("throttle:{key}").as_bytes());
+        let digest = self
+            .inner
+            .keys
+            .mac(MacKey::Session, format!("throttle:{key}").as_bytes());
         let mut bytes = [0; 10];
         for (to, from) in bytes.iter_mut().zip(digest.as_bytes()) {
             *to = *from;
@@ -393,7 +461,10 @@ impl Sessions {
 
     fn cache(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (Principal, i64)>> {
         // A panic elsewhere cannot leave the map half changed.
-        self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -424,7 +495,10 @@ fn update(collection: &str, row: &Record, values: Map<String, Value>) -> Write {
     Write::Update {
         collection: collection.into(),
         id: text(row, "id"),
-        revision: row.get("revision").and_then(Value::as_i64).unwrap_or_default(),
+        revision: row
+            .get("revision")
+            .and_then(Value::as_i64)
+            .unwrap_or_default(),
         values,
     }
 }
@@ -439,5 +513,7 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, IdentityError> + Send + 'static,
 ) -> Result<T, IdentityError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| IdentityError::Stopped)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| IdentityError::Stopped)?
 }

@@ -16,7 +16,11 @@ pub struct ThrottlePolicy {
 
 impl Default for ThrottlePolicy {
     fn default() -> Self {
-        Self { account_failures: 5, address_failures: 20, window_seconds: 600 }
+        Self {
+            account_failures: 5,
+            address_failures: 20,
+            window_seconds: 600,
+        }
     }
 }
 
@@ -37,21 +41,31 @@ impl Tally {
         window_seconds: i64,
         now: i64,
     ) -> Result<Self, i64> {
-        let end = |t: Self| t.since.saturating_add(window_seconds.saturating_mul(1_000_000));
+        let end = |t: Self| {
+            t.since
+                .saturating_add(window_seconds.saturating_mul(1_000_000))
+        };
         match tally {
             Some(t) if now < end(t) && t.failures >= limit => {
                 Err(end(t).saturating_sub(now).saturating_add(999_999) / 1_000_000)
             }
-            Some(t) if now < end(t) && t.failures > 0 => {
-                Ok(Self { failures: t.failures.saturating_add(1), ..t })
-            }
-            _ => Ok(Self { failures: 1, since: now }),
+            Some(t) if now < end(t) && t.failures > 0 => Ok(Self {
+                failures: t.failures.saturating_add(1),
+                ..t
+            }),
+            _ => Ok(Self {
+                failures: 1,
+                since: now,
+            }),
         }
     }
 
     /// Takes one failure back.
     pub(crate) fn forgive(self) -> Self {
-        Self { failures: self.failures.saturating_sub(1).max(0), ..self }
+        Self {
+            failures: self.failures.saturating_sub(1).max(0),
+            ..self
+        }
     }
 }
 
@@ -70,15 +84,30 @@ mod tests {
         assert_eq!(Tally::attempt(tally, 5, 600, 5 * SECOND), Err(595));
         assert_eq!(Tally::attempt(tally, 5, 600, 600 * SECOND - 1), Err(1));
         let again = Tally::attempt(tally, 5, 600, 600 * SECOND).unwrap();
-        assert_eq!(again, Tally { failures: 1, since: 600 * SECOND });
+        assert_eq!(
+            again,
+            Tally {
+                failures: 1,
+                since: 600 * SECOND
+            }
+        );
     }
 
     #[test]
     fn forgiving_never_goes_below_zero() {
-        let t = Tally { failures: 1, since: 7 };
+        let t = Tally {
+            failures: 1,
+            since: 7,
+        };
         assert_eq!(t.forgive().failures, 0);
         assert_eq!(t.forgive().forgive().failures, 0);
         // A forgiven tally starts a new window.
-        assert_eq!(Tally::attempt(Some(t.forgive()), 5, 600, 9), Ok(Tally { failures: 1, since: 9 }));
+        assert_eq!(
+            Tally::attempt(Some(t.forgive()), 5, 600, 9),
+            Ok(Tally {
+                failures: 1,
+                since: 9
+            })
+        );
     }
 }

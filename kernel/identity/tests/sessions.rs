@@ -1,5 +1,7 @@
 //! Sessions and demo users on a real store.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::sync::Arc;
 
 use kernel_crypto::keys::KeyRing;
@@ -49,7 +51,10 @@ fn city() -> Demo {
             organisation(3, "institution", Some(2)),
             organisation(4, "subject", None),
         ],
-        users: vec![user(11, "officer", 1, "bank.officer"), user(12, "owner", 4, "enterprise.owner")],
+        users: vec![
+            user(11, "officer", 1, "bank.officer"),
+            user(12, "owner", 4, "enterprise.owner"),
+        ],
     }
 }
 
@@ -60,42 +65,87 @@ async fn world() -> World {
     let store = Store::open(&url, Arc::clone(&keys)).await.unwrap();
     store.apply(&definition(), START).await.unwrap();
     let policy = SessionPolicy {
-        throttle: ThrottlePolicy { address_failures: 7, ..ThrottlePolicy::default() },
+        throttle: ThrottlePolicy {
+            address_failures: 7,
+            ..ThrottlePolicy::default()
+        },
         ..SessionPolicy::default()
     };
     let sessions = Sessions::new(store.clone(), keys, policy);
-    let logins = demo::apply(&store, &sessions, &city(), folder.path(), START).await.unwrap();
-    World { folder, store, sessions, logins }
+    let logins = demo::apply(&store, &sessions, &city(), folder.path(), START)
+        .await
+        .unwrap();
+    World {
+        folder,
+        store,
+        sessions,
+        logins,
+    }
 }
 
 impl World {
     fn password(&self, login: &str) -> &str {
-        &self.logins.iter().find(|l| l.login == login).unwrap().password
+        &self
+            .logins
+            .iter()
+            .find(|l| l.login == login)
+            .unwrap()
+            .password
     }
 
     async fn audit(&self, outcome: &str) -> usize {
-        let filter = AuditFilter { action: Some("platform.session".into()), ..AuditFilter::default() };
+        let filter = AuditFilter {
+            action: Some("platform.session".into()),
+            ..AuditFilter::default()
+        };
         let page = self.store.audit_find(&filter, 200, 0).await.unwrap();
-        page.records.iter().filter(|r| r.draft.outcome == outcome).count()
+        page.records
+            .iter()
+            .filter(|r| r.draft.outcome == outcome)
+            .count()
     }
 }
 
 fn at(ip: &str, now: i64) -> Origin<'_> {
-    Origin { request: "r", ip, locale: "zh-CN", now }
+    Origin {
+        request: "r",
+        ip,
+        locale: "zh-CN",
+        now,
+    }
 }
 
 #[tokio::test]
 async fn a_session_carries_its_user_and_the_tree_below() {
     let w = world().await;
-    let signed = w.sessions.login(" officer ", w.password("officer"), at("a", START)).await.unwrap();
-    let p = w.sessions.resolve(&signed.token, at("a", START)).await.unwrap().unwrap();
+    let signed = w
+        .sessions
+        .login(" officer ", w.password("officer"), at("a", START))
+        .await
+        .unwrap();
+    let p = w
+        .sessions
+        .resolve(&signed.token, at("a", START))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(p.organisations, [id(1), id(2), id(3)]);
     assert_eq!(p.subject, None);
     assert_eq!(p.roles, ["bank.officer"]);
-    let owner = w.sessions.login("owner", w.password("owner"), at("a", START)).await.unwrap();
+    let owner = w
+        .sessions
+        .login("owner", w.password("owner"), at("a", START))
+        .await
+        .unwrap();
     assert_eq!(owner.principal.subject, Some(id(4)));
     assert_eq!(owner.principal.district.as_deref(), Some("310115"));
-    assert_eq!(w.sessions.resolve("no such token", at("a", START)).await.unwrap(), None);
+    assert_eq!(
+        w.sessions
+            .resolve("no such token", at("a", START))
+            .await
+            .unwrap(),
+        None
+    );
     assert_eq!(w.audit("ok").await, 2);
 }
 
@@ -104,16 +154,45 @@ async fn sessions_end_when_idle_and_in_any_case() {
     let w = world().await;
     let idle = SessionPolicy::default().idle_seconds * SECOND;
     let absolute = SessionPolicy::default().absolute_seconds * SECOND;
-    let token = w.sessions.login("owner", w.password("owner"), at("a", START)).await.unwrap().token;
+    let token = w
+        .sessions
+        .login("owner", w.password("owner"), at("a", START))
+        .await
+        .unwrap()
+        .token;
     // Seen again and again, it lives on; once not seen for the idle time, it is over.
     let mut now = START;
     while now < START + absolute - idle {
         now += idle - SECOND;
-        assert!(w.sessions.resolve(&token, at("a", now)).await.unwrap().is_some(), "{now}");
+        assert!(
+            w.sessions
+                .resolve(&token, at("a", now))
+                .await
+                .unwrap()
+                .is_some(),
+            "{now}"
+        );
     }
-    assert!(w.sessions.resolve(&token, at("a", START + absolute)).await.unwrap().is_none());
-    let token = w.sessions.login("owner", w.password("owner"), at("a", START)).await.unwrap().token;
-    assert!(w.sessions.resolve(&token, at("a", START + idle)).await.unwrap().is_none());
+    assert!(
+        w.sessions
+            .resolve(&token, at("a", START + absolute))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let token = w
+        .sessions
+        .login("owner", w.password("owner"), at("a", START))
+        .await
+        .unwrap()
+        .token;
+    assert!(
+        w.sessions
+            .resolve(&token, at("a", START + idle))
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert_eq!(w.sessions.owner(&token).await.unwrap(), Some(id(12)));
 }
 
@@ -122,12 +201,41 @@ async fn logging_out_ends_it_here_at_once_and_elsewhere_within_five_seconds() {
     let w = world().await;
     let keys = Arc::new(KeyRing::open_or_create(&w.folder.path().join("keys"), None).unwrap());
     let elsewhere = Sessions::new(w.store.clone(), keys, SessionPolicy::default());
-    let token = w.sessions.login("owner", w.password("owner"), at("a", START)).await.unwrap().token;
-    assert!(elsewhere.resolve(&token, at("a", START)).await.unwrap().is_some());
-    w.sessions.logout(&token, at("a", START + SECOND)).await.unwrap();
-    assert!(w.sessions.resolve(&token, at("a", START + SECOND)).await.unwrap().is_none());
-    assert!(elsewhere.resolve(&token, at("a", START + CACHE_MICROS)).await.unwrap().is_none());
-    w.sessions.logout(&token, at("a", START + 2 * SECOND)).await.unwrap();
+    let token = w
+        .sessions
+        .login("owner", w.password("owner"), at("a", START))
+        .await
+        .unwrap()
+        .token;
+    assert!(
+        elsewhere
+            .resolve(&token, at("a", START))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    w.sessions
+        .logout(&token, at("a", START + SECOND))
+        .await
+        .unwrap();
+    assert!(
+        w.sessions
+            .resolve(&token, at("a", START + SECOND))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        elsewhere
+            .resolve(&token, at("a", START + CACHE_MICROS))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    w.sessions
+        .logout(&token, at("a", START + 2 * SECOND))
+        .await
+        .unwrap();
     assert_eq!(w.audit("ok").await, 2, "one start, one end");
 }
 
@@ -141,12 +249,21 @@ async fn five_failures_lock_the_account_and_no_one_learns_whether_it_exists() {
             assert!(matches!(refused, Err(LoginError::Refused)), "{login} {i}");
         }
         let locked = w.sessions.login(login, "wrong", at("other", START)).await;
-        assert!(matches!(locked, Err(LoginError::Locked { retry_after: 600 })), "{login}");
+        assert!(
+            matches!(locked, Err(LoginError::Locked { retry_after: 600 })),
+            "{login}"
+        );
     }
     let right = w.password("owner").to_owned();
-    let locked = w.sessions.login("owner", &right, at("x", START + 599 * SECOND)).await;
+    let locked = w
+        .sessions
+        .login("owner", &right, at("x", START + 599 * SECOND))
+        .await;
     assert!(matches!(locked, Err(LoginError::Locked { retry_after: 1 })));
-    w.sessions.login("owner", &right, at("x", START + 600 * SECOND)).await.unwrap();
+    w.sessions
+        .login("owner", &right, at("x", START + 600 * SECOND))
+        .await
+        .unwrap();
     assert_eq!(w.audit("denied").await, 13);
 }
 
@@ -155,13 +272,22 @@ async fn an_address_is_locked_over_all_accounts_and_successes_do_not_count() {
     let w = world().await;
     let right = w.password("officer").to_owned();
     for i in 0..7 {
-        w.sessions.login("officer", &right, at("one", START)).await.unwrap();
-        let refused = w.sessions.login(&format!("u{i}"), "x", at("one", START)).await;
+        w.sessions
+            .login("officer", &right, at("one", START))
+            .await
+            .unwrap();
+        let refused = w
+            .sessions
+            .login(&format!("u{i}"), "x", at("one", START))
+            .await;
         assert!(matches!(refused, Err(LoginError::Refused)), "{i}");
     }
     let locked = w.sessions.login("officer", &right, at("one", START)).await;
     assert!(matches!(locked, Err(LoginError::Locked { .. })));
-    w.sessions.login("officer", &right, at("two", START)).await.unwrap();
+    w.sessions
+        .login("officer", &right, at("two", START))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -179,41 +305,70 @@ async fn guesses_sent_side_by_side_cannot_pass_the_limit() {
         tasks.spawn(one);
     }
     let results = tasks.join_all().await;
-    let judged = results.iter().filter(|r| matches!(r, Err(LoginError::Refused))).count();
+    let judged = results
+        .iter()
+        .filter(|r| matches!(r, Err(LoginError::Refused)))
+        .count();
     assert_eq!(judged, 5);
 }
 
 #[tokio::test]
 async fn demo_passwords_stay_while_their_file_stays() {
     let w = world().await;
-    let again = demo::apply(&w.store, &w.sessions, &city(), w.folder.path(), START).await.unwrap();
+    let again = demo::apply(&w.store, &w.sessions, &city(), w.folder.path(), START)
+        .await
+        .unwrap();
     assert_eq!(again, w.logins);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(w.folder.path().join(LOGINS_FILE)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(w.folder.path().join(LOGINS_FILE))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
     std::fs::remove_file(w.folder.path().join(LOGINS_FILE)).unwrap();
-    let fresh = demo::apply(&w.store, &w.sessions, &city(), w.folder.path(), START).await.unwrap();
+    let fresh = demo::apply(&w.store, &w.sessions, &city(), w.folder.path(), START)
+        .await
+        .unwrap();
     assert_ne!(fresh, w.logins);
-    let old = w.sessions.login("owner", w.password("owner"), at("a", START)).await;
+    let old = w
+        .sessions
+        .login("owner", w.password("owner"), at("a", START))
+        .await;
     assert!(matches!(old, Err(LoginError::Refused)));
     let new = &fresh.iter().find(|l| l.login == "owner").unwrap().password;
-    w.sessions.login("owner", new, at("a", START)).await.unwrap();
+    w.sessions
+        .login("owner", new, at("a", START))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn neither_tokens_nor_passwords_are_stored() {
     let w = world().await;
-    let token = w.sessions.login("owner", w.password("owner"), at("a", START)).await.unwrap().token;
+    let token = w
+        .sessions
+        .login("owner", w.password("owner"), at("a", START))
+        .await
+        .unwrap()
+        .token;
     w.store.close().await;
     for entry in std::fs::read_dir(w.folder.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() && path.file_name().unwrap() != LOGINS_FILE {
             let bytes = std::fs::read(&path).unwrap();
-            for secret in [token.as_bytes(), w.password("owner").as_bytes(), b"argon2id"] {
-                assert!(!bytes.windows(secret.len()).any(|s| s == secret), "{}", path.display());
+            for secret in [
+                token.as_bytes(),
+                w.password("owner").as_bytes(),
+                b"argon2id",
+            ] {
+                assert!(
+                    !bytes.windows(secret.len()).any(|s| s == secret),
+                    "{}",
+                    path.display()
+                );
             }
         }
     }

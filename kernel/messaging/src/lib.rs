@@ -37,7 +37,10 @@ pub async fn relay(store: Store, deliver: impl Deliver) {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the outbox cannot be read");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the outbox cannot be read"
+                );
                 tokio::time::sleep(POLL).await;
             }
         }
@@ -64,7 +67,9 @@ fn after_failure(failures: i64, now: i64) -> Retry {
     if failures >= MAX_ATTEMPTS {
         return Retry::Dead;
     }
-    let doubled = u32::try_from(failures - 1).ok().and_then(|n| FIRST_PAUSE.checked_shl(n));
+    let doubled = u32::try_from(failures - 1)
+        .ok()
+        .and_then(|n| FIRST_PAUSE.checked_shl(n));
     Retry::At(now.saturating_add(doubled.unwrap_or(i64::MAX)))
 }
 

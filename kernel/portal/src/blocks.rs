@@ -94,14 +94,19 @@ pub(crate) fn block(ctx: &ViewContext, block: &Block) -> Markup {
         _ => block.live,
     };
     let refresh = live.map(|_| url::with(ctx, &[("_block", &block.id)]));
-    let title_id = block.title.as_ref().map(|_| format!("{}-title", block.id));
+    // A notice says its title itself.
+    let title = block
+        .title
+        .as_ref()
+        .filter(|_| !matches!(block.body, Body::Notice(_)));
+    let title_id = title.map(|_| format!("{}-title", block.id));
     html! {
         section.block.card[has_frame(&block.body)] id=(block.id) aria-labelledby=[title_id.as_deref()]
             hx-get=[refresh.as_deref()] hx-trigger=[live.map(|s| format!("every {s}s"))]
             hx-swap=[live.map(|_| "outerHTML")] {
-            @if block.title.is_some() || block.more.is_some() {
+            @if title.is_some() || block.more.is_some() {
                 div.block-head {
-                    @if let Some(title) = &block.title {
+                    @if let Some(title) = title {
                         h2.block-title id=[title_id.as_deref()] { (title) }
                     }
                     @if let Some(help) = &block.help { span.block-help { (help) } }
@@ -127,7 +132,7 @@ fn has_frame(body: &Body) -> bool {
 fn body(ctx: &ViewContext, block: &Block) -> Markup {
     match &block.body {
         Body::Prose { text } => prose::prose(text),
-        Body::Notice(notice) => plain::notice(ctx, notice),
+        Body::Notice(notice) => plain::notice(ctx, notice, block.title.as_deref()),
         Body::Stats { stats } => stats::stats(ctx, stats),
         Body::Details { facts, across } => plain::details(ctx, facts, *across),
         Body::Table(table) => table::table(ctx, &block.id, table),

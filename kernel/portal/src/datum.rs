@@ -19,7 +19,7 @@ pub(crate) fn datum(ctx: &ViewContext, value: &Datum) -> Markup {
         Datum::Integer(n) => html! { (grouped(&n.to_string())) },
         Datum::Decimal(text) => html! { (text) },
         Datum::Quantity { amount, unit } => {
-            html! { span.figure { (grouped(amount)) span.unit-word { (unit) } } }
+            html! { span.figure { (counted(amount)) span.unit-word { (unit) } } }
         }
         Datum::Money(fen) => money(ctx, *fen),
         Datum::Ratio(text) => percent(text),
@@ -147,6 +147,16 @@ pub(crate) fn short(decimal: &str) -> String {
     }
 }
 
+/// A count as a module wrote it: grouped when it is a number.
+fn counted(amount: &str) -> String {
+    let number = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'-');
+    if amount.bytes().all(number) {
+        grouped(amount)
+    } else {
+        amount.to_owned()
+    }
+}
+
 /// With commas between thousands, from five digits on: years stay whole.
 pub(crate) fn grouped(decimal: &str) -> String {
     let (sign, digits) = decimal
@@ -237,6 +247,8 @@ mod tests {
         assert_eq!(grouped("2026"), "2026");
         assert_eq!(grouped("1862041"), "1,862,041");
         assert_eq!(grouped("-12345.60"), "-12,345.60");
+        assert_eq!(counted("131378"), "131,378");
+        assert_eq!(counted("约 131378"), "约 131378");
     }
 
     #[test]

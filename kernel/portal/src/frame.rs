@@ -157,7 +157,14 @@ fn portal_menu(ctx: &ViewContext) -> Vec<MenuItem> {
         active: !items.iter().any(|i| i.active) && matches!(ctx.path.as_str(), "/" | ""),
         area: Area::Services,
     };
-    [home].into_iter().chain(items).collect()
+    // Staff find their way to the workbench from every page.
+    let bench = ctx.menu_of(true).next().map(|first| MenuItem {
+        title: ctx.say("工作台", "Workbench").into(),
+        active: false,
+        area: Area::Me,
+        ..first.clone()
+    });
+    [home].into_iter().chain(items).chain(bench).collect()
 }
 
 fn nav_link(ctx: &ViewContext, item: &MenuItem, with_icon: bool) -> Markup {

@@ -1,7 +1,7 @@
 //! A whole page, and blocks alone.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sdk_contract::page::{Block, Page, Shell};
+use sdk_contract::page::{Arrange, Block, Page, Section, Shell};
 
 use crate::blocks;
 use crate::blocks::actions;
@@ -18,7 +18,7 @@ const HTMX: &str = r#"{"allowEval":false,"includeIndicatorStyles":false,"selfReq
 pub fn render(page: &Page, ctx: &ViewContext) -> String {
     let body = html! {
         (head(page, ctx))
-        @for section in &page.sections { (blocks::section(ctx, section)) }
+        @for section in joined(&page.sections) { (blocks::section(ctx, &section)) }
         @if page.guarded { (watermark(ctx)) }
     };
     let frame = match page.shell {
@@ -27,6 +27,22 @@ pub fn render(page: &Page, ctx: &ViewContext) -> String {
         Shell::Plain => frame::plain(ctx, &body),
     };
     document(ctx, &page.title, &frame, false)
+}
+
+/// Grids that follow each other without a title between are one grid: the front page's blocks come
+/// from modules that know nothing of each other, and still share a line.
+fn joined(sections: &[Section]) -> Vec<Section> {
+    let open = |s: &Section| s.arrange == Arrange::Grid && s.title.is_none();
+    let mut all: Vec<Section> = Vec::new();
+    for section in sections {
+        match all.last_mut() {
+            Some(last) if last.arrange == Arrange::Grid && open(section) => {
+                last.blocks.extend(section.blocks.iter().cloned());
+            }
+            _ => all.push(section.clone()),
+        }
+    }
+    all
 }
 
 /// Blocks alone, for a page that is already there.
@@ -94,5 +110,30 @@ fn watermark(ctx: &ViewContext) -> Markup {
             (PreEscaped("</pattern></defs>"))
             rect width="100%" height="100%" fill="url(#watermark)" {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sdk_contract::page::Datum;
+
+    use super::*;
+
+    #[test]
+    fn untitled_grids_share_a_line_and_others_stay_apart() {
+        let block =
+            |id: &str| Block::details(id, vec![sdk_contract::page::Fact::new("a", Datum::None)]);
+        let sections = [
+            Section::grid().block(block("a")),
+            Section::grid().block(block("b")),
+            Section::grid().title("t").block(block("c")),
+            Section::stack().block(block("d")),
+            Section::grid().block(block("e")),
+        ];
+        let ids: Vec<Vec<String>> = joined(&sections)
+            .iter()
+            .map(|s| s.blocks.iter().map(|b| b.id.clone()).collect())
+            .collect();
+        assert_eq!(ids, [vec!["a", "b"], vec!["c"], vec!["d"], vec!["e"]]);
     }
 }

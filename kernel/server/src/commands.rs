@@ -63,7 +63,10 @@ impl Cli {
 }
 
 /// One line for the person at the terminal.
-#[expect(clippy::print_stdout, reason = "a command's result belongs on standard output")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a command's result belongs on standard output"
+)]
 pub(crate) fn say(line: impl std::fmt::Display) {
     println!("{line}");
 }

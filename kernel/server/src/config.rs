@@ -68,14 +68,21 @@ pub(crate) struct HttpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { secure_cookies: false, trusted_proxies: Vec::new(), upload_mb: 24, timeout_seconds: 30 }
+        Self {
+            secure_cookies: false,
+            trusted_proxies: Vec::new(),
+            upload_mb: 24,
+            timeout_seconds: 30,
+        }
     }
 }
 
 impl Config {
     /// The defaults, or a file over them.
     pub(crate) fn read(file: Option<&Path>) -> Result<Self> {
-        let Some(file) = file else { return Ok(Self::default()) };
+        let Some(file) = file else {
+            return Ok(Self::default());
+        };
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{} cannot be read", file.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))
@@ -95,7 +102,8 @@ impl Config {
                 operator: s.operator.clone(),
                 hotline: s.hotline.clone(),
                 codes: s.codes.clone(),
-                search: (!s.search_page.is_empty()).then(|| Link::new(&s.search_hint, &s.search_page)),
+                search: (!s.search_page.is_empty())
+                    .then(|| Link::new(&s.search_hint, &s.search_page)),
             },
             secure_cookies: h.secure_cookies,
             trusted_proxies: h.trusted_proxies.clone(),
@@ -106,7 +114,10 @@ impl Config {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the module that reads the environment"
+)]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }

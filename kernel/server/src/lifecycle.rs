@@ -74,7 +74,7 @@ async fn signal() {
         }
         Err(error) => {
             tracing::error!(%error, "signals cannot be heard");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -36,7 +36,15 @@ pub(crate) async fn open(place: &Place) -> Result<Opened> {
         Some(url) => url.parse()?,
         None => StoreUrl::Sqlite(data.join("rongqiao.sqlite")),
     };
-    let store = Store::open(&url, Arc::clone(&keys)).await.context("the database cannot be opened")?;
-    let blobs = BlobStore::open(data.join("blobs"), Arc::clone(&keys)).context("uploads cannot be opened")?;
-    Ok(Opened { keys, store, blobs, clock: Arc::new(SystemClock::default()) })
+    let store = Store::open(&url, Arc::clone(&keys))
+        .await
+        .context("the database cannot be opened")?;
+    let blobs = BlobStore::open(data.join("blobs"), Arc::clone(&keys))
+        .context("uploads cannot be opened")?;
+    Ok(Opened {
+        keys,
+        store,
+        blobs,
+        clock: Arc::new(SystemClock::default()),
+    })
 }

@@ -66,11 +66,17 @@ impl Ask {
     }
     /// A value of the query that is not blank.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())
+        self.query
+            .get(name)
+            .map(|v| v.trim())
+            .filter(|v| !v.is_empty())
     }
     /// `page` of the query, from 1.
     pub fn page_number(&self) -> u32 {
-        self.query("page").and_then(|n| n.parse().ok()).unwrap_or(1).max(1)
+        self.query("page")
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(1)
+            .max(1)
     }
 }
 

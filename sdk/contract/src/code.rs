@@ -24,7 +24,9 @@ impl Format {
         let s = text.trim().to_ascii_uppercase();
         match self {
             Self::Uscc if uscc_shape(&s) => Ok(s),
-            Self::Uscc => Err("统一社会信用代码为 18 位数字和大写字母（不含 I、O、S、V、Z）".into()),
+            Self::Uscc => {
+                Err("统一社会信用代码为 18 位数字和大写字母（不含 I、O、S、V、Z）".into())
+            }
             Self::Phone if s.len() == 11 && s.starts_with('1') && digits(&s) => Ok(s),
             Self::Phone => Err("请填写 11 位手机号码".into()),
             Self::Region if s.len() == 6 && digits(&s) => Ok(s),
@@ -48,12 +50,12 @@ fn industry_shape(s: &str) -> bool {
 
 const USCC_ALPHABET: &str = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 /// 3^i mod 31.
-const USCC_WEIGHTS: [usize; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
+const USCC_WEIGHTS: [usize; 17] = [
+    1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28,
+];
 
 fn uscc_shape(s: &str) -> bool {
-    s.len() == 18
-        && s.chars().all(|c| USCC_ALPHABET.contains(c))
-        && s.get(2..8).is_some_and(digits)
+    s.len() == 18 && s.chars().all(|c| USCC_ALPHABET.contains(c)) && s.get(2..8).is_some_and(digits)
 }
 
 /// Whether the last character is the check character of GB 32100. Some early codes are legal

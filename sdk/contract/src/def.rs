@@ -21,7 +21,10 @@ pub struct Label {
 
 impl Label {
     pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { zh: zh.into(), en: en.into() }
+        Self {
+            zh: zh.into(),
+            en: en.into(),
+        }
     }
 }
 
@@ -109,11 +112,21 @@ pub enum Shard {
 
 /// Columns every record has besides its declared fields. No field may take one of these names.
 pub const SYSTEM_FIELDS: [&str; 9] = [
-    "id", "revision", "subject", "organisation", "district", "created_at", "created_by",
-    "updated_at", "updated_by",
+    "id",
+    "revision",
+    "subject",
+    "organisation",
+    "district",
+    "created_at",
+    "created_by",
+    "updated_at",
+    "updated_by",
 ];
 
-#[expect(clippy::struct_excessive_bools, reason = "a field's modifiers are independent of each other")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a field's modifiers are independent of each other"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldDef {
     pub name: String,
@@ -238,7 +251,9 @@ pub struct PageDef {
 }
 
 /// Which menu a page is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Area {
     /// Portal: services everybody may look at.
@@ -284,7 +299,9 @@ pub struct RoleGrant {
 }
 
 /// Which rows a grant reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowScope {
     /// Rows whose subject is the caller's subject.
@@ -337,7 +354,10 @@ pub struct SeedDef {
     pub values: serde_json::Map<String, serde_json::Value>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if passes a reference"
+)]
 fn is_false(b: &bool) -> bool {
     !*b
 }

@@ -38,8 +38,16 @@ pub struct FieldFault {
 }
 
 impl FieldFault {
-    pub fn new(field: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), code: code.into(), message: message.into() }
+    pub fn new(
+        field: impl Into<String>,
+        code: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            code: code.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -56,7 +64,12 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(kind: FaultKind, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, code: code.into(), message: message.into(), fields: Vec::new() }
+        Self {
+            kind,
+            code: code.into(),
+            message: message.into(),
+            fields: Vec::new(),
+        }
     }
     pub fn not_found() -> Self {
         Self::new(FaultKind::NotFound, "not-found", "没有找到，或您无权查看")
@@ -72,7 +85,12 @@ impl Fault {
     }
     /// Wrong input, field by field.
     pub fn invalid(fields: Vec<FieldFault>) -> Self {
-        Self { kind: FaultKind::Invalid, code: "invalid".into(), message: "有内容需要更正".into(), fields }
+        Self {
+            kind: FaultKind::Invalid,
+            code: "invalid".into(),
+            message: "有内容需要更正".into(),
+            fields,
+        }
     }
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(FaultKind::Internal, "internal", message)

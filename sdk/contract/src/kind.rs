@@ -71,7 +71,10 @@ pub struct Misfit {
 }
 
 fn misfit(code: &'static str, message: impl Into<String>) -> Misfit {
-    Misfit { code, message: message.into() }
+    Misfit {
+        code,
+        message: message.into(),
+    }
 }
 
 impl Kind {
@@ -89,9 +92,10 @@ impl Kind {
                 }
                 Ok(s.into())
             }
-            Self::Code { format } => {
-                format.check(text(value)?).map(Value::from).map_err(|m| misfit("bad-code", m))
-            }
+            Self::Code { format } => format
+                .check(text(value)?)
+                .map(Value::from)
+                .map_err(|m| misfit("bad-code", m)),
             Self::Integer { min, max } => {
                 let n = value
                     .as_i64()
@@ -110,8 +114,10 @@ impl Kind {
                 Ok(d.to_string().into())
             }
             Self::Datetime => {
-                let t: Timestamp =
-                    text(value)?.trim().parse().map_err(|_| misfit("not-a-time", "时间格式不对"))?;
+                let t: Timestamp = text(value)?
+                    .trim()
+                    .parse()
+                    .map_err(|_| misfit("not-a-time", "时间格式不对"))?;
                 Ok(t.to_string().into())
             }
             Self::Choice { .. } => {
@@ -130,7 +136,10 @@ impl Kind {
             },
             Self::Ref { .. } => {
                 let s = text(value)?;
-                if s.is_empty() || s.len() > 64 || !s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+                if s.is_empty()
+                    || s.len() > 64
+                    || !s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                {
                     return Err(misfit("bad-id", "编号格式不对"));
                 }
                 Ok(s.into())
@@ -141,7 +150,9 @@ impl Kind {
 }
 
 fn text(value: &Value) -> Result<&str, Misfit> {
-    value.as_str().ok_or_else(|| misfit("not-text", "请填写文字"))
+    value
+        .as_str()
+        .ok_or_else(|| misfit("not-text", "请填写文字"))
 }
 
 fn scaled(value: &Value, scale: u8, min: Option<i64>, max: Option<i64>) -> Result<Value, Misfit> {
@@ -152,16 +163,29 @@ fn scaled(value: &Value, scale: u8, min: Option<i64>, max: Option<i64>) -> Resul
             printed = n.to_string();
             &printed
         }
-        _ => return Err(misfit("not-a-number", "请填写数字（以文字形式传送，如 \"3000000.00\"）")),
+        _ => {
+            return Err(misfit(
+                "not-a-number",
+                "请填写数字（以文字形式传送，如 \"3000000.00\"）",
+            ));
+        }
     };
     let n = parse_scaled(s, scale).ok_or_else(|| {
-        misfit("not-a-number", format!("请填写数字，小数点后最多 {scale} 位"))
+        misfit(
+            "not-a-number",
+            format!("请填写数字，小数点后最多 {scale} 位"),
+        )
     })?;
     within(n, min, max, |n| print_scaled(n, scale))?;
     Ok(print_scaled(n, scale).into())
 }
 
-fn within(n: i64, min: Option<i64>, max: Option<i64>, show: impl Fn(i64) -> String) -> Result<(), Misfit> {
+fn within(
+    n: i64,
+    min: Option<i64>,
+    max: Option<i64>,
+    show: impl Fn(i64) -> String,
+) -> Result<(), Misfit> {
     match (min, max) {
         (Some(lo), _) if n < lo => Err(misfit("too-small", format!("不得小于 {}", show(lo)))),
         (_, Some(hi)) if n > hi => Err(misfit("too-large", format!("不得大于 {}", show(hi)))),
@@ -176,28 +200,66 @@ mod tests {
 
     #[test]
     fn money_is_exact_and_canonical() {
-        let money = Kind::Money { min: Some(0), max: None };
-        assert_eq!(money.check(&json!("9007199254740993.01"), &[]).unwrap(), json!("9007199254740993.01"));
-        assert_eq!(money.check(&json!(" 3,000,000 "), &[]).unwrap(), json!("3000000.00"));
-        assert_eq!(money.check(&json!(1.5), &[]).unwrap_err().code, "not-a-number");
-        assert_eq!(money.check(&json!("-1"), &[]).unwrap_err().code, "too-small");
-        assert_eq!(money.check(&json!("1.234"), &[]).unwrap_err().code, "not-a-number");
-        assert_eq!(money.check(&json!("99999999999999999999"), &[]).unwrap_err().code, "not-a-number");
+        let money = Kind::Money {
+            min: Some(0),
+            max: None,
+        };
+        assert_eq!(
+            money.check(&json!("9007199254740993.01"), &[]).unwrap(),
+            json!("9007199254740993.01")
+        );
+        assert_eq!(
+            money.check(&json!(" 3,000,000 "), &[]).unwrap(),
+            json!("3000000.00")
+        );
+        assert_eq!(
+            money.check(&json!(1.5), &[]).unwrap_err().code,
+            "not-a-number"
+        );
+        assert_eq!(
+            money.check(&json!("-1"), &[]).unwrap_err().code,
+            "too-small"
+        );
+        assert_eq!(
+            money.check(&json!("1.234"), &[]).unwrap_err().code,
+            "not-a-number"
+        );
+        assert_eq!(
+            money
+                .check(&json!("99999999999999999999"), &[])
+                .unwrap_err()
+                .code,
+            "not-a-number"
+        );
     }
 
     #[test]
     fn text_counts_characters_and_refuses_controls() {
         let text = Kind::Text { max: 2 };
         assert_eq!(text.check(&json!(" 融桥 "), &[]).unwrap(), json!("融桥"));
-        assert_eq!(text.check(&json!("融桥桥"), &[]).unwrap_err().code, "too-long");
-        assert_eq!(text.check(&json!("a\u{0}"), &[]).unwrap_err().code, "control-character");
+        assert_eq!(
+            text.check(&json!("融桥桥"), &[]).unwrap_err().code,
+            "too-long"
+        );
+        assert_eq!(
+            text.check(&json!("a\u{0}"), &[]).unwrap_err().code,
+            "control-character"
+        );
     }
 
     #[test]
     fn dates_and_times_are_canonical() {
-        assert_eq!(Kind::Date.check(&json!("2026-02-30"), &[]).unwrap_err().code, "not-a-date");
         assert_eq!(
-            Kind::Datetime.check(&json!("2026-11-23T16:00:00+08:00"), &[]).unwrap(),
+            Kind::Date
+                .check(&json!("2026-02-30"), &[])
+                .unwrap_err()
+                .code,
+            "not-a-date"
+        );
+        assert_eq!(
+            Kind::Datetime
+                .check(&json!("2026-11-23T16:00:00+08:00"), &[])
+                .unwrap(),
             json!("2026-11-23T08:00:00.000000Z")
         );
     }

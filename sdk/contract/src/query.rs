@@ -40,8 +40,14 @@ pub enum Filter {
     And(Vec<Filter>),
     Or(Vec<Filter>),
     Not(Box<Filter>),
-    Eq { field: String, value: Value },
-    In { field: String, values: Vec<Value> },
+    Eq {
+        field: String,
+        value: Value,
+    },
+    In {
+        field: String,
+        values: Vec<Value>,
+    },
     /// Both ends included; an absent end is open.
     Range {
         field: String,
@@ -51,8 +57,13 @@ pub enum Filter {
         max: Option<Value>,
     },
     /// Case-insensitive for ASCII; wildcards in the text are literal.
-    Contains { field: String, text: String },
-    Missing { field: String },
+    Contains {
+        field: String,
+        text: String,
+    },
+    Missing {
+        field: String,
+    },
 }
 
 /// What [`Query`] found.
@@ -110,7 +121,14 @@ pub struct Step {
 
 impl Query {
     pub fn new(collection: impl Into<String>) -> Self {
-        Self { collection: collection.into(), filter: None, sort: Vec::new(), limit: 20, offset: 0, total: false }
+        Self {
+            collection: collection.into(),
+            filter: None,
+            sort: Vec::new(),
+            limit: 20,
+            offset: 0,
+            total: false,
+        }
     }
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
@@ -126,7 +144,10 @@ impl Query {
     }
     #[must_use]
     pub fn sort(mut self, field: impl Into<String>, descending: bool) -> Self {
-        self.sort.push(Sort { field: field.into(), descending });
+        self.sort.push(Sort {
+            field: field.into(),
+            descending,
+        });
         self
     }
     #[must_use]
@@ -145,10 +166,16 @@ impl Query {
 
 impl Filter {
     pub fn eq(field: impl Into<String>, value: impl Into<Value>) -> Self {
-        Self::Eq { field: field.into(), value: value.into() }
+        Self::Eq {
+            field: field.into(),
+            value: value.into(),
+        }
     }
     pub fn contains(field: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::Contains { field: field.into(), text: text.into() }
+        Self::Contains {
+            field: field.into(),
+            text: text.into(),
+        }
     }
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -171,7 +198,10 @@ impl Filter {
         }
     }
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "reads as one chain with and() and or()")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "reads as one chain with and() and or()"
+    )]
     pub fn not(self) -> Self {
         Self::Not(Box::new(self))
     }

@@ -22,7 +22,10 @@ pub fn parse_scaled(s: &str, scale: u8) -> Option<i64> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if whole.is_empty() && fraction.is_empty()
         || fraction.len() > usize::from(scale)
-        || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit())
+        || !whole
+            .bytes()
+            .chain(fraction.bytes())
+            .all(|b| b.is_ascii_digit())
     {
         return None;
     }
@@ -91,7 +94,9 @@ impl<const S: u8> fmt::Display for Decimal<S> {
 impl<const S: u8> FromStr for Decimal<S> {
     type Err = BadScalar;
     fn from_str(s: &str) -> Result<Self, BadScalar> {
-        parse_scaled(s, S).map(Self::from_units).ok_or(BadScalar("decimal"))
+        parse_scaled(s, S)
+            .map(Self::from_units)
+            .ok_or(BadScalar("decimal"))
     }
 }
 
@@ -107,13 +112,22 @@ impl Date {
     /// Saturates at the ends of the calendar.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Self {
-        Self(self.0.saturating_add(jiff::Span::new().try_days(days).unwrap_or_default()))
+        Self(
+            self.0
+                .saturating_add(jiff::Span::new().try_days(days).unwrap_or_default()),
+        )
     }
 }
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.0.year(), self.0.month(), self.0.day())
+        write!(
+            f,
+            "{:04}-{:02}-{:02}",
+            self.0.year(),
+            self.0.month(),
+            self.0.day()
+        )
     }
 }
 
@@ -144,12 +158,23 @@ impl Timestamp {
     }
     /// The day in Beijing time: what a person calls today.
     pub fn local_date(self) -> Date {
-        Date(Self(self.0.saturating_add(LOCAL_OFFSET_MICROS)).civil().date())
+        Date(
+            Self(self.0.saturating_add(LOCAL_OFFSET_MICROS))
+                .civil()
+                .date(),
+        )
     }
     /// `2026-11-23 16:05` in Beijing time.
     pub fn local_minute(self) -> String {
         let t = Self(self.0.saturating_add(LOCAL_OFFSET_MICROS)).civil();
-        format!("{:04}-{:02}-{:02} {:02}:{:02}", t.year(), t.month(), t.day(), t.hour(), t.minute())
+        format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}",
+            t.year(),
+            t.month(),
+            t.day(),
+            t.hour(),
+            t.minute()
+        )
     }
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
@@ -167,7 +192,12 @@ impl fmt::Display for Timestamp {
         write!(
             f,
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
-            t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second(),
+            t.year(),
+            t.month(),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second(),
             t.subsec_nanosecond() / 1000
         )
     }
@@ -192,7 +222,10 @@ pub type Ref<T> = Id<T>;
 
 impl<T> Id<T> {
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), of: PhantomData }
+        Self {
+            text: text.into(),
+            of: PhantomData,
+        }
     }
     pub fn as_str(&self) -> &str {
         &self.text
@@ -256,7 +289,9 @@ as_text!({const S: u8} Decimal<S>, {} Date, {} Timestamp);
 /// tests with a fixed seed are stable.
 pub fn uuid7(at: Timestamp, random: [u8; 10]) -> String {
     let millis = u64::try_from(at.0 / 1000).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string()
+    uuid::Builder::from_unix_timestamp_millis(millis, &random)
+        .into_uuid()
+        .to_string()
 }
 
 #[cfg(test)]
@@ -265,9 +300,13 @@ mod tests {
 
     #[test]
     fn scaled_decimals_round_trip() {
-        for (text, scale, units) in
-            [("0.00", 2, 0), ("-0.05", 2, -5), ("12.30", 2, 1230), ("7", 0, 7), ("0.0345", 4, 345)]
-        {
+        for (text, scale, units) in [
+            ("0.00", 2, 0),
+            ("-0.05", 2, -5),
+            ("12.30", 2, 1230),
+            ("7", 0, 7),
+            ("0.0345", 4, 345),
+        ] {
             assert_eq!(parse_scaled(text, scale), Some(units), "{text}");
             assert_eq!(print_scaled(units, scale), text);
         }
@@ -291,7 +330,10 @@ mod tests {
     fn a_local_day_begins_at_sixteen_utc() {
         let before: Timestamp = "2026-11-23T15:59:59Z".parse().unwrap();
         assert_eq!(before.local_date().to_string(), "2026-11-23");
-        assert_eq!(before.plus_seconds(1).local_date().to_string(), "2026-11-24");
+        assert_eq!(
+            before.plus_seconds(1).local_date().to_string(),
+            "2026-11-24"
+        );
         assert_eq!(before.plus_seconds(1).local_minute(), "2026-11-24 00:00");
     }
 

@@ -170,7 +170,7 @@ export async function comesBack(world) {
   await enterprise.looks("home with an application");
   await enterprise.picture("home");
   await enterprise.goes(apply.href);
-  await enterprise.has(".notice", "您已有一笔该产品的在途申请");
+  await enterprise.has("main", "您已有一笔该产品的在途申请");
   await enterprise.looks("apply, stopped");
   await enterprise.goes("/lending/applications");
   await enterprise.looks("applications");
@@ -185,7 +185,7 @@ export async function completes({ enterprise, application }) {
   await enterprise.has(".stat", "待我补充 1");
   await enterprise.goes(application);
   await enterprise.has("#outcome", "请补充近三个月银行流水");
-  await enterprise.has("#progress .moment.failed", "退回补充");
+  await enterprise.has("#progress .moment.done", "退回补充");
   await enterprise.looks("application returned");
   await enterprise.picture("returned");
   await enterprise.page.fill("#f-resubmit-note", `${NOTE}；流水已补充`);

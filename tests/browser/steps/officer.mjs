@@ -14,6 +14,7 @@ async function explains(officer) {
   const read = rows.filter((row) => !["基准分", "舍入"].includes(row[0]));
   assert.equal(read.length, FEATURES, "every feature that was read");
   assert.ok(read.every(([label, value, points, , item]) => label && value && points && item), JSON.stringify(read));
+  for (const [label, , points, words] of read) assert.equal(words !== "—", figure(points) < 0, `${label} costs points, or needs no words`);
   const hundredths = (text) => Math.round(figure(text) * 100);
   const sum = rows.reduce((all, row) => all + hundredths(row[2]), 0);
   const total = await officer.text("#reasons tfoot td:nth-child(3)");

@@ -76,6 +76,10 @@ export async function others(world) {
     const person = await Person.signedIn(world, login);
     await person.looks(`${login}'s home`);
     await person.picture(`home-${login}`);
+    if (login !== "government") {
+      assert.equal(await person.presses("工作台", ".site-nav"), 200, "the way to the workbench");
+      await person.has(".bench-org", login === "auditor" ? "融桥平台运营中心" : "沪江银行");
+    }
     await person.close();
   }
 }

@@ -7,7 +7,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
-    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
     reason = "this crate is only used by tests"
 )]
 
@@ -31,9 +32,10 @@ pub struct Server {
 impl Server {
     /// Starts one; none when the environment has no binary or guests to start.
     pub fn start() -> Option<Self> {
-        let (Some(bin), Some(guests)) =
-            (std::env::var_os("RONGQIAO_BIN"), std::env::var_os("RONGQIAO_GUESTS"))
-        else {
+        let (Some(bin), Some(guests)) = (
+            std::env::var_os("RONGQIAO_BIN"),
+            std::env::var_os("RONGQIAO_GUESTS"),
+        ) else {
             eprintln!("skipped: RONGQIAO_BIN and RONGQIAO_GUESTS are not set; run ./x test");
             return None;
         };
@@ -52,28 +54,48 @@ impl Server {
         let url = lines
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.split_once("http://").map(|(_, at)| format!("http://{at}")))
+            .find_map(|line| {
+                line.split_once("http://")
+                    .map(|(_, at)| format!("http://{at}"))
+            })
             .expect("the server says where it is");
         // Its output must be read to the end, or it would block when the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));
         let logins = std::fs::read(data.path().join("demo-logins.json")).expect("the logins");
         let logins = serde_json::from_slice(&logins).expect("the logins");
-        Some(Self { child, url, data, logins, guests, bin })
+        Some(Self {
+            child,
+            url,
+            data,
+            logins,
+            guests,
+            bin,
+        })
     }
 
     /// A client signed in as a demo user.
     pub fn user(&self, login: &str) -> Client {
         let password = self.logins.get(login).expect("a demo login");
         let mut client = self.anonymous();
-        let answer = client.post("/api/v1/session", &json!({ "login": login, "password": password }));
+        let answer = client.post(
+            "/api/v1/session",
+            &json!({ "login": login, "password": password }),
+        );
         assert_eq!(answer.status, 200, "{login} signs in: {}", answer.body);
-        client.csrf = answer.body["csrf"].as_str().expect("a form token").to_owned();
+        client.csrf = answer.body["csrf"].as_str().expect("a form token").into();
         client
     }
 
     pub fn anonymous(&self) -> Client {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        Client { agent: config.into(), url: self.url.clone(), csrf: String::new(), keys: 0 }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build();
+        Client {
+            agent: config.into(),
+            url: self.url.clone(),
+            csrf: String::new(),
+            keys: 0,
+        }
     }
 
     /// A built model's component.
@@ -83,9 +105,15 @@ impl Server {
 
     /// Runs a command of the binary and gives its output.
     pub fn run(&self, args: &[&str]) -> (bool, String) {
-        let out = Command::new(&self.bin).args(args).output().expect("the command runs");
+        let out = Command::new(&self.bin)
+            .args(args)
+            .output()
+            .expect("the command runs");
         let text = [out.stdout, out.stderr].concat();
-        (out.status.success(), String::from_utf8_lossy(&text).into_owned())
+        (
+            out.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
     }
 
     pub fn data(&self) -> &Path {
@@ -173,7 +201,10 @@ fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answ
         Err(error) => panic!("the server does not answer: {error}"),
     };
     let status = response.status().as_u16();
-    let kind = response.headers().get("content-type").and_then(|h| h.to_str().ok());
+    let kind = response
+        .headers()
+        .get("content-type")
+        .and_then(|h| h.to_str().ok());
     let kind = kind.unwrap_or_default().to_owned();
     let text = response.body_mut().read_to_string().expect("a body");
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));

@@ -1,7 +1,12 @@
 //! The main job, end to end: a bank's model is uploaded and approved, an enterprise authorises and
 //! applies, the model scores it in the sandbox, a person decides, and the evidence replays.
 
-#![expect(clippy::float_arithmetic, reason = "scores are floats; no money passes here")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 
 use serde_json::{Value, json};
 use tests_http::{Client, Server};
@@ -9,13 +14,25 @@ use tests_http::{Client, Server};
 const BANK: &str = "01930000-0000-7000-8000-000000000101";
 
 fn upload_model(server: &Server, developer: &mut Client, name: &str) -> String {
-    let file = developer.upload(&format!("{name}.wasm"), &std::fs::read(server.model(name)).unwrap());
+    let file = developer.upload(
+        &format!("{name}.wasm"),
+        &std::fs::read(server.model(name)).unwrap(),
+    );
     assert_eq!(file.status, 200, "{}", file.body);
-    let uploaded = developer.post("/api/v1/console/models/upload", &json!({ "file": file.body }));
+    let uploaded = developer.post(
+        "/api/v1/console/models/upload",
+        &json!({ "file": file.body }),
+    );
     assert_eq!(uploaded.status, 200, "{}", uploaded.body);
     let report = &uploaded.body["result"]["report"];
     assert!(report["fuel"].as_u64().unwrap() > 0);
-    assert!(report["golden"].as_array().unwrap().iter().all(|g| g["holds"] == json!(true)));
+    assert!(
+        report["golden"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|g| g["holds"] == json!(true))
+    );
     uploaded.body["result"]["id"].as_str().unwrap().to_owned()
 }
 
@@ -24,8 +41,14 @@ fn live_model(server: &Server) {
     let id = upload_model(server, &mut developer, "tax-loan");
     let path = format!("/api/v1/console/models/{id}/approve");
     let own = developer.post(&path, &json!({ "reason": "自己批准" }));
-    assert_eq!(own.status, 403, "a developer approves nothing: {}", own.body);
-    let approved = server.user("validator").post(&path, &json!({ "reason": "样例一致，留出集指标达标" }));
+    assert_eq!(
+        own.status, 403,
+        "a developer approves nothing: {}",
+        own.body
+    );
+    let approved = server
+        .user("validator")
+        .post(&path, &json!({ "reason": "样例一致，留出集指标达标" }));
     assert_eq!(approved.status, 200, "{}", approved.body);
 }
 
@@ -46,11 +69,17 @@ fn sign_letter(enterprise: &mut Client, recipient: &str) -> String {
 fn model_items(client: &Client) -> Vec<String> {
     let page = client.get("/consent/letters/new");
     assert_eq!(page.status, 200);
-    (1..=73).map(|n| n.to_string()).filter(|n| page.text().contains(&format!("value=\"{n}\""))).collect()
+    (1..=73)
+        .map(|n| n.to_string())
+        .filter(|n| page.text().contains(&format!("value=\"{n}\"")))
+        .collect()
 }
 
 fn in_days(days: u64) -> String {
-    let out = std::process::Command::new("date").args(["-d", &format!("+{days} days"), "+%F"]).output().unwrap();
+    let out = std::process::Command::new("date")
+        .args(["-d", &format!("+{days} days"), "+%F"])
+        .output()
+        .unwrap();
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 
@@ -58,25 +87,36 @@ fn scored_product(client: &Client) -> Value {
     let found = client.get("/api/v1/market/products?model=tax-loan&size=50");
     assert_eq!(found.status, 200, "{}", found.body);
     let items = found.body["items"].as_array().unwrap();
-    items.iter().find(|p| p["organisation"] == json!(BANK)).expect("a scored product").clone()
+    items
+        .iter()
+        .find(|p| p["organisation"] == json!(BANK))
+        .expect("a scored product")
+        .clone()
 }
 
 fn application(product: &Value) -> Value {
     json!({
         "product": product["id"], "amount": "1000000.00", "term_months": 12,
-        "purpose": "working-capital", "contact": "林知远", "phone": "13800001234", "agree": true,
+        "purpose": "operations", "contact": "林知远", "phone": "13800001234", "agree": true,
     })
 }
 
 #[test]
 fn an_enterprise_applies_and_a_person_decides() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Server::start() else {
+        return;
+    };
     live_model(&server);
 
     let mut enterprise = server.user("enterprise");
     let product = scored_product(&enterprise);
     let refused = enterprise.post("/api/v1/lending/applications/apply", &application(&product));
-    assert_eq!((refused.status, refused.code()), (403, "consent.no-consent"), "{}", refused.body);
+    assert_eq!(
+        (refused.status, refused.code()),
+        (403, "consent.no-consent"),
+        "{}",
+        refused.body
+    );
 
     let letter = sign_letter(&mut enterprise, BANK);
     let quota = enterprise.post("/api/v1/lending/quotas/estimate", &json!({}));
@@ -91,42 +131,78 @@ fn an_enterprise_applies_and_a_person_decides() {
     let seen = officer.get(&record).body;
     let score: f64 = seen["score"].as_str().unwrap().parse().unwrap();
     let base = seen["base"].as_str().unwrap().parse::<f64>().unwrap();
-    let points: f64 = seen["reasons"].as_array().unwrap().iter().map(|r| r["points"].as_f64().unwrap()).sum();
-    assert!((base + points - score).abs() < 0.01, "reasons sum to the score: {base} + {points} = {score}");
+    let points: f64 = seen["reasons"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["points"].as_f64().unwrap())
+        .sum();
+    assert!(
+        (base + points - score).abs() < 0.01,
+        "reasons sum to the score: {base} + {points} = {score}"
+    );
 
-    let too_much = officer.post(&format!("{record}/approve"), &json!({
-        "approved_amount": "99999999.00", "approved_rate": "0.0400", "decision_reason": "经营稳定，同意授信",
-    }));
+    let too_much = officer.post(
+        &format!("{record}/approve"),
+        &json!({
+            "amount": "99999999.00", "rate": "0.0400", "reason": "经营稳定，同意授信",
+        }),
+    );
     assert!(matches!(too_much.status, 400 | 422), "{}", too_much.body);
-    let approved = officer.post(&format!("{record}/approve"), &json!({
-        "approved_amount": "800000.00", "approved_rate": product["rate_from"], "decision_reason": "经营稳定，同意授信",
-    }));
+    let approved = officer.post(
+        &format!("{record}/approve"),
+        &json!({
+            "amount": "800000.00", "rate": product["rate_from"], "reason": "经营稳定，同意授信",
+        }),
+    );
     assert_eq!(approved.status, 200, "{}", approved.body);
-    let again = officer.post(&format!("{record}/refuse"), &json!({ "reason_code": "other", "decision_reason": "不再同意" }));
+    let again = officer.post(
+        &format!("{record}/refuse"),
+        &json!({ "refusal": "debt", "reason": "不再同意该笔申请" }),
+    );
     assert_eq!(again.status, 409, "{}", again.body);
 
     let own = enterprise.get(&record).body;
-    assert_eq!((own["status"].as_str(), own["approved_amount"].as_str()), (Some("approved"), Some("800000.00")));
+    assert_eq!(
+        (own["status"].as_str(), own["approved_amount"].as_str()),
+        (Some("approved"), Some("800000.00"))
+    );
     let page = enterprise.get(&format!("/lending/applications/{id}"));
-    assert!(page.text().contains("800000") || page.text().contains("80"), "the timeline page shows the decision");
+    assert!(
+        page.text().contains("800000") || page.text().contains("80"),
+        "the timeline page shows the decision"
+    );
 
     evidence(&server, &id, &own);
 
-    let revoked = enterprise.post(&format!("/api/v1/consent/letters/{letter}/revoke"), &json!({ "reason": "不再需要" }));
+    let revoked = enterprise.post(
+        &format!("/api/v1/consent/letters/{letter}/revoke"),
+        &json!({ "reason": "不再需要" }),
+    );
     assert_eq!(revoked.status, 200, "{}", revoked.body);
     let quota = enterprise.post("/api/v1/lending/quotas/estimate", &json!({}));
     let after = quota.body.to_string();
-    assert!(quota.status != 200 || !after.contains("\"certificate\""), "nothing is read after revocation: {after}");
+    assert!(
+        quota.status != 200 || !after.contains("\"certificate\""),
+        "nothing is read after revocation: {after}"
+    );
 }
 
 /// The operator sees call and trail; the certificate replays; the chain verifies.
 fn evidence(server: &Server, application: &str, record: &Value) {
     let operator = server.user("operator");
     let calls = operator.get("/api/v1/console/certificates?size=50");
-    let found = calls.body["items"].as_array().unwrap().iter().any(|c| c["reference"] == json!(application));
+    let found = calls.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|c| c["reference"] == json!(application));
     assert!(found, "the operator sees the call: {}", calls.body);
     let audit = operator.get(&format!("/console/audit?object={application}"));
-    assert!(audit.text().contains("lending.application.approve"), "the decision is in the audit trail");
+    assert!(
+        audit.text().contains("lending.application.approve"),
+        "the decision is in the audit trail"
+    );
     let certificate = record["certificate"].as_str().unwrap();
     let data = server.data().to_str().unwrap();
     let (ok, said) = server.run(&["model", "replay", certificate, "--data", data]);
@@ -137,11 +213,16 @@ fn evidence(server: &Server, application: &str, record: &Value) {
 
 #[test]
 fn the_wrong_paths_end_well() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Server::start() else {
+        return;
+    };
     live_model(&server);
     let anonymous = server.anonymous();
     let closed = anonymous.get("/api/v1/lending/applications");
-    assert_eq!((closed.status, closed.kind.as_str()), (401, "application/problem+json"));
+    assert_eq!(
+        (closed.status, closed.kind.as_str()),
+        (401, "application/problem+json")
+    );
     assert_eq!(anonymous.get("/api/v1/nothing/here").status, 404);
     assert_eq!(anonymous.get("/healthz").body["status"], json!("ok"));
 
@@ -149,7 +230,12 @@ fn the_wrong_paths_end_well() {
     sign_letter(&mut enterprise, "01930000-0000-7000-8000-000000000201");
     let product = scored_product(&enterprise);
     let other_bank = enterprise.post("/api/v1/lending/applications/apply", &application(&product));
-    assert_eq!((other_bank.status, other_bank.code()), (403, "consent.recipient-mismatch"), "{}", other_bank.body);
+    assert_eq!(
+        (other_bank.status, other_bank.code()),
+        (403, "consent.recipient-mismatch"),
+        "{}",
+        other_bank.body
+    );
 
     sign_letter(&mut enterprise, BANK);
     let mut wrong = application(&product);
@@ -158,53 +244,115 @@ fn the_wrong_paths_end_well() {
     assert_eq!(out_of_range.status, 400, "{}", out_of_range.body);
     assert_eq!(out_of_range.body["errors"][0]["field"], json!("amount"));
 
-    let first = enterprise.post_with_key("/api/v1/lending/applications/apply", &application(&product), "twice");
-    let second = enterprise.post_with_key("/api/v1/lending/applications/apply", &application(&product), "twice");
+    let first = enterprise.post_with_key(
+        "/api/v1/lending/applications/apply",
+        &application(&product),
+        "twice",
+    );
+    let second = enterprise.post_with_key(
+        "/api/v1/lending/applications/apply",
+        &application(&product),
+        "twice",
+    );
     assert_eq!(first.status, 200, "{}", first.body);
     assert_eq!(first.body, second.body, "the same key answers the same");
     let all = enterprise.get("/api/v1/lending/applications").body;
     assert_eq!(all["total"], json!(1), "and makes one application");
     let open = enterprise.post("/api/v1/lending/applications/apply", &application(&product));
-    assert_eq!((open.status, open.code()), (422, "lending.already-open"), "{}", open.body);
+    assert_eq!(
+        (open.status, open.code()),
+        (422, "lending.already-open"),
+        "{}",
+        open.body
+    );
 
     let id = first.body["result"]["id"].as_str().unwrap();
     let record = format!("/api/v1/lending/applications/{id}");
-    assert_eq!(server.user("enterprise2").get(&record).status, 404, "another enterprise's is not there");
-    assert_eq!(server.user("officer2").get(&record).status, 404, "another bank's is not there");
-    let approve = json!({ "approved_amount": "1.00", "approved_rate": "0.0400", "decision_reason": "不应成功的批准" });
-    assert_eq!(server.user("enterprise").post(&format!("{record}/approve"), &approve).status, 403);
-    let expired = server.user("enterprise2").post("/api/v1/lending/applications/apply", &application(&product));
+    assert_eq!(
+        server.user("enterprise2").get(&record).status,
+        404,
+        "another enterprise's is not there"
+    );
+    assert_eq!(
+        server.user("officer2").get(&record).status,
+        404,
+        "another bank's is not there"
+    );
+    let approve = json!({ "amount": "1.00", "rate": "0.0400", "reason": "不应成功的批准" });
+    assert_eq!(
+        server
+            .user("enterprise")
+            .post(&format!("{record}/approve"), &approve)
+            .status,
+        403
+    );
+    let expired = server
+        .user("enterprise2")
+        .post("/api/v1/lending/applications/apply", &application(&product));
     assert_eq!(expired.status, 403, "{}", expired.body);
     assert!(expired.code().starts_with("consent."), "{}", expired.body);
 
     enterprise.without_token();
     let forged = enterprise.post(&format!("{record}/withdraw"), &json!({}));
-    assert_eq!(forged.status, 403, "a request without the form token is refused: {}", forged.body);
+    assert_eq!(
+        forged.status, 403,
+        "a request without the form token is refused: {}",
+        forged.body
+    );
 }
 
 #[test]
 fn an_edition_comes_and_goes_while_the_rest_is_served() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Server::start() else {
+        return;
+    };
     let mut operator = server.user("operator");
     let enterprise = server.user("enterprise");
-    assert_eq!(enterprise.get("/park/home").status, 404, "an edition starts switched off");
+    assert_eq!(
+        enterprise.get("/park/home").status,
+        404,
+        "an edition starts switched off"
+    );
     let plugins = operator.get("/api/v1/console/plugins?size=50").body;
-    let park = plugins["items"].as_array().unwrap().iter().find(|p| p["code"] == json!("park")).unwrap().clone();
+    let park = plugins["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|p| p["code"] == json!("park"))
+        .unwrap()
+        .clone();
     let path = format!("/api/v1/console/plugins/{}", park["id"].as_str().unwrap());
-    assert_eq!(server.user("officer").post(&format!("{path}/enable"), &json!({})).status, 403);
+    assert_eq!(
+        server
+            .user("officer")
+            .post(&format!("{path}/enable"), &json!({}))
+            .status,
+        403
+    );
 
     let on = operator.post(&format!("{path}/enable"), &json!({ "district": "310115" }));
     assert_eq!(on.status, 200, "{}", on.body);
     assert_eq!(enterprise.get("/park/home").status, 200);
     assert!(enterprise.get("/").text().contains("特色园区"));
-    assert_eq!(server.user("enterprise2").get("/park/home").status, 404, "another district has it not");
+    assert_eq!(
+        server.user("enterprise2").get("/park/home").status,
+        404,
+        "another district has it not"
+    );
 
     let off = operator.post(&format!("{path}/disable"), &json!({ "district": "310115" }));
     assert_eq!(off.status, 200, "{}", off.body);
     assert_eq!(enterprise.get("/park/home").status, 404);
     assert!(!enterprise.get("/").text().contains("/park/"));
-    assert_eq!(enterprise.get("/market/products").status, 200, "the rest is served");
+    assert_eq!(
+        enterprise.get("/market/products").status,
+        200,
+        "the rest is served"
+    );
     operator.post(&format!("{path}/enable"), &json!({}));
     let parks = enterprise.get("/api/v1/park/parks").body;
-    assert!(parks["total"].as_u64().unwrap() >= 2, "its data stayed: {parks}");
+    assert!(
+        parks["total"].as_u64().unwrap() >= 2,
+        "its data stayed: {parks}"
+    );
 }

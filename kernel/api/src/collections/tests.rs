@@ -32,12 +32,33 @@ fn module() -> ModuleDef {
             shard: Shard::Reference,
             audited: false,
             fields: vec![
-                FieldDef { search: true, ..field("name", Kind::Text { max: 9 }) },
-                field("price", Kind::Money { min: None, max: None }),
-                field("count", Kind::Integer { min: None, max: None }),
+                FieldDef {
+                    search: true,
+                    ..field("name", Kind::Text { max: 9 })
+                },
+                field(
+                    "price",
+                    Kind::Money {
+                        min: None,
+                        max: None,
+                    },
+                ),
+                field(
+                    "count",
+                    Kind::Integer {
+                        min: None,
+                        max: None,
+                    },
+                ),
                 field("state", Kind::Choice { of: "state".into() }),
-                FieldDef { mask: Some(Mask::Phone), ..field("phone", Kind::Text { max: 20 }) },
-                FieldDef { encrypted: true, ..field("secret", Kind::Text { max: 20 }) },
+                FieldDef {
+                    mask: Some(Mask::Phone),
+                    ..field("phone", Kind::Text { max: 20 })
+                },
+                FieldDef {
+                    encrypted: true,
+                    ..field("secret", Kind::Text { max: 20 })
+                },
                 field("extra", Kind::Json),
             ],
             indexes: vec![],
@@ -49,7 +70,11 @@ fn module() -> ModuleDef {
         choices: vec![ChoiceDef {
             name: "state".into(),
             label: Label::default(),
-            options: vec![OptionDef { value: "open".into(), label: Label::default(), tone: Tone::Info }],
+            options: vec![OptionDef {
+                value: "open".into(),
+                label: Label::default(),
+                tone: Tone::Info,
+            }],
         }],
         ..ModuleDef::default()
     }
@@ -57,12 +82,18 @@ fn module() -> ModuleDef {
 
 fn ask(query: &str) -> Result<Listing, Vec<FieldFault>> {
     let def = module();
-    listing(&def, &def.collections[0], &Principal::anonymous(), &pairs(query.as_bytes()).unwrap())
+    listing(
+        &def,
+        &def.collections[0],
+        &Principal::anonymous(),
+        &pairs(query.as_bytes()).unwrap(),
+    )
 }
 
 #[test]
 fn values_are_read_by_the_kind_of_their_field() {
-    let listing = ask("price=300&count=7&state=open&state=open&sort=-price,name&page=3&size=50").unwrap();
+    let listing =
+        ask("price=300&count=7&state=open&state=open&sort=-price,name&page=3&size=50").unwrap();
     assert_eq!((listing.page, listing.size), (3, 50));
     assert_eq!((listing.query.limit, listing.query.offset), (50, 100));
     assert_eq!(listing.query.sort.len(), 2);
@@ -80,12 +111,15 @@ fn values_are_read_by_the_kind_of_their_field() {
 
 #[test]
 fn every_wrong_parameter_is_named() {
-    let query = "page=0&size=201&sort=nothing&colour=red&count=x&state=gone&secret=1&extra=1&phone=138";
+    let query =
+        "page=0&size=201&sort=nothing&colour=red&count=x&state=gone&secret=1&extra=1&phone=138";
     let faults = ask(query).unwrap_err();
     let names: Vec<&str> = faults.iter().map(|f| f.field.as_str()).collect();
     assert_eq!(
         names,
-        ["page", "size", "sort", "colour", "count", "state", "secret", "extra", "phone"]
+        [
+            "page", "size", "sort", "colour", "count", "state", "secret", "extra", "phone"
+        ]
     );
 }
 
@@ -102,15 +136,24 @@ fn search_looks_at_search_fields_only() {
 #[test]
 fn system_fields_can_be_asked_for() {
     assert!(ask("subject=01930000-0000-7000-8000-000000001001&sort=-created_at").is_ok());
-    assert_eq!(ask("created_at=yesterday").unwrap_err()[0].field, "created_at");
+    assert_eq!(
+        ask("created_at=yesterday").unwrap_err()[0].field,
+        "created_at"
+    );
 }
 
 #[test]
 fn a_body_that_is_not_json_is_refused() {
     let mut headers = HeaderMap::new();
     assert_eq!(json_body(&headers, b"").unwrap(), json!({}));
-    assert_eq!(json_body(&headers, b"{}").unwrap_err().code, "unsupported-media-type");
-    headers.insert(CONTENT_TYPE, "application/json; charset=utf-8".parse().unwrap());
+    assert_eq!(
+        json_body(&headers, b"{}").unwrap_err().code,
+        "unsupported-media-type"
+    );
+    headers.insert(
+        CONTENT_TYPE,
+        "application/json; charset=utf-8".parse().unwrap(),
+    );
     assert_eq!(json_body(&headers, b"{\"a\":1}").unwrap(), json!({"a": 1}));
     assert_eq!(json_body(&headers, b"{").unwrap_err().code, "bad-json");
 }
@@ -122,5 +165,8 @@ fn an_answer_says_where_a_person_would_go() {
         outcome: Some(Outcome::go("/shop/things/1", "好")),
         ..Reply::default()
     };
-    assert_eq!(answer(&reply), json!({"result": {"id": "1"}, "path": "/shop/things/1"}));
+    assert_eq!(
+        answer(&reply),
+        json!({"result": {"id": "1"}, "path": "/shop/things/1"})
+    );
 }

@@ -47,22 +47,42 @@ fn text(name: &str, zh: &str, en: &str) -> FieldDef {
 }
 
 fn optional(field: FieldDef) -> FieldDef {
-    FieldDef { required: false, ..field }
+    FieldDef {
+        required: false,
+        ..field
+    }
 }
 
 fn frozen(field: FieldDef) -> FieldDef {
-    FieldDef { frozen: true, ..field }
+    FieldDef {
+        frozen: true,
+        ..field
+    }
 }
 
 fn integer(name: &str, zh: &str, en: &str) -> FieldDef {
-    field(name, zh, en, Kind::Integer { min: Some(0), max: None })
+    field(
+        name,
+        zh,
+        en,
+        Kind::Integer {
+            min: Some(0),
+            max: None,
+        },
+    )
 }
 
 fn choice(name: &str, zh: &str, en: &str, of: &str) -> FieldDef {
     field(name, zh, en, Kind::Choice { of: of.into() })
 }
 
-fn collection(name: &str, entity: &str, label: Label, shard: Shard, fields: Vec<FieldDef>) -> CollectionDef {
+fn collection(
+    name: &str,
+    entity: &str,
+    label: Label,
+    shard: Shard,
+    fields: Vec<FieldDef>,
+) -> CollectionDef {
     CollectionDef {
         name: name.into(),
         entity: entity.into(),
@@ -82,11 +102,20 @@ fn collection(name: &str, entity: &str, label: Label, shard: Shard, fields: Vec<
 
 fn plugins() -> CollectionDef {
     let fields = vec![
-        FieldDef { unique: true, ..frozen(text("code", "标识", "Code")) },
+        FieldDef {
+            unique: true,
+            ..frozen(text("code", "标识", "Code"))
+        },
         field("everywhere", "全市启用", "Enabled everywhere", Kind::Bool),
         field("districts", "启用的区", "Districts", Kind::Json),
     ];
-    collection("plugins", "plugin", Label::new("插件", "Plugins"), Shard::Reference, fields)
+    collection(
+        "plugins",
+        "plugin",
+        Label::new("插件", "Plugins"),
+        Shard::Reference,
+        fields,
+    )
 }
 
 fn models() -> CollectionDef {
@@ -103,14 +132,25 @@ fn models() -> CollectionDef {
         frozen(text("uploaded_by_name", "上传人", "Uploaded by")),
         optional(frozen(text("remark", "说明", "Remark"))),
         optional(text("decided_by_name", "验证人", "Decided by")),
-        optional(field("decided_at", "验证时间", "Decided at", Kind::Datetime)),
+        optional(field(
+            "decided_at",
+            "验证时间",
+            "Decided at",
+            Kind::Datetime,
+        )),
         optional(field("reason", "意见", "Reason", Kind::Text { max: 500 })),
     ];
     let indexes = vec![vec!["organisation".into(), "name".into(), "status".into()]];
     CollectionDef {
         indexes,
         title: "title".into(),
-        ..collection("models", "model", Label::new("评分模型", "Scoring models"), Shard::Organisation, fields)
+        ..collection(
+            "models",
+            "model",
+            Label::new("评分模型", "Scoring models"),
+            Shard::Organisation,
+            fields,
+        )
     }
 }
 
@@ -124,13 +164,26 @@ fn certificates() -> CollectionDef {
         frozen(text("score", "得分", "Score")),
         frozen(field("document", "证书", "Certificate", Kind::Json)),
     ];
-    collection("certificates", "certificate", Label::new("评分证书", "Score certificates"), Shard::Subject, fields)
+    collection(
+        "certificates",
+        "certificate",
+        Label::new("评分证书", "Score certificates"),
+        Shard::Subject,
+        fields,
+    )
 }
 
 fn trials() -> CollectionDef {
     let fields = vec![
         frozen(text("file_name", "文件名", "File name")),
-        frozen(field("model", "模型", "Model", Kind::Ref { to: "models".into() })),
+        frozen(field(
+            "model",
+            "模型",
+            "Model",
+            Kind::Ref {
+                to: "models".into(),
+            },
+        )),
         choice("status", "状态", "Status", "trial-status"),
         integer("total", "总行数", "Rows"),
         integer("done", "已评分", "Scored"),
@@ -140,7 +193,13 @@ fn trials() -> CollectionDef {
     ];
     CollectionDef {
         audited: false,
-        ..collection("trials", "trial", Label::new("批量试算", "Batch trials"), Shard::Organisation, fields)
+        ..collection(
+            "trials",
+            "trial",
+            Label::new("批量试算", "Batch trials"),
+            Shard::Organisation,
+            fields,
+        )
     }
 }
 
@@ -150,24 +209,36 @@ fn options(name: &str, label: Label, all: &[(&str, &str, &str, Tone)]) -> Choice
         label: Label::new(*zh, *en),
         tone: *tone,
     };
-    ChoiceDef { name: name.into(), label, options: all.iter().map(option).collect() }
+    ChoiceDef {
+        name: name.into(),
+        label,
+        options: all.iter().map(option).collect(),
+    }
 }
 
 fn model_status() -> ChoiceDef {
-    options("model-status", Label::new("模型状态", "Model status"), &[
-        ("submitted", "待验证", "Submitted", Tone::Warning),
-        ("approved", "已上线", "Approved", Tone::Success),
-        ("rejected", "已驳回", "Rejected", Tone::Danger),
-        ("withdrawn", "已下线", "Withdrawn", Tone::Neutral),
-    ])
+    options(
+        "model-status",
+        Label::new("模型状态", "Model status"),
+        &[
+            ("submitted", "待验证", "Submitted", Tone::Warning),
+            ("approved", "已上线", "Approved", Tone::Success),
+            ("rejected", "已驳回", "Rejected", Tone::Danger),
+            ("withdrawn", "已下线", "Withdrawn", Tone::Neutral),
+        ],
+    )
 }
 
 fn trial_status() -> ChoiceDef {
-    options("trial-status", Label::new("试算状态", "Trial status"), &[
-        ("running", "进行中", "Running", Tone::Info),
-        ("done", "已完成", "Done", Tone::Success),
-        ("failed", "失败", "Failed", Tone::Danger),
-    ])
+    options(
+        "trial-status",
+        Label::new("试算状态", "Trial status"),
+        &[
+            ("running", "进行中", "Running", Tone::Info),
+            ("done", "已完成", "Done", Tone::Success),
+            ("failed", "失败", "Failed", Tone::Danger),
+        ],
+    )
 }
 
 fn model_flow() -> FlowDef {
@@ -202,62 +273,233 @@ fn action(name: &str, label: Label, record: bool, input: Vec<FieldDef>) -> Actio
 }
 
 fn actions() -> Vec<ActionDef> {
-    let district = || optional(field("district", "区", "District", Kind::Code { format: sdk_contract::code::Format::Region }));
+    let district = || {
+        optional(field(
+            "district",
+            "区",
+            "District",
+            Kind::Code {
+                format: sdk_contract::code::Format::Region,
+            },
+        ))
+    };
     let reason = || field("reason", "意见", "Reason", Kind::Text { max: 500 });
     let file = || field("file", "文件", "File", Kind::Json);
     vec![
-        action("plugin.enable", Label::new("启用", "Enable"), true, vec![district()]),
-        action("plugin.disable", Label::new("停用", "Disable"), true, vec![district()]),
-        action("model.upload", Label::new("上传模型", "Upload"), false, vec![file(), optional(field("remark", "说明", "Remark", Kind::Text { max: 200 }))]),
-        action("model.approve", Label::new("批准上线", "Approve"), true, vec![reason()]),
-        action("model.reject", Label::new("驳回", "Reject"), true, vec![reason()]),
-        action("model.withdraw", Label::new("下线", "Withdraw"), true, vec![reason()]),
-        action("model.trial", Label::new("批量试算", "Trial"), true, vec![file()]),
+        action(
+            "plugin.enable",
+            Label::new("启用", "Enable"),
+            true,
+            vec![district()],
+        ),
+        action(
+            "plugin.disable",
+            Label::new("停用", "Disable"),
+            true,
+            vec![district()],
+        ),
+        action(
+            "model.upload",
+            Label::new("上传模型", "Upload"),
+            false,
+            vec![
+                file(),
+                optional(field("remark", "说明", "Remark", Kind::Text { max: 200 })),
+            ],
+        ),
+        action(
+            "model.approve",
+            Label::new("批准上线", "Approve"),
+            true,
+            vec![reason()],
+        ),
+        action(
+            "model.reject",
+            Label::new("驳回", "Reject"),
+            true,
+            vec![reason()],
+        ),
+        action(
+            "model.withdraw",
+            Label::new("下线", "Withdraw"),
+            true,
+            vec![reason()],
+        ),
+        action(
+            "model.trial",
+            Label::new("批量试算", "Trial"),
+            true,
+            vec![file()],
+        ),
     ]
 }
 
 fn page(path: &str, label: Label, icon: &str, area: Area, permission: &str) -> PageDef {
-    PageDef { path: path.into(), label, icon: icon.into(), area, order: 900, permission: permission.into() }
+    PageDef {
+        path: path.into(),
+        label,
+        icon: icon.into(),
+        area,
+        order: 900,
+        permission: permission.into(),
+    }
 }
 
 fn pages() -> Vec<PageDef> {
     vec![
-        page("/console/models", Label::new("评分模型", "Scoring models"), "cpu", Area::Bench, "model.read"),
-        page("/console/models/upload", Label::new("上传模型", "Upload a model"), "", Area::None, "model.upload"),
-        page("/console/models/{id}", Label::new("模型详情", "Model"), "", Area::None, "model.read"),
-        page("/console/models/{id}/trial", Label::new("批量试算", "Batch trial"), "", Area::None, "model.trial"),
-        page("/console/trials/{id}", Label::new("试算结果", "Trial"), "", Area::None, "trial.read"),
-        page("/console/plugins", Label::new("插件管理", "Plugins"), "puzzle", Area::Bench, "plugin.read"),
-        page("/console/certificates", Label::new("模型调用", "Model calls"), "certificate", Area::Bench, "certificate.read"),
-        page("/console/certificates/{id}", Label::new("评分证书", "Certificate"), "", Area::None, "certificate.read"),
-        page("/console/audit", Label::new("审计日志", "Audit"), "history", Area::Bench, "audit.read"),
+        page(
+            "/console/models",
+            Label::new("评分模型", "Scoring models"),
+            "cpu",
+            Area::Bench,
+            "model.read",
+        ),
+        page(
+            "/console/models/upload",
+            Label::new("上传模型", "Upload a model"),
+            "",
+            Area::None,
+            "model.upload",
+        ),
+        page(
+            "/console/models/{id}",
+            Label::new("模型详情", "Model"),
+            "",
+            Area::None,
+            "model.read",
+        ),
+        page(
+            "/console/models/{id}/trial",
+            Label::new("批量试算", "Batch trial"),
+            "",
+            Area::None,
+            "model.trial",
+        ),
+        page(
+            "/console/trials/{id}",
+            Label::new("试算结果", "Trial"),
+            "",
+            Area::None,
+            "trial.read",
+        ),
+        page(
+            "/console/plugins",
+            Label::new("插件管理", "Plugins"),
+            "puzzle",
+            Area::Bench,
+            "plugin.read",
+        ),
+        page(
+            "/console/certificates",
+            Label::new("模型调用", "Model calls"),
+            "certificate",
+            Area::Bench,
+            "certificate.read",
+        ),
+        page(
+            "/console/certificates/{id}",
+            Label::new("评分证书", "Certificate"),
+            "",
+            Area::None,
+            "certificate.read",
+        ),
+        page(
+            "/console/audit",
+            Label::new("审计日志", "Audit"),
+            "history",
+            Area::Bench,
+            "audit.read",
+        ),
     ]
 }
 
+/// Name, label in both languages, grants.
+type Declared<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, RowScope)]);
+
 fn permissions() -> Vec<PermissionDef> {
     use RowScope::{All, Organisation};
-    let staff: &[(&str, RowScope)] = &[(DEVELOPER, Organisation), (VALIDATOR, Organisation), (OPERATOR, All)];
+    let staff: &[(&str, RowScope)] = &[
+        (DEVELOPER, Organisation),
+        (VALIDATOR, Organisation),
+        (OPERATOR, All),
+    ];
     let people: &[(&str, RowScope)] = &[(DEVELOPER, Organisation), (VALIDATOR, Organisation)];
-    let list: [(&str, &str, &str, &[(&str, RowScope)]); 13] = [
-        ("plugin.read", "查看插件", "Read plugins", &[(OPERATOR, All), (AUDITOR, All)]),
-        ("plugin.enable", "启用插件", "Enable plugins", &[(OPERATOR, All)]),
-        ("plugin.disable", "停用插件", "Disable plugins", &[(OPERATOR, All)]),
+    let list: [Declared<'_>; 13] = [
+        (
+            "plugin.read",
+            "查看插件",
+            "Read plugins",
+            &[(OPERATOR, All), (AUDITOR, All)],
+        ),
+        (
+            "plugin.enable",
+            "启用插件",
+            "Enable plugins",
+            &[(OPERATOR, All)],
+        ),
+        (
+            "plugin.disable",
+            "停用插件",
+            "Disable plugins",
+            &[(OPERATOR, All)],
+        ),
         ("model.read", "查看模型", "Read models", staff),
-        ("model.upload", "上传模型", "Upload models", &[(DEVELOPER, Organisation)]),
-        ("model.approve", "批准模型", "Approve models", &[(VALIDATOR, Organisation)]),
-        ("model.reject", "驳回模型", "Reject models", &[(VALIDATOR, Organisation)]),
-        ("model.withdraw", "下线模型", "Withdraw models", &[(VALIDATOR, Organisation)]),
+        (
+            "model.upload",
+            "上传模型",
+            "Upload models",
+            &[(DEVELOPER, Organisation)],
+        ),
+        (
+            "model.approve",
+            "批准模型",
+            "Approve models",
+            &[(VALIDATOR, Organisation)],
+        ),
+        (
+            "model.reject",
+            "驳回模型",
+            "Reject models",
+            &[(VALIDATOR, Organisation)],
+        ),
+        (
+            "model.withdraw",
+            "下线模型",
+            "Withdraw models",
+            &[(VALIDATOR, Organisation)],
+        ),
         ("model.trial", "批量试算", "Run trials", people),
         ("trial.read", "查看试算", "Read trials", people),
-        ("certificate.read", "查看模型调用", "Read model calls", &[(OPERATOR, All), (AUDITOR, All), (VALIDATOR, Organisation)]),
-        ("audit.read", "查看审计日志", "Read the audit log", &[(AUDITOR, All), (OPERATOR, All)]),
-        ("audit.verify", "核验审计日志", "Verify the audit log", &[(AUDITOR, All)]),
+        (
+            "certificate.read",
+            "查看模型调用",
+            "Read model calls",
+            &[(OPERATOR, All), (AUDITOR, All), (VALIDATOR, Organisation)],
+        ),
+        (
+            "audit.read",
+            "查看审计日志",
+            "Read the audit log",
+            &[(AUDITOR, All), (OPERATOR, All)],
+        ),
+        (
+            "audit.verify",
+            "核验审计日志",
+            "Verify the audit log",
+            &[(AUDITOR, All)],
+        ),
     ];
     list.iter()
         .map(|(name, zh, en, grants)| PermissionDef {
             name: (*name).into(),
             label: Label::new(*zh, *en),
-            grants: grants.iter().map(|(role, scope)| RoleGrant { role: (*role).into(), scope: *scope }).collect(),
+            grants: grants
+                .iter()
+                .map(|(role, scope)| RoleGrant {
+                    role: (*role).into(),
+                    scope: *scope,
+                })
+                .collect(),
         })
         .collect()
 }

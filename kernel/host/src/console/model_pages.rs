@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 
 use super::pages::{bench, fact, page_number, param};
 use super::{declare, number, text};
+use crate::Host;
 use crate::models::Report;
 use crate::models::batch::Quality;
 use crate::module::Call;
-use crate::Host;
 
 /// Rows of one list page.
 const PAGE: u32 = 20;
@@ -26,7 +26,9 @@ const TRIAL_BYTES: u64 = 20 * 1024 * 1024;
 /// A choice value as people read it.
 fn status(choice: &str, value: &str) -> Datum {
     let def = declare::def();
-    let option = def.choice(choice).and_then(|c| c.options.iter().find(|o| o.value == value).cloned());
+    let option = def
+        .choice(choice)
+        .and_then(|c| c.options.iter().find(|o| o.value == value).cloned());
     option.map_or(Datum::None, |o| Datum::status(o.label.zh, o.tone))
 }
 
@@ -41,18 +43,23 @@ fn may(host: &Host, call: &Call, permission: &str) -> bool {
 
 pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
     let at = page_number(ask);
-    let query = Query::new("console.models").sort("created_at", true).page(at, PAGE);
+    let query = Query::new("console.models")
+        .sort("created_at", true)
+        .page(at, PAGE);
     let found = host.find(&call.principal, query).await?;
     let rows = found.records.iter().map(|r| {
         let id = text(r, "id");
-        Row::new(id, vec![
-            Datum::text(text(r, "title")),
-            Datum::text(format!("{} {}", text(r, "name"), text(r, "version"))),
-            status("model-status", text(r, "status")),
-            Datum::text(text(r, "owner_name")),
-            Datum::text(text(r, "uploaded_by_name")),
-            Datum::time_text(text(r, "created_at")),
-        ])
+        Row::new(
+            id,
+            vec![
+                Datum::text(text(r, "title")),
+                Datum::text(format!("{} {}", text(r, "name"), text(r, "version"))),
+                status("model-status", text(r, "status")),
+                Datum::text(text(r, "owner_name")),
+                Datum::text(text(r, "uploaded_by_name")),
+                Datum::time_text(text(r, "created_at")),
+            ],
+        )
         .to(format!("/console/models/{id}"))
     });
     let columns = vec![
@@ -69,7 +76,11 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
         .empty("还没有模型。模型开发人员上传组件文件后，由另一名验证人批准上线");
     let mut page = bench("评分模型").subtitle("本机构的模型只在沙箱中运行，其他机构看不到");
     if may(host, call, "model.upload") {
-        page = page.action(Action::open("上传模型", "/console/models/upload").icon("upload").primary());
+        page = page.action(
+            Action::open("上传模型", "/console/models/upload")
+                .icon("upload")
+                .primary(),
+        );
     }
     Ok(page.block(Block::table("models", table)))
 }
@@ -77,12 +88,20 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
 pub(super) fn upload() -> Page {
     let form = Form::new("upload", Action::send("上传并检查", "model.upload"))
         .field(
-            Field::file("file", "模型组件（.wasm）", crate::dispatch::MAX_UPLOAD as u64)
-                .required()
-                .help("WebAssembly 组件，不得导入任何接口；平台会检查导入、限制，并运行模型自带的金样例"),
+            Field::file(
+                "file",
+                "模型组件（.wasm）",
+                crate::dispatch::MAX_UPLOAD as u64,
+            )
+            .required()
+            .help(
+                "WebAssembly 组件，不得导入任何接口；平台会检查导入、限制，并运行模型自带的金样例",
+            ),
         )
         .field(Field::area("remark", "说明", 200).hint("本次更新了什么"));
-    bench("上传模型").under("评分模型", "/console/models").block(Block::form(form).title("上传模型"))
+    bench("上传模型")
+        .under("评分模型", "/console/models")
+        .block(Block::form(form).title("上传模型"))
 }
 
 pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
@@ -94,17 +113,27 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     let report: Report = serde_json::from_value(read("report")).map_err(damaged)?;
     let state = text(&r, "status");
     let mut page = bench(&def.title)
-        .subtitle(format!("{} {} · {}", def.name, def.version, text(&r, "owner_name")))
+        .subtitle(format!(
+            "{} {} · {}",
+            def.name,
+            def.version,
+            text(&r, "owner_name")
+        ))
         .under("评分模型", "/console/models");
     if let Datum::Status(s) = status("model-status", state) {
         page = page.status(s.label, s.tone);
     }
     if may(host, call, "model.trial") {
-        page = page.action(Action::open("批量试算", format!("/console/models/{id}/trial")).icon("table"));
+        page = page
+            .action(Action::open("批量试算", format!("/console/models/{id}/trial")).icon("table"));
     }
     page = page
         .block(examination(&report))
-        .section(Section::grid().block(facts(&r, &def).span(7)).block(golden(&report).span(5)))
+        .section(
+            Section::grid()
+                .block(facts(&r, &def).span(7))
+                .block(golden(&report).span(5)),
+        )
         .block(features(&def));
     if state == "submitted" && may(host, call, "model.approve") {
         let own = Some(text(&r, "created_by")) == call.principal.user.as_deref();
@@ -112,54 +141,85 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     }
     if state == "approved" && may(host, call, "model.withdraw") {
         let submit = Action::send("下线", "model.withdraw").record(id).danger();
-        let form = Form::new("withdraw", submit).field(Field::area("reason", "原因", 500).required());
-        page = page.block(Block::form(form).title("下线").help("下线后恢复使用上一个已批准的版本"));
+        let form =
+            Form::new("withdraw", submit).field(Field::area("reason", "原因", 500).required());
+        page = page.block(
+            Block::form(form)
+                .title("下线")
+                .help("下线后恢复使用上一个已批准的版本"),
+        );
     }
     Ok(page.block(trials(host, call, id).await?))
 }
 
 fn examination(report: &Report) -> Block {
     let passed = report.passed();
-    Block::stats("examination", vec![
-        Stat::new("外部导入", Datum::Integer(i64::try_from(report.imports.len()).unwrap_or_default()))
+    Block::stats(
+        "examination",
+        vec![
+            Stat::new(
+                "外部导入",
+                Datum::Integer(i64::try_from(report.imports.len()).unwrap_or_default()),
+            )
             .icon("shield-check", Tone::Success),
-        Stat::new("金样例", Datum::text(format!("{}/{}", report.golden.iter().filter(|g| g.holds).count(), report.golden.len())))
+            Stat::new(
+                "金样例",
+                Datum::text(format!(
+                    "{}/{}",
+                    report.golden.iter().filter(|g| g.holds).count(),
+                    report.golden.len()
+                )),
+            )
             .icon("checks", if passed { Tone::Success } else { Tone::Danger }),
-        Stat::new("单笔计算量", Datum::quantity(report.fuel, "fuel")).icon("cpu", Tone::Info),
-        Stat::new("单笔用时", Datum::quantity(report.micros, "微秒")).icon("clock", Tone::Info),
-    ])
+            Stat::new("单笔计算量", Datum::quantity(report.fuel, "fuel")).icon("cpu", Tone::Info),
+            Stat::new("单笔用时", Datum::quantity(report.micros, "微秒")).icon("clock", Tone::Info),
+        ],
+    )
     .title("检查结果")
 }
 
 fn facts(r: &Map<String, Value>, def: &ModelDef) -> Block {
     let p = &def.provenance;
     let held_out = |v: Option<f64>| v.map_or_else(|| "未提供".to_owned(), |v| format!("{v:.4}"));
-    Block::details("facts", vec![
-        Fact::new("说明", Datum::text(def.description.as_str())),
-        fact(r, "文件", "file_name"),
-        fact(r, "组件摘要（SM3）", "digest"),
-        fact(r, "上传人", "uploaded_by_name"),
-        fact(r, "备注", "remark"),
-        Fact::new("训练数据", Datum::text(p.data.as_str())),
-        Fact::new("样本量", Datum::text(p.rows.to_string())),
-        Fact::new("留出集 AUC", Datum::text(held_out(p.held_out_auc))),
-        Fact::new("留出集 KS", Datum::text(held_out(p.held_out_ks))),
-        fact(r, "验证人", "decided_by_name"),
-        fact(r, "验证意见", "reason"),
-    ])
+    Block::details(
+        "facts",
+        vec![
+            Fact::new("说明", Datum::text(def.description.as_str())),
+            fact(r, "文件", "file_name"),
+            fact(r, "组件摘要（SM3）", "digest"),
+            fact(r, "上传人", "uploaded_by_name"),
+            fact(r, "备注", "remark"),
+            Fact::new("训练数据", Datum::text(p.data.as_str())),
+            Fact::new("样本量", Datum::text(p.rows.to_string())),
+            Fact::new("留出集 AUC", Datum::text(held_out(p.held_out_auc))),
+            Fact::new("留出集 KS", Datum::text(held_out(p.held_out_ks))),
+            fact(r, "验证人", "decided_by_name"),
+            fact(r, "验证意见", "reason"),
+        ],
+    )
     .title("登记信息")
 }
 
 fn golden(report: &Report) -> Block {
     let rows = report.golden.iter().enumerate().map(|(i, g)| {
-        Row::new(format!("g{i}"), vec![
-            Datum::text(format!("{:.4}", g.expected)),
-            Datum::text(format!("{:.4}", g.score)),
-            if g.holds { Datum::status("一致", Tone::Success) } else { Datum::status("不符", Tone::Danger) },
-        ])
+        Row::new(
+            format!("g{i}"),
+            vec![
+                Datum::text(format!("{:.4}", g.expected)),
+                Datum::text(format!("{:.4}", g.score)),
+                if g.holds {
+                    Datum::status("一致", Tone::Success)
+                } else {
+                    Datum::status("不符", Tone::Danger)
+                },
+            ],
+        )
     });
-    let columns =
-        vec![Column::new("expected", "声明得分", 0), Column::new("score", "沙箱得分", 1), Column::new("holds", "结果", 1)];
+    let columns = vec![
+        Column::new("expected", "声明得分", 0),
+        Column::new("score", "沙箱得分", 1),
+        Column::new("holds", "结果", 1),
+    ];
     Block::table("golden", Table::new(columns).rows(rows)).title("金样例")
 }
 
@@ -169,12 +229,15 @@ fn features(def: &ModelDef) -> Block {
             FeatureKind::Number { .. } => "数值".to_owned(),
             FeatureKind::Category { values } => values.join("、"),
         };
-        Row::new(f.reason.code.as_str(), vec![
-            Datum::text(f.label.as_str()),
-            Datum::text(f.name.as_str()),
-            Datum::text(kind),
-            Datum::text(f.reason.text.as_str()),
-        ])
+        Row::new(
+            f.reason.code.as_str(),
+            vec![
+                Datum::text(f.label.as_str()),
+                Datum::text(f.name.as_str()),
+                Datum::text(kind),
+                Datum::text(f.reason.text.as_str()),
+            ],
+        )
     });
     let columns = vec![
         Column::new("label", "数据项", 0),
@@ -182,7 +245,9 @@ fn features(def: &ModelDef) -> Block {
         Column::new("kind", "取值", 3),
         Column::new("reason", "原因说明", 2),
     ];
-    Block::table("features", Table::new(columns).rows(rows)).title("读取的数据项").help("平台只收集这里列出的数据项")
+    Block::table("features", Table::new(columns).rows(rows))
+        .title("读取的数据项")
+        .help("平台只收集这里列出的数据项")
 }
 
 fn decision(id: &str, own: bool) -> Section {
@@ -195,24 +260,41 @@ fn decision(id: &str, own: bool) -> Section {
     };
     Section::grid()
         .title("验证")
-        .block(Block::form(form("approve", "批准上线", "model.approve")).title("批准").span(6))
-        .block(Block::form(form("reject", "驳回", "model.reject")).title("驳回").span(6))
+        .block(
+            Block::form(form("approve", "批准上线", "model.approve"))
+                .title("批准")
+                .span(6),
+        )
+        .block(
+            Block::form(form("reject", "驳回", "model.reject"))
+                .title("驳回")
+                .span(6),
+        )
 }
 
 async fn trials(host: &Host, call: &Call, model: &str) -> Result<Block, Fault> {
     if !may(host, call, "trial.read") {
-        return Ok(Block::notice("trials", Notice::new(Tone::Neutral, "", "试算结果仅本机构模型人员可见")));
+        return Ok(Block::notice(
+            "trials",
+            Notice::new(Tone::Neutral, "", "试算结果仅本机构模型人员可见"),
+        ));
     }
-    let query = Query::new("console.trials").filter(Filter::eq("model", model)).sort("created_at", true).limit(10);
+    let query = Query::new("console.trials")
+        .filter(Filter::eq("model", model))
+        .sort("created_at", true)
+        .limit(10);
     let found = host.find(&call.principal, query).await?;
     let rows = found.records.iter().map(|r| {
         let id = text(r, "id");
-        Row::new(id, vec![
-            Datum::text(text(r, "file_name")),
-            Datum::Integer(number(r, "total")),
-            status("trial-status", text(r, "status")),
-            Datum::time_text(text(r, "created_at")),
-        ])
+        Row::new(
+            id,
+            vec![
+                Datum::text(text(r, "file_name")),
+                Datum::Integer(number(r, "total")),
+                status("trial-status", text(r, "status")),
+                Datum::time_text(text(r, "created_at")),
+            ],
+        )
         .to(format!("/console/trials/{id}"))
     });
     let columns = vec![
@@ -221,7 +303,10 @@ async fn trials(host: &Host, call: &Call, model: &str) -> Result<Block, Fault> {
         Column::new("status", "状态", 1),
         Column::new("at", "时间", 2),
     ];
-    Ok(Block::table("trials", Table::new(columns).rows(rows).empty("还没有试算")).title("批量试算"))
+    Ok(
+        Block::table("trials", Table::new(columns).rows(rows).empty("还没有试算"))
+            .title("批量试算"),
+    )
 }
 
 pub(super) async fn trial_form(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
@@ -248,23 +333,37 @@ pub(super) async fn trial(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
         "failed" => JobState::Failed,
         _ => JobState::Running,
     };
-    let percent = if state == JobState::Done { 100 } else { (done * 100).checked_div(total).unwrap_or(0) };
+    let percent = if state == JobState::Done {
+        100
+    } else {
+        (done * 100).checked_div(total).unwrap_or(0)
+    };
     let job = Job {
         title: text(&r, "file_name").to_owned(),
         percent: u8::try_from(percent.clamp(0, 100)).unwrap_or(100),
         state,
         note: match state {
             JobState::Failed => text(&r, "why").to_owned(),
-            _ => format!("{done}/{total} 行，{} 行数据不全未评分", number(&r, "refused")),
+            _ => format!(
+                "{done}/{total} 行，{} 行数据不全未评分",
+                number(&r, "refused")
+            ),
         },
-        done: Some(Link::new("查看模型", format!("/console/models/{}", text(&r, "model")))),
+        done: Some(Link::new(
+            "查看模型",
+            format!("/console/models/{}", text(&r, "model")),
+        )),
     };
     let mut block = Block::job("progress", job).title("进度");
     if state == JobState::Running {
         block = block.live(1);
     }
-    let mut page = bench("试算结果").under("评分模型", "/console/models").block(block);
-    if let Ok(quality) = serde_json::from_value::<Quality>(r.get("quality").cloned().unwrap_or_default()) {
+    let mut page = bench("试算结果")
+        .under("评分模型", "/console/models")
+        .block(block);
+    if let Ok(quality) =
+        serde_json::from_value::<Quality>(r.get("quality").cloned().unwrap_or_default())
+    {
         page = page.section(quality_section(&quality));
     }
     Ok(page)
@@ -278,17 +377,31 @@ fn quality_section(quality: &Quality) -> Section {
         percent(quality.auc)
     );
     let points = quality.curve.iter().map(|(x, y)| [*x, *y]).collect();
-    let curve = Roc { curves: vec![Curve { name: "模型".into(), points }] };
+    let curve = Roc {
+        curves: vec![Curve {
+            name: "模型".into(),
+            points,
+        }],
+    };
     Section::grid()
         .title("区分能力")
         .block(
-            Block::stats("quality", vec![
-                Stat::new("AUC", Datum::text(format!("{:.4}", quality.auc))).icon("chart-line", Tone::Info),
-                Stat::new("KS", Datum::text(format!("{:.4}", quality.ks))).icon("chart-bar", Tone::Info),
-            ])
+            Block::stats(
+                "quality",
+                vec![
+                    Stat::new("AUC", Datum::text(format!("{:.4}", quality.auc)))
+                        .icon("chart-line", Tone::Info),
+                    Stat::new("KS", Datum::text(format!("{:.4}", quality.ks)))
+                        .icon("chart-bar", Tone::Info),
+                ],
+            )
             .span(4),
         )
-        .block(Block::chart("roc", Chart::new(Shape::Roc(curve), summary)).title("ROC 曲线").span(8))
+        .block(
+            Block::chart("roc", Chart::new(Shape::Roc(curve), summary))
+                .title("ROC 曲线")
+                .span(8),
+        )
 }
 
 #[expect(clippy::float_arithmetic, reason = "a share for people to read")]

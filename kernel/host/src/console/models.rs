@@ -12,12 +12,12 @@ use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::{ID, go, number, record, stay, text, values};
+use crate::Host;
 use crate::dispatch::UploadRef;
 use crate::models::certificate::Signed;
 use crate::models::{Admitted, ModelError, Report};
 use crate::module::{Call, Input, new_id};
 use crate::reads::{ask, chain};
-use crate::Host;
 
 /// A model as it is registered and live.
 pub(crate) struct Live {
@@ -36,13 +36,25 @@ impl Host {
             ]))
             .sort("decided_at", true)
             .limit(1);
-        let found = self.store().find(&query, &Self::KERNEL).await.map_err(|e| ask(&e))?;
+        let found = self
+            .store()
+            .find(&query, &Self::KERNEL)
+            .await
+            .map_err(|e| ask(&e))?;
         let row = found.records.into_iter().next().ok_or_else(|| {
-            Fault::new(FaultKind::Unavailable, "model.not-live", "该机构的评分模型尚未上线，暂不能评分")
+            Fault::new(
+                FaultKind::Unavailable,
+                "model.not-live",
+                "该机构的评分模型尚未上线，暂不能评分",
+            )
         })?;
         let document = row.get("document").cloned().unwrap_or_default();
-        let def = serde_json::from_value(document).map_err(|_| Fault::internal("模型登记已损坏"))?;
-        Ok(Live { def, digest: text(&row, "digest").to_owned() })
+        let def =
+            serde_json::from_value(document).map_err(|_| Fault::internal("模型登记已损坏"))?;
+        Ok(Live {
+            def,
+            digest: text(&row, "digest").to_owned(),
+        })
     }
 
     /// The compiled component of a registered model.
@@ -56,15 +68,27 @@ impl Host {
         }
         let bytes = self.upload(digest).await?;
         self.models().admit(bytes).await.map_err(|e| {
-            tracing::error!(digest, error = chain(&e), "a registered model does not load");
-            Fault::new(FaultKind::Unavailable, "model.no-score", "银行评分模型暂时不可用，请稍后再试")
+            tracing::error!(
+                digest,
+                error = chain(&e),
+                "a registered model does not load"
+            );
+            Fault::new(
+                FaultKind::Unavailable,
+                "model.no-score",
+                "银行评分模型暂时不可用，请稍后再试",
+            )
         })
     }
 
     pub(crate) async fn upload(&self, digest: &str) -> Result<Vec<u8>, Fault> {
         let found = self.blobs().get(digest).await.map_err(|e| {
             tracing::error!(digest, error = chain(&e), "an upload cannot be read");
-            Fault::new(FaultKind::Unavailable, "storage-unavailable", "文件暂时无法读取，请稍后再试")
+            Fault::new(
+                FaultKind::Unavailable,
+                "storage-unavailable",
+                "文件暂时无法读取，请稍后再试",
+            )
         })?;
         found.ok_or_else(|| wrong_file("文件已不在，请重新上传"))
     }
@@ -87,7 +111,10 @@ pub(super) fn wrong_file(message: impl Into<String>) -> Fault {
 
 /// The organisation a member of staff acts for.
 pub(super) fn organisation(call: &Call) -> Result<String, Fault> {
-    call.principal.organisation.clone().ok_or_else(|| Fault::forbidden("您没有所属机构"))
+    call.principal
+        .organisation
+        .clone()
+        .ok_or_else(|| Fault::forbidden("您没有所属机构"))
 }
 
 pub(super) async fn upload(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
@@ -116,7 +143,10 @@ pub(super) async fn upload(host: &Host, call: &Call, input: &Input) -> Result<Re
         "模型已通过检查，等待验证人批准",
         json!({ "id": id, "name": model.def.name, "version": model.def.version, "report": report }),
     );
-    Ok(Reply { writes: vec![write], ..reply })
+    Ok(Reply {
+        writes: vec![write],
+        ..reply
+    })
 }
 
 /// Everything a model must be before a person looks at it.
@@ -140,7 +170,9 @@ fn sentence(error: &ModelError) -> String {
         ModelError::Inspect(I::ForeignImports(names)) => {
             format!("模型不得导入任何接口，但它导入了：{}", names.join("、"))
         }
-        ModelError::Inspect(I::CoreModule) => "这是 WebAssembly 核心模块，请先封装为组件（component）".into(),
+        ModelError::Inspect(I::CoreModule) => {
+            "这是 WebAssembly 核心模块，请先封装为组件（component）".into()
+        }
         ModelError::Inspect(I::TooLarge(n)) => format!("文件 {n} 字节，超过上限"),
         ModelError::Inspect(I::MissingExport(name)) => format!("组件没有导出 {name}"),
         ModelError::Inspect(I::NotAComponent(_)) => "不是有效的 WebAssembly 组件文件".into(),
@@ -152,17 +184,25 @@ fn sentence(error: &ModelError) -> String {
 pub(super) fn approve(call: &Call, input: &Input) -> Result<Reply, Fault> {
     let row = record(input)?;
     if Some(text(row, "created_by")) == call.principal.user.as_deref() {
-        return Err(Fault::forbidden("上传人不能批准自己的模型，须由本机构另一名验证人批准"));
+        return Err(Fault::forbidden(
+            "上传人不能批准自己的模型，须由本机构另一名验证人批准",
+        ));
     }
-    Ok(Reply { note: note(input), ..decided(call, input, "approved", "模型已上线")? })
+    Ok(Reply {
+        note: Some(note(input)),
+        ..decided(call, input, "approved", "模型已上线")?
+    })
 }
 
 pub(super) fn close(call: &Call, input: &Input, status: &str) -> Result<Reply, Fault> {
-    Ok(Reply { note: note(input), ..decided(call, input, status, "已登记")? })
+    Ok(Reply {
+        note: Some(note(input)),
+        ..decided(call, input, status, "已登记")?
+    })
 }
 
-fn note(input: &Input) -> Option<String> {
-    Some(text(&input.values, "reason").to_owned())
+fn note(input: &Input) -> String {
+    text(&input.values, "reason").to_owned()
 }
 
 fn decided(call: &Call, input: &Input, status: &str, toast: &str) -> Result<Reply, Fault> {
@@ -180,7 +220,10 @@ fn decided(call: &Call, input: &Input, status: &str, toast: &str) -> Result<Repl
         revision: number(row, "revision"),
         values: values(changes),
     };
-    Ok(Reply { writes: vec![write], ..stay(toast) })
+    Ok(Reply {
+        writes: vec![write],
+        ..stay(toast)
+    })
 }
 
 /// The row that keeps a certificate.

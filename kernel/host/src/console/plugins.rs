@@ -9,32 +9,48 @@ use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::{ID, number, record, stay, text, values};
+use crate::Host;
 use crate::catalog::{Enabled, Installed};
 use crate::install::{InstallError, query};
 use crate::module::{Call, Input, new_id};
-use crate::Host;
 
 impl Host {
     /// Where a plugin is switched on, from its row; a new plugin gets one. A module starts enabled
     /// everywhere, an edition nowhere.
-    pub(crate) async fn enabled(&self, plugin: &str, edition: bool) -> Result<Enabled, InstallError> {
+    pub(crate) async fn enabled(
+        &self,
+        plugin: &str,
+        edition: bool,
+    ) -> Result<Enabled, InstallError> {
         if let Some(row) = self.plugin_row(plugin).await? {
             return Ok(enabled(&row));
         }
-        let start = Enabled { everywhere: !edition, districts: BTreeSet::new() };
+        let start = Enabled {
+            everywhere: !edition,
+            districts: BTreeSet::new(),
+        };
         let now = self.clock().now();
-        let id = new_id(now).map_err(|f| InstallError::SeedValues { plugin: plugin.into(), what: f.message })?;
+        let id = new_id(now).map_err(|f| InstallError::SeedValues {
+            plugin: plugin.into(),
+            what: f.message,
+        })?;
         let insert = Write::Insert {
             collection: "plugins".into(),
             id,
             subject: None,
             organisation: None,
             district: None,
-            values: values(json!({ "code": plugin, "everywhere": start.everywhere, "districts": [] })),
+            values: values(
+                json!({ "code": plugin, "everywhere": start.everywhere, "districts": [] }),
+            ),
         };
         let commit = Commit {
             at: now.micros(),
-            by: By { user: String::new(), name: "install".into(), organisation: None },
+            by: By {
+                user: String::new(),
+                name: "install".into(),
+                organisation: None,
+            },
             request: "install".into(),
             module: ID.into(),
             writes: vec![insert],
@@ -43,17 +59,27 @@ impl Host {
         match self.store().commit(commit).await {
             Ok(_) => Ok(start),
             // Another node was faster.
-            Err(CommitError::Conflict { .. }) => {
-                Ok(self.plugin_row(plugin).await?.map_or(start, |row| enabled(&row)))
-            }
-            Err(source) => Err(InstallError::Seed { plugin: plugin.into(), source }),
+            Err(CommitError::Conflict { .. }) => Ok(self
+                .plugin_row(plugin)
+                .await?
+                .map_or(start, |row| enabled(&row))),
+            Err(source) => Err(InstallError::Seed {
+                plugin: plugin.into(),
+                source,
+            }),
         }
     }
 
     async fn plugin_row(&self, plugin: &str) -> Result<Option<Map<String, Value>>, InstallError> {
         let name = CollectionName::new(ID, "plugins");
-        let asked = Query::new(name.to_string()).filter(Filter::eq("code", plugin)).limit(1);
-        let found = self.store().find(&asked, &Self::KERNEL).await.map_err(query)?;
+        let asked = Query::new(name.to_string())
+            .filter(Filter::eq("code", plugin))
+            .limit(1);
+        let found = self
+            .store()
+            .find(&asked, &Self::KERNEL)
+            .await
+            .map_err(query)?;
         Ok(found.records.into_iter().next())
     }
 
@@ -61,7 +87,9 @@ impl Host {
     /// because another node may have switched.
     pub async fn refresh_enabled(&self) -> Result<(), InstallError> {
         for (id, installed) in &self.catalog().modules {
-            let Some(row) = self.plugin_row(id).await? else { continue };
+            let Some(row) = self.plugin_row(id).await? else {
+                continue;
+            };
             let now = enabled(&row);
             if now != installed.enabled {
                 tracing::info!(plugin = %id, ?now, "switched");
@@ -82,10 +110,19 @@ impl Host {
 }
 
 fn enabled(row: &Map<String, Value>) -> Enabled {
-    let districts = row.get("districts").and_then(Value::as_array).into_iter().flatten();
+    let districts = row
+        .get("districts")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     Enabled {
-        everywhere: row.get("everywhere").and_then(Value::as_bool).unwrap_or_default(),
-        districts: districts.filter_map(|d| d.as_str().map(str::to_owned)).collect(),
+        everywhere: row
+            .get("everywhere")
+            .and_then(Value::as_bool)
+            .unwrap_or_default(),
+        districts: districts
+            .filter_map(|d| d.as_str().map(str::to_owned))
+            .collect(),
     }
 }
 
@@ -93,9 +130,16 @@ fn enabled(row: &Map<String, Value>) -> Enabled {
 pub(super) fn switch(host: &Host, call: &Call, input: &Input, on: bool) -> Result<Reply, Fault> {
     let row = record(input)?;
     let code = text(row, "code");
-    let edition = host.catalog().modules.get(code).is_some_and(|m| m.is_edition());
+    let edition = host
+        .catalog()
+        .modules
+        .get(code)
+        .is_some_and(|m| m.is_edition());
     if !edition {
-        return Err(Fault::refused("console.not-an-edition", "只有专版可以按区启用或停用；业务模块由安装管理"));
+        return Err(Fault::refused(
+            "console.not-an-edition",
+            "只有专版可以按区启用或停用；业务模块由安装管理",
+        ));
     }
     let mut now = enabled(row);
     match input.values.get("district").and_then(Value::as_str) {
@@ -118,11 +162,18 @@ pub(super) fn switch(host: &Host, call: &Call, input: &Input, on: bool) -> Resul
         revision: number(row, "revision"),
         values: values(json!({ "everywhere": now.everywhere, "districts": now.districts })),
     };
-    let toast = if on { "已启用，立即生效" } else { "已停用，立即生效；数据均保留" };
+    let toast = if on {
+        "已启用，立即生效"
+    } else {
+        "已停用，立即生效；数据均保留"
+    };
     tracing::info!(plugin = code, on, by = %call.principal.name, "switch asked");
     Ok(Reply {
         writes: vec![write],
-        note: Some(format!("{code}: everywhere={} districts={:?}", now.everywhere, now.districts)),
+        note: Some(format!(
+            "{code}: everywhere={} districts={:?}",
+            now.everywhere, now.districts
+        )),
         ..stay(toast)
     })
 }

@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::models::{file, wrong_file};
 use super::{ID, go, number, record, text, values};
+use crate::Host;
 use crate::dispatch::by;
-use crate::models::batch::{self, BatchError, Rows};
 use crate::models::Admitted;
+use crate::models::batch::{self, BatchError, Rows};
 use crate::module::{Call, Input, new_id};
 use crate::reads::chain;
-use crate::Host;
 
 pub(super) async fn start(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
     let row = record(input)?;
@@ -27,17 +27,31 @@ pub(super) async fn start(host: &Host, call: &Call, input: &Input) -> Result<Rep
         collection: "trials".into(),
         id: id.clone(),
         subject: None,
-        organisation: row.get("organisation").and_then(Value::as_str).map(str::to_owned),
+        organisation: row
+            .get("organisation")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         district: None,
         values: values(json!({
             "file_name": upload.name, "model": row.get("id"), "status": "running",
             "total": rows.bad.len(), "done": 0, "refused": rows.refused.len(),
         })),
     };
-    let trial = Trial { host: host.clone(), call: call.clone(), id: id.clone() };
+    let trial = Trial {
+        host: host.clone(),
+        call: call.clone(),
+        id: id.clone(),
+    };
     host.tasks().spawn(trial.run(model, rows));
-    let reply = go(format!("/console/trials/{id}"), "已开始试算", json!({ "id": id }));
-    Ok(Reply { writes: vec![write], ..reply })
+    let reply = go(
+        format!("/console/trials/{id}"),
+        "已开始试算",
+        json!({ "id": id }),
+    );
+    Ok(Reply {
+        writes: vec![write],
+        ..reply
+    })
 }
 
 fn sentence(error: &BatchError) -> String {
@@ -63,7 +77,8 @@ impl Trial {
             Ok(changes) => self.change(changes).await,
             Err(error) => {
                 tracing::warn!(trial = %self.id, error = chain(&error), "a trial failed");
-                self.change(json!({ "status": "failed", "why": sentence(&error) })).await
+                self.change(json!({ "status": "failed", "why": sentence(&error) }))
+                    .await
             }
         };
         if let Err(fault) = ended {
@@ -111,7 +126,12 @@ impl Trial {
                 }],
                 ..Commit::default()
             };
-            return host.store().commit(commit).await.map(|_| ()).map_err(|e| crate::dispatch::commit_fault(&e));
+            return host
+                .store()
+                .commit(commit)
+                .await
+                .map(|_| ())
+                .map_err(|e| crate::dispatch::commit_fault(&e));
         }
         Err(Fault::not_found())
     }

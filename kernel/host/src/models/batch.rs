@@ -56,9 +56,16 @@ pub struct Quality {
 pub fn read(def: &ModelDef, file: impl Read) -> Result<Rows, BatchError> {
     let mut reader = csv::Reader::from_reader(file);
     let header = reader.headers().map_err(BatchError::Csv)?.clone();
-    let position = |name: &str| header.iter().position(|h| h.trim().trim_start_matches('\u{feff}') == name);
-    let columns: Vec<(&str, Option<usize>)> =
-        def.features.iter().map(|f| (f.name.as_str(), position(&f.name))).collect();
+    let position = |name: &str| {
+        header
+            .iter()
+            .position(|h| h.trim().trim_start_matches('\u{feff}') == name)
+    };
+    let columns: Vec<(&str, Option<usize>)> = def
+        .features
+        .iter()
+        .map(|f| (f.name.as_str(), position(&f.name)))
+        .collect();
     if columns.iter().all(|(_, at)| at.is_none()) {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         return Err(BatchError::NoFeatures(names.join(", ")));
@@ -70,10 +77,16 @@ pub fn read(def: &ModelDef, file: impl Read) -> Result<Rows, BatchError> {
             return Err(BatchError::TooManyRows);
         }
         let record = record.map_err(BatchError::Csv)?;
-        let cell = |at: Option<usize>| at.and_then(|at| record.get(at)).map(str::trim).filter(|s| !s.is_empty());
+        let cell = |at: Option<usize>| {
+            at.and_then(|at| record.get(at))
+                .map(str::trim)
+                .filter(|s| !s.is_empty())
+        };
         let input: BTreeMap<String, FeatureValue> = columns
             .iter()
-            .filter_map(|(name, at)| cell(*at).map(|text| ((*name).to_owned(), FeatureValue::Text(text.to_owned()))))
+            .filter_map(|(name, at)| {
+                cell(*at).map(|text| ((*name).to_owned(), FeatureValue::Text(text.to_owned())))
+            })
             .collect();
         match encode_row(def, &input) {
             Ok(values) => {
@@ -82,9 +95,14 @@ pub fn read(def: &ModelDef, file: impl Read) -> Result<Rows, BatchError> {
             }
             Err(why) => rows.refused.push((i, why.to_string())),
         }
-        rows.bad.push(cell(target).map(|text| Some(text) == def.target.bad.as_deref()));
+        rows.bad
+            .push(cell(target).map(|text| Some(text) == def.target.bad.as_deref()));
     }
-    if rows.bad.is_empty() { Err(BatchError::Empty) } else { Ok(rows) }
+    if rows.bad.is_empty() {
+        Err(BatchError::Empty)
+    } else {
+        Ok(rows)
+    }
 }
 
 /// Scoring in progress: one step a chunk, so that whoever drives it can say how far it is.
@@ -98,7 +116,13 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub fn new(pool: &'a Pool, model: &'a Arc<Admitted>, rows: &'a Rows) -> Self {
-        Self { pool, model, rows, scores: vec![None; rows.bad.len()], done: 0 }
+        Self {
+            pool,
+            model,
+            rows,
+            scores: vec![None; rows.bad.len()],
+            done: 0,
+        }
     }
 
     /// Scores the next chunk and says how many rows are done; none at the end.
@@ -110,7 +134,11 @@ impl<'a> Run<'a> {
             return Ok(None);
         };
         let batch = self.pool.score(self.model, chunk.to_vec(), false).await?;
-        for (score, row) in batch.scores.into_iter().zip(self.rows.index.iter().skip(self.done)) {
+        for (score, row) in batch
+            .scores
+            .into_iter()
+            .zip(self.rows.index.iter().skip(self.done))
+        {
             if let Some(slot) = self.scores.get_mut(*row) {
                 *slot = Some(score);
             }
@@ -127,8 +155,11 @@ impl<'a> Run<'a> {
 
 /// AUC and KS of scores against the file's own labels; none where it has not both kinds.
 pub fn judge(scores: &[Option<f64>], bad: &[Option<bool>]) -> Option<Quality> {
-    let (s, b): (Vec<f64>, Vec<bool>) =
-        scores.iter().zip(bad).filter_map(|(s, b)| Some(((*s)?, (*b)?))).unzip();
+    let (s, b): (Vec<f64>, Vec<bool>) = scores
+        .iter()
+        .zip(bad)
+        .filter_map(|(s, b)| Some(((*s)?, (*b)?)))
+        .unzip();
     // Quality speaks of finding the bad, who score low.
     let risk: Vec<f64> = s.iter().map(|s| -s).collect();
     Some(Quality {
@@ -150,11 +181,21 @@ pub fn write(
     writer.write_record(["row", "score", "probability", "grade", "why"])?;
     for (i, score) in scores.iter().enumerate() {
         let (score, probability, grade) = match score {
-            Some(s) => (s.to_string(), def.probability(*s).to_string(), def.grade(*s)),
+            Some(s) => (
+                s.to_string(),
+                def.probability(*s).to_string(),
+                def.grade(*s),
+            ),
             None => (String::new(), String::new(), ""),
         };
         let row = (i + 1).to_string();
-        writer.write_record([&row, &score, &probability, grade, why.get(&i).copied().unwrap_or_default()])?;
+        writer.write_record([
+            &row,
+            &score,
+            &probability,
+            grade,
+            why.get(&i).copied().unwrap_or_default(),
+        ])?;
     }
     writer.flush().map_err(csv::Error::from)
 }

@@ -86,12 +86,19 @@ pub enum CertificateError {
 
 impl Certificate {
     pub fn bytes(&self) -> Result<Vec<u8>, CertificateError> {
-        serde_json::to_value(self).map(|v| canonical::to_vec(&v)).map_err(CertificateError::Write)
+        serde_json::to_value(self)
+            .map(|v| canonical::to_vec(&v))
+            .map_err(CertificateError::Write)
     }
 
     pub fn sign(self, keys: &KeyRing) -> Result<Signed, CertificateError> {
-        let signature = keys.sign(SignKey::Certificate, &self.bytes()?).map_err(CertificateError::Key)?;
-        Ok(Signed { certificate: self, signature: crate::module::hex(&signature) })
+        let signature = keys
+            .sign(SignKey::Certificate, &self.bytes()?)
+            .map_err(CertificateError::Key)?;
+        Ok(Signed {
+            certificate: self,
+            signature: crate::module::hex(&signature),
+        })
     }
 }
 
@@ -122,9 +129,19 @@ impl Signed {
         }
         let row = encode_row(&model.def, &recorded.input)
             .map_err(|source| CertificateError::Score(ModelError::Row { row: 0, source }))?;
-        let batch = pool.score(model, row, true).await.map_err(CertificateError::Score)?;
+        let batch = pool
+            .score(model, row, true)
+            .await
+            .map_err(CertificateError::Score)?;
         let (was, is) = (text(&recorded.output), text(&output(&model.def, &batch)));
-        if was == is { Ok(()) } else { Err(CertificateError::Differs { recorded: was, replayed: is }) }
+        if was == is {
+            Ok(())
+        } else {
+            Err(CertificateError::Differs {
+                recorded: was,
+                replayed: is,
+            })
+        }
     }
 }
 
@@ -146,5 +163,8 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) {
         return None;
     }
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok())
+        .collect()
 }

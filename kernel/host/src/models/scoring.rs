@@ -33,28 +33,41 @@ struct Reading {
 
 impl Host {
     /// Scores a subject with a bank's live model. Every refusal is audited.
-    pub(crate) async fn score(&self, call: &Call, asker: &str, request: &ScoreRequest) -> Result<Scored, Fault> {
+    pub(crate) async fn score(
+        &self,
+        call: &Call,
+        asker: &str,
+        request: &ScoreRequest,
+    ) -> Result<Scored, Fault> {
         match self.score_checked(call, asker, request).await {
             Err(fault) => {
                 let detail = json!({
                     "code": fault.code, "recipient": request.organisation, "purpose": request.purpose,
                     "reference": request.reference, "asker": asker,
                 });
-                self.audit(call, "model.score", &request.subject, "refused", detail).await?;
+                self.audit(call, "model.score", &request.subject, "refused", detail)
+                    .await?;
                 Err(fault)
             }
             done => done,
         }
     }
 
-    async fn score_checked(&self, call: &Call, asker: &str, request: &ScoreRequest) -> Result<Scored, Fault> {
+    async fn score_checked(
+        &self,
+        call: &Call,
+        asker: &str,
+        request: &ScoreRequest,
+    ) -> Result<Scored, Fault> {
         let p = &call.principal;
         let for_itself = p.subject.as_deref() == Some(&request.subject);
         let for_bank = p.organisations.contains(&request.organisation);
         if !for_itself && !for_bank {
             return Err(Fault::forbidden("您不能为该主体发起评分"));
         }
-        let live = self.live_model(&request.organisation, &request.model).await?;
+        let live = self
+            .live_model(&request.organisation, &request.model)
+            .await?;
         let catalog = self.catalog();
         let items = needed_items(&catalog, &live.def)?;
         let want = Want {
@@ -65,14 +78,25 @@ impl Host {
             today: call.now.local_date(),
         };
         let letter = self.letter(&catalog, &want).await?;
-        let readings = self.read_features(&catalog, &live.def, &request.subject).await?;
-        let input: BTreeMap<String, FeatureValue> =
-            readings.iter().map(|r| (r.name.clone(), feature(Some(&r.value)))).collect();
+        let readings = self
+            .read_features(&catalog, &live.def, &request.subject)
+            .await?;
+        let input: BTreeMap<String, FeatureValue> = readings
+            .iter()
+            .map(|r| (r.name.clone(), feature(Some(&r.value))))
+            .collect();
         let row = encode_row(&live.def, &input).map_err(|e| {
-            Fault::refused("model.no-score", format!("现有数据不足以评分（{e}），可补充数据后再试"))
+            Fault::refused(
+                "model.no-score",
+                format!("现有数据不足以评分（{e}），可补充数据后再试"),
+            )
         })?;
         let model = self.admitted(&live).await?;
-        let batch = self.models().score(&model, row, true).await.map_err(|e| no_score(&live.def.name, &e))?;
+        let batch = self
+            .models()
+            .score(&model, row, true)
+            .await
+            .map_err(|e| no_score(&live.def.name, &e))?;
         let out = output(&live.def, &batch);
         let scored = Scored {
             certificate: new_id(call.now)?,
@@ -104,7 +128,11 @@ impl Host {
         };
         let signed = certificate.sign(self.keys()).map_err(|e| {
             tracing::error!(error = chain(&e), "a certificate cannot be signed");
-            Fault::new(FaultKind::Unavailable, "crypto-unavailable", "签名服务暂时不可用，请稍后再试")
+            Fault::new(
+                FaultKind::Unavailable,
+                "crypto-unavailable",
+                "签名服务暂时不可用，请稍后再试",
+            )
         })?;
         self.record(call, &catalog, &want, &signed, asker).await?;
         Ok(scored)
@@ -112,37 +140,69 @@ impl Host {
 
     /// All letters of the subject, checked now: no cache stands between a revocation and a read.
     async fn letter(&self, catalog: &Catalog, want: &Want) -> Result<Letter, Fault> {
-        let Some((module, ledger)) =
-            catalog.ledger().and_then(|m| m.def.disclosures.as_ref().map(|d| (m, d)))
+        let Some((module, ledger)) = catalog
+            .ledger()
+            .and_then(|m| m.def.disclosures.as_ref().map(|d| (m, d)))
         else {
-            return Err(Fault::new(FaultKind::Unavailable, "disclosure.unavailable", "授权服务未启用，暂不能读取数据"));
+            return Err(Fault::new(
+                FaultKind::Unavailable,
+                "disclosure.unavailable",
+                "授权服务未启用，暂不能读取数据",
+            ));
         };
         let query = Query::new(format!("{}.{}", module.def.id, ledger.collection))
             .filter(Filter::eq("subject", want.subject.as_str()))
             .sort("created_at", true)
             .limit(sdk_contract::query::MAX_LIMIT);
-        let found = self.store().find(&query, &Self::KERNEL).await.map_err(|e| ask(&e))?;
-        let letters: Vec<Letter> =
-            found.records.iter().filter_map(|r| Letter::read(r, ledger)).collect();
-        check(&letters, want).cloned().map_err(sdk_contract::disclosure::Denial::fault)
+        let found = self
+            .store()
+            .find(&query, &Self::KERNEL)
+            .await
+            .map_err(|e| ask(&e))?;
+        let letters: Vec<Letter> = found
+            .records
+            .iter()
+            .filter_map(|r| Letter::read(r, ledger))
+            .collect();
+        check(&letters, want)
+            .cloned()
+            .map_err(sdk_contract::disclosure::Denial::fault)
     }
 
     /// The newest record of each collection the model's features come from.
-    async fn read_features(&self, catalog: &Catalog, def: &ModelDef, subject: &str) -> Result<Vec<Reading>, Fault> {
+    async fn read_features(
+        &self,
+        catalog: &Catalog,
+        def: &ModelDef,
+        subject: &str,
+    ) -> Result<Vec<Reading>, Fault> {
         let mut newest: BTreeMap<CollectionName, Map<String, Value>> = BTreeMap::new();
         let mut readings = Vec::with_capacity(def.features.len());
         for wanted in &def.features {
-            let (module, declared) = catalog.feature(&wanted.name).ok_or_else(|| unknown(&wanted.name))?;
+            let (module, declared) = catalog
+                .feature(&wanted.name)
+                .ok_or_else(|| unknown(&wanted.name))?;
             let name = CollectionName::new(&module.def.id, &declared.collection);
             if !newest.contains_key(&name) {
                 let query = Query::new(name.to_string())
                     .filter(Filter::eq("subject", subject))
                     .sort("created_at", true)
                     .limit(1);
-                let found = self.store().find(&query, &Self::KERNEL).await.map_err(|e| ask(&e))?;
-                newest.insert(name.clone(), found.records.into_iter().next().unwrap_or_default());
+                let found = self
+                    .store()
+                    .find(&query, &Self::KERNEL)
+                    .await
+                    .map_err(|e| ask(&e))?;
+                newest.insert(
+                    name.clone(),
+                    found.records.into_iter().next().unwrap_or_default(),
+                );
             }
-            let value = newest.get(&name).and_then(|r| r.get(&declared.field)).cloned().unwrap_or(Value::Null);
+            let value = newest
+                .get(&name)
+                .and_then(|r| r.get(&declared.field))
+                .cloned()
+                .unwrap_or(Value::Null);
             readings.push(Reading {
                 name: wanted.name.clone(),
                 label: declared.label.zh.clone(),
@@ -176,7 +236,11 @@ impl Host {
                 request: call.principal.request.clone(),
                 module: console::ID.into(),
                 writes: vec![console::certificate_row(signed)],
-                others: self.count_use(catalog, &c.consent).await?.into_iter().collect(),
+                others: self
+                    .count_use(catalog, &c.consent)
+                    .await?
+                    .into_iter()
+                    .collect(),
                 audit: vec![draft(call, "model.score", &c.subject, "ok", detail.clone())],
                 ..Commit::default()
             };
@@ -189,17 +253,30 @@ impl Host {
                 Err(error) => return Err(commit_fault(&error)),
             }
         }
-        Err(Fault::new(FaultKind::Unavailable, "busy", "请求过于集中，请稍后再试"))
+        Err(Fault::new(
+            FaultKind::Unavailable,
+            "busy",
+            "请求过于集中，请稍后再试",
+        ))
     }
 
-    async fn count_use(&self, catalog: &Catalog, letter: &str) -> Result<Option<(String, Write)>, Fault> {
-        let Some((module, ledger)) =
-            catalog.ledger().and_then(|m| m.def.disclosures.as_ref().map(|d| (m, d)))
+    async fn count_use(
+        &self,
+        catalog: &Catalog,
+        letter: &str,
+    ) -> Result<Option<(String, Write)>, Fault> {
+        let Some((module, ledger)) = catalog
+            .ledger()
+            .and_then(|m| m.def.disclosures.as_ref().map(|d| (m, d)))
         else {
             return Ok(None);
         };
         let name = CollectionName::new(&module.def.id, &ledger.collection);
-        let row = self.store().get(&name, letter, &Self::KERNEL).await.map_err(|e| ask(&e))?;
+        let row = self
+            .store()
+            .get(&name, letter, &Self::KERNEL)
+            .await
+            .map_err(|e| ask(&e))?;
         let row = row.ok_or_else(|| sdk_contract::disclosure::Denial::NoConsent.fault())?;
         let number = |field: &str| row.get(field).and_then(Value::as_i64).unwrap_or_default();
         let mut values = Map::new();
@@ -225,13 +302,22 @@ fn unknown(feature: &str) -> Fault {
 fn needed_items(catalog: &Catalog, def: &ModelDef) -> Result<BTreeSet<String>, Fault> {
     def.features
         .iter()
-        .map(|f| catalog.feature(&f.name).map(|(_, d)| d.item.clone()).ok_or_else(|| unknown(&f.name)))
+        .map(|f| {
+            catalog
+                .feature(&f.name)
+                .map(|(_, d)| d.item.clone())
+                .ok_or_else(|| unknown(&f.name))
+        })
         .collect()
 }
 
 fn no_score(model: &str, error: &super::ModelError) -> Fault {
     tracing::error!(model, error = chain(error), blame = "model", "no score");
-    Fault::new(FaultKind::Unavailable, "model.no-score", "银行评分模型暂时不可用，本次操作没有生效，请稍后再试")
+    Fault::new(
+        FaultKind::Unavailable,
+        "model.no-score",
+        "银行评分模型暂时不可用，本次操作没有生效，请稍后再试",
+    )
 }
 
 fn reasons(def: &ModelDef, readings: Vec<Reading>, contributions: &[f64]) -> Vec<Contribution> {

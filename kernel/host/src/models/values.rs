@@ -8,7 +8,9 @@ use serde_json::Value;
 pub(super) fn feature(value: Option<&Value>) -> FeatureValue {
     match value {
         Some(Value::String(text)) => FeatureValue::Text(text.clone()),
-        Some(Value::Number(n)) => n.as_f64().map_or(FeatureValue::Missing, FeatureValue::Number),
+        Some(Value::Number(n)) => n
+            .as_f64()
+            .map_or(FeatureValue::Missing, FeatureValue::Number),
         Some(Value::Bool(b)) => FeatureValue::Number(if *b { 1.0 } else { 0.0 }),
         _ => FeatureValue::Missing,
     }

@@ -25,7 +25,11 @@ async fn every_foreign_import_is_named() {
     let with_ours = [wanted[0], "rongqiao:plugin/log@0.1.0", wanted[1]];
     put(stage.folder(), "bad", "", &importing(&with_ours));
     let error = stage.refuses_folder("bad").await;
-    let InstallError::Inspect { source: InspectError::ForeignImports(named), .. } = &error else {
+    let InstallError::Inspect {
+        source: InspectError::ForeignImports(named),
+        ..
+    } = &error
+    else {
         panic!("{error:?}")
     };
     assert_eq!(*named, wanted);
@@ -34,22 +38,54 @@ async fn every_foreign_import_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interface_that_only_looks_like_ours_is_refused() {
     let stage = Stage::with(&[]).await;
-    for name in ["rongqiao:plugin/secrets@0.1.0", "rongqiao:plugin/storage@7.0.0"] {
+    for name in [
+        "rongqiao:plugin/secrets@0.1.0",
+        "rongqiao:plugin/storage@7.0.0",
+    ] {
         put(stage.folder(), "bad", "", &importing(&[name]));
         let error = stage.refuses_folder("bad").await;
-        assert!(matches!(error, InstallError::Inspect { .. } | InstallError::Describe { .. }), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                InstallError::Inspect { .. } | InstallError::Describe { .. }
+            ),
+            "{error:?}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_component_is_refused() {
     let stage = Stage::with(&[]).await;
-    put(stage.folder(), "bad", "", &wat::parse_str("(module)").unwrap());
+    put(
+        stage.folder(),
+        "bad",
+        "",
+        &wat::parse_str("(module)").unwrap(),
+    );
     let core = stage.refuses_folder("bad").await;
-    assert!(matches!(core, InstallError::Inspect { source: InspectError::CoreModule, .. }), "{core:?}");
+    assert!(
+        matches!(
+            core,
+            InstallError::Inspect {
+                source: InspectError::CoreModule,
+                ..
+            }
+        ),
+        "{core:?}"
+    );
     put(stage.folder(), "bad", "", b"#!/bin/sh");
     let script = stage.refuses_folder("bad").await;
-    assert!(matches!(script, InstallError::Inspect { source: InspectError::NotAComponent(_), .. }), "{script:?}");
+    assert!(
+        matches!(
+            script,
+            InstallError::Inspect {
+                source: InspectError::NotAComponent(_),
+                ..
+            }
+        ),
+        "{script:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,9 +103,16 @@ async fn describing_ends() {
         (BLOATS, "[limits]\nmemory_mb = 4"),
         (TRAPS, ""),
         // The address of a text of 200 million bytes.
-        ("(i32.store (i32.const 16) (i32.const 1)) (i32.store (i32.const 24) (i32.const 200000000)) (i32.const 16)", ""),
+        (
+            "(i32.store (i32.const 16) (i32.const 1)) (i32.store (i32.const 24) (i32.const 200000000)) (i32.const 16)",
+            "",
+        ),
     ] {
-        let error = described(stage.refuses(&bad().describe_runs(body).manifest(manifest)).await);
+        let error = described(
+            stage
+                .refuses(&bad().describe_runs(body).manifest(manifest))
+                .await,
+        );
         assert!(matches!(error, DescribeError::Call(_)), "{error:?}");
     }
 }
@@ -77,7 +120,11 @@ async fn describing_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_starts_too_large_is_refused() {
     let stage = Stage::with(&[]).await;
-    let error = described(stage.refuses(&bad().pages(64).manifest("[limits]\nmemory_mb = 2")).await);
+    let error = described(
+        stage
+            .refuses(&bad().pages(64).manifest("[limits]\nmemory_mb = 2"))
+            .await,
+    );
     assert!(matches!(error, DescribeError::Link(_)), "{error:?}");
 }
 
@@ -90,7 +137,9 @@ async fn a_declaration_that_does_not_hold_is_refused_in_words() {
         def["actions"][0]["permission"] = "thing.rob".into();
         def["on"] = json!(["calm.thing.sent"]);
     });
-    let InstallError::Declaration { faults, .. } = stage.refuses(&guest).await else { panic!("let in") };
+    let InstallError::Declaration { faults, .. } = stage.refuses(&guest).await else {
+        panic!("let in")
+    };
     let said = faults.join("\n");
     for words in [
         "plugin.toml bad and describe() calm differ",
@@ -104,7 +153,9 @@ async fn a_declaration_that_does_not_hold_is_refused_in_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_replacement_leaves_the_old_one_serving() {
     let stage = Stage::with(&[]).await;
-    PluginGuest::calm("calm").describe_runs(TRAPS).put(stage.folder());
+    PluginGuest::calm("calm")
+        .describe_runs(TRAPS)
+        .put(stage.folder());
     let error = described(stage.host().install("calm").await.unwrap_err());
     assert!(matches!(error, DescribeError::Call(_)), "{error:?}");
     stage.calm_is_served().await;
@@ -113,7 +164,11 @@ async fn a_refused_replacement_leaves_the_old_one_serving() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_the_kernel_grants_cannot_be_asked_for() {
     let stage = Stage::with(&[]).await;
-    for lines in ["[limits]\nmemory_mb = 65", "[limits]\ndeadline_ms = 60000", "[capabilities]\nfiles = true"] {
+    for lines in [
+        "[limits]\nmemory_mb = 65",
+        "[limits]\ndeadline_ms = 60000",
+        "[capabilities]\nfiles = true",
+    ] {
         let error = stage.refuses(&bad().manifest(lines)).await;
         assert!(matches!(error, InstallError::Manifest { .. }), "{error:?}");
     }

@@ -62,7 +62,11 @@ async fn bench() -> Bench {
     let engines = Engines::new().unwrap();
     let pool = Pool::new(engines.models.clone());
     let model = pool.admit(ModelGuest::calm().build()).await.unwrap();
-    Bench { pool, model, _engines: engines }
+    Bench {
+        pool,
+        model,
+        _engines: engines,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,15 +91,23 @@ async fn every_flipped_byte_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let keys = keys(dir.path());
     let bench = bench().await;
-    let signed = certificate(&bench.pool, &bench.model).await.sign(&keys).unwrap();
+    let signed = certificate(&bench.pool, &bench.model)
+        .await
+        .sign(&keys)
+        .unwrap();
     let stored = serde_json::to_vec(&signed).unwrap();
     for at in 0..stored.len() {
         // One turns a digit into its neighbour, the other a letter into its other case.
         for mask in [0x01, 0x20] {
             let mut flipped = stored.clone();
             flipped[at] ^= mask;
-            let passes = serde_json::from_slice::<Signed>(&flipped).is_ok_and(|s| s.verify(&keys).is_ok());
-            assert!(!passes, "byte {at} ^ {mask}: {}", String::from_utf8_lossy(&flipped));
+            let passes =
+                serde_json::from_slice::<Signed>(&flipped).is_ok_and(|s| s.verify(&keys).is_ok());
+            assert!(
+                !passes,
+                "byte {at} ^ {mask}: {}",
+                String::from_utf8_lossy(&flipped)
+            );
         }
     }
 }
@@ -105,9 +117,17 @@ async fn nothing_can_be_added_to_a_certificate() {
     let dir = tempfile::tempdir().unwrap();
     let keys = keys(dir.path());
     let bench = bench().await;
-    let signed = certificate(&bench.pool, &bench.model).await.sign(&keys).unwrap();
+    let signed = certificate(&bench.pool, &bench.model)
+        .await
+        .sign(&keys)
+        .unwrap();
     let whole = serde_json::to_value(&signed).unwrap();
-    for place in ["", "/certificate", "/certificate/model", "/certificate/output"] {
+    for place in [
+        "",
+        "/certificate",
+        "/certificate/model",
+        "/certificate/output",
+    ] {
         let mut more = whole.clone();
         more.pointer_mut(place).unwrap()["remark"] = "利率已批准".into();
         let passes = serde_json::from_value::<Signed>(more).is_ok_and(|s| s.verify(&keys).is_ok());
@@ -119,7 +139,10 @@ async fn nothing_can_be_added_to_a_certificate() {
 async fn another_key_did_not_sign_it() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let bench = bench().await;
-    let signed = certificate(&bench.pool, &bench.model).await.sign(&keys(one.path())).unwrap();
+    let signed = certificate(&bench.pool, &bench.model)
+        .await
+        .sign(&keys(one.path()))
+        .unwrap();
     let error = signed.verify(&keys(two.path())).unwrap_err();
     assert!(matches!(error, CertificateError::Signature), "{error:?}");
 }
@@ -139,8 +162,16 @@ async fn an_invented_output_does_not_replay() {
         let mut lie = honest.clone();
         invent(&mut lie.output);
         // Even with the platform's own signature.
-        let error = lie.sign(&keys).unwrap().replay(&bench.pool, &bench.model).await.unwrap_err();
-        assert!(matches!(error, CertificateError::Differs { .. }), "{error:?}");
+        let error = lie
+            .sign(&keys)
+            .unwrap()
+            .replay(&bench.pool, &bench.model)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, CertificateError::Differs { .. }),
+            "{error:?}"
+        );
     }
 }
 
@@ -148,10 +179,20 @@ async fn an_invented_output_does_not_replay() {
 async fn another_component_does_not_replay_it() {
     let dir = tempfile::tempdir().unwrap();
     let bench = bench().await;
-    let signed = certificate(&bench.pool, &bench.model).await.sign(&keys(dir.path())).unwrap();
+    let signed = certificate(&bench.pool, &bench.model)
+        .await
+        .sign(&keys(dir.path()))
+        .unwrap();
     let mut twin = declaration();
     twin["version"] = "1.0.1".into();
-    let twin = bench.pool.admit(ModelGuest::calm().declares(twin.to_string()).build()).await.unwrap();
+    let twin = bench
+        .pool
+        .admit(ModelGuest::calm().declares(twin.to_string()).build())
+        .await
+        .unwrap();
     let error = signed.replay(&bench.pool, &twin).await.unwrap_err();
-    assert!(matches!(error, CertificateError::OtherModel { .. }), "{error:?}");
+    assert!(
+        matches!(error, CertificateError::OtherModel { .. }),
+        "{error:?}"
+    );
 }

@@ -70,10 +70,14 @@ const ALLOC: &str = r#"
 pub(crate) fn component(world: &str, core: &Core<'_>) -> Vec<u8> {
     let heap = core.constants.end();
     let pages = core.pages + heap.div_ceil(WASM_PAGE);
-    let data = core.constants.0.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "\\{byte:02x}").unwrap();
-        text
-    });
+    let data = core
+        .constants
+        .0
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            write!(text, "\\{byte:02x}").unwrap();
+            text
+        });
     let text = format!(
         r#"(module {imports}
         (memory (export "memory") {pages})
@@ -85,17 +89,28 @@ pub(crate) fn component(world: &str, core: &Core<'_>) -> Vec<u8> {
     );
     let mut module = wat::parse_str(&text).unwrap();
     let mut resolve = Resolve::default();
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit").join(world);
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../wit")
+        .join(world);
     let (package, _) = resolve.push_dir(wit).unwrap();
     let world = resolve.select_world(&[package], Some(world)).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
-    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&module)
+        .unwrap()
+        .encode()
+        .unwrap()
 }
 
 /// A component that imports these interfaces, each with one function, and does nothing.
 pub(crate) fn importing(interfaces: &[&str]) -> Vec<u8> {
     let imports = interfaces.iter().fold(String::new(), |mut text, name| {
-        write!(text, "(import \"{name}\" (instance (export \"f\" (func (result u64)))))").unwrap();
+        write!(
+            text,
+            "(import \"{name}\" (instance (export \"f\" (func (result u64)))))"
+        )
+        .unwrap();
         text
     });
     wat::parse_str(format!("(component {imports})")).unwrap()

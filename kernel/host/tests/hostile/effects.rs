@@ -23,10 +23,22 @@ async fn refused(action: &str, reply: &Value) -> Fault {
 async fn unchanged(stage: &Stage) {
     for id in ["bad", "calm"] {
         let record = stage.seeded(id).await;
-        assert_eq!((record["status"].as_str(), record["revision"].as_i64()), (Some("draft"), Some(1)), "{id}");
+        assert_eq!(
+            (record["status"].as_str(), record["revision"].as_i64()),
+            (Some("draft"), Some(1)),
+            "{id}"
+        );
         assert_eq!(stage.count(id).await, 1, "{id}");
     }
-    assert!(stage.host().store().outbox_due(i64::MAX, 10).await.unwrap().is_empty());
+    assert!(
+        stage
+            .host()
+            .store()
+            .outbox_due(i64::MAX, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let sent = stage.act("calm", "thing.send").await;
     sent.unwrap();
     assert_eq!(stage.seeded("calm").await["status"], "sent");
@@ -37,11 +49,22 @@ async fn a_declared_step_is_taken_once() {
     let stage = Stage::with(&[]).await;
     stage.act("calm", "thing.send").await.unwrap();
     let record = stage.seeded("calm").await;
-    assert_eq!((record["status"].as_str(), record["revision"].as_i64()), (Some("sent"), Some(2)));
+    assert_eq!(
+        (record["status"].as_str(), record["revision"].as_i64()),
+        (Some("sent"), Some(2))
+    );
     let due = stage.host().store().outbox_due(i64::MAX, 10).await.unwrap();
-    assert_eq!(due.iter().map(|d| d.event.name.as_str()).collect::<Vec<_>>(), ["calm.thing.sent"]);
+    assert_eq!(
+        due.iter()
+            .map(|d| d.event.name.as_str())
+            .collect::<Vec<_>>(),
+        ["calm.thing.sent"]
+    );
     let again = stage.act("calm", "thing.send").await.unwrap_err();
-    assert_eq!((again.kind, again.code.as_str()), (FaultKind::Conflict, "calm.illegal-transition"));
+    assert_eq!(
+        (again.kind, again.code.as_str()),
+        (FaultKind::Conflict, "calm.illegal-transition")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +72,11 @@ async fn writes_reach_own_declared_collections_only() {
     for collection in ["others", "calm.things", "bad.things", "console.plugins", ""] {
         let reply = json!({ "writes": [inserts("things", &fine()), inserts(collection, &fine())] });
         let fault = refused("thing.add", &reply).await;
-        assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Internal, "plugin.bad-write"), "{collection}");
+        assert_eq!(
+            (fault.kind, fault.code.as_str()),
+            (FaultKind::Internal, "plugin.bad-write"),
+            "{collection}"
+        );
     }
 }
 
@@ -62,7 +89,11 @@ async fn values_fit_their_declaration() {
         json!({ "title": "好", "status": "lost" }),
         json!({ "status": "draft" }),
     ] {
-        let fault = refused("thing.add", &json!({ "writes": [inserts("things", &values)] })).await;
+        let fault = refused(
+            "thing.add",
+            &json!({ "writes": [inserts("things", &values)] }),
+        )
+        .await;
         assert_eq!(fault.code, "plugin.bad-write", "{values}");
     }
 }
@@ -70,18 +101,31 @@ async fn values_fit_their_declaration() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_changes_only_by_its_transition() {
     // To a state that this action does not lead to; from an action that leads nowhere; to where it is.
-    for (action, status) in [("thing.send", "done"), ("thing.add", "sent"), ("thing.send", "draft")] {
+    for (action, status) in [
+        ("thing.send", "done"),
+        ("thing.add", "sent"),
+        ("thing.send", "draft"),
+    ] {
         let fault = refused(action, &json!({ "writes": [moves(status)] })).await;
         assert_eq!(fault.code, "plugin.bad-write", "{action} → {status}");
     }
     let born_sent = json!({ "title": "第二件", "status": "sent" });
-    let fault = refused("thing.add", &json!({ "writes": [inserts("things", &born_sent)] })).await;
+    let fault = refused(
+        "thing.add",
+        &json!({ "writes": [inserts("things", &born_sent)] }),
+    )
+    .await;
     assert_eq!(fault.code, "plugin.bad-write");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_cannot_be_emptied_or_a_frozen_field_rewritten() {
-    for values in [json!({ "status": null }), json!({ "title": "改名" }), json!({ "id": "x" }), json!({ "revision": 9 })] {
+    for values in [
+        json!({ "status": null }),
+        json!({ "title": "改名" }),
+        json!({ "id": "x" }),
+        json!({ "revision": 9 }),
+    ] {
         let mut write = moves("sent");
         write["update"]["values"] = values.clone();
         let fault = refused("thing.send", &json!({ "writes": [write] })).await;
@@ -100,15 +144,27 @@ async fn a_move_twice_in_one_reply_is_refused() {
 async fn an_undeclared_event_is_refused_with_its_writes() {
     for name in ["thing.stolen", "calm.thing.sent", "bad.thing.sent"] {
         let event = json!({ "name": name, "aggregate": "a", "data": {} });
-        let fault = refused("thing.send", &json!({ "writes": [moves("sent")], "events": [event] })).await;
+        let fault = refused(
+            "thing.send",
+            &json!({ "writes": [moves("sent")], "events": [event] }),
+        )
+        .await;
         assert_eq!(fault.kind, FaultKind::Internal, "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_does_not_read_is_refused() {
-    for reply in [json!(null), json!("ok"), json!({ "writes": [{ "delete": { "collection": "things", "id": "x" } }] })] {
-        assert_eq!(refused("thing.send", &reply).await.code, "plugin.trapped", "{reply}");
+    for reply in [
+        json!(null),
+        json!("ok"),
+        json!({ "writes": [{ "delete": { "collection": "things", "id": "x" } }] }),
+    ] {
+        assert_eq!(
+            refused("thing.send", &reply).await.code,
+            "plugin.trapped",
+            "{reply}"
+        );
     }
 }
 
@@ -122,9 +178,14 @@ async fn an_undeclared_action_is_not_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_action_that_does_not_end_well_changes_nothing() {
     for body in [TRAPS, SPINS] {
-        let guest = PluginGuest::calm("bad").act_runs(body).manifest("[limits]\ndeadline_ms = 100");
+        let guest = PluginGuest::calm("bad")
+            .act_runs(body)
+            .manifest("[limits]\ndeadline_ms = 100");
         let stage = Stage::with(&[guest]).await;
-        assert_eq!(stage.act("bad", "thing.send").await.unwrap_err().code, "plugin.trapped");
+        assert_eq!(
+            stage.act("bad", "thing.send").await.unwrap_err().code,
+            "plugin.trapped"
+        );
         unchanged(&stage).await;
     }
 }
@@ -143,6 +204,9 @@ async fn a_listener_moves_no_flow() {
         at: 0,
         data: json!({}),
     };
-    assert_eq!(stage.host().deliver("bad", &event).await.unwrap_err().code, "plugin.bad-write");
+    assert_eq!(
+        stage.host().deliver("bad", &event).await.unwrap_err().code,
+        "plugin.bad-write"
+    );
     unchanged(&stage).await;
 }

@@ -19,7 +19,10 @@ fn said(page: &sdk_contract::page::Page, words: &str) -> usize {
 async fn a_trap_costs_its_own_block() {
     let stage = Stage::with(&[PluginGuest::calm("bad").page_runs(TRAPS)]).await;
     let home = stage.host().home(stage.tester()).await.unwrap();
-    assert_eq!((said(&home, "一切正常"), said(&home, "暂时无法显示")), (1, 1));
+    assert_eq!(
+        (said(&home, "一切正常"), said(&home, "暂时无法显示")),
+        (1, 1)
+    );
     check(&home).unwrap();
 }
 

@@ -4,6 +4,13 @@
 //! The components are written in WebAssembly text ([`core`]) and encoded like a real guest's core
 //! module, so nothing here depends on a guest toolchain.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
 mod admission;
 mod certificates;
 mod core;

@@ -129,6 +129,14 @@ impl ModelGuest {
   {score})"#,
             score = self.score,
         );
-        component("model", &Core { imports: "", functions, constants, pages: self.pages })
+        component(
+            "model",
+            &Core {
+                imports: "",
+                functions,
+                constants,
+                pages: self.pages,
+            },
+        )
     }
 }

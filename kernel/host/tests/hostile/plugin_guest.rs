@@ -152,7 +152,15 @@ impl PluginGuest {
 (func (export "rongqiao:plugin/guest@0.1.0#act") (param i32 i32 i32 i32 i32 i32) (result i32) {act})
 (func (export "rongqiao:plugin/guest@0.1.0#on-event") (param i32 i32 i32 i32) (result i32) {hear})"#
         );
-        component("plugin", &Core { imports: self.imports, functions, constants, pages: self.pages })
+        component(
+            "plugin",
+            &Core {
+                imports: self.imports,
+                functions,
+                constants,
+                pages: self.pages,
+            },
+        )
     }
 }
 
@@ -187,9 +195,7 @@ fn def(id: &str) -> Value {
     let label = |zh: &str| json!({ "zh": zh, "en": zh });
     let option = |value: &str| json!({ "value": value, "label": label(value) });
     let grant = |name: &str| json!({ "name": name, "label": label(name), "grants": [{ "role": TESTER, "scope": "all" }] });
-    let action = |name: &str, record: bool| {
-        json!({ "name": name, "label": label(name), "collection": "things", "record": record, "permission": name, "input": [] })
-    };
+    let action = |name: &str, record: bool| json!({ "name": name, "label": label(name), "collection": "things", "record": record, "permission": name, "input": [] });
     json!({
         "id": id,
         "label": label(id),

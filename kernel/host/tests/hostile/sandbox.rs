@@ -26,12 +26,20 @@ async fn contained(guest: PluginGuest) -> Fault {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trap_is_contained() {
     let fault = contained(bad().page_runs(TRAPS)).await;
-    assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Internal, TRAPPED));
+    assert_eq!(
+        (fault.kind, fault.code.as_str()),
+        (FaultKind::Internal, TRAPPED)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endless_loop_ends_at_the_deadline() {
-    let fault = contained(bad().page_runs(SPINS).manifest("[limits]\ndeadline_ms = 200")).await;
+    let fault = contained(
+        bad()
+            .page_runs(SPINS)
+            .manifest("[limits]\ndeadline_ms = 200"),
+    )
+    .await;
     assert_eq!(fault.code, TRAPPED);
 }
 
@@ -62,9 +70,15 @@ async fn a_memory_bomb_stops_at_its_limit() {
 async fn a_huge_page_is_refused() {
     // Longer than an answer may be; longer than the host would even copy; longer than the memory.
     let said = "(call $page_of (i32.const 0) (i32.const 5000000))";
-    assert_eq!(contained(bad().pages(100).page_runs(said)).await.code, TRAPPED);
+    assert_eq!(
+        contained(bad().pages(100).page_runs(said)).await.code,
+        TRAPPED
+    );
     let copied = "(call $page_of (i32.const 0) (i32.const 9000000))";
-    assert_eq!(contained(bad().pages(160).page_runs(copied)).await.code, TRAPPED);
+    assert_eq!(
+        contained(bad().pages(160).page_runs(copied)).await.code,
+        TRAPPED
+    );
     let beyond = "(call $page_of (i32.const 1000) (i32.const -1))";
     assert_eq!(contained(bad().page_runs(beyond)).await.code, TRAPPED);
 }
@@ -72,14 +86,25 @@ async fn a_huge_page_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_does_not_read_is_refused() {
     for document in ["", "{}", "null", &"[".repeat(100_000), "\u{0}"] {
-        assert_eq!(contained(bad().page_says(document)).await.code, TRAPPED, "{document:.10}");
+        assert_eq!(
+            contained(bad().page_says(document)).await.code,
+            TRAPPED,
+            "{document:.10}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_with_a_link_off_the_site_is_refused() {
-    for to in ["https://phish.example/", "//phish.example/", "javascript:alert(1)", "/\\phish.example"] {
-        let page = Page::new("bad").under("首页", to).block(Block::prose("words", "请登录"));
+    for to in [
+        "https://phish.example/",
+        "//phish.example/",
+        "javascript:alert(1)",
+        "/\\phish.example",
+    ] {
+        let page = Page::new("bad")
+            .under("首页", to)
+            .block(Block::prose("words", "请登录"));
         let fault = contained(bad().page_says(serde_json::to_string(&page).unwrap())).await;
         assert_eq!(fault.code, TRAPPED, "{to}");
     }
@@ -87,11 +112,20 @@ async fn a_page_with_a_link_off_the_site_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_without_a_grant_names_the_line_that_would_allow_it() {
-    const FIND: &str = r#"(import "rongqiao:plugin/storage@0.1.0" "find" (func $find (param i32 i32 i32)))"#;
+    const FIND: &str =
+        r#"(import "rongqiao:plugin/storage@0.1.0" "find" (func $find (param i32 i32 i32)))"#;
     let query = json!({ "collection": "calm.things", "limit": 5 }).to_string();
     let fault = contained(bad().imports(FIND, query.clone())).await;
-    assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Forbidden, "capability.denied"));
-    assert!(fault.message.contains("plugin.toml: [capabilities] read = [\"calm.things\"]"), "{fault}");
+    assert_eq!(
+        (fault.kind, fault.code.as_str()),
+        (FaultKind::Forbidden, "capability.denied")
+    );
+    assert!(
+        fault
+            .message
+            .contains("plugin.toml: [capabilities] read = [\"calm.things\"]"),
+        "{fault}"
+    );
 
     let granted = "[capabilities]\nread = [\"calm.things\"]";
     let stage = Stage::with(&[bad().imports(FIND, query).manifest(granted)]).await;
@@ -100,7 +134,8 @@ async fn reading_without_a_grant_names_the_line_that_would_allow_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scoring_without_a_grant_names_the_line_that_would_allow_it() {
-    const SCORE: &str = r#"(import "rongqiao:plugin/models@0.1.0" "score" (func $ask_score (param i32 i32 i32)))"#;
+    const SCORE: &str =
+        r#"(import "rongqiao:plugin/models@0.1.0" "score" (func $ask_score (param i32 i32 i32)))"#;
     let request = ScoreRequest {
         organisation: "o".into(),
         model: "m".into(),
@@ -109,18 +144,34 @@ async fn scoring_without_a_grant_names_the_line_that_would_allow_it() {
         reference: "r".into(),
     };
     let request = serde_json::to_string(&request).unwrap();
-    let guest = || bad().imports(SCORE, request.clone()).page_runs(ASKS_FOR_A_SCORE);
+    let guest = || {
+        bad()
+            .imports(SCORE, request.clone())
+            .page_runs(ASKS_FOR_A_SCORE)
+    };
     let fault = contained(guest()).await;
-    assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Forbidden, "capability.denied"));
-    assert!(fault.message.contains("plugin.toml: [capabilities] models = true"), "{fault}");
+    assert_eq!(
+        (fault.kind, fault.code.as_str()),
+        (FaultKind::Forbidden, "capability.denied")
+    );
+    assert!(
+        fault
+            .message
+            .contains("plugin.toml: [capabilities] models = true"),
+        "{fault}"
+    );
     // With the grant the request is looked at, and refused for what it asks.
     let fault = contained(guest().manifest("[capabilities]\nmodels = true")).await;
-    assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Forbidden, "forbidden"));
+    assert_eq!(
+        (fault.kind, fault.code.as_str()),
+        (FaultKind::Forbidden, "forbidden")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn digesting_needs_a_grant() {
-    const DIGEST: &str = r#"(import "rongqiao:plugin/crypto@0.1.0" "digest" (func $digest (param i32 i32 i32)))"#;
+    const DIGEST: &str =
+        r#"(import "rongqiao:plugin/crypto@0.1.0" "digest" (func $digest (param i32 i32 i32)))"#;
     let guest = || bad().imports(DIGEST, "abc").page_runs(DIGESTS);
     assert_eq!(contained(guest()).await.code, TRAPPED);
     let stage = Stage::with(&[guest().manifest("[capabilities]\ndigest = true")]).await;
@@ -135,7 +186,10 @@ async fn three_traps_quarantine_a_plugin_until_it_is_replaced() {
         stage.calm_is_served().await;
     }
     let fault = stage.page("bad").await.unwrap_err();
-    assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Unavailable, "plugin.quarantined"));
+    assert_eq!(
+        (fault.kind, fault.code.as_str()),
+        (FaultKind::Unavailable, "plugin.quarantined")
+    );
     // Its data can still be read, and the others are served.
     assert_eq!(stage.count("bad").await, 1);
     stage.calm_is_served().await;
@@ -161,7 +215,10 @@ async fn a_listener_that_traps_costs_its_own_delivery() {
         at: 0,
         data: json!({}),
     };
-    assert_eq!(stage.host().deliver("bad", &event).await.unwrap_err().code, TRAPPED);
+    assert_eq!(
+        stage.host().deliver("bad", &event).await.unwrap_err().code,
+        TRAPPED
+    );
     stage.host().deliver("good", &event).await.unwrap();
     stage.calm_is_served().await;
 }

@@ -26,7 +26,11 @@ impl Stage {
             guest.put(plugins.path());
         }
         let test = TestHost::start(plugins.path()).await;
-        Self { test, plugins, tester: person(TESTER) }
+        Self {
+            test,
+            plugins,
+            tester: person(TESTER),
+        }
     }
 
     pub(crate) fn host(&self) -> &Host {
@@ -47,13 +51,19 @@ impl Stage {
 
     pub(crate) async fn refuses_folder(&self, id: &str) -> InstallError {
         let error = self.host().install(id).await.unwrap_err();
-        assert!(!self.host().catalog().modules.contains_key(id), "{id} is in the catalogue");
+        assert!(
+            !self.host().catalog().modules.contains_key(id),
+            "{id} is in the catalogue"
+        );
         self.calm_is_served().await;
         error
     }
 
     pub(crate) async fn page(&self, id: &str) -> Result<Page, Fault> {
-        let ask = Ask { path: format!("/{id}/things"), ..Ask::default() };
+        let ask = Ask {
+            path: format!("/{id}/things"),
+            ..Ask::default()
+        };
         self.host().page(&self.tester, id, ask).await
     }
 
@@ -75,12 +85,18 @@ impl Stage {
 
     /// The seeded record of a plugin.
     pub(crate) async fn seeded(&self, id: &str) -> Map<String, Value> {
-        self.host().get(&self.tester, &format!("{id}.things"), SEEDED).await.unwrap()
+        self.host()
+            .get(&self.tester, &format!("{id}.things"), SEEDED)
+            .await
+            .unwrap()
     }
 
     /// How many records a plugin has.
     pub(crate) async fn count(&self, id: &str) -> usize {
-        let found = self.host().find(&self.tester, Query::new(format!("{id}.things"))).await;
+        let found = self
+            .host()
+            .find(&self.tester, Query::new(format!("{id}.things")))
+            .await;
         found.unwrap().records.len()
     }
 }

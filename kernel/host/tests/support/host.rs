@@ -34,7 +34,10 @@ impl TestHost {
             plugins: plugins.to_owned(),
             demo: true,
         };
-        Self { host: Host::start(ground).await.unwrap(), _data: data }
+        Self {
+            host: Host::start(ground).await.unwrap(),
+            _data: data,
+        }
     }
 }
 

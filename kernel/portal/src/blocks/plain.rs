@@ -9,7 +9,12 @@ use crate::icon::icon;
 use crate::url::{here, href};
 use crate::view::ViewContext;
 
-pub(crate) fn notice(ctx: &ViewContext, notice: &Notice) -> Markup {
+/// The block's own title stands in for the notice's: in a page document both are one key.
+pub(crate) fn notice(ctx: &ViewContext, notice: &Notice, title: Option<&str>) -> Markup {
+    let title = match notice.title.as_str() {
+        "" => title.unwrap_or_default(),
+        own => own,
+    };
     let name = match notice.tone {
         Tone::Neutral | Tone::Info => "info-circle",
         Tone::Success => "circle-check",
@@ -21,7 +26,7 @@ pub(crate) fn notice(ctx: &ViewContext, notice: &Notice) -> Markup {
         div class={ "notice " (tone_class(notice.tone)) } role=(if urgent { "alert" } else { "note" }) {
             (icon(ctx, name))
             p.notice-text {
-                @if !notice.title.is_empty() { strong { (notice.title) } " " }
+                @if !title.is_empty() { strong { (title) } " " }
                 (notice.text)
             }
             (actions::bar(ctx, &notice.actions))

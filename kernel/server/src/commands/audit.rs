@@ -18,7 +18,11 @@ impl Audit {
     pub(super) async fn run(self) -> Result<()> {
         let Self::Verify { place } = self;
         let ground = crate::wire::open(&place).await?;
-        let held = ground.store.audit_verify().await.context("the audit trail does not hold")?;
+        let held = ground
+            .store
+            .audit_verify()
+            .await
+            .context("the audit trail does not hold")?;
         say(format!("{held} records hold"));
         ground.store.close().await;
         Ok(())

@@ -62,13 +62,19 @@ async fn check(file: &Path) -> Result<()> {
     say(format!("model    {} {}", model.def.name, model.def.version));
     say(format!("features {}", model.def.features.len()));
     say(format!("digest   {}", report.digest));
-    say(format!("memory   at most {} MiB", report.memory_limit / 1024 / 1024));
+    say(format!(
+        "memory   at most {} MiB",
+        report.memory_limit / 1024 / 1024
+    ));
     say(format!("fuel     {} for one explained score", report.fuel));
     say(format!("time     {} µs", report.micros));
     let held = report.golden.iter().filter(|g| g.holds).count();
     say(format!("golden   {held} of {} hold", report.golden.len()));
     for g in report.golden.iter().filter(|g| !g.holds) {
-        say(format!("         declared {}, scored {}", g.expected, g.score));
+        say(format!(
+            "         declared {}, scored {}",
+            g.expected, g.score
+        ));
     }
     if report.golden.is_empty() || !report.passed() {
         bail!("the golden cases do not hold");
@@ -88,9 +94,14 @@ async fn score(file: &Path, input: &Path, out: &Path) -> Result<()> {
         tracing::info!("{done} of {total} rows scored");
     }
     let scores = run.scores();
-    let target = File::create(out).with_context(|| format!("{} cannot be written", out.display()))?;
+    let target =
+        File::create(out).with_context(|| format!("{} cannot be written", out.display()))?;
     batch::write(&model.def, &rows, &scores, BufWriter::new(target))?;
-    say(format!("rows     {} scored, {} refused", total, rows.refused.len()));
+    say(format!(
+        "rows     {} scored, {} refused",
+        total,
+        rows.refused.len()
+    ));
     match batch::judge(&scores, &rows.bad) {
         Some(quality) => {
             say(format!("AUC      {:.4}", quality.auc));
@@ -114,7 +125,10 @@ async fn replay(certificate: &str, place: &Place) -> Result<()> {
     let pool = pool()?;
     let model = pool.admit(bytes).await?;
     signed.replay(&pool, &model).await?;
-    say(format!("signature holds; score {} replays to identical bytes", signed.certificate.output.score));
+    say(format!(
+        "signature holds; score {} replays to identical bytes",
+        signed.certificate.output.score
+    ));
     ground.store.close().await;
     Ok(())
 }
@@ -122,7 +136,8 @@ async fn replay(certificate: &str, place: &Place) -> Result<()> {
 async fn stored(ground: &crate::wire::Opened, id: &str) -> Result<Signed> {
     let name = CollectionName::new("console", "certificates");
     let record = ground.store.get(&name, id, &RowFilter::All).await?;
-    let record = record.with_context(|| format!("there is no certificate {id}, and no such file"))?;
+    let record =
+        record.with_context(|| format!("there is no certificate {id}, and no such file"))?;
     let document = record.get("document").cloned().unwrap_or(Value::Null);
     serde_json::from_value(document).context("the certificate is damaged")
 }

@@ -51,10 +51,20 @@ impl Serve {
     pub(super) async fn run(self) -> Result<()> {
         let config = Config::read(self.config.as_deref())?;
         let opened = wire::open(&self.place).await?;
-        let (keys, store, clock) = (opened.keys.clone(), opened.store.clone(), opened.clock.clone());
-        store.apply(&kernel_identity::module::definition(), clock.now().micros()).await?;
+        let (keys, store, clock) = (
+            opened.keys.clone(),
+            opened.store.clone(),
+            opened.clock.clone(),
+        );
+        store
+            .apply(&kernel_identity::module::definition(), clock.now().micros())
+            .await?;
         let sessions = Sessions::new(store.clone(), keys.clone(), config.sessions);
-        let logins = if self.demo { self.demo(&store, &sessions, clock.now().micros()).await? } else { Vec::new() };
+        let logins = if self.demo {
+            self.demo(&store, &sessions, clock.now().micros()).await?
+        } else {
+            Vec::new()
+        };
         let host = Host::start(Ground {
             store: opened.store,
             keys,
@@ -74,14 +84,21 @@ impl Serve {
         announce(listener.local_addr()?, &logins);
         let app = router(Web::new(host.clone(), sessions, config.web()));
         let service = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(life.stopping()).await?;
+        axum::serve(listener, service)
+            .with_graceful_shutdown(life.stopping())
+            .await?;
         life.finish(host.tasks()).await;
         store.audit_checkpoint(host.clock().now().micros()).await?;
         store.close().await;
         Ok(())
     }
 
-    async fn demo(&self, store: &kernel_storage::Store, sessions: &Sessions, now: i64) -> Result<Vec<DemoLogin>> {
+    async fn demo(
+        &self,
+        store: &kernel_storage::Store,
+        sessions: &Sessions,
+        now: i64,
+    ) -> Result<Vec<DemoLogin>> {
         let city: Demo = toml::from_str(DEMO)?;
         Ok(demo::apply(store, sessions, &city, &self.place.data, now).await?)
     }
@@ -101,7 +118,11 @@ impl Serve {
         life.spawn(async move {
             loop {
                 tokio::time::sleep(CHECKPOINT).await;
-                if let Err(error) = signed.store().audit_checkpoint(signed.clock().now().micros()).await {
+                if let Err(error) = signed
+                    .store()
+                    .audit_checkpoint(signed.clock().now().micros())
+                    .await
+                {
                     tracing::error!("{error:#}");
                 }
             }
@@ -124,6 +145,13 @@ fn announce(at: std::net::SocketAddr, logins: &[DemoLogin]) {
     }
     say("demo logins:");
     for l in logins {
-        say(format!("  {:<12} {:<18} {} · {} ({})", l.login, l.password, l.organisation, l.name, l.roles.join(", ")));
+        say(format!(
+            "  {:<12} {:<18} {} · {} ({})",
+            l.login,
+            l.password,
+            l.organisation,
+            l.name,
+            l.roles.join(", ")
+        ));
     }
 }

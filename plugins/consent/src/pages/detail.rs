@@ -67,7 +67,7 @@ fn moments(letter: &Letter) -> Vec<Moment> {
         .who(letter.signed_by.clone());
     let mut moments = vec![signed];
     if let Some(at) = letter.revoked_at {
-        let mut revoked = Moment::new("撤回", Mark::Failed).at(at.micros());
+        let mut revoked = Moment::new("撤回", Mark::Done).at(at.micros());
         if let Some(reason) = &letter.reason {
             revoked = revoked.note(reason);
         }

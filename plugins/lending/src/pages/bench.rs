@@ -115,7 +115,7 @@ fn score(a: &Application) -> Section {
 fn gauge(score: Decimal<4>, grade: &str) -> Option<Chart> {
     const LOW: f64 = 300.0;
     const HIGH: f64 = 900.0;
-    let amount = score.to_string().parse::<f64>().ok()?.clamp(LOW, HIGH);
+    let amount = short(score).parse::<f64>().ok()?.clamp(LOW, HIGH);
     let band = |upto, label: &str, tone| Band {
         upto,
         label: label.to_owned(),
@@ -175,11 +175,12 @@ fn reasons(a: &Application) -> Block {
                 Datum::text(&reason.label),
                 Datum::text(value_words(&reason.value)),
                 points(units),
-                Datum::text(if reason.text.is_empty() {
-                    &reason.code
-                } else {
-                    &reason.text
-                }),
+                // The bank's words are for what costs points; a gain needs none.
+                match reason.text.as_str() {
+                    _ if units >= 0 => Datum::None,
+                    "" => Datum::text(&reason.code),
+                    words => Datum::text(words),
+                },
                 Datum::text(&reason.item),
             ],
         ));
@@ -201,7 +202,7 @@ fn reasons(a: &Application) -> Block {
         Column::new("label", "数据项", 0),
         Column::new("value", "读取的值", 1),
         Column::new("points", "得分", 1),
-        Column::new("text", "说明", 2),
+        Column::new("text", "扣分原因", 2),
         Column::new("item", "目录编号", 3),
     ];
     let mut table = Table::new(columns).rows(rows);

@@ -47,9 +47,13 @@ pub(super) fn overview(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
     ])
 }
 
-/// Big icons to what most people come for.
+/// Big icons to what most people come for. Staff, who have no enterprise, cannot use them.
 #[expect(clippy::unnecessary_wraps, reason = "the shape of every home block")]
-pub(super) fn services(_ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
+pub(super) fn services(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
+    let caller = ctx.caller();
+    if caller.user.is_some() && caller.subject.is_none() {
+        return Ok(Vec::new());
+    }
     let card =
         |title: &str, icon: &str, tone: Tone, to: &str| Card::new(title).icon(icon, tone).to(to);
     let cards = vec![

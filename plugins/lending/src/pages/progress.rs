@@ -43,10 +43,10 @@ fn done(step: &Step, application: &Application, side: Side) -> Moment {
         "submitted" if step.from.is_some() => ("重新提交", Mark::Done),
         "submitted" => ("提交申请", Mark::Done),
         "under-review" => ("银行受理", Mark::Done),
-        "returned" => ("退回补充", Mark::Failed),
+        "returned" => ("退回补充", Mark::Done),
         "approved" => ("审批通过", Mark::Done),
         "rejected" => ("审批未通过", Mark::Failed),
-        "withdrawn" => ("企业撤回", Mark::Skipped),
+        "withdrawn" => ("企业撤回", Mark::Done),
         other => (other, Mark::Done),
     };
     let mut moment = Moment::new(title, mark);
