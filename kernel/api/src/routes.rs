@@ -22,6 +22,7 @@ const JSON_BYTES: usize = 1024 * 1024;
 /// The whole web face. Serve it with connection info, so that addresses are known.
 pub fn router(web: Web) -> Router {
     let uploads = web.settings().upload_bytes;
+    let form_bytes = uploads.saturating_add(2 * JSON_BYTES);
     let api = Router::new()
         .route("/openapi.json", get(describe))
         .route(
@@ -45,7 +46,8 @@ pub fn router(web: Web) -> Router {
         .route("/api/{*rest}", any(unknown))
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::logout))
-        .fallback(pages::any)
+        // Forms may bring files; what they read is counted there.
+        .fallback(any(pages::any).layer(DefaultBodyLimit::max(form_bytes)))
         .layer(DefaultBodyLimit::max(JSON_BYTES))
         .layer(from_fn_with_state(web.clone(), caller::resolve))
         // These need no caller.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::body::{Body, to_bytes};
+use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -92,7 +93,8 @@ async fn multipart(request: Request, upload_bytes: usize) -> Result<Post, Proble
         .map_err(|_| bad())?;
     let mut post = Post::default();
     let (mut texts, mut files, mut values) = (0, 0, 0);
-    while let Some(mut part) = parts.next_field().await.map_err(|_| bad())? {
+    let broken = |e: MultipartError| Problem::of_status(e.status());
+    while let Some(mut part) = parts.next_field().await.map_err(broken)? {
         values += 1;
         let field = part.name().unwrap_or_default().to_owned();
         let file = part.file_name().map(str::to_owned);
@@ -101,7 +103,7 @@ async fn multipart(request: Request, upload_bytes: usize) -> Result<Post, Proble
             None => (&mut texts, TEXT_BYTES),
         };
         let mut bytes = Vec::new();
-        while let Some(chunk) = part.chunk().await.map_err(|_| bad())? {
+        while let Some(chunk) = part.chunk().await.map_err(broken)? {
             *used += chunk.len();
             if *used > most || values > MOST_VALUES {
                 return Err(too_large());

@@ -205,10 +205,10 @@ impl Refusal<'_> {
 async fn every_plugin_keeps_the_rules() {
     let Some(guests) = guests() else { return };
     let city = City::open(&guests).await;
-    declarations_are_valid_and_frozen(&city);
     everything_refuses_the_anonymous_and_the_wrong_role(&city).await;
     every_page_draws_for_everybody_it_is_granted_to(&city).await;
     everybodys_home_page_is_whole(&city).await;
+    declarations_are_valid_and_frozen(&city);
 }
 
 fn declarations_are_valid_and_frozen(city: &City) {
