@@ -148,10 +148,6 @@ async fn another_key_did_not_sign_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(
-    clippy::float_arithmetic,
-    reason = "scores are floats; no money passes here"
-)]
 async fn an_invented_output_does_not_replay() {
     let dir = tempfile::tempdir().unwrap();
     let keys = keys(dir.path());

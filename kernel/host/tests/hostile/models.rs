@@ -93,10 +93,6 @@ async fn a_calm_model_passes_its_golden_cases() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(
-    clippy::float_arithmetic,
-    reason = "scores are floats; no money passes here"
-)]
 async fn a_file_larger_than_one_chunk_is_scored_whole() {
     let bench = Bench::new();
     let model = bench.admit(&ModelGuest::calm()).await;
