@@ -164,17 +164,21 @@ pub struct Want {
     pub today: Date,
 }
 
-/// The first letter that allows it. Otherwise the denial of the letter that came furthest through
-/// the checks, which is the one that helps a person most.
+/// The first letter that allows it. Otherwise the denial that helps a person most: of the letters
+/// addressed to this recipient, if there are any, and among those of the one that came furthest
+/// through the checks. So an expired letter for this bank is told as expired, whatever stands in
+/// letters for other banks.
 pub fn check<'a>(letters: &'a [Letter], want: &Want) -> Result<&'a Letter, Denial> {
-    let mut furthest = Denial::NoConsent;
+    let mut closest = (false, Denial::NoConsent);
     for letter in letters {
         match letter.denial(want) {
             None => return Ok(letter),
-            Some(denial) => furthest = furthest.max(denial),
+            Some(denial) => {
+                closest = closest.max((letter.recipient == want.recipient, denial));
+            }
         }
     }
-    Err(furthest)
+    Err(closest.1)
 }
 
 #[cfg(test)]

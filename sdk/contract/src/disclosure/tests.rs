@@ -124,6 +124,23 @@ fn the_letter_that_came_furthest_gives_the_reason() {
 }
 
 #[test]
+fn a_letter_for_this_recipient_speaks_before_those_for_others() {
+    let mut expired = letter();
+    spoil(&mut expired, Denial::Expired);
+    let mut other = letter();
+    spoil(&mut other, Denial::RecipientMismatch);
+    assert_eq!(
+        check(&[expired.clone(), other.clone()], &want()),
+        Err(Denial::Expired)
+    );
+    assert_eq!(
+        check(&[other.clone(), expired], &want()),
+        Err(Denial::Expired)
+    );
+    assert_eq!(check(&[other], &want()), Err(Denial::RecipientMismatch));
+}
+
+#[test]
 fn no_limit_never_runs_out() {
     let free = Letter {
         max_uses: None,
