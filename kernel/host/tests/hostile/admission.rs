@@ -3,9 +3,9 @@
 use kernel_host::{DescribeError, InspectError, InstallError};
 use serde_json::json;
 
-use crate::core::importing;
 use crate::plugin_guest::{BLOATS, FINDS, PluginGuest, SPINS, TRAPS, put};
 use crate::stage::Stage;
+use tests_guests::core::importing;
 
 fn bad() -> PluginGuest {
     PluginGuest::calm("bad")

@@ -12,7 +12,7 @@ use kernel_host::models::certificate::{
 use kernel_host::models::{Admitted, Pool};
 use sdk_contract::model::{FeatureValue, encode_row};
 
-use crate::model_guest::{ModelGuest, declaration};
+use tests_guests::model::{ModelGuest, declaration};
 
 fn keys(dir: &Path) -> KeyRing {
     KeyRing::open_or_create(dir, None).unwrap()

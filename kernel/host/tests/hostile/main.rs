@@ -1,7 +1,7 @@
 //! Proofs that the sandbox holds: one hostile component for each limit, and a well-behaved one
 //! that is served meanwhile and afterwards.
 //!
-//! The components are written in WebAssembly text ([`core`]) and encoded like a real guest's core
+//! The components are written in WebAssembly text ([`tests_guests::core`]) and encoded like a real guest's core
 //! module, so nothing here depends on a guest toolchain.
 
 #![expect(
@@ -13,10 +13,8 @@
 
 mod admission;
 mod certificates;
-mod core;
 mod effects;
 mod home;
-mod model_guest;
 mod models;
 mod plugin_guest;
 mod sandbox;

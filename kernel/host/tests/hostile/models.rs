@@ -7,8 +7,8 @@ use kernel_host::models::{Admitted, CHUNK, ModelError, Pool};
 use kernel_host::{Engines, InspectError};
 use wasmtime::Trap;
 
-use crate::core::importing;
-use crate::model_guest::{ModelGuest, declaration};
+use tests_guests::core::importing;
+use tests_guests::model::{ModelGuest, declaration};
 
 /// The engines' clock stops with the last handle to it, so it is kept beside the pool.
 struct Bench {

@@ -6,7 +6,7 @@ use std::path::Path;
 use sdk_contract::page::{Block, Page};
 use serde_json::{Value, json};
 
-use crate::core::{Constants, Core, SCRATCH, component};
+use tests_guests::core::{Constants, Core, SCRATCH, component};
 
 /// The role that may do everything a test plugin declares.
 pub(crate) const TESTER: &str = "tester";

@@ -22,7 +22,7 @@ const SCORE: &str = "
     (local.get $c) (select (i32.mul (local.get $rows) (i32.const 2)) (i32.const 0) (local.get $explain)))";
 
 /// A scoring model to be. Both bodies are text that leaves the address of the result.
-pub(crate) struct ModelGuest {
+pub struct ModelGuest {
     document: String,
     version: usize,
     describe: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) struct ModelGuest {
 }
 
 /// The declaration of a model that scores as [`SCORE`] does.
-pub(crate) fn declaration() -> Value {
+pub fn declaration() -> Value {
     let feature = |name: &str, code: &str| {
         json!({
             "name": name, "label": name, "kind": { "number": { "min": -1000.0, "max": 1000.0 } },
@@ -56,7 +56,8 @@ pub(crate) fn declaration() -> Value {
 
 impl ModelGuest {
     /// Well-behaved.
-    pub(crate) fn calm() -> Self {
+    #[must_use]
+    pub fn calm() -> Self {
         Self {
             document: declaration().to_string(),
             version: 1,
@@ -66,32 +67,44 @@ impl ModelGuest {
         }
     }
     /// Declares this text.
-    pub(crate) fn declares(mut self, document: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn declares(mut self, document: impl Into<String>) -> Self {
         self.document = document.into();
         self
     }
     /// Claims this version of the model document.
-    pub(crate) fn version(mut self, version: usize) -> Self {
+    #[must_use]
+    pub fn version(mut self, version: usize) -> Self {
         self.version = version;
         self
     }
     /// Runs this for `describe`; `{answer}` is the address of the declared document.
-    pub(crate) fn describe_runs(mut self, body: &str) -> Self {
+    #[must_use]
+    pub fn describe_runs(mut self, body: &str) -> Self {
         self.describe = Some(body.into());
         self
     }
     /// Runs this for `score`.
-    pub(crate) fn score_runs(mut self, body: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn score_runs(mut self, body: impl Into<String>) -> Self {
         self.score = body.into();
         self
     }
+    /// Runs this, and then scores as before.
+    #[must_use]
+    pub fn first_runs(mut self, body: &str) -> Self {
+        self.score = format!("{body}{}", self.score);
+        self
+    }
     /// Starts with this many pages of memory.
-    pub(crate) fn pages(mut self, pages: usize) -> Self {
+    #[must_use]
+    pub fn pages(mut self, pages: usize) -> Self {
         self.pages = pages;
         self
     }
 
-    pub(crate) fn build(&self) -> Vec<u8> {
+    #[must_use]
+    pub fn build(&self) -> Vec<u8> {
         let mut constants = Constants::default();
         let (at, len) = constants.text(&self.document);
         let answer = constants.words(&[self.version, at, len]);

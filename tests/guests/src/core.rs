@@ -9,17 +9,17 @@ use wit_parser::Resolve;
 /// Where constants begin. What lies below is scratch space: [`SCRATCH`] and up.
 const CONSTANTS: usize = 1024;
 /// Where functions put the results they compute.
-pub(crate) const SCRATCH: usize = 16;
+pub const SCRATCH: usize = 16;
 /// Bytes of a page of linear memory.
-pub(crate) const WASM_PAGE: usize = 65_536;
+pub const WASM_PAGE: usize = 65_536;
 
 /// Constants of a core module, each with an address.
 #[derive(Default)]
-pub(crate) struct Constants(Vec<u8>);
+pub struct Constants(Vec<u8>);
 
 impl Constants {
     /// Address and length of a text.
-    pub(crate) fn text(&mut self, text: &str) -> (usize, usize) {
+    pub fn text(&mut self, text: &str) -> (usize, usize) {
         let at = self.end();
         self.0.extend(text.as_bytes());
         self.0.resize(self.0.len().next_multiple_of(8), 0);
@@ -27,7 +27,7 @@ impl Constants {
     }
 
     /// Address of a record of 32-bit words.
-    pub(crate) fn words(&mut self, words: &[usize]) -> usize {
+    pub fn words(&mut self, words: &[usize]) -> usize {
         let at = self.end();
         for word in words {
             self.0.extend(u32::try_from(*word).unwrap().to_le_bytes());
@@ -42,14 +42,14 @@ impl Constants {
 }
 
 /// The parts of a core module that differ from guest to guest.
-pub(crate) struct Core<'a> {
+pub struct Core<'a> {
     /// `(import …)` lines.
-    pub(crate) imports: &'a str,
+    pub imports: &'a str,
     /// `(func …)` lines; they may call `$alloc`, bytes → address.
-    pub(crate) functions: String,
-    pub(crate) constants: Constants,
+    pub functions: String,
+    pub constants: Constants,
     /// Pages of memory at the start, besides what the constants need.
-    pub(crate) pages: usize,
+    pub pages: usize,
 }
 
 /// Takes memory and gives none back: an instance lives for one call.
@@ -67,7 +67,7 @@ const ALLOC: &str = r#"
 
 /// Encodes a core module as a component of a world: `plugin` or `model`, which is also the name of
 /// its folder under `wit/`.
-pub(crate) fn component(world: &str, core: &Core<'_>) -> Vec<u8> {
+pub fn component(world: &str, core: &Core<'_>) -> Vec<u8> {
     let heap = core.constants.end();
     let pages = core.pages + heap.div_ceil(WASM_PAGE);
     let data = core
@@ -104,7 +104,7 @@ pub(crate) fn component(world: &str, core: &Core<'_>) -> Vec<u8> {
 }
 
 /// A component that imports these interfaces, each with one function, and does nothing.
-pub(crate) fn importing(interfaces: &[&str]) -> Vec<u8> {
+pub fn importing(interfaces: &[&str]) -> Vec<u8> {
     let imports = interfaces.iter().fold(String::new(), |mut text, name| {
         write!(
             text,
