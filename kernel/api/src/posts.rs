@@ -69,11 +69,22 @@ pub(crate) async fn post(
     };
     let uploads = match keep_files(web, caller, &page, &mut post).await {
         Ok(uploads) => uploads,
-        Err(fault) => return Ok(screen.refused(post, fault)),
+        Err(Kept::TooLarge(fault)) => {
+            let message = Some((Tone::Danger, fault.message.clone()));
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Ok(screen.again(status, &page, post, vec![fault], message));
+        }
+        Err(Kept::Failed(fault)) => return Ok(screen.refused(post, fault)),
     };
     let posted = match read_post(&page, &post.typed) {
         Ok(posted) => posted,
-        Err(PostFault::Gone) => return Ok(screen.refused(post, gone())),
+        Err(PostFault::Gone) => {
+            // The same form may have come twice at once, and the faster one used it up.
+            return Ok(match before(web, caller, &post).await? {
+                Some(reply) => lead_on(web, info, reply.outcome),
+                None => screen.refused(post, gone()),
+            });
+        }
         Err(PostFault::Fields(faults)) => return Ok(screen.refused(post, Fault::invalid(faults))),
     };
     match act(
@@ -122,13 +133,19 @@ fn unqualify(post: &mut Post, module: &str) {
     }
 }
 
+/// Why a form's files were not stored.
+enum Kept {
+    TooLarge(FieldFault),
+    Failed(Fault),
+}
+
 /// Stores the files of the form that was sent and puts their digests in place of them.
 async fn keep_files(
     web: &Web,
     caller: &Caller,
     page: &Page,
     post: &mut Post,
-) -> Result<Vec<UploadRef>, Fault> {
+) -> Result<Vec<UploadRef>, Kept> {
     let form = page.form(post.first(FORM_FIELD));
     let mut kept = Vec::new();
     // A file field's text can only come from us.
@@ -152,19 +169,20 @@ async fn keep_files(
         if !*many && !values.is_empty() {
             continue;
         }
-        if upload.bytes.len() as u64 > *max_bytes {
-            let most = *max_bytes / 1024;
-            let message = format!("文件不得大于 {most} KB");
-            return Err(Fault::invalid(vec![FieldFault::new(
+        if upload.too_large || upload.bytes.len() as u64 > *max_bytes {
+            let most = (web.settings().upload_bytes as u64).min(*max_bytes);
+            let message = format!("文件不得大于 {}", kernel_portal::size(most));
+            return Err(Kept::TooLarge(FieldFault::new(
                 upload.field,
                 "too-large",
                 message,
-            )]));
+            )));
         }
         let stored = web
             .host()
             .store_upload(&caller.principal, &upload.name, upload.bytes)
-            .await?;
+            .await
+            .map_err(Kept::Failed)?;
         values.push(stored.digest.clone());
         kept.push(stored);
     }

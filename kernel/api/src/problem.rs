@@ -47,6 +47,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "csrf", "页面已过期，请刷新后重试")
     }
 
+    /// A file, or files together, of more than `most` bytes.
+    pub(crate) fn too_large(most: usize) -> Self {
+        let detail = format!("提交的文件过大：不得超过 {} MB", most / 1024 / 1024);
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", &detail)
+    }
+
     pub(crate) fn bad_request(code: &str, detail: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }

@@ -22,7 +22,8 @@ const JSON_BYTES: usize = 1024 * 1024;
 /// The whole web face. Serve it with connection info, so that addresses are known.
 pub fn router(web: Web) -> Router {
     let uploads = web.settings().upload_bytes;
-    let form_bytes = uploads.saturating_add(2 * JSON_BYTES);
+    // Beyond what is kept: somebody who chose a file that is too large gets the form back.
+    let form_bytes = uploads.saturating_mul(4).saturating_add(2 * JSON_BYTES);
     let api = Router::new()
         .route("/openapi.json", get(describe))
         .route(

@@ -23,7 +23,10 @@ const MOST_VALUES: usize = 2_000;
 pub(crate) struct Upload {
     pub(crate) field: String,
     pub(crate) name: String,
+    /// Empty when there were too many.
     pub(crate) bytes: Vec<u8>,
+    /// It was over the limit, and none of it was kept.
+    pub(crate) too_large: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +37,8 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    /// Reads a form in either encoding. `upload_bytes` bounds the whole body of one with files.
+    /// Reads a form in either encoding. `upload_bytes` bounds its files together; what is beyond is
+    /// passed over, so that the texts beside a file that is too large are not lost.
     pub(crate) async fn read(request: Request, upload_bytes: usize) -> Result<Self, Problem> {
         let kind = request
             .headers()
@@ -78,7 +82,9 @@ pub(crate) fn gather(pairs: Vec<(String, String)>) -> Typed {
 }
 
 async fn urlencoded(body: Body) -> Result<Post, Problem> {
-    let bytes = to_bytes(body, TEXT_BYTES).await.map_err(|_| too_large())?;
+    let bytes = to_bytes(body, TEXT_BYTES)
+        .await
+        .map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?;
     let pairs = pairs(&bytes).ok_or_else(|| Problem::of_status(StatusCode::BAD_REQUEST))?;
     Ok(Post {
         typed: gather(pairs),
@@ -93,26 +99,39 @@ async fn multipart(request: Request, upload_bytes: usize) -> Result<Post, Proble
         .map_err(|_| bad())?;
     let mut post = Post::default();
     let (mut texts, mut files, mut values) = (0, 0, 0);
-    let broken = |e: MultipartError| Problem::of_status(e.status());
+    let broken = |e: MultipartError| match e.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(upload_bytes),
+        status => Problem::of_status(status),
+    };
     while let Some(mut part) = parts.next_field().await.map_err(broken)? {
         values += 1;
         let field = part.name().unwrap_or_default().to_owned();
         let file = part.file_name().map(str::to_owned);
-        let (used, most) = match &file {
-            Some(_) => (&mut files, upload_bytes),
-            None => (&mut texts, TEXT_BYTES),
+        let used = match &file {
+            Some(_) => &mut files,
+            None => &mut texts,
         };
-        let mut bytes = Vec::new();
+        let (mut bytes, mut too_large) = (Vec::new(), false);
         while let Some(chunk) = part.chunk().await.map_err(broken)? {
             *used += chunk.len();
-            if *used > most || values > MOST_VALUES {
-                return Err(too_large());
+            if values > MOST_VALUES || (file.is_none() && *used > TEXT_BYTES) {
+                return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
             }
-            bytes.extend_from_slice(&chunk);
+            if file.is_some() && *used > upload_bytes {
+                too_large = true;
+                bytes = Vec::new();
+            } else {
+                bytes.extend_from_slice(&chunk);
+            }
         }
         match file {
             Some(name) if name.is_empty() && bytes.is_empty() => {}
-            Some(name) => post.files.push(Upload { field, name, bytes }),
+            Some(name) => post.files.push(Upload {
+                field,
+                name,
+                bytes,
+                too_large,
+            }),
             None => {
                 let text = String::from_utf8(bytes).map_err(|_| bad())?;
                 post.typed.entry(field).or_default().push(text);
@@ -120,10 +139,6 @@ async fn multipart(request: Request, upload_bytes: usize) -> Result<Post, Proble
         }
     }
     Ok(post)
-}
-
-fn too_large() -> Problem {
-    Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 #[cfg(test)]
@@ -163,9 +178,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn too_much_and_other_kinds_are_refused() {
-        let large = Post::read(request("multipart/form-data; boundary=x", PARTS), 4).await;
-        assert_eq!(large.unwrap_err().code, "too-large");
+    async fn of_a_file_over_the_limit_only_its_name_is_kept() {
+        let post = Post::read(request("multipart/form-data; boundary=x", PARTS), 4)
+            .await
+            .unwrap();
+        assert_eq!(post.first("note"), "hi");
+        let [file] = post.files.as_slice() else {
+            panic!("{:?}", post.files)
+        };
+        assert!(file.too_large && file.bytes.is_empty() && file.name == "m.wasm");
+    }
+
+    #[tokio::test]
+    async fn other_kinds_and_broken_bodies_are_refused() {
         let json = Post::read(request("application/json", "{}"), 4).await;
         assert_eq!(json.unwrap_err().code, "unsupported-media-type");
         let broken = Post::read(request("multipart/form-data; boundary=x", "--y"), 4).await;

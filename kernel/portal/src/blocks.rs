@@ -5,7 +5,7 @@ mod cards;
 mod field;
 mod filter;
 mod form;
-mod plain;
+pub(crate) mod plain;
 mod prose;
 mod stats;
 mod table;

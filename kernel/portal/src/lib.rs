@@ -28,6 +28,7 @@ mod screens;
 mod url;
 mod view;
 
+pub use blocks::plain::size;
 pub use render::{render, render_blocks};
 pub use screens::{ErrorScreen, LoginScreen, error_page, login_page};
 pub use view::{MenuItem, Site, Toast, UserView, ViewContext};

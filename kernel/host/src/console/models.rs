@@ -10,10 +10,12 @@ use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::model::ModelDef;
 use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
+use wasmtime::Trap;
 
 use super::{ID, go, number, record, stay, text, values};
 use crate::Host;
 use crate::dispatch::UploadRef;
+use crate::inspect::MAX_COMPONENT_BYTES;
 use crate::models::certificate::Signed;
 use crate::models::{Admitted, ModelError, Report};
 use crate::module::{Call, Input, new_id};
@@ -100,9 +102,17 @@ pub(super) fn file(input: &Input) -> Result<UploadRef, Fault> {
         Some(Value::Array(files)) if files.len() == 1 => files.first(),
         other => other,
     };
-    given
+    let file: UploadRef = given
         .and_then(|value| serde_json::from_value(value.clone()).ok())
-        .ok_or_else(|| wrong_file("请选择一个文件"))
+        .ok_or_else(|| wrong_file("请选择一个文件"))?;
+    // What a client made up is the client's mistake, not the store's.
+    if file.digest.len() != 64 || !file.digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(wrong_file("文件已不在，请重新上传"));
+    }
+    if file.size == 0 {
+        return Err(wrong_file("文件是空的，请重新选择"));
+    }
+    Ok(file)
 }
 
 pub(super) fn wrong_file(message: impl Into<String>) -> Fault {
@@ -173,11 +183,30 @@ fn sentence(error: &ModelError) -> String {
         ModelError::Inspect(I::CoreModule) => {
             "这是 WebAssembly 核心模块，请先封装为组件（component）".into()
         }
-        ModelError::Inspect(I::TooLarge(n)) => format!("文件 {n} 字节，超过上限"),
+        ModelError::Inspect(I::TooLarge(n)) => {
+            format!("文件 {n} 字节，上限 {MAX_COMPONENT_BYTES} 字节")
+        }
         ModelError::Inspect(I::MissingExport(name)) => format!("组件没有导出 {name}"),
-        ModelError::Inspect(I::NotAComponent(_)) => "不是有效的 WebAssembly 组件文件".into(),
-        ModelError::Trapped(_) => "模型运行出错，或超出了计算量、内存或时间限制".into(),
-        other => chain(other),
+        ModelError::Inspect(I::NotAComponent(_)) => {
+            "不是有效的 WebAssembly 组件文件，或文件不完整".into()
+        }
+        ModelError::Trapped(cause) => stopped(cause).into(),
+        ModelError::Unstable => "模型两次声明（describe）的内容不同".into(),
+        ModelError::TooLong(n) => format!("模型的声明（describe）有 {n} 字节，过长"),
+        ModelError::Refused(words) => format!("模型拒绝为自带的金样例评分：{words}"),
+        ModelError::Contract(what) => format!("模型没有遵守约定：{what}"),
+        other => format!("模型不合要求：{}", chain(other)),
+    }
+}
+
+/// Which limit stopped a model.
+fn stopped(cause: &wasmtime::Error) -> &'static str {
+    match cause.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => "模型的计算量超过上限，可能有死循环",
+        Some(Trap::Interrupt) => "模型运行超过时限",
+        Some(Trap::StackOverflow) => "模型调用过深，超过栈的上限",
+        Some(_) => "模型运行出错（trap）",
+        None => "模型所需的内存，或返回的内容，超过上限",
     }
 }
 

@@ -198,7 +198,17 @@ impl Control<'_> {
             FieldKind::Consent { text, document } => self.tick(&html! {
                 (text) " " a href=(href(&document.to)) { (document.label) }
             }),
-            FieldKind::File { accept, many, .. } => {
+            FieldKind::File {
+                accept,
+                many,
+                max_bytes,
+            } => {
+                let most = size(*max_bytes);
+                let too_large = if self.ctx.english() {
+                    format!("A file may have at most {most}")
+                } else {
+                    format!("文件不得大于 {most}")
+                };
                 let accept = accept
                     .iter()
                     .map(|a| format!(".{a}"))
@@ -208,6 +218,7 @@ impl Control<'_> {
                     (self.label())
                     input.form-control.is-invalid[self.faulty] type="file" id=(self.id) name=(self.field.name)
                         accept=[Some(accept).filter(|a| !a.is_empty())] multiple[*many]
+                        data-most=(max_bytes) data-too-large=(too_large)
                         required[self.required] aria-invalid=[self.invalid()]
                         aria-describedby=[self.described.as_deref()];
                 }

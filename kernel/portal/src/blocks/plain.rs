@@ -81,7 +81,7 @@ pub(crate) fn nothing(ctx: &ViewContext, empty: &str) -> Markup {
 }
 
 /// Bytes in KB or MB of 1024, one decimal below ten.
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let (unit, name) = match bytes {
         0..1024 => return format!("{bytes} B"),
         1024..1_048_576 => (1024, "KB"),

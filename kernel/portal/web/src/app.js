@@ -126,6 +126,15 @@ document.addEventListener("submit", (event) => {
   sessionStorage.setItem("draft-sent", form.dataset.draft);
 });
 
+// --- Files ---------------------------------------------------------------------------------------
+// A file that would be refused for its size is told before it is sent.
+document.addEventListener("change", ({ target }) => {
+  if (!target.matches("input[type=file][data-most]")) return;
+  const large = [...target.files].some((file) => file.size > Number(target.dataset.most));
+  target.setCustomValidity(large ? target.dataset.tooLarge : "");
+  target.reportValidity();
+});
+
 // --- Small presses -----------------------------------------------------------------------------
 document.addEventListener("click", (event) => {
   const target = event.target;
