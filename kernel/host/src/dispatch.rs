@@ -159,7 +159,15 @@ impl Host {
             .ok_or_else(Fault::not_found)?;
         let call = self.call(p)?;
         let name = format!("{}.{}", act.module, act.action);
-        let done = self.act_checked(&call, &installed, action, &act).await;
+        let done = match self.act_checked(&call, &installed, action, &act).await {
+            // The same request may have come twice at once: the one that was faster has done what
+            // this one is refused for now, and its answer is the answer to both.
+            Err(fault) if matches!(fault.kind, FaultKind::Refused | FaultKind::Conflict) => {
+                let first = self.replay(p, &act, &request_digest(&act)).await?;
+                first.ok_or(fault)
+            }
+            done => done,
+        };
         if done.is_ok() && act.module == console::ID {
             self.refresh_enabled().await.map_err(|e| {
                 tracing::error!(
@@ -535,7 +543,10 @@ pub(crate) fn commit_fault(error: &CommitError) -> Fault {
                 .iter()
                 .map(|f| FieldFault::new(f, "taken", "已被使用"))
                 .collect(),
-            ..Fault::conflict("duplicate", "已有相同的记录")
+            ..Fault::conflict(
+                "duplicate",
+                "已有相同的记录，可能刚在另一个窗口提交过，请刷新后查看",
+            )
         },
         CommitError::KeyReused => Fault::conflict(
             "idempotency-key-reused",

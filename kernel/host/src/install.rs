@@ -166,6 +166,7 @@ impl Host {
             return Err(InstallError::Declaration { plugin, faults });
         }
         self.declare(&def).await?;
+        let _one = self.0.switches.lock().await;
         let enabled = self
             .enabled(name, manifest.kind == PluginKind::Edition)
             .await?;

@@ -64,6 +64,9 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     ground: Ground,
     catalog: RwLock<Arc<Catalog>>,
+    /// Held from reading the stored switches until the catalogue agrees with them, so that an older
+    /// look never overwrites a newer one.
+    switches: tokio::sync::Mutex<()>,
     models: models::Pool,
     tasks: TaskTracker,
 }
@@ -75,6 +78,7 @@ impl Host {
         let host = Self(Arc::new(Inner {
             ground,
             catalog: RwLock::default(),
+            switches: tokio::sync::Mutex::default(),
             models,
             tasks: TaskTracker::new(),
         }));

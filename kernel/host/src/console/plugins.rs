@@ -86,6 +86,7 @@ impl Host {
     /// Brings the catalogue in line with the stored switches: after a switch, and now and then
     /// because another node may have switched.
     pub async fn refresh_enabled(&self) -> Result<(), InstallError> {
+        let _one = self.0.switches.lock().await;
         for (id, installed) in &self.catalog().modules {
             let Some(row) = self.plugin_row(id).await? else {
                 continue;
