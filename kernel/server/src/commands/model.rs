@@ -1,6 +1,7 @@
 //! `rongqiao model …`: what a bank's developer does before uploading, and what anyone does with a
 //! certificate afterwards.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use kernel_host::Engines;
 use kernel_host::models::certificate::Signed;
 use kernel_host::models::{Pool, batch};
 use kernel_storage::{CollectionName, RowFilter};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{Place, say};
 
@@ -114,11 +115,19 @@ async fn score(file: &Path, input: &Path, out: &Path) -> Result<()> {
 
 async fn replay(certificate: &str, place: &Place) -> Result<()> {
     let ground = crate::wire::open(place).await?;
-    let signed = match std::fs::read(certificate) {
+    let signed: Signed = match std::fs::read(certificate) {
         Ok(bytes) => serde_json::from_slice(&bytes).context("the file is not a certificate")?,
         Err(_) => stored(&ground, certificate).await?,
     };
-    signed.verify(&ground.keys)?;
+    if let Err(error) = signed.verify(&ground.keys) {
+        let told = anyhow::Error::new(error);
+        return Err(match stored(&ground, &signed.certificate.id).await {
+            Ok(issued) if issued != signed => {
+                told.context(differences(&json!(issued), &json!(signed)).join("; "))
+            }
+            _ => told,
+        });
+    }
     let digest = &signed.certificate.model.digest;
     let bytes = ground.blobs.get(digest).await?;
     let bytes = bytes.with_context(|| format!("the data folder has no component {digest}"))?;
@@ -131,6 +140,33 @@ async fn replay(certificate: &str, place: &Place) -> Result<()> {
     ));
     ground.store.close().await;
     Ok(())
+}
+
+/// Where a certificate is not the one that was issued under its id.
+fn differences(issued: &Value, given: &Value) -> Vec<String> {
+    fn compare(at: &str, issued: &Value, given: &Value, found: &mut Vec<String>) {
+        let (Value::Object(one), Value::Object(other)) = (issued, given) else {
+            if issued != given {
+                found.push(format!(
+                    "{at} was issued as {issued}, but here it is {given}"
+                ));
+            }
+            return;
+        };
+        let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+        for name in names {
+            let of = |map: &Map<String, Value>| map.get(name).cloned().unwrap_or_default();
+            let inside = if at.is_empty() {
+                name.clone()
+            } else {
+                format!("{at}.{name}")
+            };
+            compare(&inside, &of(one), &of(other), found);
+        }
+    }
+    let mut found = Vec::new();
+    compare("", issued, given, &mut found);
+    found
 }
 
 async fn stored(ground: &crate::wire::Opened, id: &str) -> Result<Signed> {
