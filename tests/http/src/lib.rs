@@ -12,26 +12,33 @@
     reason = "this crate is only used by tests"
 )]
 
+pub mod database;
+pub mod steps;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// A running platform with demo data in a folder of its own; stopped and removed when dropped.
-pub struct Server {
-    child: Child,
-    pub url: String,
-    pub data: tempfile::TempDir,
-    logins: BTreeMap<String, String>,
-    guests: PathBuf,
+use database::Database;
+
+/// Clients made so far.
+static CLIENTS: AtomicU32 = AtomicU32::new(0);
+
+/// What the environment that `./x test` sets says.
+pub struct Built {
     pub bin: PathBuf,
+    pub guests: PathBuf,
 }
 
-impl Server {
-    /// Starts one; none when the environment has no binary or guests to start.
-    pub fn start() -> Option<Self> {
+impl Built {
+    /// None, with a word, when there is no binary or no guests to start.
+    pub fn find() -> Option<Self> {
         let (Some(bin), Some(guests)) = (
             std::env::var_os("RONGQIAO_BIN"),
             std::env::var_os("RONGQIAO_GUESTS"),
@@ -39,63 +46,10 @@ impl Server {
             eprintln!("skipped: RONGQIAO_BIN and RONGQIAO_GUESTS are not set; run ./x test");
             return None;
         };
-        let (bin, guests) = (PathBuf::from(bin), PathBuf::from(guests));
-        let data = tempfile::tempdir().expect("a temporary folder");
-        let mut child = Command::new(&bin)
-            .args(["serve", "--demo", "--port", "0"])
-            .arg("--data")
-            .arg(data.path())
-            .arg("--plugins")
-            .arg(guests.join("plugins"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let url = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                line.split_once("http://")
-                    .map(|(_, at)| format!("http://{at}"))
-            })
-            .expect("the server says where it is");
-        // Its output must be read to the end, or it would block when the pipe is full.
-        std::thread::spawn(move || lines.for_each(drop));
-        let logins = std::fs::read(data.path().join("demo-logins.json")).expect("the logins");
-        let logins = serde_json::from_slice(&logins).expect("the logins");
         Some(Self {
-            child,
-            url,
-            data,
-            logins,
-            guests,
-            bin,
+            bin: bin.into(),
+            guests: guests.into(),
         })
-    }
-
-    /// A client signed in as a demo user.
-    pub fn user(&self, login: &str) -> Client {
-        let password = self.logins.get(login).expect("a demo login");
-        let mut client = self.anonymous();
-        let answer = client.post(
-            "/api/v1/session",
-            &json!({ "login": login, "password": password }),
-        );
-        assert_eq!(answer.status, 200, "{login} signs in: {}", answer.body);
-        client.csrf = answer.body["csrf"].as_str().expect("a form token").into();
-        client
-    }
-
-    pub fn anonymous(&self) -> Client {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .build();
-        Client {
-            agent: config.into(),
-            url: self.url.clone(),
-            csrf: String::new(),
-            keys: 0,
-        }
     }
 
     /// A built model's component.
@@ -115,10 +69,218 @@ impl Server {
             String::from_utf8_lossy(&text).into_owned(),
         )
     }
+}
+
+/// How a platform is started, where it differs from the usual.
+#[derive(Default)]
+pub struct Start {
+    /// Another database than a SQLite file in the data folder.
+    pub database: Option<Database>,
+    /// Another folder of plugins than the built ones.
+    pub plugins: Option<PathBuf>,
+    /// Watches the folder of plugins.
+    pub dev: bool,
+}
+
+/// A running platform with demo data in a folder of its own; stopped and removed when dropped.
+pub struct Server {
+    child: Child,
+    pub url: String,
+    pub data: tempfile::TempDir,
+    logins: BTreeMap<String, String>,
+    built: Built,
+    start: Start,
+    log: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// Starts one; none when the environment has no binary or guests to start.
+    pub fn start() -> Option<Self> {
+        Self::start_as(Start::default())
+    }
+
+    pub fn start_as(start: Start) -> Option<Self> {
+        let built = Built::find()?;
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let log = Arc::default();
+        let (child, url) = spawn(&built, &start, data.path(), &log);
+        let logins = std::fs::read(data.path().join("demo-logins.json")).expect("the logins");
+        let logins = serde_json::from_slice(&logins).expect("the logins");
+        Some(Self {
+            child,
+            url,
+            data,
+            logins,
+            built,
+            start,
+            log,
+        })
+    }
+
+    /// Ends the process as a failing machine does: no signal it could answer to.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the server is killed");
+        self.child.wait().expect("the server is gone");
+    }
+
+    /// Starts it again, on the same data and another port.
+    pub fn start_again(&mut self) {
+        let (child, url) = spawn(&self.built, &self.start, self.data.path(), &self.log);
+        (self.child, self.url) = (child, url);
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The options with which a command finds this platform's data.
+    pub fn place(&self) -> Vec<String> {
+        place(&self.start, self.data.path())
+    }
+
+    /// Runs a command of the binary on this platform's data and gives its output.
+    pub fn command(&self, args: &[&str]) -> (bool, String) {
+        let place = self.place();
+        let all: Vec<&str> = args
+            .iter()
+            .copied()
+            .chain(place.iter().map(String::as_str))
+            .collect();
+        self.built.run(&all)
+    }
+
+    /// A demo user's password.
+    pub fn password(&self, login: &str) -> &str {
+        self.logins.get(login).expect("a demo login")
+    }
+
+    /// Ends a session on the server; its owner still has the cookie, as after a long break.
+    pub fn end_session(&self, of: &Client) {
+        let session = of.agent.cookie_jar_lock();
+        let cookies: Vec<String> = session
+            .iter()
+            .map(|cookie| format!("{}={}", cookie.name(), cookie.value()))
+            .collect();
+        drop(session);
+        let ended = self
+            .anonymous()
+            .agent
+            .delete(format!("{}/api/v1/session", self.url))
+            .header("cookie", cookies.join("; "))
+            .header("x-csrf-token", &of.csrf)
+            .call();
+        assert_eq!(answer(ended).status, 204);
+    }
+
+    /// A client signed in as a demo user.
+    pub fn user(&self, login: &str) -> Client {
+        let password = self.password(login);
+        let mut client = self.anonymous();
+        let answer = client.post(
+            "/api/v1/session",
+            &json!({ "login": login, "password": password }),
+        );
+        assert_eq!(answer.status, 200, "{login} signs in: {}", answer.body);
+        client.csrf = answer.body["csrf"].as_str().expect("a form token").into();
+        client
+    }
+
+    pub fn anonymous(&self) -> Client {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build();
+        Client {
+            agent: config.into(),
+            url: self.url.clone(),
+            csrf: String::new(),
+            number: CLIENTS.fetch_add(1, Ordering::Relaxed),
+            keys: 0,
+        }
+    }
+
+    /// A built model's component.
+    pub fn model(&self, name: &str) -> PathBuf {
+        self.built.model(name)
+    }
+
+    /// Runs a command of the binary and gives its output.
+    pub fn run(&self, args: &[&str]) -> (bool, String) {
+        self.built.run(args)
+    }
 
     pub fn data(&self) -> &Path {
         self.data.path()
     }
+}
+
+fn place(start: &Start, data: &Path) -> Vec<String> {
+    let mut options = vec!["--data".to_owned(), data.display().to_string()];
+    if let Some(database) = &start.database {
+        options.extend(["--database".to_owned(), database.url.clone()]);
+    }
+    options
+}
+
+fn spawn(built: &Built, start: &Start, data: &Path, log: &Arc<Mutex<String>>) -> (Child, String) {
+    let mut command = Command::new(&built.bin);
+    command
+        .args(["serve", "--demo", "--port", "0", "--plugins"])
+        .arg(
+            start
+                .plugins
+                .clone()
+                .unwrap_or_else(|| built.guests.join("plugins")),
+        )
+        .args(place(start, data))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if start.dev {
+        command.arg("--dev");
+    }
+    let mut child = command.spawn().expect("the server starts");
+    let errors = BufReader::new(child.stderr.take().expect("its log")).lines();
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in errors.map_while(Result::ok) {
+            eprintln!("{line}");
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let url = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| {
+            line.split_once("http://")
+                .map(|(_, at)| format!("http://{at}"))
+        })
+        .expect("the server says where it is");
+    // Its output must be read to the end, or it would block when the pipe is full.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, url)
+}
+
+/// Asks again until the answer is yes, for at most two minutes: a busy machine is no failure.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_mins(2), "never: {what}");
+        pause();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process is waited for; its clock is not ours to move"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(50));
 }
 
 impl Drop for Server {
@@ -133,6 +295,8 @@ pub struct Client {
     agent: ureq::Agent,
     url: String,
     csrf: String,
+    /// Tells this client's idempotency keys from those of others of the same person.
+    number: u32,
     keys: u32,
 }
 
@@ -164,18 +328,72 @@ impl Client {
     /// Posts JSON with a fresh idempotency key.
     pub fn post(&mut self, path: &str, body: &Value) -> Answer {
         self.keys += 1;
-        let key = format!("test-{}", self.keys);
+        let key = format!("test-{}-{}", self.number, self.keys);
         self.post_with_key(path, body, &key)
     }
 
     pub fn post_with_key(&self, path: &str, body: &Value, key: &str) -> Answer {
+        match self.attempt(path, body, key) {
+            Ok(answer) => answer,
+            Err(error) => panic!("the server does not answer: {error}"),
+        }
+    }
+
+    /// Posts to a server that may be gone before it answers.
+    pub fn attempt(&self, path: &str, body: &Value, key: &str) -> Result<Answer, ureq::Error> {
+        let sent = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("x-csrf-token", &self.csrf)
+            .header("idempotency-key", key)
+            .send_json(body);
+        read(sent)
+    }
+
+    /// A page as its typed document.
+    pub fn page(&self, path: &str) -> Answer {
+        answer(
+            self.agent
+                .get(format!("{}{path}", self.url))
+                .header("accept", "application/vnd.rongqiao.page+json")
+                .call(),
+        )
+    }
+
+    /// Sends a form as a browser does, from the page it stands on.
+    pub fn submit(&self, path: &str, kind: &str, body: &[u8]) -> Answer {
         answer(
             self.agent
                 .post(format!("{}{path}", self.url))
-                .header("x-csrf-token", &self.csrf)
-                .header("idempotency-key", key)
-                .send_json(body),
+                .header("accept", "text/html")
+                .header("content-type", kind)
+                .send(body),
         )
+    }
+
+    /// Sends a form without files.
+    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", escape(value)))
+            .collect();
+        let kind = "application/x-www-form-urlencoded";
+        self.submit(path, kind, body.join("&").as_bytes())
+    }
+
+    /// The token in a page's form: only whom it was drawn for may send it.
+    pub fn form_token(&self, path: &str) -> String {
+        let page = self.get(path);
+        let (_, after) = page
+            .text()
+            .split_once("name=\"_csrf\" value=\"")
+            .unwrap_or_else(|| panic!("{path} has a form: {}", page.status));
+        after.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// The same person, after the server moved to another port.
+    pub fn follow(&mut self, server: &Server) {
+        self.url.clone_from(&server.url);
     }
 
     /// Sends a file; the answer is what an action takes as a file.
@@ -195,18 +413,36 @@ impl Client {
     }
 }
 
+fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
 fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
-    let mut response = match result {
-        Ok(response) => response,
+    match read(result) {
+        Ok(answer) => answer,
         Err(error) => panic!("the server does not answer: {error}"),
-    };
+    }
+}
+
+fn read(
+    result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Answer, ureq::Error> {
+    let mut response = result?;
     let status = response.status().as_u16();
     let kind = response
         .headers()
         .get("content-type")
         .and_then(|h| h.to_str().ok());
     let kind = kind.unwrap_or_default().to_owned();
-    let text = response.body_mut().read_to_string().expect("a body");
+    let text = response.body_mut().read_to_string()?;
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Answer { status, kind, body }
+    Ok(Answer { status, kind, body })
 }

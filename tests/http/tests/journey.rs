@@ -3,95 +3,13 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test stops at the first surprise"
 )]
 
 use serde_json::{Value, json};
-use tests_http::{Client, Server};
-
-const BANK: &str = "01930000-0000-7000-8000-000000000101";
-
-fn upload_model(server: &Server, developer: &mut Client, name: &str) -> String {
-    let file = developer.upload(
-        &format!("{name}.wasm"),
-        &std::fs::read(server.model(name)).unwrap(),
-    );
-    assert_eq!(file.status, 200, "{}", file.body);
-    let uploaded = developer.post(
-        "/api/v1/console/models/upload",
-        &json!({ "file": file.body }),
-    );
-    assert_eq!(uploaded.status, 200, "{}", uploaded.body);
-    let report = &uploaded.body["result"]["report"];
-    assert!(report["fuel"].as_u64().unwrap() > 0);
-    assert!(
-        report["golden"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|g| g["holds"] == json!(true))
-    );
-    uploaded.body["result"]["id"].as_str().unwrap().to_owned()
-}
-
-fn live_model(server: &Server) {
-    let mut developer = server.user("developer");
-    let id = upload_model(server, &mut developer, "tax-loan");
-    let path = format!("/api/v1/console/models/{id}/approve");
-    let own = developer.post(&path, &json!({ "reason": "自己批准" }));
-    assert_eq!(
-        own.status, 403,
-        "a developer approves nothing: {}",
-        own.body
-    );
-    let approved = server
-        .user("validator")
-        .post(&path, &json!({ "reason": "样例一致，留出集指标达标" }));
-    assert_eq!(approved.status, 200, "{}", approved.body);
-}
-
-fn sign_letter(enterprise: &mut Client, recipient: &str) -> String {
-    let signed = enterprise.post(
-        "/api/v1/consent/letters/sign",
-        &json!({
-            "recipient": recipient, "items": ITEMS, "purposes": ["02", "04"],
-            "valid_to": in_days(90), "agree": true,
-        }),
-    );
-    assert_eq!(signed.status, 200, "{}", signed.body);
-    signed.body["result"]["id"].as_str().unwrap().to_owned()
-}
-
-/// Items of the sharing catalogue behind the tax-loan model's features.
-const ITEMS: [&str; 10] = ["15", "16", "20", "25", "26", "27", "33", "35", "57", "59"];
-
-fn in_days(days: u64) -> String {
-    let out = std::process::Command::new("date")
-        .args(["-d", &format!("+{days} days"), "+%F"])
-        .output()
-        .unwrap();
-    String::from_utf8(out.stdout).unwrap().trim().to_owned()
-}
-
-fn scored_product(client: &Client) -> Value {
-    let found = client.get("/api/v1/market/products?model=tax-loan&size=50");
-    assert_eq!(found.status, 200, "{}", found.body);
-    let items = found.body["items"].as_array().unwrap();
-    items
-        .iter()
-        .find(|p| p["organisation"] == json!(BANK))
-        .expect("a scored product")
-        .clone()
-}
-
-fn application(product: &Value) -> Value {
-    json!({
-        "product": product["id"], "amount": "1000000.00", "term_months": 12,
-        "purpose": "operations", "contact": "林知远", "phone": "13800001234", "agree": true,
-    })
-}
+use tests_http::Server;
+use tests_http::steps::{BANK, OTHER_BANK, application, live_model, scored_product, sign_letter};
 
 #[test]
 fn an_enterprise_applies_and_a_person_decides() {
@@ -101,7 +19,7 @@ fn an_enterprise_applies_and_a_person_decides() {
     live_model(&server);
 
     let mut enterprise = server.user("enterprise");
-    let product = scored_product(&enterprise);
+    let product = scored_product(&enterprise, BANK);
     let refused = enterprise.post("/api/v1/lending/applications/apply", &application(&product));
     assert_eq!(
         (refused.status, refused.code()),
@@ -219,8 +137,8 @@ fn the_wrong_paths_end_well() {
     assert_eq!(anonymous.get("/healthz").body["status"], json!("ok"));
 
     let mut enterprise = server.user("enterprise");
-    sign_letter(&mut enterprise, "01930000-0000-7000-8000-000000000201");
-    let product = scored_product(&enterprise);
+    sign_letter(&mut enterprise, OTHER_BANK);
+    let product = scored_product(&enterprise, BANK);
     let other_bank = enterprise.post("/api/v1/lending/applications/apply", &application(&product));
     assert_eq!(
         (other_bank.status, other_bank.code()),
@@ -290,61 +208,5 @@ fn the_wrong_paths_end_well() {
         forged.status, 403,
         "a request without the form token is refused: {}",
         forged.body
-    );
-}
-
-#[test]
-fn an_edition_comes_and_goes_while_the_rest_is_served() {
-    let Some(server) = Server::start() else {
-        return;
-    };
-    let mut operator = server.user("operator");
-    let enterprise = server.user("enterprise");
-    assert_eq!(
-        enterprise.get("/park/home").status,
-        404,
-        "an edition starts switched off"
-    );
-    let plugins = operator.get("/api/v1/console/plugins?size=50").body;
-    let park = plugins["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|p| p["code"] == json!("park"))
-        .unwrap()
-        .clone();
-    let path = format!("/api/v1/console/plugins/{}", park["id"].as_str().unwrap());
-    assert_eq!(
-        server
-            .user("officer")
-            .post(&format!("{path}/enable"), &json!({}))
-            .status,
-        403
-    );
-
-    let on = operator.post(&format!("{path}/enable"), &json!({ "district": "310115" }));
-    assert_eq!(on.status, 200, "{}", on.body);
-    assert_eq!(enterprise.get("/park/home").status, 200);
-    assert!(enterprise.get("/").text().contains("特色园区"));
-    assert_eq!(
-        server.user("enterprise2").get("/park/home").status,
-        404,
-        "another district has it not"
-    );
-
-    let off = operator.post(&format!("{path}/disable"), &json!({ "district": "310115" }));
-    assert_eq!(off.status, 200, "{}", off.body);
-    assert_eq!(enterprise.get("/park/home").status, 404);
-    assert!(!enterprise.get("/").text().contains("/park/"));
-    assert_eq!(
-        enterprise.get("/market/products").status,
-        200,
-        "the rest is served"
-    );
-    operator.post(&format!("{path}/enable"), &json!({}));
-    let parks = enterprise.get("/api/v1/park/parks").body;
-    assert!(
-        parks["total"].as_u64().unwrap() >= 2,
-        "its data stayed: {parks}"
     );
 }

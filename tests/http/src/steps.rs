@@ -1,0 +1,93 @@
+//! Steps of the main job that several tests stand on, over the API.
+
+use serde_json::{Value, json};
+
+use crate::{Answer, Client, Server};
+
+/// 沪江银行, the bank of the demo's developer, validator and officer.
+pub const BANK: &str = "01930000-0000-7000-8000-000000000101";
+/// 浦城农商银行, the bank of everybody else's.
+pub const OTHER_BANK: &str = "01930000-0000-7000-8000-000000000201";
+
+/// Uploads a component as a model.
+pub fn submit_model(developer: &mut Client, name: &str, bytes: &[u8]) -> Answer {
+    let file = developer.upload(&format!("{name}.wasm"), bytes);
+    assert_eq!(file.status, 200, "{}", file.body);
+    developer.post(
+        "/api/v1/console/models/upload",
+        &json!({ "file": file.body }),
+    )
+}
+
+/// Uploads a component that must pass, and has it approved.
+pub fn approved_model(server: &Server, name: &str, bytes: &[u8]) -> String {
+    let uploaded = submit_model(&mut server.user("developer"), name, bytes);
+    assert_eq!(uploaded.status, 200, "{}", uploaded.body);
+    let report = &uploaded.body["result"]["report"];
+    assert!(report["fuel"].as_u64() > Some(0));
+    let golden = report["golden"].as_array().expect("the golden cases");
+    assert!(!golden.is_empty() && golden.iter().all(|g| g["holds"] == json!(true)));
+    let id = text(&uploaded.body["result"]["id"]);
+    let approved = server.user("validator").post(
+        &format!("/api/v1/console/models/{id}/approve"),
+        &json!({ "reason": "样例一致，留出集指标达标" }),
+    );
+    assert_eq!(approved.status, 200, "{}", approved.body);
+    id
+}
+
+/// The tax-loan model, live at its bank.
+pub fn live_model(server: &Server) -> String {
+    let bytes = std::fs::read(server.model("tax-loan")).expect("the built model");
+    approved_model(server, "tax-loan", &bytes)
+}
+
+/// A letter for a bank, for approval and estimate; gives its id.
+pub fn sign_letter(enterprise: &mut Client, recipient: &str) -> String {
+    let signed = enterprise.post(
+        "/api/v1/consent/letters/sign",
+        &json!({
+            "recipient": recipient, "items": ITEMS, "purposes": ["02", "04"],
+            "valid_to": in_days(90), "agree": true,
+        }),
+    );
+    assert_eq!(signed.status, 200, "{}", signed.body);
+    text(&signed.body["result"]["id"])
+}
+
+/// Items of the sharing catalogue behind the tax-loan model's features.
+const ITEMS: [&str; 10] = ["15", "16", "20", "25", "26", "27", "33", "35", "57", "59"];
+
+/// The day in so many days.
+pub fn in_days(days: u64) -> String {
+    let out = std::process::Command::new("date")
+        .args(["-d", &format!("+{days} days"), "+%F"])
+        .output()
+        .expect("the date");
+    String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
+
+/// The product of a bank that its model scores.
+pub fn scored_product(client: &Client, bank: &str) -> Value {
+    let found = client.get("/api/v1/market/products?model=tax-loan&size=50");
+    assert_eq!(found.status, 200, "{}", found.body);
+    let items = found.body["items"].as_array().expect("products");
+    items
+        .iter()
+        .find(|p| p["organisation"] == json!(bank))
+        .expect("a scored product")
+        .clone()
+}
+
+/// What an enterprise sends to apply for a product.
+pub fn application(product: &Value) -> Value {
+    json!({
+        "product": product["id"], "amount": "1000000.00", "term_months": 12,
+        "purpose": "operations", "contact": "林知远", "phone": "13800001234", "agree": true,
+    })
+}
+
+/// A text that must be there.
+pub fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}
