@@ -11,6 +11,7 @@ import * as model from "./steps/model.mjs";
 import * as officer from "./steps/officer.mjs";
 import * as operator from "./steps/operator.mjs";
 import * as plain from "./steps/plain.mjs";
+import * as wrong from "./steps/wrong.mjs";
 
 const skip = missing();
 const world = { watch: new Watch() };
@@ -67,6 +68,11 @@ step("the operator switches an edition on and off for a district", operator.swit
 step("the operator sees the calls and the trail", operator.audits);
 step("everybody else finds a page that works", operator.others);
 step("the market and the form work without scripts", plain.works);
+step("hostile models and files that are none are refused with the reason", wrong.files);
+step("nobody approves a model of his own, or of another bank", wrong.models);
+step("an expired letter is told as expired, and signing leads back", wrong.expired);
+step("two tabs make one application", wrong.tabs);
+step("a decision is taken once", wrong.decides);
 
 test("no page broke its policy, ran into an error, or made the server log one", { skip }, () => {
   assert.deepEqual(world.watch.faults, []);

@@ -20,6 +20,9 @@ export function missing() {
 /** Path of a built model's component. */
 export const model = (name) => join(process.env.RONGQIAO_GUESTS, "models", `${name}.wasm`);
 
+/** Path of a model that breaks a promise: `cargo run -p tests-guests -- $RONGQIAO_GUESTS/hostile`. */
+export const hostile = (name) => join(process.env.RONGQIAO_GUESTS, "hostile", `${name}.wasm`);
+
 /** Path of a built plugin's component. */
 export const plugin = (name) => join(process.env.RONGQIAO_GUESTS, "plugins", name, "component.wasm");
 
