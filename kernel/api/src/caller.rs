@@ -105,16 +105,21 @@ impl Caller {
         }
     }
 
-    /// A form token. Each is different, so that compressed pages do not give it away.
+    /// A form token: `salt.proof`, and for a signed-in user `.user.proof` as well. Each is
+    /// different, so that compressed pages do not give it away.
     pub(crate) fn csrf(&self, web: &Web) -> String {
         let salt = random::token_hex(8).unwrap_or_default();
         let proof = self.proof(web, &salt);
-        format!("{salt}.{proof}")
+        match &self.principal.user {
+            Some(user) => format!("{salt}.{proof}.{user}.{}", drawn(web, &salt, user)),
+            None => format!("{salt}.{proof}"),
+        }
     }
 
     /// Whether a form token was given to this caller.
     pub(crate) fn owns(&self, web: &Web, token: &str) -> bool {
-        let Some((salt, proof)) = token.split_once('.') else {
+        let mut parts = token.split('.');
+        let (Some(salt), Some(proof)) = (parts.next(), parts.next()) else {
             return false;
         };
         salt.len() == 16 && same(proof.as_bytes(), self.proof(web, salt).as_bytes())
@@ -152,6 +157,19 @@ impl RequestInfo {
             now,
         }
     }
+}
+
+/// The user a form was drawn for, whatever became of the session since. It says nothing about who
+/// sends it: it allows no action, only keeping what was typed for that user.
+pub(crate) fn drawn_for<'a>(web: &Web, token: &'a str) -> Option<&'a str> {
+    let mut parts = token.split('.');
+    let (salt, _, user, proof) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let right = drawn(web, salt, user);
+    same(proof.as_bytes(), right.as_bytes()).then_some(user)
+}
+
+fn drawn(web: &Web, salt: &str, user: &str) -> String {
+    web.sessions().stamp("form", &format!("{salt}:{user}"))
 }
 
 /// Compares without telling by time where the difference is.

@@ -39,6 +39,17 @@ pub(crate) struct RequestInfo {
     pub(crate) target: String,
 }
 
+impl RequestInfo {
+    pub(crate) fn english(&self) -> bool {
+        self.locale.starts_with("en")
+    }
+
+    /// The platform's own words in the caller's language.
+    pub(crate) fn say<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+        if self.english() { en } else { zh }
+    }
+}
+
 /// Middleware: see the crate's documentation.
 pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let Ok(id) = random::token_hex(12) else {
@@ -175,7 +186,8 @@ fn face(
         }
         see_other
     } else {
-        let html = view::error(web, caller.map(AsRef::as_ref), info, problem);
+        let sent = *method == Method::POST;
+        let html = view::error(web, caller.map(AsRef::as_ref), info, problem, sent);
         (problem.status, Html(html)).into_response()
     };
     for cookie in inner.headers().get_all(SET_COOKIE) {

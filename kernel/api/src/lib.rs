@@ -29,6 +29,7 @@ mod routes;
 mod typed;
 mod view;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel_host::Host;
 use kernel_identity::session::Sessions;
 use kernel_portal::Site;
+use sdk_contract::def::Label;
 
 pub use routes::router;
 
@@ -45,6 +47,10 @@ pub use routes::router;
 #[derive(Debug, Clone)]
 pub struct WebSettings {
     pub site: Site,
+    /// Districts for region fields, by GB/T 2260 code.
+    pub regions: BTreeMap<String, Label>,
+    /// Roles as people call them, by name.
+    pub roles: BTreeMap<String, Label>,
     /// Mark cookies `Secure`: whenever people come by TLS.
     pub secure_cookies: bool,
     /// Addresses whose `X-Forwarded-For` is believed.

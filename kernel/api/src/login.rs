@@ -38,7 +38,8 @@ pub(crate) async fn form(
     if caller.principal.user.is_some() {
         return see_other(next);
     }
-    let message = (!asked.next.is_empty()).then_some("请登录后继续");
+    let message =
+        (!asked.next.is_empty()).then_some(info.say("请登录后继续", "Please sign in to go on"));
     let screen = LoginScreen {
         message,
         next,
@@ -66,13 +67,17 @@ pub(crate) async fn submit(
         (status, Html(view::login(&web, &caller, &info, &screen))).into_response()
     };
     if !caller.owns(&web, post.first("_csrf")) {
-        return Ok(again(StatusCode::FORBIDDEN, "页面已过期，请再登录一次"));
+        let message = info.say(
+            "页面已过期，请再登录一次",
+            "The page has expired. Please sign in once more",
+        );
+        return Ok(again(StatusCode::FORBIDDEN, message));
     }
     match sign_in(&web, &info, &username, post.first("password")).await {
         Ok(signed) => Ok(with_session(&web, see_other(&next), &signed.token)),
         Err(problem) if problem.status.is_server_error() => Err(problem),
         Err(problem) => {
-            let mut response = again(problem.status, &problem.detail);
+            let mut response = again(problem.status, &why(&info, &problem));
             if let Some(seconds) = problem.retry_after {
                 let name = axum::http::header::RETRY_AFTER;
                 response
@@ -81,6 +86,20 @@ pub(crate) async fn submit(
             }
             Ok(response)
         }
+    }
+}
+
+/// Why a sign-in was refused, in the language of the page.
+fn why(info: &RequestInfo, problem: &Problem) -> String {
+    if !info.english() {
+        return problem.detail.clone();
+    }
+    match problem.retry_after {
+        Some(seconds) => {
+            let minutes = seconds.saturating_add(59) / 60;
+            format!("Too many failed attempts. Please try again in {minutes} minutes")
+        }
+        None => "Wrong user name or password".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! signing in the form stands there filled in, to be sent again.
 //!
 //! Kept in this node's memory for a while, and given back only to the same browser and, where the
-//! ended session tells, the same user. Files are not kept.
+//! form was drawn for a user, to that user. Files are not kept.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -22,7 +22,7 @@ pub(crate) struct Parked {
     pub(crate) typed: Typed,
     /// The visit cookie of the browser.
     pub(crate) visit: String,
-    /// User id of the session that had ended.
+    /// User id the form was drawn for.
     pub(crate) user: Option<String>,
     /// Microseconds since 1970, UTC.
     pub(crate) at: i64,

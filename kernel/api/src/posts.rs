@@ -1,5 +1,17 @@
 //! POST to a page: one action of its module, read against the page as it is drawn now. A fault
 //! shows the same page with what was typed; a success leads on by redirect.
+//!
+//! # A form whose session is gone
+//!
+//! A form may arrive with a session that has ended, with none at all (the cookie was cleared, or
+//! the person signed out in another tab), or with a newer one. None of these runs an action: only
+//! a token of the very session does. But what was typed is kept, when the form's token proves that
+//! this server drew the form for a user ([`drawn_for`]), and it is given back to that user alone.
+//! Another site can send a victim's browser here without cookies, which looks the same; but it has
+//! no token drawn for the victim, and what it sends with a token drawn for itself, only its own
+//! account gets to see. So it can neither fill in a victim's form nor, by leading a victim to the
+//! sign-in page, learn or choose who signs in: that form has a token of its own, tied to the
+//! browser's visit.
 
 use axum::extract::Request;
 use axum::http::header::{LOCATION, SET_COOKIE};
@@ -17,7 +29,7 @@ use sdk_contract::page::{
 };
 use serde_json::Value;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, drawn_for};
 use crate::edge::RequestInfo;
 use crate::pages::{Place, draw};
 use crate::parked::Parked;
@@ -39,16 +51,27 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, Problem> {
     let mut post = Post::read(request, web.settings().upload_bytes).await?;
-    let signed_out = caller.token.is_some() && caller.principal.is_anonymous();
-    if signed_out {
-        return Ok(ended(web, caller, info, path, post).await);
-    }
-    if !caller.owns(web, post.first(CSRF_FIELD)) {
-        return Err(Problem::csrf());
+    let owner = drawn_for(web, post.first(CSRF_FIELD)).map(str::to_owned);
+    if caller.principal.is_anonymous() && (caller.token.is_some() || owner.is_some()) {
+        return Ok(ended(web, caller, info, path, post, owner));
     }
     let Place::Declared(matched) = place else {
         return Err(Problem::of_status(StatusCode::METHOD_NOT_ALLOWED));
     };
+    if !caller.owns(web, post.first(CSRF_FIELD)) {
+        if owner.is_none() || owner != caller.principal.user {
+            return Err(Problem::csrf());
+        }
+        let page = draw(web, caller, info, place).await?;
+        let screen = Screen {
+            web,
+            caller,
+            info,
+            path,
+            page: &page,
+        };
+        return Ok(screen.refused(post, older()));
+    }
     unqualify(&mut post, &matched.module);
     if let Some(reply) = before(web, caller, &post).await? {
         return Ok(lead_on(web, info, reply.outcome));
@@ -56,7 +79,7 @@ pub(crate) async fn post(
     let page = match draw(web, caller, info, place).await {
         Ok(page) => page,
         Err(fault) if fault.code == crate::problem::UNAUTHENTICATED => {
-            return Ok(ended(web, caller, info, path, post).await);
+            return Ok(ended(web, caller, info, path, post, owner));
         }
         Err(fault) => return Err(fault.into()),
     };
@@ -99,7 +122,7 @@ pub(crate) async fn post(
     {
         Ok(reply) => screen.went(place, post, reply).await,
         Err(fault) if fault.code == crate::problem::UNAUTHENTICATED => {
-            Ok(ended(web, caller, info, path, post).await)
+            Ok(ended(web, caller, info, path, post, owner))
         }
         Err(fault) => Ok(screen.refused(post, fault)),
     }
@@ -276,23 +299,37 @@ fn gone() -> Fault {
     Fault::conflict("gone", "此操作已不可用：可能已被他人处理，页面已刷新")
 }
 
-/// The session ended while the person was typing: sign in, then find it all again.
-async fn ended(web: &Web, caller: &Caller, info: &RequestInfo, path: &str, post: Post) -> Response {
-    let user = match &caller.token {
-        Some(token) => web.sessions().owner(token).await.ok().flatten(),
-        None => None,
-    };
+/// The form is of a session before this one.
+fn older() -> Fault {
+    Fault::new(
+        FaultKind::Forbidden,
+        "csrf",
+        "您重新登录过，本次没有提交；填写的内容都在，请核对后再提交一次",
+    )
+}
+
+/// The session ended while the person was typing: sign in, then find it all again. Nothing is kept
+/// of a form that proves neither its user nor this very browser.
+fn ended(
+    web: &Web,
+    caller: &Caller,
+    info: &RequestInfo,
+    path: &str,
+    post: Post,
+    owner: Option<String>,
+) -> Response {
+    let ours = owner.is_some() || caller.owns(web, post.first(CSRF_FIELD));
     let mut typed = post.typed;
     typed.retain(|name, _| name != CSRF_FIELD && name != KEY_FIELD);
     let post = Parked {
         path: path.to_owned(),
         typed,
         visit: caller.visit.clone(),
-        user,
+        user: owner,
         at: web.now(),
     };
     let name = random::token_hex(16).unwrap_or_default();
-    let kept = !name.is_empty() && web.lot().park(&name, post);
+    let kept = ours && !name.is_empty() && web.lot().park(&name, post);
     let mut next = info.target.clone();
     if kept {
         next.push(if next.contains('?') { '&' } else { '?' });
@@ -301,9 +338,15 @@ async fn ended(web: &Web, caller: &Caller, info: &RequestInfo, path: &str, post:
         next.push_str(&name);
     }
     let message = if kept {
-        "登录已过期。请重新登录，您填写的内容已为您保留，登录后可继续提交。"
+        info.say(
+            "登录已过期。请重新登录，您填写的内容已为您保留，登录后可继续提交。",
+            "Your session has ended. What you typed is kept: sign in again to go on.",
+        )
     } else {
-        "登录已过期，请重新登录。"
+        info.say(
+            "登录已过期，请重新登录。",
+            "Your session has ended. Please sign in again.",
+        )
     };
     let screen = LoginScreen {
         message: Some(message),

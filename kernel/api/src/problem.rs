@@ -5,6 +5,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use sdk_contract::def::Label;
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use serde_json::{Value, json};
 
@@ -83,27 +84,28 @@ impl Problem {
     }
 
     /// The short name of the kind of failure.
-    pub(crate) fn title(&self) -> &'static str {
-        match self.status.as_u16() {
-            400 => "请求有误",
-            401 => "需要登录",
-            403 => "没有权限",
-            404 => "没有找到",
-            405 => "方法不支持",
-            409 => "内容有冲突",
-            413 => "内容过大",
-            422 => "未能办理",
-            429 => "请求过于频繁",
-            503 => "暂时不可用",
-            _ => "系统出错",
-        }
+    pub(crate) fn title(&self) -> Label {
+        let (zh, en) = match self.status.as_u16() {
+            400 => ("请求有误", "The request is wrong"),
+            401 => ("需要登录", "Please sign in"),
+            403 => ("没有权限", "Not allowed"),
+            404 => ("没有找到", "Not found"),
+            405 => ("方法不支持", "Not supported"),
+            409 => ("内容有冲突", "Somebody else was faster"),
+            413 => ("内容过大", "Too large"),
+            422 => ("未能办理", "Not possible"),
+            429 => ("请求过于频繁", "Too many requests"),
+            503 => ("暂时不可用", "Not available for the moment"),
+            _ => ("系统出错", "Something went wrong"),
+        };
+        Label::new(zh, en)
     }
 
     /// The body for programs, `application/problem+json`.
     pub(crate) fn json(&self, request: &str) -> Value {
         let mut body = json!({
             "type": "about:blank",
-            "title": self.title(),
+            "title": self.title().zh,
             "status": self.status.as_u16(),
             "code": self.code,
             "detail": self.detail,

@@ -90,7 +90,7 @@ async fn describe(State(web): State<Web>) -> Json<Value> {
     let modules = catalog.modules.values().map(|m| &m.def);
     let settings = web.settings();
     Json(openapi::document(
-        &settings.site.name,
+        &settings.site.name.zh,
         settings.version,
         modules,
     ))

@@ -10,7 +10,8 @@ use kernel_portal::{
     ErrorScreen, LoginScreen, MenuItem, Toast, UserView, ViewContext, error_page, login_page,
 };
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use sdk_contract::def::{Area, Tone};
+use sdk_contract::def::{Area, Label, Tone};
+use sdk_contract::page::Choice;
 
 use crate::Web;
 use crate::caller::Caller;
@@ -43,10 +44,11 @@ pub(crate) fn context(
 ) -> ViewContext {
     let nobody = Principal::anonymous();
     let principal = caller.map_or(&nobody, |c| &c.principal);
-    let english = info.locale.starts_with("en");
+    let english = info.english();
+    let settings = web.settings();
     ViewContext {
-        site: web.settings().site.clone(),
-        user: user(principal),
+        site: settings.site.clone(),
+        user: user(web, principal, english),
         menu: menu(web, principal, path, english),
         csrf: caller.map(|c| c.csrf(web)).unwrap_or_default(),
         key: random::token_hex(16).unwrap_or_default(),
@@ -59,7 +61,11 @@ pub(crate) fn context(
         }),
         typed: None,
         faults: Vec::new(),
-        regions: Vec::new(),
+        regions: settings
+            .regions
+            .iter()
+            .map(|(code, label)| Choice::new(code, label.pick(english)))
+            .collect(),
         care: info.care,
         now: web.now(),
         assets: Assets::embedded(),
@@ -87,15 +93,19 @@ pub(crate) fn error(
     caller: Option<&Caller>,
     info: &RequestInfo,
     problem: &Problem,
+    sent: bool,
 ) -> String {
     let path = info.target.split('?').next().unwrap_or("/");
     let mut ctx = context(web, caller, info, path);
     ctx.toast = None;
+    let status = problem.status.as_u16();
+    let (title, advice) = (problem.title(), what_to_do(status));
     let screen = ErrorScreen {
-        status: problem.status.as_u16(),
-        title: problem.title(),
+        status,
+        title: title.pick(info.english()),
         what: &problem.detail,
-        what_to_do: what_to_do(problem.status.as_u16()),
+        what_to_do: advice.pick(info.english()),
+        sent,
         request: &info.id,
     };
     error_page(&screen, &ctx)
@@ -112,24 +122,48 @@ pub(crate) fn login(
     login_page(screen, &ctx)
 }
 
-fn what_to_do(status: u16) -> &'static str {
-    match status {
-        401 => "请登录后再试。",
-        403 => "如确需办理，请联系本机构管理员开通权限，或换一个账号登录。",
-        404 => "请检查地址，或从首页重新进入。",
-        409 => "请返回上一页刷新后再试。",
-        413 => "请减小文件后重新上传。",
-        429 => "请稍后再试。",
-        500.. => "请稍后再试；若反复出现，请把请求编号告诉客服。",
-        _ => "请返回上一页检查后再试。",
-    }
+fn what_to_do(status: u16) -> Label {
+    let (zh, en) = match status {
+        401 => ("请登录后再试。", "Please sign in and try again."),
+        403 => (
+            "如确需办理，请联系本机构管理员开通权限，或换一个账号登录。",
+            "If you need this, ask your organisation's administrator, or sign in with another account.",
+        ),
+        404 => (
+            "请检查地址，或从首页重新进入。",
+            "Please check the address, or start again from the front page.",
+        ),
+        409 => (
+            "请返回上一页刷新后再试。",
+            "Please go back, reload the page and try again.",
+        ),
+        413 => ("请减小文件后重新上传。", "Please upload a smaller file."),
+        429 => ("请稍后再试。", "Please try again later."),
+        500.. => (
+            "请稍后再试；若反复出现，请把请求编号告诉客服。",
+            "Please try again later; if it happens again, tell the service desk the request number.",
+        ),
+        _ => (
+            "请返回上一页检查后再试。",
+            "Please go back, check and try again.",
+        ),
+    };
+    Label::new(zh, en)
 }
 
-fn user(principal: &Principal) -> Option<UserView> {
+fn user(web: &Web, principal: &Principal, english: bool) -> Option<UserView> {
+    let roles = &web.settings().roles;
     principal.user.as_ref().map(|_| UserView {
         name: principal.name.clone(),
         organisation: principal.organisation_name.clone(),
-        role: principal.login.clone(),
+        kind: principal.organisation_kind.clone(),
+        role: principal
+            .roles
+            .iter()
+            .filter_map(|role| roles.get(role))
+            .map(|label| label.pick(english))
+            .collect::<Vec<_>>()
+            .join(if english { ", " } else { "、" }),
     })
 }
 
@@ -164,11 +198,7 @@ fn menu(web: &Web, principal: &Principal, path: &str, english: bool) -> Vec<Menu
     found
         .iter()
         .map(|(page, _)| MenuItem {
-            title: if english {
-                page.label.en.clone()
-            } else {
-                page.label.zh.clone()
-            },
+            title: page.label.pick(english).to_owned(),
             path: page.path.clone(),
             icon: page.icon.clone(),
             active: here == Some(page.path.as_str()),

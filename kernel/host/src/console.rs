@@ -1,10 +1,15 @@
 //! The kernel's own module: plugins, scoring models, certificates, audit. Native, but behind the
 //! same trait, declaration, permissions and pages as every plugin.
 
+mod audit_pages;
+mod call_pages;
 mod declare;
+mod home;
 mod model_pages;
 mod models;
+mod names;
 mod pages;
+mod plugin_pages;
 mod plugins;
 mod trials;
 
@@ -37,11 +42,15 @@ impl Console {
 impl Module for Console {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         let host = &self.host;
+        if ask.block.is_some() {
+            return home::tasks(host, call).await;
+        }
         match ask.path.as_str() {
-            "/console/plugins" => pages::plugins(host, call).await,
-            "/console/audit" => pages::audit(host, ask).await,
-            "/console/certificates" => pages::certificates(host, call, ask).await,
-            "/console/certificates/{id}" => pages::certificate(host, call, ask).await,
+            "/console/plugins" => plugin_pages::list(host, call).await,
+            "/console/audit" => audit_pages::list(host, call, ask).await,
+            "/console/audit/{seq}" => audit_pages::detail(host, call, ask).await,
+            "/console/certificates" => call_pages::list(host, call, ask).await,
+            "/console/certificates/{id}" => call_pages::detail(host, call, ask).await,
             "/console/models" => model_pages::list(host, call, ask).await,
             "/console/models/upload" => Ok(model_pages::upload()),
             "/console/models/{id}" => model_pages::detail(host, call, ask).await,

@@ -92,12 +92,7 @@ impl Host {
         let call = self.call(p)?;
         let page = installed.module.page(&call, &ask).await?;
         if page.guarded {
-            let object = if ask.params.is_empty() {
-                ask.path
-            } else {
-                format!("{} {:?}", ask.path, ask.params)
-            };
-            self.audit(&call, "page.view", &object, "ok", Value::Null)
+            self.audit(&call, "page.view", &address(&ask), "ok", Value::Null)
                 .await?;
         }
         Ok(page)
@@ -457,6 +452,15 @@ impl Host {
 
     /// Every row of a collection, for the kernel's own checks.
     pub(crate) const KERNEL: RowFilter = RowFilter::All;
+}
+
+/// The path as it was opened, with the values in place of their names.
+fn address(ask: &Ask) -> String {
+    ask.params
+        .iter()
+        .fold(ask.path.clone(), |path, (name, value)| {
+            path.replace(&format!("{{{name}}}"), value)
+        })
 }
 
 /// What makes two requests the same request.

@@ -29,11 +29,13 @@ mod reads;
 pub mod validate;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use kernel_crypto::keys::KeyRing;
 use kernel_storage::{BlobStore, Store};
+use sdk_contract::def::Label;
 use tokio_util::task::TaskTracker;
 
 pub use catalog::{Catalog, Enabled, Installed, Matched};
@@ -53,6 +55,8 @@ pub struct Ground {
     pub engines: Engines,
     /// Holds `<name>/{plugin.toml,component.wasm}`.
     pub plugins: PathBuf,
+    /// The deployment's districts, by GB/T 2260 code; without any, every code is taken.
+    pub regions: BTreeMap<String, Label>,
     /// Insert modules' demo seeds.
     pub demo: bool,
 }
@@ -126,6 +130,9 @@ impl Host {
     }
     fn blobs(&self) -> &BlobStore {
         &self.0.ground.blobs
+    }
+    fn regions(&self) -> &BTreeMap<String, Label> {
+        &self.0.ground.regions
     }
     /// Background work the host started; wait for it at shutdown.
     pub fn tasks(&self) -> &TaskTracker {

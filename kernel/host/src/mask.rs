@@ -1,23 +1,143 @@
-//! Masking at the boundary: whoever may not see a value never has it in memory.
+//! Masking at the boundary: whoever may not see a value never has it in memory, and cannot ask
+//! about it either.
 
-use sdk_contract::def::{CollectionDef, Mask};
+use kernel_identity::decide::{Decision, decide};
+use kernel_identity::principal::Principal;
+use kernel_storage::RowFilter;
+use sdk_contract::def::{CollectionDef, FieldDef, Mask, ModuleDef};
+use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::query::{Aggregate, Filter, Measure, Query};
 use serde_json::{Map, Value};
 
-/// Replaces the masked fields of a record, except those `reveals` says the caller may see.
-pub(crate) fn apply(
-    def: &CollectionDef,
-    record: &mut Map<String, Value>,
-    reveals: impl Fn(&str) -> bool,
-) {
-    for field in &def.fields {
-        let Some(mask) = field.mask else { continue };
-        if field.reveal.as_deref().is_some_and(&reveals) {
-            continue;
-        }
-        if let Some(Value::String(text)) = record.get_mut(&field.name) {
-            *text = masked(mask, text);
+/// A collection's masked fields as one principal sees them.
+pub(crate) struct Sight<'a>(Vec<Masked<'a>>);
+
+struct Masked<'a> {
+    name: &'a str,
+    mask: Mask,
+    /// The rows in which it is shown as it is.
+    revealed: RowFilter,
+}
+
+impl<'a> Sight<'a> {
+    pub(crate) fn of(def: &ModuleDef, collection: &'a CollectionDef, p: &Principal) -> Self {
+        let masked = |field: &'a FieldDef| {
+            let permission = field.reveal.as_ref().and_then(|r| def.permission(r));
+            Some(Masked {
+                name: &field.name,
+                mask: field.mask?,
+                revealed: match permission.map(|permission| decide(p, &def.id, permission)) {
+                    Some(Decision::Allow(rows)) => rows,
+                    _ => RowFilter::None,
+                },
+            })
+        };
+        Self(collection.fields.iter().filter_map(masked).collect())
+    }
+
+    /// Masks a record.
+    pub(crate) fn mask(&self, record: &mut Map<String, Value>) {
+        for field in &self.0 {
+            if !lets(&field.revealed, record) {
+                conceal(field.mask, field.name, record);
+            }
         }
     }
+
+    /// Masks fields of a record that stand apart from it, as in its history.
+    pub(crate) fn mask_part(&self, record: &Map<String, Value>, part: &mut Map<String, Value>) {
+        for field in &self.0 {
+            if !lets(&field.revealed, record) {
+                conceal(field.mask, field.name, part);
+            }
+        }
+    }
+
+    fn masked(&self, name: &str) -> Option<&Masked<'a>> {
+        self.0.iter().find(|f| f.name == name)
+    }
+
+    /// Filtering or sorting by a masked field would read it, so it is for those who see it in every
+    /// row they read.
+    pub(crate) fn may_query(&self, query: &Query, rows: &RowFilter) -> Result<(), Fault> {
+        let mut names: Vec<&str> = query.sort.iter().map(|s| s.field.as_str()).collect();
+        query.filter.iter().for_each(|f| fields(f, &mut names));
+        names.iter().try_for_each(|name| self.may_ask(name, rows))
+    }
+
+    /// The same for counts and sums. Groups are never made by a masked field: their keys would
+    /// stand in the answer.
+    pub(crate) fn may_aggregate(&self, ask: &Aggregate, rows: &RowFilter) -> Result<(), Fault> {
+        if let Some(name) = ask.group_by.iter().find(|n| self.masked(n).is_some()) {
+            return Err(refused(name));
+        }
+        let mut names: Vec<&str> = Vec::new();
+        ask.filter.iter().for_each(|f| fields(f, &mut names));
+        for measure in &ask.measures {
+            match measure {
+                Measure::Count => {}
+                Measure::Sum(field) | Measure::Min(field) | Measure::Max(field) => {
+                    names.push(field);
+                }
+            }
+        }
+        names.iter().try_for_each(|name| self.may_ask(name, rows))
+    }
+
+    fn may_ask(&self, name: &str, rows: &RowFilter) -> Result<(), Fault> {
+        match self.masked(name) {
+            Some(f) if f.revealed != RowFilter::All && f.revealed != *rows => Err(refused(name)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn refused(name: &str) -> Fault {
+    Fault::new(
+        FaultKind::Invalid,
+        "masked-field",
+        format!("{name} 不能用于查询或分组"),
+    )
+}
+
+/// The fields a filter looks at.
+fn fields<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) {
+    match filter {
+        Filter::And(all) | Filter::Or(all) => all.iter().for_each(|f| fields(f, names)),
+        Filter::Not(one) => fields(one, names),
+        Filter::Eq { field, .. }
+        | Filter::In { field, .. }
+        | Filter::Range { field, .. }
+        | Filter::Contains { field, .. }
+        | Filter::Missing { field } => names.push(field),
+    }
+}
+
+/// Whether a filter lets a record through, told from its system fields.
+fn lets(rows: &RowFilter, record: &Map<String, Value>) -> bool {
+    let of = |name: &str| record.get(name).and_then(Value::as_str);
+    match rows {
+        RowFilter::All => true,
+        RowFilter::None => false,
+        RowFilter::Subject(subject) => of("subject") == Some(subject),
+        RowFilter::Organisations(all) => {
+            of("organisation").is_some_and(|o| all.iter().any(|a| a == o))
+        }
+        RowFilter::District(district) => of("district") == Some(district),
+        RowFilter::Any(any) => any.iter().any(|f| lets(f, record)),
+    }
+}
+
+/// What is no text cannot be shown in part, so it is left out.
+fn conceal(mask: Mask, name: &str, record: &mut Map<String, Value>) {
+    let Some(value) = record.get_mut(name) else {
+        return;
+    };
+    *value = match (mask, &value) {
+        (Mask::Hidden, _) => Value::Null,
+        (mask, Value::String(text)) => masked(mask, text).into(),
+        _ => Value::Null,
+    };
 }
 
 /// Formats of tender row 93.
@@ -36,11 +156,16 @@ fn masked(mask: Mask, text: &str) -> String {
         Mask::Name => chars.first().map_or_else(String::new, |c| format!("{c}**")),
         Mask::IdNumber => keep(6, 4),
         Mask::All => "****".to_owned(),
+        Mask::Hidden => String::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sdk_contract::def::{Label, PermissionDef, RoleGrant, RowScope, Shard};
+    use sdk_contract::kind::Kind;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -53,5 +178,139 @@ mod tests {
         );
         assert_eq!(masked(Mask::Phone, "123"), "****");
         assert_eq!(masked(Mask::All, "x"), "****");
+    }
+
+    fn module() -> ModuleDef {
+        let field = |name: &str, mask| FieldDef {
+            name: name.into(),
+            label: Label::default(),
+            help: String::new(),
+            kind: Kind::Json,
+            required: false,
+            unique: false,
+            frozen: false,
+            list: true,
+            search: false,
+            encrypted: false,
+            mask,
+            reveal: mask.map(|_| "thing.reveal".into()),
+        };
+        let grant = |role: &str, scope| RoleGrant {
+            role: role.into(),
+            scope,
+        };
+        ModuleDef {
+            id: "m".into(),
+            collections: vec![CollectionDef {
+                name: "things".into(),
+                entity: "thing".into(),
+                label: Label::default(),
+                help: String::new(),
+                title: "open".into(),
+                shard: Shard::Subject,
+                audited: false,
+                fields: vec![
+                    field("open", None),
+                    field("phone", Some(Mask::Phone)),
+                    field("figure", Some(Mask::Hidden)),
+                ],
+                indexes: vec![],
+                unique: vec![],
+                read: "thing.read".into(),
+                create: None,
+                update: None,
+            }],
+            permissions: vec![PermissionDef {
+                name: "thing.reveal".into(),
+                label: Label::default(),
+                grants: vec![
+                    grant("owner", RowScope::Own),
+                    grant("staff", RowScope::Organisation),
+                ],
+            }],
+            ..ModuleDef::default()
+        }
+    }
+
+    fn person(roles: &[&str]) -> Principal {
+        Principal {
+            user: Some("u".into()),
+            roles: roles.iter().map(|r| (*r).into()).collect(),
+            subject: Some("s1".into()),
+            organisations: vec!["o1".into()],
+            ..Principal::anonymous()
+        }
+    }
+
+    fn row(subject: &str, organisation: &str) -> Map<String, Value> {
+        let row = json!({ "subject": subject, "organisation": organisation,
+            "open": "x", "phone": "13800001234", "figure": { "score": 7 } });
+        row.as_object().cloned().unwrap()
+    }
+
+    fn seen(p: &Principal, mut row: Map<String, Value>) -> (Value, Value) {
+        let def = module();
+        let sight = Sight::of(&def, &def.collections[0], p);
+        sight.mask(&mut row);
+        (row["phone"].clone(), row["figure"].clone())
+    }
+
+    #[test]
+    fn a_value_is_shown_in_the_rows_its_permission_reaches_and_in_no_other() {
+        let plain = (json!("13800001234"), json!({ "score": 7 }));
+        let masked = (json!("138****1234"), Value::Null);
+        assert_eq!(seen(&person(&["owner"]), row("s1", "o9")), plain);
+        assert_eq!(seen(&person(&["owner"]), row("s2", "o1")), masked);
+        assert_eq!(seen(&person(&["staff"]), row("s2", "o1")), plain);
+        assert_eq!(seen(&person(&["owner", "staff"]), row("s2", "o2")), masked);
+        assert_eq!(seen(&person(&["operator"]), row("s1", "o1")), masked);
+        assert_eq!(seen(&Principal::module("m", "r"), row("s2", "o2")), plain);
+    }
+
+    #[test]
+    fn what_is_not_shown_cannot_be_asked_about() {
+        let def = module();
+        let (staff, operator) = (person(&["staff"]), person(&["operator"]));
+        let asked = |p: &Principal, query: Query, rows: &RowFilter| {
+            let sight = Sight::of(&def, &def.collections[0], p);
+            sight.may_query(&query, rows).map_err(|f| f.code)
+        };
+        let own = RowFilter::Organisations(vec!["o1".into()]);
+        let no = || Err("masked-field".to_owned());
+        let query = || Query::new("m.things");
+        let deep = query().filter(Filter::eq("open", 1).or(Filter::eq("figure", 1).not()));
+        assert_eq!(asked(&operator, query(), &RowFilter::All), Ok(()));
+        assert_eq!(asked(&operator, deep.clone(), &RowFilter::All), no());
+        let sorted = query().sort("figure", true);
+        assert_eq!(asked(&operator, sorted.clone(), &RowFilter::All), no());
+        assert_eq!(asked(&staff, deep, &own), Ok(()));
+        assert_eq!(asked(&staff, sorted.clone(), &own), Ok(()));
+        // Who reads more rows than are revealed would learn about the others from the order.
+        assert_eq!(asked(&staff, sorted, &RowFilter::All), no());
+    }
+
+    #[test]
+    fn what_is_not_shown_is_not_summed() {
+        let def = module();
+        let ask = |group_by: &[&str], measures: Vec<Measure>| Aggregate {
+            collection: "m.things".into(),
+            filter: None,
+            group_by: group_by.iter().map(|g| (*g).into()).collect(),
+            measures,
+        };
+        let may = |p: &Principal, ask: &Aggregate, rows: &RowFilter| {
+            let sight = Sight::of(&def, &def.collections[0], p);
+            sight.may_aggregate(ask, rows).is_ok()
+        };
+        let own = RowFilter::Organisations(vec!["o1".into()]);
+        let count = ask(&["open"], vec![Measure::Count]);
+        assert!(may(&person(&["operator"]), &count, &RowFilter::All));
+        for measure in [Measure::Sum, Measure::Min, Measure::Max] {
+            let figure = ask(&["open"], vec![measure("figure".into())]);
+            assert!(!may(&person(&["operator"]), &figure, &RowFilter::All));
+            assert!(may(&person(&["staff"]), &figure, &own));
+        }
+        let grouped = ask(&["figure"], vec![Measure::Count]);
+        assert!(!may(&person(&["staff"]), &grouped, &own));
     }
 }

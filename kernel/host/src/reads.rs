@@ -9,7 +9,8 @@ use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::query::{Aggregate, Found, Group, Query, Step};
 use serde_json::{Map, Value};
 
-use crate::{Host, mask};
+use crate::Host;
+use crate::mask::Sight;
 
 /// A collection as one principal may read it.
 pub(crate) struct Readable<'a> {
@@ -35,20 +36,22 @@ impl Host {
             .await
             .map_err(|e| ask(&e))?;
         let mut record = record.ok_or_else(Fault::not_found)?;
-        readable.mask(p, &mut record);
+        readable.sight(p).mask(&mut record);
         Ok(record)
     }
 
     pub async fn find(&self, p: &Principal, query: Query) -> Result<Found, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, &query.collection)?;
+        let sight = readable.sight(p);
+        sight.may_query(&query, &readable.rows)?;
         let mut found = self
             .store()
             .find(&query, &readable.rows)
             .await
             .map_err(|e| ask(&e))?;
         for record in &mut found.records {
-            readable.mask(p, record);
+            sight.mask(record);
         }
         Ok(found)
     }
@@ -60,7 +63,9 @@ impl Host {
     ) -> Result<Vec<Group>, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, &aggregate.collection)?;
-        readable.may_group(&aggregate)?;
+        readable
+            .sight(p)
+            .may_aggregate(&aggregate, &readable.rows)?;
         self.store()
             .aggregate(&aggregate, &readable.rows)
             .await
@@ -84,29 +89,9 @@ impl Host {
     }
 }
 
-impl Readable<'_> {
-    fn mask(&self, p: &Principal, record: &mut Map<String, Value>) {
-        mask::apply(self.collection, record, |permission| {
-            self.def
-                .permission(permission)
-                .is_some_and(|d| decide(p, &self.def.id, d).allowed())
-        });
-    }
-
-    /// Grouping by a masked field would read it.
-    fn may_group(&self, aggregate: &Aggregate) -> Result<(), Fault> {
-        let masked = aggregate
-            .group_by
-            .iter()
-            .find(|f| self.collection.field(f).is_some_and(|d| d.mask.is_some()));
-        match masked {
-            Some(field) => Err(Fault::new(
-                FaultKind::Invalid,
-                "masked-field",
-                format!("{field} 不能用于分组"),
-            )),
-            None => Ok(()),
-        }
+impl<'a> Readable<'a> {
+    pub(crate) fn sight(&self, p: &Principal) -> Sight<'a> {
+        Sight::of(self.def, self.collection, p)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS};
+use sdk_contract::def::{CollectionDef, FieldDef, Mask, ModuleDef, SYSTEM_FIELDS};
 use sdk_contract::kind::Kind;
 
 use crate::manifest::is_slug;
@@ -162,6 +162,10 @@ impl Check<'_> {
             }
             _ => {}
         }
+        let left_out = field.mask == Some(Mask::Hidden) && field.required;
+        self.say(!left_out, || {
+            format!("{at}: a field that may be hidden must be optional")
+        });
         if let Some(reveal) = &field.reveal {
             self.permission(&at, reveal);
         }

@@ -140,6 +140,7 @@ fn principal(demo: &Demo, user: &DemoUser) -> Principal {
         roles: user.roles.clone(),
         organisation: Some(own.id.clone()),
         organisation_name: own.name.clone(),
+        organisation_kind: own.kind.clone(),
         organisations: demo
             .organisations
             .iter()

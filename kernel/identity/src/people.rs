@@ -86,6 +86,7 @@ impl User {
         Ok(Principal {
             subject: self.organisation.clone().filter(|_| is_subject),
             organisation_name: own.map(|o| text(o, "name")).unwrap_or_default(),
+            organisation_kind: own.map(|o| text(o, "type")).unwrap_or_default(),
             district: self
                 .district
                 .or_else(|| own.and_then(|o| optional(o, "district"))),

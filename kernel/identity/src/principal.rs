@@ -18,6 +18,8 @@ pub struct Principal {
     /// The organisation the user acts for.
     pub organisation: Option<String>,
     pub organisation_name: String,
+    /// What the organisation is, as its record says: `platform`, `government`, ….
+    pub organisation_kind: String,
     /// The organisation and all below it.
     pub organisations: Vec<String>,
     /// The organisation's id when it is a party that data is about.

@@ -211,14 +211,6 @@ impl Sessions {
         Ok(())
     }
 
-    /// The user a token belongs or belonged to, ended sessions included.
-    pub async fn owner(&self, token: &str) -> Result<Option<String>, IdentityError> {
-        Ok(self
-            .row(&self.digest(token))
-            .await?
-            .map(|session| text(&session, "user")))
-    }
-
     /// A keyed digest, hex, of `text` for one purpose; for form tokens and signed cookies.
     pub fn stamp(&self, purpose: &str, text: &str) -> String {
         let message = format!("stamp:{purpose}:{text}");

@@ -7,8 +7,8 @@ use std::{env, fs, io};
 
 use kernel_portal::assets::{self, Assets};
 use kernel_portal::{
-    ErrorScreen, LoginScreen, MenuItem, Site, Toast, UserView, ViewContext, error_page, login_page,
-    render,
+    ErrorScreen, LoginScreen, MenuItem, SearchBox, Site, Toast, UserView, ViewContext, error_page,
+    login_page, render,
 };
 use sdk_contract::def::Area;
 use sdk_contract::error::FieldFault;
@@ -88,6 +88,7 @@ fn main() -> io::Result<()> {
         title: "没有找到这个页面",
         what: "链接可能已经失效，或者您没有查看它的权限。",
         what_to_do: "请返回首页，从菜单进入；如果是别人发来的链接，请与对方核对。",
+        sent: false,
         request: "01JD-7F3K",
     };
     fs::write(
@@ -115,7 +116,7 @@ fn context(shell: Shell, path: &str) -> ViewContext {
             name: "融桥融资服务平台".into(),
             subtitle: "城市中小企业融资综合服务 · 示例站".into(),
             mark: "融".into(),
-            bench_name: "金融机构工作台".into(),
+            benches: [("institution".to_owned(), "金融机构工作台".into())].into(),
             above: vec![
                 Link::new("市人民政府", "/about/city"),
                 Link::new("一网通办", "/about/services"),
@@ -132,11 +133,15 @@ fn context(shell: Shell, path: &str) -> ViewContext {
                 "ICP备00000000号".into(),
                 "公网安备 00000000000000号".into(),
             ],
-            search: Some(Link::new("搜产品、政策、机构", "/market/products")),
+            search: Some(SearchBox {
+                to: "/market/products".into(),
+                hint: "搜产品、政策、机构".into(),
+            }),
         },
         user: Some(UserView {
             name: name.into(),
             organisation: organisation.into(),
+            kind: "institution".into(),
             role: role.into(),
         }),
         menu: vec![

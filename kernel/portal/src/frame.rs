@@ -12,13 +12,14 @@ use crate::view::{MenuItem, ViewContext};
 /// Entries of a phone's bar at the foot, the front page not counted.
 const PHONE_TABS: usize = 3;
 
-pub(crate) fn portal(ctx: &ViewContext, body: &Markup) -> Markup {
+/// `lang` is the body's own language where it is not the frame's.
+pub(crate) fn portal(ctx: &ViewContext, body: &Markup, lang: Option<&str>) -> Markup {
     html! {
         header.site-head {
             div.site-top { div.wrap { (links(&ctx.site.above)) (switches(ctx)) } }
             div.site-brand {
                 div.wrap {
-                    a.brand href="/" { (brand(ctx, &ctx.site.name, &ctx.site.subtitle)) }
+                    a.brand href="/" { (brand(ctx, ctx.word(&ctx.site.name), ctx.word(&ctx.site.subtitle))) }
                     (search(ctx))
                     (account(ctx))
                     (phone_menu(ctx))
@@ -28,22 +29,17 @@ pub(crate) fn portal(ctx: &ViewContext, body: &Markup) -> Markup {
                 div.wrap { ul { @for item in portal_menu(ctx) { li { (nav_link(ctx, &item, false)) } } } }
             }
         }
-        main.wrap.site-main id="main" tabindex="-1" { (body) }
+        main.wrap.site-main id="main" tabindex="-1" lang=[lang] { (body) }
         (footer(ctx))
         (phone_bar(ctx))
     }
 }
 
-pub(crate) fn bench(ctx: &ViewContext, body: &Markup) -> Markup {
-    let name = if ctx.site.bench_name.is_empty() {
-        &ctx.site.name
-    } else {
-        &ctx.site.bench_name
-    };
+pub(crate) fn bench(ctx: &ViewContext, body: &Markup, lang: Option<&str>) -> Markup {
     html! {
         div.bench {
             header.bench-side {
-                a.brand href="/" { (brand(ctx, name, "")) }
+                a.brand href="/" { (brand(ctx, ctx.bench_title(), "")) }
                 nav aria-label=(ctx.say("工作台菜单", "Workbench menu")) {
                     ul { @for item in ctx.menu_of(true) { li { (nav_link(ctx, item, true)) } } }
                 }
@@ -54,14 +50,14 @@ pub(crate) fn bench(ctx: &ViewContext, body: &Markup) -> Markup {
                     (switches(ctx))
                     (account(ctx))
                 }
-                main.bench-main id="main" tabindex="-1" { (body) }
+                main.bench-main id="main" tabindex="-1" lang=[lang] { (body) }
             }
         }
     }
 }
 
-pub(crate) fn plain(_ctx: &ViewContext, body: &Markup) -> Markup {
-    html! { main.plain-main id="main" tabindex="-1" { (body) } }
+pub(crate) fn plain(body: &Markup, lang: Option<&str>) -> Markup {
+    html! { main.plain-main id="main" tabindex="-1" lang=[lang] { (body) } }
 }
 
 fn brand(ctx: &ViewContext, name: &str, subtitle: &str) -> Markup {
@@ -104,7 +100,8 @@ fn search(ctx: &ViewContext) -> Markup {
     html! {
         @if let Some(search) = &ctx.site.search {
             form.site-search role="search" method="get" action=(href(&search.to)) {
-                input type="search" name="q" maxlength="100" placeholder=(search.label) aria-label=(search.label);
+                @let hint = ctx.word(&search.hint);
+                input type="search" name="q" maxlength="100" placeholder=(hint) aria-label=(hint);
                 button type="submit" aria-label=(ctx.say("搜索", "Search")) { (icon(ctx, "search")) }
             }
         }
@@ -183,8 +180,8 @@ fn footer(ctx: &ViewContext) -> Markup {
             div.wrap {
                 (links(&site.below))
                 p {
-                    @if !site.sponsor.is_empty() { span { (ctx.say("主办：", "Sponsor: ")) (site.sponsor) } }
-                    @if !site.operator.is_empty() { span { (ctx.say("承办：", "Operator: ")) (site.operator) } }
+                    @if !site.sponsor.zh.is_empty() { span { (ctx.say("主办：", "Sponsor: ")) (ctx.word(&site.sponsor)) } }
+                    @if !site.operator.zh.is_empty() { span { (ctx.say("承办：", "Operator: ")) (ctx.word(&site.operator)) } }
                     @if !site.hotline.is_empty() { span { (ctx.say("服务热线：", "Hotline: ")) (site.hotline) } }
                 }
                 @if !site.codes.is_empty() { p { @for code in &site.codes { span { (code) } } } }

@@ -31,7 +31,7 @@ mod view;
 pub use blocks::plain::size;
 pub use render::{render, render_blocks};
 pub use screens::{ErrorScreen, LoginScreen, error_page, login_page};
-pub use view::{MenuItem, Site, Toast, UserView, ViewContext};
+pub use view::{MenuItem, SearchBox, Site, Toast, UserView, ViewContext};
 
 /// Where the sign-in form is sent.
 pub const LOGIN_PATH: &str = "/login";

@@ -16,17 +16,28 @@ const HTMX: &str = r#"{"allowEval":false,"includeIndicatorStyles":false,"selfReq
 /// The page as a whole HTML document. The page must have passed `sdk_contract::page::check`; what
 /// slipped through is still escaped, and links that leave the site lead nowhere.
 pub fn render(page: &Page, ctx: &ViewContext) -> String {
+    let lang = foreign(page, ctx);
     let body = html! {
+        @if lang.is_some() {
+            p.lang-note lang="en" { "The content of this page is available in Chinese only." }
+        }
         (head(page, ctx))
         @for section in joined(&page.sections) { (blocks::section(ctx, &section)) }
         @if page.guarded { (watermark(ctx)) }
     };
     let frame = match page.shell {
-        Shell::Portal => frame::portal(ctx, &body),
-        Shell::Bench => frame::bench(ctx, &body),
-        Shell::Plain => frame::plain(ctx, &body),
+        Shell::Portal => frame::portal(ctx, &body, lang),
+        Shell::Bench => frame::bench(ctx, &body, lang),
+        Shell::Plain => frame::plain(&body, lang),
     };
     document(ctx, &page.title, &frame, false)
+}
+
+/// The language of the page's own words, where it is not the frame's: a screen reader has to know
+/// (WCAG 2.1, 3.1.2).
+fn foreign(page: &Page, ctx: &ViewContext) -> Option<&'static str> {
+    let chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    (ctx.english() && page.title.chars().any(chinese)).then_some("zh-CN")
 }
 
 /// Grids that follow each other without a title between are one grid: the front page's blocks come
@@ -59,7 +70,7 @@ pub(crate) fn document(ctx: &ViewContext, title: &str, body: &Markup, keep_draft
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="htmx-config" content=(HTMX);
-                title { (title) " - " (ctx.site.name) }
+                title { (title) " - " (ctx.word(&ctx.site.name)) }
                 link rel="icon" type="image/svg+xml" href=(ctx.assets.favicon);
                 link rel="stylesheet" href=(ctx.assets.styles);
                 script src=(ctx.assets.script) defer {}

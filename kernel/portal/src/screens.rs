@@ -15,8 +15,11 @@ pub struct ErrorScreen<'a> {
     /// HTTP status.
     pub status: u16,
     pub title: &'a str,
+    /// In Chinese, as modules say it.
     pub what: &'a str,
     pub what_to_do: &'a str,
+    /// Whether something typed was sent: it is still in the page before this one.
+    pub sent: bool,
     /// To be named when asking for help.
     pub request: &'a str,
 }
@@ -38,13 +41,22 @@ pub fn error_page(screen: &ErrorScreen<'_>, ctx: &ViewContext) -> String {
         section.error-page {
             p.error-code { (screen.status) }
             h1.page-title { (screen.title) }
-            p { (screen.what) }
+            p lang=[ctx.english().then_some("zh-CN")] { (screen.what) }
             p { (screen.what_to_do) }
             p.muted {
-                (ctx.say("您填写的内容保留在本浏览器窗口中。", "What you typed is kept in this window."))
-                @if !screen.request.is_empty() { " " (ctx.say("请求编号：", "Request: ")) code { (screen.request) } }
+                @if screen.sent {
+                    (ctx.say(
+                        "本次没有提交成功；您填写的内容还在上一页，返回后可继续。",
+                        "Nothing was submitted; what you typed is still on the page before this one.",
+                    ))
+                    " "
+                }
+                @if !screen.request.is_empty() { (ctx.say("请求编号：", "Request: ")) code { (screen.request) } }
             }
             div.actions {
+                @if screen.sent {
+                    button.btn.btn-outline type="button" data-back hidden { (ctx.say("返回上一页", "Back")) }
+                }
                 a.btn.btn-primary href="/" { (ctx.say("返回首页", "Front page")) }
                 @if ctx.user.is_none() {
                     a.btn.btn-outline href=(crate::LOGIN_PATH) { (ctx.say("登录", "Sign in")) }
@@ -52,7 +64,7 @@ pub fn error_page(screen: &ErrorScreen<'_>, ctx: &ViewContext) -> String {
             }
         }
     };
-    document(ctx, screen.title, &frame::portal(ctx, &body), true)
+    document(ctx, screen.title, &frame::portal(ctx, &body, None), true)
 }
 
 pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
@@ -61,7 +73,7 @@ pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
         div.login {
             a.brand href="/" {
                 @if !ctx.site.mark.is_empty() { span.mark aria-hidden="true" { (ctx.site.mark) } }
-                span.brand-words { strong { (ctx.site.name) } small { (ctx.site.subtitle) } }
+                span.brand-words { strong { (ctx.word(&ctx.site.name)) } small { (ctx.word(&ctx.site.subtitle)) } }
             }
             div.card.login-card {
                 h1.page-title { (title) }
@@ -79,7 +91,7 @@ pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
             }
         }
     };
-    document(ctx, title, &frame::plain(ctx, &body), true)
+    document(ctx, title, &frame::plain(&body, None), true)
 }
 
 /// Where to go after sign-in: only this site, and not back to sign-in.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sdk_contract::def::Area;
+use sdk_contract::def::{Area, Label};
 use sdk_contract::error::FieldFault;
 use sdk_contract::page::{Choice, Link, Tone};
 
@@ -11,25 +11,35 @@ use crate::assets::Assets;
 /// Names and numbers a government site has to show; all from configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Site {
-    pub name: String,
-    pub subtitle: String,
+    pub name: Label,
+    pub subtitle: Label,
     /// One character for the round mark: 融.
     pub mark: String,
-    /// Title of the staff's side: 金融机构工作台.
-    pub bench_name: String,
+    /// Title of the staff's side, by the kind of the viewer's organisation: 金融机构工作台. The
+    /// site's name for a kind that has none.
+    pub benches: BTreeMap<String, Label>,
     /// Links at the very top: the government this site belongs to.
     pub above: Vec<Link>,
     /// Links in the footer.
     pub below: Vec<Link>,
     /// 主办
-    pub sponsor: String,
+    pub sponsor: Label,
     /// 承办
-    pub operator: String,
+    pub operator: Label,
     pub hotline: String,
     /// 网站标识码, ICP and public security numbers, each with its name.
     pub codes: Vec<String>,
-    /// Where the search box goes with `q`, and its placeholder; absent is no box.
-    pub search: Option<Link>,
+    /// Absent is no box.
+    pub search: Option<SearchBox>,
+}
+
+/// The search box of the header.
+#[derive(Debug, Clone, Default)]
+pub struct SearchBox {
+    /// Page that takes the text as `q`.
+    pub to: String,
+    /// Placeholder.
+    pub hint: Label,
 }
 
 /// The person signed in.
@@ -37,6 +47,8 @@ pub struct Site {
 pub struct UserView {
     pub name: String,
     pub organisation: String,
+    /// Kind of the organisation, which chooses the bench's title.
+    pub kind: String,
     /// The role's name for people.
     pub role: String,
 }
@@ -92,6 +104,16 @@ impl ViewContext {
 
     pub(crate) fn english(&self) -> bool {
         self.locale.starts_with("en")
+    }
+
+    pub(crate) fn word<'a>(&self, label: &'a Label) -> &'a str {
+        label.pick(self.english())
+    }
+
+    /// Title of the staff's side for this viewer.
+    pub(crate) fn bench_title(&self) -> &str {
+        let kind = self.user.as_ref().map_or("", |u| u.kind.as_str());
+        self.word(self.site.benches.get(kind).unwrap_or(&self.site.name))
     }
 
     /// The first value of a query parameter, empty when absent.

@@ -305,7 +305,7 @@ fn running_work_asks_again_and_finished_work_does_not() {
         Block::job(
             "j",
             Job {
-                title: "试算".into(),
+                name: "试算".into(),
                 percent: 40,
                 state,
                 note: String::new(),
@@ -443,7 +443,7 @@ fn runs_nothing(text: &str) -> Result<(), String> {
     let mut ctx = ctx();
     ctx.query.insert(text.to_owned(), vec![text.to_owned()]);
     ctx.query.insert("status".to_owned(), vec![text.to_owned()]);
-    text.clone_into(&mut ctx.site.name);
+    text.clone_into(&mut ctx.site.name.zh);
     text.clone_into(&mut ctx.csrf);
     let html = render(&page, &ctx);
     hostile::judge(&html)

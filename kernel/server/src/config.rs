@@ -1,21 +1,27 @@
 //! Configuration: a TOML file with every key optional, and the few things that come from the
 //! environment. Nothing else in the platform reads either.
 
+mod city;
+
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use kernel_api::WebSettings;
 use kernel_identity::session::SessionPolicy;
-use kernel_portal::Site;
-use sdk_contract::page::Link;
+use kernel_portal::{SearchBox, Site};
+use sdk_contract::def::Label;
 use serde::Deserialize;
+
+pub(crate) use city::City;
 
 /// `host-config/reference.toml` shows every key with its default.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    /// File of the city's districts, roles and benches; empty is the one of this repository.
+    pub(crate) city: PathBuf,
     pub(crate) site: SiteConfig,
     pub(crate) http: HttpConfig,
     pub(crate) sessions: SessionPolicy,
@@ -26,29 +32,37 @@ pub(crate) struct Config {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SiteConfig {
     name: String,
+    name_en: String,
     subtitle: String,
-    bench_name: String,
+    subtitle_en: String,
     sponsor: String,
+    sponsor_en: String,
     operator: String,
+    operator_en: String,
     hotline: String,
     codes: Vec<String>,
     /// Page that takes the search box's text as `q`; empty is no search box.
     search_page: String,
     search_hint: String,
+    search_hint_en: String,
 }
 
 impl Default for SiteConfig {
     fn default() -> Self {
         Self {
             name: "融桥融资服务平台".into(),
+            name_en: "Rongqiao Financing Services".into(),
             subtitle: "全市中小企业融资综合信用服务平台".into(),
-            bench_name: "金融机构工作台".into(),
+            subtitle_en: "Credit and financing for the city's small businesses".into(),
             sponsor: "市金融服务办公室".into(),
+            sponsor_en: "Municipal Financial Services Office".into(),
             operator: "融桥平台运营中心".into(),
+            operator_en: "Rongqiao Operations Centre".into(),
             hotline: "12345".into(),
             codes: vec!["网站标识码 0000000000".into(), "ICP备00000000号".into()],
             search_page: String::new(),
             search_hint: String::new(),
+            search_hint_en: String::new(),
         }
     }
 }
@@ -88,23 +102,32 @@ impl Config {
         toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))
     }
 
-    pub(crate) fn web(&self) -> WebSettings {
+    /// The city this deployment is for.
+    pub(crate) fn city(&self) -> Result<City> {
+        City::read(&self.city)
+    }
+
+    pub(crate) fn web(&self, city: City) -> WebSettings {
         let (s, h) = (&self.site, &self.http);
         WebSettings {
             site: Site {
-                name: s.name.clone(),
-                subtitle: s.subtitle.clone(),
+                name: Label::new(&s.name, &s.name_en),
+                subtitle: Label::new(&s.subtitle, &s.subtitle_en),
                 mark: "融".into(),
-                bench_name: s.bench_name.clone(),
+                benches: city.benches,
                 above: Vec::new(),
                 below: Vec::new(),
-                sponsor: s.sponsor.clone(),
-                operator: s.operator.clone(),
+                sponsor: Label::new(&s.sponsor, &s.sponsor_en),
+                operator: Label::new(&s.operator, &s.operator_en),
                 hotline: s.hotline.clone(),
                 codes: s.codes.clone(),
-                search: (!s.search_page.is_empty())
-                    .then(|| Link::new(&s.search_hint, &s.search_page)),
+                search: (!s.search_page.is_empty()).then(|| SearchBox {
+                    to: s.search_page.clone(),
+                    hint: Label::new(&s.search_hint, &s.search_hint_en),
+                }),
             },
+            regions: city.regions,
+            roles: city.roles,
             secure_cookies: h.secure_cookies,
             trusted_proxies: h.trusted_proxies.clone(),
             upload_bytes: h.upload_mb * 1024 * 1024,

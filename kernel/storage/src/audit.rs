@@ -12,6 +12,8 @@ use crate::{CommitError, QueryError, StorageError, Store, value};
 
 /// Names this chain, so that no record of another fits into it.
 const CHAIN: &str = "audit";
+/// The outcome of what was done as asked.
+const DONE: &str = "ok";
 /// Records checked at a time.
 const PAGE: u32 = 1_000;
 const MOST: u32 = 200;
@@ -45,18 +47,36 @@ pub struct AuditRecord {
     /// From 1, without gaps.
     pub seq: u64,
     pub draft: AuditDraft,
+    /// Hash of the record before, in hex.
+    pub prev: String,
     /// SM3 over this record and the one before, in hex.
     pub hash: String,
 }
 
-/// Which records to show. Empty matches all.
+impl AuditRecord {
+    /// Whether the content still has its hash. That the record stands in its place in the chain,
+    /// only [`Store::audit_verify`] shows.
+    pub fn intact(&self) -> bool {
+        let (Ok(prev), Some(seq)) = (self.prev.parse(), self.seq.checked_sub(1)) else {
+            return false;
+        };
+        let link = Head { seq, hash: prev }.link(&content(&self.draft));
+        link.hash.to_string() == self.hash
+    }
+}
+
+/// Which records to show. Empty matches all; several are any of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditFilter {
-    pub actor: Option<String>,
-    pub object: Option<String>,
+    pub actors: Vec<String>,
+    pub objects: Vec<String>,
     pub subject: Option<String>,
     /// What the action begins with.
     pub action: Option<String>,
+    /// Only what was done, or only what was not.
+    pub done: Option<bool>,
+    /// The one record.
+    pub seq: Option<u64>,
     /// Microseconds since 1970; included.
     pub from: Option<i64>,
     /// Excluded.
@@ -233,10 +253,20 @@ impl AuditFilter {
     fn condition(&self) -> Cond {
         let col = |name: &'static str| Expr::col(Alias::new(name));
         let is = |name, value: &Option<String>| value.as_ref().map(|v| col(name).eq(v.as_str()));
+        let any = |name, values: &[String]| {
+            let some = !values.is_empty();
+            some.then(|| col(name).is_in(values.iter().map(String::as_str)))
+        };
+        let outcome = self.done.map(|done| match done {
+            true => col("outcome").eq(DONE),
+            false => col("outcome").ne(DONE),
+        });
         Cond::all()
-            .add_option(is("actor", &self.actor))
-            .add_option(is("object", &self.object))
+            .add_option(any("actor", &self.actors))
+            .add_option(any("object", &self.objects))
             .add_option(is("subject", &self.subject))
+            .add_option(outcome)
+            .add_option(self.seq.map(|seq| col("seq").eq(seq.cast_signed())))
             .add_option(self.action.as_ref().map(|a| col("action").gte(a.as_str())))
             // The greatest character ends everything that begins with the prefix.
             .add_option(
@@ -365,6 +395,7 @@ fn record(row: &Row) -> Result<AuditRecord, StorageError> {
             detail: value::parse(&row.string(8)?)?,
             request: row.string(9)?,
         },
+        prev: row.string(10)?,
         hash: row.string(11)?,
     })
 }

@@ -26,6 +26,22 @@ impl Label {
             en: en.into(),
         }
     }
+
+    /// In English where that is asked for and given, else in Chinese.
+    pub fn pick(&self, english: bool) -> &str {
+        if english && !self.en.is_empty() {
+            &self.en
+        } else {
+            &self.zh
+        }
+    }
+}
+
+/// A name that is there in Chinese only.
+impl From<&str> for Label {
+    fn from(zh: &str) -> Self {
+        Self::new(zh, "")
+    }
 }
 
 /// A module's whole declaration.
@@ -151,7 +167,8 @@ pub struct FieldDef {
     /// Stored as SM4-GCM ciphertext bound to table, column and row. No filter, sort or search.
     #[serde(default, skip_serializing_if = "is_false")]
     pub encrypted: bool,
-    /// How it is shown to whoever lacks `reveal`.
+    /// How it is shown where `reveal` does not reach. Who sees a field masked in some of the rows
+    /// they read can neither filter, sort nor sum by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
     /// Permission (of this module) to see it unmasked.
@@ -171,6 +188,8 @@ pub enum Mask {
     IdNumber,
     /// nothing but ****
     All,
+    /// Left out, as if it were empty; for fields of every kind that may be empty.
+    Hidden,
 }
 
 /// A closed list of values.

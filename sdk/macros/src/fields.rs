@@ -109,7 +109,7 @@ impl Field {
                 self.format = Some(variant(&attrs::text(meta)?, &known)?);
             }
             "mask" => {
-                let known = ["phone", "name", "id-number", "all"];
+                let known = ["phone", "name", "id-number", "all", "hidden"];
                 self.mask = Some(variant(&attrs::text(meta)?, &known)?);
             }
             "reveal" => self.reveal = Some(attrs::path(meta)?),
@@ -148,11 +148,16 @@ impl Field {
                 "an encrypted or json field cannot be searched or unique",
             );
         }
+        let hidden = self.mask.as_ref().is_some_and(|m| m == "Hidden");
+        if hidden && !self.optional {
+            return refuse(&self.ident, "what may be hidden must be an Option");
+        }
         let is_string = last(&self.ty).is_some_and(|s| s.ident == "String");
-        if !is_string && (self.to.is_some() || self.format.is_some() || self.mask.is_some()) {
+        let partly = self.mask.is_some() && !hidden;
+        if !is_string && (self.to.is_some() || self.format.is_some() || partly) {
             return refuse(
                 &self.ident,
-                "`to`, `format` and `mask` are for String fields",
+                "`to`, `format` and `mask` (but `hidden`) are for String fields",
             );
         }
         match &self.reveal {

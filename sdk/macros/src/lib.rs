@@ -20,7 +20,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// `audited`, `read = P`, `create = P`, `update = P`, `index(a, b)`, `unique(a, b)`,
 /// `entity = "…"` and `en = "…"` as wanted. On fields `#[field(…)]`: `max`, `min`, `frozen`,
 /// `list`, `search`, `unique`, `to = "plugin.collection"`, `format = "uscc"`, `encrypted`,
-/// `mask = "phone"`, `reveal = P`, `json`, `en = "…"`.
+/// `mask = "phone"` (`name`, `id-number`, `all`, `hidden`), `reveal = P`, `json`, `en = "…"`.
 #[proc_macro_derive(Collection, attributes(collection, field))]
 pub fn collection(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -116,7 +116,7 @@ impl State {
             .cloned()
             .collect();
         for row in &mut rows {
-            runner.mask(&def, &c, row);
+            runner.mask(&def, &c, row, &self.people);
         }
         Ok((c, rows))
     }

@@ -1,8 +1,8 @@
 //! The console's declaration, written by hand since the kernel does not use the SDK.
 
 use sdk_contract::def::{
-    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, ModuleDef, OptionDef,
-    PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
+    ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Mask, ModuleDef,
+    OptionDef, PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
 };
 use sdk_contract::kind::Kind;
 
@@ -20,6 +20,11 @@ pub(crate) fn def() -> ModuleDef {
         flows: vec![model_flow()],
         actions: actions(),
         pages: pages(),
+        blocks: vec![BlockDef {
+            id: "tasks".into(),
+            order: 5,
+            permission: "model.inspect".into(),
+        }],
         permissions: permissions(),
         ..ModuleDef::default()
     }
@@ -56,6 +61,16 @@ fn optional(field: FieldDef) -> FieldDef {
 fn frozen(field: FieldDef) -> FieldDef {
     FieldDef {
         frozen: true,
+        ..field
+    }
+}
+
+/// For the institution's own people; what others read has it not.
+fn closed(field: FieldDef, reveal: &str) -> FieldDef {
+    FieldDef {
+        required: false,
+        mask: Some(Mask::Hidden),
+        reveal: Some(reveal.into()),
         ..field
     }
 }
@@ -126,8 +141,14 @@ fn models() -> CollectionDef {
         choice("status", "状态", "Status", "model-status"),
         frozen(text("digest", "摘要", "Digest")),
         frozen(text("file_name", "文件名", "File name")),
-        frozen(field("document", "声明", "Declaration", Kind::Json)),
-        frozen(field("report", "检查报告", "Report", Kind::Json)),
+        closed(
+            frozen(field("document", "声明", "Declaration", Kind::Json)),
+            "model.inspect",
+        ),
+        closed(
+            frozen(field("report", "检查报告", "Report", Kind::Json)),
+            "model.inspect",
+        ),
         frozen(text("owner_name", "机构", "Owner")),
         frozen(text("uploaded_by_name", "上传人", "Uploaded by")),
         optional(frozen(text("remark", "说明", "Remark"))),
@@ -161,8 +182,12 @@ fn certificates() -> CollectionDef {
         frozen(text("purpose", "用途", "Purpose")),
         frozen(text("reference", "业务编号", "Reference")),
         frozen(text("consent", "授权书", "Consent")),
-        frozen(text("score", "得分", "Score")),
-        frozen(field("document", "证书", "Certificate", Kind::Json)),
+        closed(frozen(text("score", "得分", "Score")), "certificate.reveal"),
+        closed(
+            frozen(field("document", "证书", "Certificate", Kind::Json)),
+            "certificate.reveal",
+        ),
+        optional(frozen(text("asker", "发起模块", "Asked by"))),
     ];
     collection(
         "certificates",
@@ -410,6 +435,13 @@ fn pages() -> Vec<PageDef> {
             Area::Bench,
             "audit.read",
         ),
+        page(
+            "/console/audit/{seq}",
+            Label::new("审计记录", "Audit record"),
+            "",
+            Area::None,
+            "audit.read",
+        ),
     ]
 }
 
@@ -424,7 +456,7 @@ fn permissions() -> Vec<PermissionDef> {
         (OPERATOR, All),
     ];
     let people: &[(&str, RowScope)] = &[(DEVELOPER, Organisation), (VALIDATOR, Organisation)];
-    let list: [Declared<'_>; 13] = [
+    let list: [Declared<'_>; 15] = [
         (
             "plugin.read",
             "查看插件",
@@ -443,7 +475,13 @@ fn permissions() -> Vec<PermissionDef> {
             "Disable plugins",
             &[(OPERATOR, All)],
         ),
-        ("model.read", "查看模型", "Read models", staff),
+        (
+            "model.read",
+            "查看模型登记",
+            "Read the register of models",
+            staff,
+        ),
+        ("model.inspect", "查看模型内容", "Look into models", people),
         (
             "model.upload",
             "上传模型",
@@ -475,6 +513,12 @@ fn permissions() -> Vec<PermissionDef> {
             "查看模型调用",
             "Read model calls",
             &[(OPERATOR, All), (AUDITOR, All), (VALIDATOR, Organisation)],
+        ),
+        (
+            "certificate.reveal",
+            "查看评分结果",
+            "Read scores",
+            &[(VALIDATOR, Organisation)],
         ),
         (
             "audit.read",

@@ -11,15 +11,13 @@ use sdk_contract::page::{
 use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value};
 
-use super::pages::{bench, fact, page_number, param};
+use super::pages::{PAGE, bench, fact, may, page_number, param};
 use super::{declare, number, text};
 use crate::Host;
 use crate::models::Report;
 use crate::models::batch::Quality;
 use crate::module::Call;
 
-/// Rows of one list page.
-const PAGE: u32 = 20;
 /// The largest file a trial takes.
 const TRIAL_BYTES: u64 = 20 * 1024 * 1024;
 
@@ -30,15 +28,6 @@ fn status(choice: &str, value: &str) -> Datum {
         .choice(choice)
         .and_then(|c| c.options.iter().find(|o| o.value == value).cloned());
     option.map_or(Datum::None, |o| Datum::status(o.label.zh, o.tone))
-}
-
-/// Whether the caller's role may do it at all; the action itself is checked again.
-fn may(host: &Host, call: &Call, permission: &str) -> bool {
-    let catalog = host.catalog();
-    catalog
-        .modules
-        .get(super::ID)
-        .is_some_and(|m| crate::reads::permitted(&m.def, &call.principal, permission).is_ok())
 }
 
 pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
@@ -108,21 +97,29 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     let id = param(ask, "id");
     let r = host.get(&call.principal, "console.models", id).await?;
     let read = |field: &str| r.get(field).cloned().unwrap_or_default();
-    let damaged = |_| Fault::internal("模型登记已损坏");
-    let def: ModelDef = serde_json::from_value(read("document")).map_err(damaged)?;
-    let report: Report = serde_json::from_value(read("report")).map_err(damaged)?;
     let state = text(&r, "status");
-    let mut page = bench(&def.title)
+    let mut page = bench(text(&r, "title"))
         .subtitle(format!(
             "{} {} · {}",
-            def.name,
-            def.version,
+            text(&r, "name"),
+            text(&r, "version"),
             text(&r, "owner_name")
         ))
         .under("评分模型", "/console/models");
     if let Datum::Status(s) = status("model-status", state) {
         page = page.status(s.label, s.tone);
     }
+    // Others than the institution know that there is a model, not what is in it.
+    if read("document").is_null() {
+        let text = "模型的声明、检查报告与结果只有所属金融机构能看到。";
+        let notice = Notice::new(Tone::Info, "只显示登记信息。", text);
+        return Ok(page
+            .block(Block::notice("closed", notice))
+            .block(registration(&r)));
+    }
+    let damaged = |_| Fault::internal("模型登记已损坏");
+    let def: ModelDef = serde_json::from_value(read("document")).map_err(damaged)?;
+    let report: Report = serde_json::from_value(read("report")).map_err(damaged)?;
     if may(host, call, "model.trial") {
         page = page
             .action(Action::open("批量试算", format!("/console/models/{id}/trial")).icon("table"));
@@ -176,6 +173,20 @@ fn examination(report: &Report) -> Block {
         ],
     )
     .title("检查结果")
+}
+
+/// What is known of a model outside its institution.
+fn registration(r: &Map<String, Value>) -> Block {
+    let facts = vec![
+        fact(r, "机构", "owner_name"),
+        fact(r, "上传人", "uploaded_by_name"),
+        Fact::new("上传时间", Datum::time_text(text(r, "created_at"))),
+        fact(r, "文件", "file_name"),
+        fact(r, "组件摘要（SM3）", "digest"),
+        fact(r, "验证人", "decided_by_name"),
+        Fact::new("验证时间", Datum::time_text(text(r, "decided_at"))),
+    ];
+    Block::details("facts", facts).title("登记信息")
 }
 
 fn facts(r: &Map<String, Value>, def: &ModelDef) -> Block {
@@ -339,7 +350,7 @@ pub(super) async fn trial(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
         (done * 100).checked_div(total).unwrap_or(0)
     };
     let job = Job {
-        title: text(&r, "file_name").to_owned(),
+        name: text(&r, "file_name").to_owned(),
         percent: u8::try_from(percent.clamp(0, 100)).unwrap_or(100),
         state,
         note: match state {

@@ -256,12 +256,12 @@ fn decided(call: &Call, input: &Input, status: &str, toast: &str) -> Result<Repl
 }
 
 /// The row that keeps a certificate.
-pub(crate) fn certificate_row(signed: &Signed) -> Write {
+pub(crate) fn certificate_row(signed: &Signed, asker: &str) -> Write {
     let c = &signed.certificate;
     let row: Map<String, Value> = values(json!({
         "model": c.model.name, "version": c.model.version, "purpose": c.purpose,
         "reference": c.reference, "consent": c.consent, "score": c.output.score.to_string(),
-        "document": signed,
+        "document": signed, "asker": asker,
     }));
     Write::Insert {
         collection: "certificates".into(),

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use kernel_storage::{By, CollectionName, Commit, CommitError};
 use sdk_contract::call::{Reply, Write};
-use sdk_contract::error::Fault;
+use sdk_contract::error::{Fault, FieldFault};
 use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
+use super::names::region;
 use super::{ID, number, record, stay, text, values};
 use crate::Host;
 use crate::catalog::{Enabled, Installed};
@@ -142,20 +143,24 @@ pub(super) fn switch(host: &Host, call: &Call, input: &Input, on: bool) -> Resul
             "只有专版可以按区启用或停用；业务模块由安装管理",
         ));
     }
-    let mut now = enabled(row);
-    match input.values.get("district").and_then(Value::as_str) {
-        Some(district) if on => {
-            now.districts.insert(district.to_owned());
-        }
-        Some(district) => {
-            now.districts.remove(district);
-        }
-        None => {
-            now.everywhere = on;
-            if !on {
-                now.districts.clear();
-            }
-        }
+    let district = input.values.get("district").and_then(Value::as_str);
+    let known = host.regions();
+    if let Some(code) = district.filter(|code| !known.is_empty() && !known.contains_key(*code)) {
+        return Err(Fault::invalid(vec![FieldFault::new(
+            "district",
+            "not-an-option",
+            format!("没有代码为 {code} 的区"),
+        )]));
+    }
+    let was = enabled(row);
+    let now = was.switched(known.keys(), district, on);
+    let place = district.map_or("全市", |code| region(host, code));
+    if now == was {
+        let already = if on { "已经启用" } else { "没有启用" };
+        return Err(Fault::refused(
+            "console.nothing-to-switch",
+            format!("该专版在{place}本来就{already}，无需更改"),
+        ));
     }
     let write = Write::Update {
         collection: "plugins".into(),
@@ -164,9 +169,9 @@ pub(super) fn switch(host: &Host, call: &Call, input: &Input, on: bool) -> Resul
         values: values(json!({ "everywhere": now.everywhere, "districts": now.districts })),
     };
     let toast = if on {
-        "已启用，立即生效"
+        format!("已在{place}启用，立即生效")
     } else {
-        "已停用，立即生效；数据均保留"
+        format!("已在{place}停用，立即生效；数据均保留")
     };
     tracing::info!(plugin = code, on, by = %call.principal.name, "switch asked");
     Ok(Reply {
@@ -175,6 +180,59 @@ pub(super) fn switch(host: &Host, call: &Call, input: &Input, on: bool) -> Resul
             "{code}: everywhere={} districts={:?}",
             now.everywhere, now.districts
         )),
-        ..stay(toast)
+        ..stay(&toast)
     })
+}
+
+impl Enabled {
+    /// After a switch of one district, or of the whole city. One district taken out of the whole
+    /// city leaves the others, as far as it is known which there are.
+    fn switched<'a>(
+        &self,
+        known: impl Iterator<Item = &'a String>,
+        district: Option<&str>,
+        on: bool,
+    ) -> Self {
+        let mut now = self.clone();
+        match district {
+            None => {
+                now.everywhere = on;
+                now.districts.clear();
+            }
+            Some(_) if on && now.everywhere => {}
+            Some(district) if on => {
+                now.districts.insert(district.to_owned());
+            }
+            Some(district) => {
+                if now.everywhere {
+                    now.everywhere = false;
+                    now.districts = known.cloned().collect();
+                }
+                now.districts.remove(district);
+            }
+        }
+        now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn districts_are_switched_one_by_one() {
+        let city = ["310104".to_owned(), "310115".to_owned()];
+        let off = Enabled::default();
+        let one = off.switched(city.iter(), Some("310115"), true);
+        let two = one.switched(city.iter(), Some("310104"), true);
+        assert_eq!(two.districts.len(), 2, "a second one beside the first");
+        assert_eq!(two.switched(city.iter(), Some("310104"), false), one);
+        assert_eq!(one.switched(city.iter(), Some("310115"), true), one);
+        let all = two.switched(city.iter(), None, true);
+        assert!(all.everywhere && all.districts.is_empty());
+        assert_eq!(all.switched(city.iter(), Some("310115"), true), all);
+        let rest = all.switched(city.iter(), Some("310104"), false);
+        assert_eq!(rest, one, "the others stay on");
+        assert_eq!(all.switched(city.iter(), None, false), off);
+    }
 }

@@ -235,7 +235,7 @@ impl Host {
                 by: by(&call.principal),
                 request: call.principal.request.clone(),
                 module: console::ID.into(),
-                writes: vec![console::certificate_row(signed)],
+                writes: vec![console::certificate_row(signed, asker)],
                 others: self
                     .count_use(catalog, &c.consent)
                     .await?

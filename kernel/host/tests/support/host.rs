@@ -32,6 +32,9 @@ impl TestHost {
             clock: Arc::new(TestClock::at(Timestamp(NOW))),
             engines: engines(),
             plugins: plugins.to_owned(),
+            regions: [("310115", "浦东新区"), ("310104", "徐汇区")]
+                .map(|(code, name)| (code.to_owned(), name.into()))
+                .into(),
             demo: true,
         };
         Self {

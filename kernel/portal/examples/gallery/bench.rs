@@ -291,7 +291,7 @@ pub(super) fn model() -> Page {
                     Block::job(
                         "trial",
                         Job {
-                            title: "批量试算".into(),
+                            name: "批量试算".into(),
                             percent: 64,
                             state: JobState::Running,
                             note: "已完成 640 / 1000 行".into(),

@@ -9,12 +9,9 @@ use crate::icon::icon;
 use crate::url::{here, href};
 use crate::view::ViewContext;
 
-/// The block's own title stands in for the notice's: in a page document both are one key.
+/// A notice says its block's title itself, in place of its own lead.
 pub(crate) fn notice(ctx: &ViewContext, notice: &Notice, title: Option<&str>) -> Markup {
-    let title = match notice.title.as_str() {
-        "" => title.unwrap_or_default(),
-        own => own,
-    };
+    let lead = title.unwrap_or(&notice.lead);
     let name = match notice.tone {
         Tone::Neutral | Tone::Info => "info-circle",
         Tone::Success => "circle-check",
@@ -26,7 +23,7 @@ pub(crate) fn notice(ctx: &ViewContext, notice: &Notice, title: Option<&str>) ->
         div class={ "notice " (tone_class(notice.tone)) } role=(if urgent { "alert" } else { "note" }) {
             (icon(ctx, name))
             p.notice-text {
-                @if !title.is_empty() { strong { (title) } " " }
+                @if !lead.is_empty() { strong { (lead) } " " }
                 (notice.text)
             }
             (actions::bar(ctx, &notice.actions))
@@ -103,11 +100,11 @@ pub(crate) fn job(ctx: &ViewContext, job: &Job) -> Markup {
     html! {
         div.job role="status" {
             p.job-head {
-                strong { (job.title) } " "
+                strong { (job.name) } " "
                 span class={ "badge tone " (tone_class(tone)) } { (word) }
                 span.job-percent { (job.percent) " %" }
             }
-            (datum::progress(job.percent, &job.title))
+            (datum::progress(job.percent, &job.name))
             @if !job.note.is_empty() { p.muted { (job.note) } }
             @if let Some(done) = &job.done {
                 p { a.btn.btn-primary href=(href(&done.to)) { (done.label) } }

@@ -185,7 +185,7 @@ pub(super) fn page(t: &str) -> Page {
         Block::job(
             t,
             Job {
-                title: t.into(),
+                name: t.into(),
                 percent: 1,
                 state: JobState::Running,
                 note: t.into(),

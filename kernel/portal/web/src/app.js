@@ -109,7 +109,7 @@ function showByConditions(form) {
 function prepare(root) {
   for (const form of root.querySelectorAll("form[data-draft]")) restoreDraft(form);
   for (const form of root.querySelectorAll("form.page-form")) showByConditions(form);
-  for (const button of root.querySelectorAll("[data-print]")) button.hidden = false;
+  for (const button of root.querySelectorAll("[data-print], [data-back]")) button.hidden = false;
   for (const box of root.querySelectorAll("[data-tick-all]")) box.hidden = false;
 }
 
@@ -139,6 +139,7 @@ document.addEventListener("change", ({ target }) => {
 document.addEventListener("click", (event) => {
   const target = event.target;
   if (target.closest("[data-print]")) window.print();
+  if (target.closest("[data-back]")) history.back();
   const forget = target.closest("[data-draft-forget]");
   if (forget) {
     sessionStorage.removeItem(kept(forget.form));

@@ -50,6 +50,7 @@ pub(crate) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Result<()> {
         let config = Config::read(self.config.as_deref())?;
+        let city = config.city()?;
         let opened = wire::open(&self.place).await?;
         let (keys, store, clock) = (
             opened.keys.clone(),
@@ -72,6 +73,7 @@ impl Serve {
             clock,
             engines: Engines::new()?,
             plugins: self.plugins.clone(),
+            regions: city.regions.clone(),
             demo: self.demo,
         })
         .await?;
@@ -82,7 +84,7 @@ impl Serve {
             .await
             .with_context(|| format!("port {} is not free", self.port))?;
         announce(listener.local_addr()?, &logins);
-        let app = router(Web::new(host.clone(), sessions, config.web()));
+        let app = router(Web::new(host.clone(), sessions, config.web(city)));
         let service = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
         axum::serve(listener, service)
             .with_graceful_shutdown(life.stopping())

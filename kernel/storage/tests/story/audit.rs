@@ -84,7 +84,7 @@ async fn the_trail_is_searched_newest_first() {
         assert_eq!(find(all.clone()).await, (12, vec![12, 11, 10]));
         assert_eq!(
             find(AuditFilter {
-                actor: Some("user-1".into()),
+                actors: vec!["user-1".into()],
                 ..all.clone()
             })
             .await,
@@ -100,7 +100,7 @@ async fn the_trail_is_searched_newest_first() {
         );
         assert_eq!(
             find(AuditFilter {
-                object: Some("desk.orders/4".into()),
+                objects: vec!["desk.orders/4".into(), "desk.orders/none".into()],
                 ..all.clone()
             })
             .await,
@@ -115,7 +115,28 @@ async fn the_trail_is_searched_newest_first() {
             .await,
             (2, vec![4, 3])
         );
-        let page = store.audit_find(&all, 3, 11).await.unwrap();
+        let refused = AuditDraft {
+            outcome: "refused".into(),
+            ..draft(13)
+        };
+        store.audit_append(vec![refused]).await.unwrap();
+        let outcome = |done| AuditFilter {
+            done: Some(done),
+            ..all.clone()
+        };
+        assert_eq!(find(outcome(false)).await, (1, vec![13]));
+        assert_eq!(find(outcome(true)).await, (12, vec![12, 11, 10]));
+        let one = AuditFilter {
+            seq: Some(7),
+            ..all.clone()
+        };
+        let found = store.audit_find(&one, 1, 0).await.unwrap();
+        let mut record = found.records[0].clone();
+        assert_eq!((found.total, record.seq), (1, 7));
+        assert!(record.intact());
+        record.draft.object = "desk.orders/8".into();
+        assert!(!record.intact(), "another content has another hash");
+        let page = store.audit_find(&all, 3, 12).await.unwrap();
         assert_eq!(page.records[0].draft, draft(1));
         assert!(store.audit_find(&all, 201, 0).await.is_err());
     })

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Cards, Chart, Datum, Fact, FileRef, Form, Link, Table};
 use crate::def::Tone;
 
-/// One piece of a page: `{"id": "queue", "kind": "table", …}`.
+/// One piece of a page: `{"id": "queue", "kind": "table", …}`. Its own keys and those of what it
+/// holds share one object, so no kind of block may use a name that stands here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Block {
     /// A slug, unique on the page: anchor, refresh target, name for tests.
@@ -70,7 +71,7 @@ pub struct Notice {
     pub tone: Tone,
     /// The bold part.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub title: String,
+    pub lead: String,
     pub text: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,
@@ -132,7 +133,8 @@ pub enum Mark {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
-    pub title: String,
+    /// What is being worked on.
+    pub name: String,
     /// 0 to 100.
     pub percent: u8,
     #[serde(default)]
@@ -178,6 +180,10 @@ impl Block {
     }
     pub fn details(id: impl Into<String>, facts: Vec<Fact>) -> Self {
         Self::new(id, Body::Details { facts, across: 0 })
+    }
+    /// Details with one pair on a line.
+    pub fn list(id: impl Into<String>, facts: Vec<Fact>) -> Self {
+        Self::new(id, Body::Details { facts, across: 1 })
     }
     pub fn table(id: impl Into<String>, table: Table) -> Self {
         Self::new(id, Body::Table(table))
@@ -244,10 +250,10 @@ impl Block {
 }
 
 impl Notice {
-    pub fn new(tone: Tone, title: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn new(tone: Tone, lead: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             tone,
-            title: title.into(),
+            lead: lead.into(),
             text: text.into(),
             actions: Vec::new(),
         }

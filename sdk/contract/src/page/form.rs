@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Action;
+use super::{Action, Weight};
 use crate::code::Format;
 
 /// A form. Only its declared, visible and valid fields ever reach the module.
@@ -197,12 +197,16 @@ pub enum Test {
 }
 
 impl Form {
-    /// A form of one group whose submit is an action of the module.
+    /// A form of one group whose submit is an action of the module: its main button, unless the
+    /// action says what else it is.
     pub fn new(name: impl Into<String>, submit: Action) -> Self {
         Self {
             name: name.into(),
             groups: vec![Group::default()],
-            submit: submit.primary(),
+            submit: match submit.weight {
+                Weight::Normal => submit.primary(),
+                _ => submit,
+            },
             query: false,
             drafts: false,
         }

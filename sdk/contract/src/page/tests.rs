@@ -358,3 +358,11 @@ fn the_schema_can_be_published() {
     let schema = serde_json::to_string(&schemars::schema_for!(Page)).unwrap();
     assert!(schema.contains("main-and-side") && schema.contains("\"roc\""));
 }
+
+#[test]
+fn a_forms_button_is_the_main_one_unless_it_warns() {
+    let weight = |submit| Form::new("f", submit).submit.weight;
+    assert_eq!(weight(Action::send("提交", "a.b")), Weight::Primary);
+    assert_eq!(weight(Action::send("停用", "a.b").danger()), Weight::Danger);
+    assert_eq!(weight(Action::send("跳过", "a.b").quiet()), Weight::Quiet);
+}

@@ -87,15 +87,27 @@ impl Runner {
     }
 
     /// Masks what this runner may not see.
-    pub(super) fn mask(&self, def: &ModuleDef, collection: &CollectionDef, row: &mut Map) {
+    pub(super) fn mask(
+        &self,
+        def: &ModuleDef,
+        collection: &CollectionDef,
+        row: &mut Map,
+        people: &People,
+    ) {
         for field in &collection.fields {
             let Some(mask) = field.mask else { continue };
-            let may = |p: &String| self.reach(def, p).is_ok();
+            let may = |p: &String| {
+                let reach = self.reach(def, p);
+                reach.is_ok_and(|reach| self.reaches(&reach, row, people))
+            };
             if matches!(self, Self::Platform) || field.reveal.as_ref().is_some_and(may) {
                 continue;
             }
-            if let Some(Value::String(text)) = row.get_mut(&field.name) {
-                *text = masked(mask, text);
+            if let Some(value) = row.get_mut(&field.name) {
+                *value = match value {
+                    Value::String(text) if mask != Mask::Hidden => masked(mask, text).into(),
+                    _ => Value::Null,
+                };
             }
         }
     }
@@ -116,5 +128,6 @@ fn masked(mask: Mask, text: &str) -> String {
         Mask::Name => chars.first().map_or_else(String::new, |c| format!("{c}**")),
         Mask::IdNumber => keep(6, 4),
         Mask::All => "****".to_owned(),
+        Mask::Hidden => String::new(),
     }
 }
