@@ -5,7 +5,7 @@ mod decide;
 mod estimate;
 mod review;
 
-pub(crate) use apply::{Apply, Resubmit, Withdraw};
+pub(crate) use apply::{Acknowledge, Apply, Resubmit, Withdraw};
 pub(crate) use decide::{Approve, Refuse};
 pub(crate) use estimate::Estimate;
 pub(crate) use estimate::scored_products;

@@ -18,6 +18,7 @@ sdk::plugin! {
         actions::Apply,
         actions::Resubmit,
         actions::Withdraw,
+        actions::Acknowledge,
         actions::Accept,
         actions::Approve,
         actions::Return,

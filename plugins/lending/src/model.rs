@@ -81,18 +81,20 @@ pub(crate) struct Application {
     #[field(max = 80)]
     pub(crate) model: Option<String>,
     /// 信用分.
-    #[field(list)]
+    #[field(list, mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) score: Option<Decimal<4>>,
     /// 基准分. 与各项得分之和即信用分。
+    #[field(mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) base: Option<Decimal<4>>,
     /// 违约概率.
+    #[field(mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) probability: Option<Decimal<6>>,
     /// 等级.
-    #[field(max = 10)]
+    #[field(max = 10, mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) grade: Option<String>,
     /// 评分依据.
-    #[field(json)]
-    pub(crate) reasons: Vec<Contribution>,
+    #[field(json, mask = "hidden", reveal = permissions::SCORE)]
+    pub(crate) reasons: Option<Vec<Contribution>>,
     /// 评分证书.
     #[field(max = 64)]
     pub(crate) certificate: Option<String>,
@@ -115,6 +117,15 @@ pub(crate) struct Application {
     pub(crate) submitted_at: Timestamp,
     /// 审批时间.
     pub(crate) decided_at: Option<Timestamp>,
+    /// 企业知悉时间. 企业确认看到审批结果后，首页不再提醒。
+    pub(crate) acknowledged_at: Option<Timestamp>,
+}
+
+impl Application {
+    /// Whether there is a decision the enterprise has not said it has seen.
+    pub(crate) fn news(&self) -> bool {
+        self.acknowledged_at.is_none() && Status::DECIDED.contains(&self.status)
+    }
 }
 
 /// 申请状态.
@@ -138,6 +149,11 @@ pub(crate) enum Status {
     /// 已撤回.
     #[choice(tone = "neutral")]
     Withdrawn,
+}
+
+impl Status {
+    /// What the bank has decided.
+    pub(crate) const DECIDED: [Self; 2] = [Self::Approved, Self::Rejected];
 }
 
 /// 贷款用途.

@@ -75,6 +75,12 @@ pub(crate) const BLOCKS: &[HomeBlock] = &[
         render: home::desk,
     },
     HomeBlock {
+        id: "news",
+        order: 12,
+        permission: permissions::APPLY,
+        render: home::news,
+    },
+    HomeBlock {
         id: "overview",
         order: 15,
         permission: permissions::APPLY,

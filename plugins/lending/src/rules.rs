@@ -268,7 +268,7 @@ pub(crate) mod tests {
             base: None,
             probability: None,
             grade: None,
-            reasons: Vec::new(),
+            reasons: None,
             certificate: None,
             consent: None,
             approved_amount: None,
@@ -278,6 +278,7 @@ pub(crate) mod tests {
             return_reason: None,
             submitted_at: Timestamp::from_micros(0),
             decided_at: None,
+            acknowledged_at: None,
         }
     }
 

@@ -8,7 +8,7 @@
 )]
 
 use sdk::contract::error::{Fault, FaultKind};
-use sdk::contract::page::{Body, Page, check};
+use sdk::contract::page::{Body, Deed, Page, check};
 use sdk::module::Module;
 use sdk::serde_json::{Value, json};
 use sdk_testkit::{User, World};
@@ -114,7 +114,7 @@ fn open_count(owner: &User<'_>) -> usize {
 
 fn told(page: &Page, block: &str) -> String {
     match page.find_block(block).map(|b| &b.body) {
-        Some(Body::Notice(notice)) => format!("{} {}", notice.title, notice.text),
+        Some(Body::Notice(notice)) => format!("{} {}", notice.lead, notice.text),
         other => panic!("no notice {block}: {other:?}"),
     }
 }
@@ -179,6 +179,7 @@ fn an_application_is_scored_and_approved(t: &World) {
         Some("沪江银行"),
         "no officer by name"
     );
+    told_at_home(&owner, &id);
     if let Some(events) = t.events() {
         let names: Vec<&str> = events.iter().map(|e| e.name.as_str()).collect();
         assert_eq!(
@@ -191,6 +192,34 @@ fn an_application_is_scored_and_approved(t: &World) {
             ]
         );
     }
+}
+
+/// The home page tells the decision until the enterprise says it has seen it.
+fn told_at_home(owner: &User<'_>, id: &str) {
+    let to = format!("/lending/applications/{id}");
+    let news = || {
+        let home = owner.home().unwrap();
+        let notices = home.blocks().filter_map(|b| match &b.body {
+            Body::Notice(notice) => Some(notice),
+            _ => None,
+        });
+        let mine = notices.filter(|n| {
+            n.actions
+                .iter()
+                .any(|a| matches!(&a.deed, Deed::Open { to: there } if *there == to))
+        });
+        mine.map(|n| format!("{} {}", n.lead, n.text))
+            .collect::<Vec<_>>()
+    };
+    let told = news();
+    assert!(
+        told.len() == 1 && told[0].contains("申请已通过") && told[0].contains("40 万元"),
+        "{told:?}"
+    );
+    let acknowledge = || owner.act("lending.application.acknowledge", Some(id), json!({}));
+    acknowledge().unwrap();
+    assert!(news().is_empty());
+    assert_eq!(acknowledge().unwrap_err().code, "lending.nothing-new");
 }
 
 /// The points column of the bench page, from the base to the total.
@@ -298,8 +327,18 @@ fn others_see_nothing(t: &World) {
         .act("lending.application.approve", Some(&id), terms)
         .unwrap_err();
     assert_eq!(fault.kind, FaultKind::NotFound);
-    let masked = t.user("operator").get("lending.applications", &id).unwrap();
-    assert_eq!(masked["phone"], "138****1001");
+    for login in ["operator", "auditor"] {
+        let overseer = t.user(login);
+        let masked = overseer.get("lending.applications", &id).unwrap();
+        assert_eq!(masked["phone"], "138****1001");
+        for result in ["score", "base", "probability", "grade", "reasons"] {
+            assert_eq!(masked[result], Value::Null, "{login} sees no {result}");
+        }
+        assert!(masked["model"].is_string() && masked["certificate"].is_string());
+        let page = overseer.page(&path).unwrap();
+        assert!(told(&page, "no-score").contains("只有该机构和企业自己能看到"));
+        assert!(page.find_block("reasons").is_none());
+    }
     assert!(t.anonymous().try_find("lending.applications", &[]).is_err());
 }
 

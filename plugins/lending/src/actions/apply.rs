@@ -116,7 +116,7 @@ impl Apply {
             base: None,
             probability: None,
             grade: None,
-            reasons: Vec::new(),
+            reasons: None,
             certificate: None,
             consent: None,
             approved_amount: None,
@@ -126,6 +126,7 @@ impl Apply {
             return_reason: None,
             submitted_at: ctx.now(),
             decided_at: None,
+            acknowledged_at: None,
         }
     }
 }
@@ -197,6 +198,27 @@ impl RecordAction for Withdraw {
         ctx.update(&application, patch);
         events::tell(ctx, events::WITHDRAWN, &application);
         Ok(Done::new().note(self.reason).stay("申请已撤回"))
+    }
+}
+
+/// 知道了. The enterprise has seen the decision; its home page stops telling it.
+#[derive(Action, Debug)]
+#[action(name = "application.acknowledge", permission = permissions::APPLY)]
+pub(crate) struct Acknowledge {}
+
+impl RecordAction for Acknowledge {
+    type Record = Application;
+
+    fn run(self, ctx: &mut Ctx, application: Stored<Application>) -> Result<Done, Fault> {
+        if !application.news() {
+            return Err(Fault::refused(
+                "lending.nothing-new",
+                "这笔申请没有需要确认的审批结果",
+            ));
+        }
+        let seen = Patch::new().set(Application::ACKNOWLEDGED_AT, ctx.now());
+        ctx.update(&application, seen);
+        Ok(Done::new().stay("首页不再提醒这笔结果，随时可在“我的申请”中查看"))
     }
 }
 
@@ -275,7 +297,7 @@ fn with_score(application: Application, scored: Option<&Scored>) -> Application 
         base: rules::decimal(scored.base),
         probability: rules::decimal(scored.probability),
         grade: Some(scored.grade.clone()),
-        reasons: scored.reasons.clone(),
+        reasons: Some(scored.reasons.clone()),
         certificate: Some(scored.certificate.clone()),
         consent: Some(scored.consent.clone()),
         ..application

@@ -82,8 +82,21 @@ fn facts(a: &Application, product: Option<&Product>) -> Block {
 /// The score at a glance, or why there is none.
 fn score(a: &Application) -> Section {
     let Some(score) = a.score else {
-        let text = "该产品没有评分模型，请按人工审批流程办理。";
-        let notice = Notice::new(Tone::Info, "没有信用分。", text);
+        let notice = match &a.model {
+            Some(model) => Notice::new(
+                Tone::Info,
+                "信用评价结果不显示。",
+                format!(
+                    "本次由{}的模型 {model} 评分，结果只有该机构和企业自己能看到。",
+                    a.institution_name
+                ),
+            ),
+            None => Notice::new(
+                Tone::Info,
+                "没有信用分。",
+                "该产品没有评分模型，请按人工审批流程办理。",
+            ),
+        };
         return Section::stack().block(Block::notice("no-score", notice));
     };
     let grade = a.grade.clone().unwrap_or_default();
@@ -166,7 +179,7 @@ fn reasons(a: &Application) -> Block {
             Datum::None,
         ],
     )];
-    for reason in &a.reasons {
+    for reason in a.reasons.iter().flatten() {
         let units = rules::decimal::<4>(reason.points).map_or(0, rounded);
         sum += units;
         rows.push(line(

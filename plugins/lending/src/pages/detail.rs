@@ -52,7 +52,7 @@ fn own(ctx: &Ctx, a: &Stored<Application>) -> Result<Page, Fault> {
 }
 
 /// What came of it, first thing on the page.
-fn outcome(a: &Application) -> Option<Block> {
+fn outcome(a: &Stored<Application>) -> Option<Block> {
     let notice = match a.status {
         Status::Approved => {
             let amount = a.approved_amount.map(rules::words).unwrap_or_default();
@@ -74,6 +74,12 @@ fn outcome(a: &Application) -> Option<Block> {
             Notice::new(Tone::Warning, "请补充后重新提交：", words)
         }
         Status::Submitted | Status::UnderReview | Status::Withdrawn => return None,
+    };
+    let notice = if a.news() {
+        let seen = Action::send("知道了", "application.acknowledge").record(a.id.as_str());
+        notice.action(seen.icon("check"))
+    } else {
+        notice
     };
     Some(Block::notice("outcome", notice))
 }

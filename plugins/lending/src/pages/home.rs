@@ -5,6 +5,10 @@ use sdk::prelude::*;
 use super::progress::{Side, moments};
 use super::{money, queue, quota};
 use crate::model::{Application, Status};
+use crate::rules;
+
+/// Most notices on one home page; the list of applications has the rest.
+const NEWS: u32 = 3;
 
 /// An officer's day.
 pub(super) fn desk(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
@@ -12,6 +16,61 @@ pub(super) fn desk(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
         .title("贷款审批")
         .more("进入审批队列", "/lending/queue");
     Ok(vec![Section::stack().block(block)])
+}
+
+/// What happened to an enterprise's applications and waits for it: first what it has to do.
+pub(super) fn news(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
+    let of = |filter: Filter| {
+        Find::<Application>::new()
+            .filter(filter)
+            .sort(Application::UPDATED_AT.desc())
+            .limit(NEWS)
+    };
+    let returned = ctx.find::<Application>(of(Application::STATUS.eq(Status::Returned)))?;
+    let decided = Application::STATUS
+        .is_in(Status::DECIDED)
+        .and(Application::ACKNOWLEDGED_AT.missing());
+    let decided = ctx.find::<Application>(of(decided))?;
+    let all = returned.into_iter().chain(decided).take(NEWS as usize);
+    let blocks: Vec<Block> = all
+        .enumerate()
+        .map(|(at, a)| Block::notice(format!("news-{at}"), told(&a)))
+        .collect();
+    Ok(if blocks.is_empty() {
+        Vec::new()
+    } else {
+        vec![Section::stack().blocks(blocks)]
+    })
+}
+
+fn told(a: &Stored<Application>) -> Notice {
+    let (tone, lead, text, go) = match a.status {
+        Status::Returned => (
+            Tone::Warning,
+            format!("“{}”申请需要补充。", a.product_name),
+            a.return_reason.clone().unwrap_or_default(),
+            "去补充",
+        ),
+        Status::Approved => (
+            Tone::Success,
+            format!("“{}”申请已通过。", a.product_name),
+            format!(
+                "{}批准 {}，年化利率 {}。",
+                a.institution_name,
+                a.approved_amount.map(rules::words).unwrap_or_default(),
+                a.approved_rate.map(rules::percent).unwrap_or_default()
+            ),
+            "查看结果",
+        ),
+        _ => (
+            Tone::Danger,
+            format!("“{}”申请未通过。", a.product_name),
+            a.refusal.map(|r| r.label().to_owned()).unwrap_or_default(),
+            "查看原因",
+        ),
+    };
+    let to = format!("/lending/applications/{}", a.id);
+    Notice::new(tone, lead, text).action(Action::open(go, to).primary())
 }
 
 /// An enterprise's figures.
