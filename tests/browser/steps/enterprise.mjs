@@ -142,10 +142,9 @@ export async function comesBack(world) {
   apply.searchParams.delete("_parked");
   await fills(enterprise, "130");
   await enterprise.context.clearCookies({ name: "rq_session" });
-  assert.ok([401, 403].includes(await enterprise.sends("apply")));
-  if (await enterprise.page.locator("#username").count() === 0) await enterprise.presses("登录", "main");
+  assert.equal(await enterprise.sends("apply"), 401);
+  await enterprise.has("#login-message", "您填写的内容已为您保留");
   await enterprise.signIn();
-  if (!enterprise.page.url().includes("/lending/apply")) await enterprise.goes(apply.href);
   await kept(enterprise, "130", "a lost cookie loses nothing");
   assert.equal((await enterprise.asks("/api/v1/lending/applications")).total, 0, "and nothing was sent meanwhile");
 
@@ -183,6 +182,7 @@ export async function comesBack(world) {
 export async function completes({ enterprise, application }) {
   await enterprise.goes("/");
   await enterprise.has(".stat", "待我补充 1");
+  await enterprise.has(".notice", "申请需要补充");
   await enterprise.goes(application);
   await enterprise.has("#outcome", "请补充近三个月银行流水");
   await enterprise.has("#progress .moment.done", "退回补充");
@@ -195,12 +195,17 @@ export async function completes({ enterprise, application }) {
 }
 
 export async function learns({ enterprise, application }) {
-  await enterprise.goes(application);
+  await enterprise.goes("/");
+  await enterprise.has(".notice", "申请已通过");
+  await enterprise.presses("查看结果", ".notice");
+  assert.equal(new URL(enterprise.page.url()).pathname, application);
   await enterprise.has(".page-title", "已通过");
   await enterprise.has("#outcome", "批准 80 万元，年化利率 3.65%");
   await enterprise.has("#progress .moment.done", "审批通过");
   await enterprise.looks("application approved");
   await enterprise.picture("approved");
+  await enterprise.presses("知道了", "#outcome");
   await enterprise.goes("/");
   await enterprise.has(".stat", "已通过 1");
+  assert.equal(await enterprise.page.locator(".notice", { hasText: "申请已通过" }).count(), 0, "told once");
 }

@@ -13,6 +13,13 @@ async function sees(person, shown) {
   assert.equal(await person.goes("/park/home"), shown ? 200 : 404, "pages");
 }
 
+/** Picks a district that is on and answers the question. */
+async function disables(operator, district) {
+  await operator.picks("f-disable-park-district", district);
+  await operator.page.locator("#f-disable-park details.ask summary").click();
+  assert.equal(await operator.presses("停用", "#f-disable-park .ask-sheet"), 200);
+}
+
 export async function switches(world) {
   const { enterprise } = world;
   await sees(enterprise, false);
@@ -21,9 +28,18 @@ export async function switches(world) {
   await operator.has("#plugins tbody", PARK);
   await operator.looks("plugins");
   await operator.picture("plugins");
-  await operator.page.fill("#f-enable-park-district", "310115");
+  await operator.page.selectOption("#f-enable-park-district", { label: "浦东新区" });
   assert.equal(await operator.sends("enable-park"), 200);
-  await operator.has("#plugins tbody", "启用于 310115");
+  await operator.has("#plugins tbody", "启用于浦东新区");
+  await operator.has(".toast", "已在浦东新区启用");
+  // A second district beside the first, and off again.
+  await operator.page.selectOption("#f-enable-park-district", { label: "黄浦区" });
+  assert.equal(await operator.sends("enable-park"), 200);
+  await operator.has("#scope-park", "黄浦区 浦东新区");
+  await operator.looks("plugins with an edition on");
+  await operator.picture("plugins-on");
+  await disables(operator, "黄浦区");
+  await operator.has("#plugins tbody", "启用于浦东新区");
 
   await sees(enterprise, true);
   await enterprise.has("#parks", "东海科技园");
@@ -39,8 +55,7 @@ export async function switches(world) {
   await stranger.close();
 
   await operator.goes("/console/plugins");
-  await operator.page.fill("#f-disable-park-district", "310115");
-  assert.equal(await operator.sends("disable-park"), 200);
+  await disables(operator, "浦东新区");
   await operator.has("#plugins tbody", "未启用");
   await sees(enterprise, false);
   assert.equal(await enterprise.goes("/market/products"), 200, "the rest is served");
@@ -50,23 +65,28 @@ export async function switches(world) {
 export async function audits({ operator, application }) {
   const id = application.split("/").pop();
   await operator.goes("/console/certificates");
-  await operator.has("#calls tbody", id);
+  const { number } = await operator.asks(`/api/v1/lending/applications/${id}`);
+  for (const name of ["上海云杉智能装备有限公司", "沪江银行", number]) await operator.has("#calls tbody", name);
   await operator.looks("calls");
   await operator.picture("calls");
-  await operator.does(() => operator.page.locator("#calls tr", { hasText: id }).first().locator("a.row-link").click());
+  await operator.does(() => operator.page.locator("#calls tr", { hasText: number }).first().locator("a.row-link").click());
   await operator.has("#signature", "签名有效");
   await operator.has("#certificate", "tax.grade");
+  await operator.has("#result", "评分结果不显示");
   await operator.looks("certificate");
   await operator.picture("certificate");
 
   await operator.goes("/console/audit");
-  await operator.page.fill("#audit-object", id);
+  await operator.page.fill("#audit-object", number);
   await operator.presses("查询", "#audit");
-  for (const action of ["application.apply", "application.return", "application.resubmit", "application.approve"]) {
-    await operator.has("#audit tbody", `lending.${action}`);
-  }
+  for (const action of ["提交申请", "退回补充", "重新提交", "同意"]) await operator.has("#audit tbody", `贷款申请 · ${action}`);
   await operator.looks("audit");
   await operator.picture("audit");
+  await operator.does(() => operator.page.locator("#audit tr", { hasText: "同意" }).locator("a.row-link").click());
+  await operator.has("#chain", "内容与摘要一致");
+  await operator.has("#changes tbody", "已通过");
+  await operator.looks("audit record");
+  await operator.picture("audit-record");
   await operator.close();
 }
 

@@ -12,6 +12,7 @@
     reason = "this crate is only used by tests"
 )]
 
+mod browser;
 pub mod database;
 pub mod steps;
 
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use browser::{Browser, Screen};
 use serde_json::{Value, json};
 
 use database::Database;
