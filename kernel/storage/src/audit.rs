@@ -257,9 +257,12 @@ impl AuditFilter {
             let some = !values.is_empty();
             some.then(|| col(name).is_in(values.iter().map(String::as_str)))
         };
-        let outcome = self.done.map(|done| match done {
-            true => col("outcome").eq(DONE),
-            false => col("outcome").ne(DONE),
+        let outcome = self.done.map(|done| {
+            if done {
+                col("outcome").eq(DONE)
+            } else {
+                col("outcome").ne(DONE)
+            }
         });
         Cond::all()
             .add_option(any("actor", &self.actors))

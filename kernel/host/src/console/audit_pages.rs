@@ -363,6 +363,10 @@ fn changed(def: &ModuleDef, collection: &CollectionDef, change: &Change) -> Bloc
     let rows = collection.fields.iter().filter_map(|field| {
         let new = after.get(&field.name)?;
         let old = before.and_then(|b| b.get(&field.name));
+        // Empty before and after: hidden, or not set.
+        if new.is_null() && old.is_none_or(Value::is_null) {
+            return None;
+        }
         let cells = vec![
             Datum::text(field.label.zh.as_str()),
             old.map_or(Datum::None, |old| Datum::text(words(def, field, old))),
@@ -391,7 +395,7 @@ fn words(def: &ModuleDef, field: &FieldDef, value: &Value) -> String {
         (Kind::Bool, Value::Bool(yes)) => if *yes { "是" } else { "否" }.to_owned(),
         (Kind::Datetime, Value::String(at)) => at
             .parse::<Timestamp>()
-            .map_or_else(|_| at.clone(), |t| t.local_minute()),
+            .map_or_else(|_| at.clone(), Timestamp::local_minute),
         (_, Value::String(text)) => text.clone(),
         (_, other) => other.to_string(),
     }

@@ -39,11 +39,11 @@ impl Names {
                 .find(&by_ids(&name.to_string(), ids), &Host::KERNEL)
                 .await
                 .map_err(|e| ask(&e))?;
-            let named = found
+            let pairs = found
                 .records
                 .iter()
                 .map(|r| (text(r, "id").to_owned(), text(r, "name").to_owned()));
-            names.extend(named);
+            names.extend(pairs);
         }
         Ok(Self(names))
     }
