@@ -88,6 +88,39 @@ fn the_frame_follows_the_shell_and_the_viewer() {
 }
 
 #[test]
+fn the_bench_is_named_after_the_viewers_organisation() {
+    let mut ctx = ctx();
+    ctx.site.benches = [("platform", "平台运营工作台"), ("bank", "机构工作台")]
+        .map(|(kind, title)| (kind.to_owned(), title.into()))
+        .into();
+    let draw = |ctx: &ViewContext| render(&Page::new("页").shell(Shell::Bench), ctx);
+    if let Some(user) = &mut ctx.user {
+        user.kind = "platform".into();
+    }
+    let html = draw(&ctx);
+    assert!(html.contains("平台运营工作台") && !html.contains("机构工作台</strong>"));
+    ctx.user = None;
+    assert!(draw(&ctx).contains("<strong>融资平台</strong>"));
+}
+
+#[test]
+fn chinese_content_says_so_in_an_english_frame() {
+    let mut ctx = ctx();
+    ctx.locale = "en".into();
+    ctx.site.name.en = "Financing".into();
+    let html = render(&Page::new("页"), &ctx);
+    has(
+        &html,
+        &[
+            "lang=\"zh-CN\"",
+            "available in Chinese only",
+            "页 - Financing",
+        ],
+    );
+    assert!(!render(&Page::new("Page"), &ctx).contains("Chinese only"));
+}
+
+#[test]
 fn nothing_is_inline_that_a_strict_policy_forbids() {
     for page in [hostile::page("x"), Page::new("页").shell(Shell::Bench)] {
         let html = render(&page, &ctx());
@@ -422,6 +455,7 @@ fn sign_in_and_errors_keep_the_work() {
         title: "出错了",
         what: "甲",
         what_to_do: "乙",
+        sent: false,
         request: "r-9",
     };
     has(
