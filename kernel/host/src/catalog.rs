@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kernel_identity::principal::Principal;
 use sdk_contract::def::{CollectionDef, FeatureDef, ModuleDef, PageDef};
+use sdk_contract::manifest::{Manifest, PluginKind};
 
-use crate::manifest::{Manifest, PluginKind};
 use crate::module::Module;
 
 /// Where a module is switched on.

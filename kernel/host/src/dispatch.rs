@@ -46,7 +46,7 @@ pub struct UploadRef {
 }
 
 /// The largest upload.
-pub(crate) const MAX_UPLOAD: usize = crate::inspect::MAX_COMPONENT_BYTES;
+pub(crate) const MAX_UPLOAD: usize = sdk_contract::manifest::MAX_COMPONENT_BYTES;
 /// The most bytes of an idempotency key.
 const MAX_KEY: usize = 100;
 

@@ -4,9 +4,8 @@
 use sdk_contract::call::Write;
 use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::validate::{field_options, options};
 use serde_json::{Map, Value};
-
-use crate::validate::{field_options, options};
 
 /// Checks input against declared fields and brings it to canonical form. Every fault is found at
 /// once, so that a person corrects a form in one go.

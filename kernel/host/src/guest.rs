@@ -7,19 +7,18 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use sdk_contract::call::{Ask, Event, Reply};
+use sdk_contract::call::{Ask, Event, Given, Reply};
 use sdk_contract::def::{MODULE_DOCUMENT, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::manifest::Manifest;
 use sdk_contract::page::{PAGE_DOCUMENT, Page};
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 
 use crate::abi::plugin::{Plugin, PluginPre};
 use crate::abi::{fault_from_guest, plugin as wit};
 use crate::engine::TICK;
-use crate::manifest::Manifest;
 use crate::module::{Call, Input, Module};
 use crate::{Host, capabilities};
 
@@ -274,7 +273,10 @@ impl Module for Guest {
 
     async fn act(&self, call: &Call, action: &str, input: Input) -> Result<Reply, Fault> {
         let context = text(&call.context())?;
-        let input = text(&json!({ "record": input.record, "values": input.values }))?;
+        let input = text(&Given {
+            record: input.record,
+            values: input.values,
+        })?;
         let reply = with_instance!(self, call, |guest, store| guest
             .call_act(&mut store, &context, action, &input))?;
         self.parse("reply", &reply)

@@ -1,11 +1,9 @@
 //! What a component wants, read from its bytes before anything of it is compiled or run.
 
+use sdk_contract::manifest::MAX_COMPONENT_BYTES;
 use wasmparser::{
     ComponentExternalKind, ComponentTypeRef, Parser, Payload, Validator, WasmFeatures,
 };
-
-/// The largest component that is looked at.
-pub(crate) const MAX_COMPONENT_BYTES: usize = 24 * 1024 * 1024;
 
 /// A component's outer imports and exports.
 #[derive(Debug, Clone, PartialEq, Eq)]

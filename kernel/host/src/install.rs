@@ -6,13 +6,15 @@ use std::sync::Arc;
 use kernel_storage::{By, Commit, CommitError, PlanError, RowFilter, StorageError};
 use sdk_contract::call::Write;
 use sdk_contract::def::{ModuleDef, SeedDef};
+use sdk_contract::manifest::PluginKind;
+use sdk_contract::validate;
 use wasmtime::component::Component;
 
 use crate::catalog::{Enabled, Installed};
 use crate::guest::Guest;
 use crate::inspect::{InspectError, admit};
-use crate::manifest::{Manifest, ManifestError, PluginKind};
-use crate::{DescribeError, Host, console, effects, validate};
+use crate::plugin_toml::{self, ManifestError};
+use crate::{DescribeError, Host, console, effects};
 
 /// Imports a plugin may have.
 const PLUGIN_IMPORTS: &str = "rongqiao:plugin/";
@@ -117,7 +119,7 @@ impl Host {
     pub async fn install(&self, name: &str) -> Result<(), InstallError> {
         let folder = self.0.ground.plugins.join(name);
         let plugin = name.to_owned();
-        let manifest = Manifest::read(&folder.join("plugin.toml")).map_err(|source| {
+        let manifest = plugin_toml::read(&folder.join("plugin.toml")).map_err(|source| {
             InstallError::Manifest {
                 plugin: plugin.clone(),
                 source,

@@ -1,7 +1,8 @@
 //! Runs plugins and scoring models, and is the only way to them.
 //!
 //! A plugin's life: read `plugin.toml` → inspect the component's imports ([`inspect`]) → compile →
-//! `describe()` sealed, twice ([`guest`]) → validate ([`validate`]) → tables → seeds → serve. Every
+//! `describe()` sealed, twice ([`guest`]) → validate
+//! ([`sdk_contract::validate`]) → tables → seeds → serve. Every
 //! call goes through [`Host::page`] or [`Host::act`]: enablement, permission, row scope, legal
 //! transition and input are checked before a guest runs, its writes after; then one commit makes
 //! the writes, the flow step, the audit record and the idempotency key durable together.
@@ -20,13 +21,12 @@ mod engine;
 mod guest;
 mod inspect;
 mod install;
-pub mod manifest;
 mod mask;
 pub mod models;
 mod module;
+mod plugin_toml;
 pub mod quality;
 mod reads;
-pub mod validate;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -45,6 +45,7 @@ pub use engine::{EngineError, Engines};
 pub use guest::DescribeError;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
+pub use plugin_toml::ManifestError;
 
 /// What the host stands on.
 pub struct Ground {

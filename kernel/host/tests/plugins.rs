@@ -19,7 +19,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use kernel_host::{Act, Host, Installed, validate};
+use kernel_host::{Act, Host, Installed};
 use kernel_identity::decide::decide;
 use kernel_identity::demo::{Demo, DemoOrganisation, DemoUser};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
@@ -28,6 +28,7 @@ use sdk_contract::def::{ModuleDef, PermissionDef};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::page::{Body, Page, check};
 use sdk_contract::query::Query;
+use sdk_contract::validate;
 use serde_json::json;
 
 use support::{TestHost, person};
@@ -292,6 +293,8 @@ fn ask(path: &str) -> Ask {
 }
 
 async fn every_page_draws_for_everybody_it_is_granted_to(city: &City) {
+    let schema = serde_json::from_str(include_str!("../../../wit/plugin/page.schema.json"));
+    let schema = jsonschema::validator_for(&schema.unwrap()).unwrap();
     for (id, installed) in city.modules() {
         for page in &installed.def.pages {
             let nobody = Principal::anonymous();
@@ -307,7 +310,15 @@ async fn every_page_draws_for_everybody_it_is_granted_to(city: &City) {
                 let who = format!("{} for {:?}", page.path, caller.login);
                 let asks_for_nothing = !ask.params.is_empty();
                 match city.host().page(caller, &id, ask).await {
-                    Ok(drawn) => check(&drawn).unwrap_or_else(|fault| panic!("{who}: {fault}")),
+                    Ok(drawn) => {
+                        check(&drawn).unwrap_or_else(|fault| panic!("{who}: {fault}"));
+                        let document = serde_json::to_value(drawn).unwrap();
+                        let faults: Vec<String> = schema
+                            .iter_errors(&document)
+                            .map(|error| format!("{}: {error}", error.instance_path()))
+                            .collect();
+                        assert_eq!(faults, Vec::<String>::new(), "{who}");
+                    }
                     // A record that is not there is not there.
                     Err(fault) if asks_for_nothing => {
                         assert_eq!(fault.kind, FaultKind::NotFound, "{who}: {fault:?}");

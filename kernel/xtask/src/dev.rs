@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
-use crate::guests::{self, Guest};
-use crate::place::Place;
+use sdk_build::guests::{self, Guest};
+use sdk_build::place::Place;
 
 const PERIOD: Duration = Duration::from_millis(300);
 
@@ -95,7 +95,7 @@ fn touched<'a>(before: &Sight, now: &Sight, all: &'a [Guest]) -> Vec<&'a Guest> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guests::Kind;
+    use sdk_build::guests::Kind;
 
     fn guest(name: &str) -> Guest {
         Guest {
@@ -103,6 +103,7 @@ mod tests {
             name: name.into(),
             kind: Kind::Plugin,
             dir: PathBuf::from(format!("/r/plugins/{name}")),
+            workspace: PathBuf::from("/r"),
         }
     }
 

@@ -1,6 +1,6 @@
-//! The repository's own tasks: building guests, rebuilding them on a save, and checking the shape
-//! of the tree. Nothing here is part of the product, and nothing of the kernel is named here, so
-//! that these tasks build in seconds.
+//! The repository's own tasks: building guests, rebuilding them on a save, writing what is
+//! generated, and checking the shape of the tree. Nothing here is part of the product, and nothing
+//! of the kernel is named here, so that these tasks build in seconds.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -8,8 +8,7 @@
 )]
 
 mod dev;
-mod guests;
-mod place;
+mod generate;
 mod tidy;
 
 use std::path::PathBuf;
@@ -17,8 +16,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::guests::Guest;
-use crate::place::Place;
+use sdk_build::guests::{self, Guest};
+use sdk_build::place::Place;
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "Tasks of this repository")]
@@ -43,6 +42,12 @@ enum Task {
         /// Where the components go (the cache's `guests` folder if absent)
         #[arg(long)]
         out: Option<PathBuf>,
+    },
+    /// Write the files that are generated: schemas, error codes, configuration, plugins' READMEs
+    Gen {
+        /// Write nothing; fail if a file is not as it would be written
+        #[arg(long)]
+        check: bool,
     },
     /// Check the shape of the repository
     Tidy,
@@ -76,6 +81,20 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Dev { out } => {
             let out = out.unwrap_or_else(|| place.guests());
             dev::watch(&place, &out)
+        }
+        Task::Gen { check } => {
+            let changed = generate::run(place.root(), check)?;
+            for path in &changed {
+                println!("{}", path.display());
+            }
+            if check && !changed.is_empty() {
+                println!(
+                    "gen: {} files are not up to date; run cargo xtask gen",
+                    changed.len()
+                );
+                return Ok(ExitCode::FAILURE);
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Task::Tidy => {
             let findings = tidy::check(&tidy::Repo::open(place.root())?)?;

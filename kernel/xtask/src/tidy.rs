@@ -4,6 +4,7 @@
 //! The bans that cargo-deny would hold (who may depend on what, licences, sources) are here too:
 //! building that tool costs a fresh machine more than the rest of the checks together.
 
+mod codes;
 mod glossary;
 mod licences;
 mod manifests;
@@ -155,6 +156,7 @@ pub(crate) fn check(repo: &Repo) -> Result<Vec<Finding>> {
     findings.extend(sources::module_doc(repo));
     findings.extend(sources::unsafe_code(repo));
     findings.extend(wit::change_is_told(repo));
+    findings.extend(codes::in_the_table(repo));
     findings.extend(trace::names_what_exists(repo));
     findings.extend(places::none_of_a_machine(repo));
     findings.sort();

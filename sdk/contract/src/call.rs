@@ -80,6 +80,16 @@ impl Ask {
     }
 }
 
+/// What an action is given: the record, for a record action, and the checked values of its input.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Given {
+    #[serde(default)]
+    pub record: Option<Map<String, Value>>,
+    /// By field name, in canonical form.
+    #[serde(default)]
+    pub values: Map<String, Value>,
+}
+
 /// What an action or event handler wants done and said. The kernel commits all of `writes` and
 /// `events` in one transaction with the flow step, the audit record and the idempotency key.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,7 @@
 //! How a call fails: one type on both sides of the boundary and in the HTTP answer.
 
+pub mod codes;
+
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

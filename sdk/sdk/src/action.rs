@@ -1,6 +1,6 @@
 //! What a caller can do: one struct of input and one function each.
 
-use sdk_contract::call::Reply;
+use sdk_contract::call::{Given, Reply};
 use sdk_contract::def::{ActionDef, FieldDef, Label};
 use sdk_contract::error::{Fault, FieldFault};
 use sdk_contract::page::{FileRef, Outcome};
@@ -85,15 +85,6 @@ impl Done {
             ..Reply::default()
         }
     }
-}
-
-/// What the kernel hands an action: the record, for a record action, and checked values.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Given {
-    #[serde(default)]
-    pub record: Option<Map>,
-    #[serde(default)]
-    pub values: Map,
 }
 
 /// An action in a module's table.

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use sdk_contract::call::{Ask, CallContext, Event, Reply};
+use sdk_contract::call::{Ask, CallContext, Event, Given, Reply};
 use sdk_contract::def::{
     ChoiceDef, CollectionDef, DisclosureDef, FeatureDef, FlowDef, Label, ModuleDef, SeedDef,
 };
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
 
-use crate::action::{ActionEntry, Entry, Given};
+use crate::action::{ActionEntry, Entry};
 use crate::choice::Choice;
 use crate::ctx::Ctx;
 use crate::event::{EventName, Listener};

@@ -15,10 +15,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use sdk::Map;
-use sdk::action::Given;
 use sdk::host::{Host, Level};
 use sdk::module::Module;
-use sdk_contract::call::{Ask, CallContext, Caller, Event, ScoreRequest, Scored};
+use sdk_contract::call::{Ask, CallContext, Caller, Event, Given, ScoreRequest, Scored};
 use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{self, Page};

@@ -552,6 +552,9 @@ fn permissions() -> Vec<PermissionDef> {
 mod tests {
     #[test]
     fn the_declaration_is_valid() {
-        assert_eq!(crate::validate::faults(&super::def()), Vec::<String>::new());
+        assert_eq!(
+            sdk_contract::validate::faults(&super::def()),
+            Vec::<String>::new()
+        );
     }
 }

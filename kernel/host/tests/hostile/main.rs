@@ -14,6 +14,7 @@
 mod admission;
 mod certificates;
 mod effects;
+mod growth;
 mod home;
 mod models;
 mod plugin_guest;

@@ -27,6 +27,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["kernel-api", "kernel-server"]),
     ("wit-bindgen", &["sdk-bindings", "sdk-model"]),
     ("maud", &["kernel-portal"]),
+    ("wasmi", &["sdk-cli"]),
 ];
 
 /// Beside the SDK, a guest's rules may use these: pure, and small in a component.
@@ -147,6 +148,8 @@ pub(super) fn layers(members: &[Member]) -> Vec<Finding> {
         let on = dependency.name;
         let guest_side = on == "sdk" || (on.starts_with("sdk-") && on != "sdk-contract");
         let of_the_kernel = member.path.starts_with("kernel/");
+        // The repository's tasks lie beside the kernel and are no part of it: they build guests.
+        let guest_side = guest_side && !(member.name == "xtask" && on == "sdk-build");
         if of_the_kernel && (guest_side || on.starts_with("plugin-") || on.starts_with("model-")) {
             return Some(format!("the kernel may not depend on `{on}`"));
         }
@@ -274,6 +277,16 @@ mod tests {
         for dependency in ["sdk", "sdk-model", "plugin-tea", "model-leaf"] {
             assert_eq!(layers(&kernel(dependency)).len(), 1, "{dependency}");
         }
+    }
+
+    #[test]
+    fn only_the_tasks_of_the_repository_build_guests() {
+        let dependency = "[dependencies]\nsdk-build.workspace = true";
+        assert_eq!(layers(&kernel("sdk-build")).len(), 1);
+        assert_eq!(
+            layers(&one("kernel/xtask/Cargo.toml", "xtask", dependency)),
+            []
+        );
     }
 
     #[test]

@@ -116,6 +116,22 @@ mod tests {
     }
 
     #[test]
+    fn a_new_plugin_begins_with_canonical_files() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = folder.join("../../sdk/templates/plugin");
+        let mut seen = 0;
+        for inside in ["src", "tests"] {
+            for entry in std::fs::read_dir(folder.join(inside)).unwrap() {
+                let name = entry.unwrap().file_name();
+                let path = format!("{inside}/{}", name.to_str().unwrap());
+                assert!(canonical(&path), "{path}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 1, "{seen}");
+    }
+
+    #[test]
     fn a_stray_file_is_found() {
         let repo = Repo::of(&[
             ("plugins/tea/src/helpers.rs", ""),

@@ -69,7 +69,7 @@ pub(super) fn without_tests(text: &str) -> &str {
 
 /// What stands where in a Rust text.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Code,
     Comment,
     Literal,
@@ -77,7 +77,7 @@ enum Part {
 
 /// Each character with the part it belongs to. The quotes of a literal are code. Understands
 /// line comments, nested block comments, plain, raw and byte strings, and characters.
-fn parts(text: &str) -> Vec<(char, Part)> {
+pub(super) fn parts(text: &str) -> Vec<(char, Part)> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

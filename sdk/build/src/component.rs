@@ -10,7 +10,7 @@ const OURS: &str = "rongqiao:";
 
 /// Wraps a core module that carries its component type (wit-bindgen embeds it) and checks the
 /// result.
-pub(crate) fn encode(module: &[u8]) -> Result<Vec<u8>> {
+pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
     let component = ComponentEncoder::default()
         .validate(true)
         .module(module)
@@ -40,13 +40,30 @@ fn check(component: &[u8]) -> Result<()> {
 }
 
 /// What a component asks for and offers.
-struct Surface {
-    imports: Vec<String>,
-    exports: Vec<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surface {
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+/// The core module inside a component that a compiler made: the first one. Others are glue.
+pub fn main_module(component: &[u8]) -> Result<&[u8]> {
+    for payload in Parser::new(0).parse_all(component) {
+        if let Payload::ModuleSection {
+            unchecked_range, ..
+        } = payload.context("the component cannot be read")?
+        {
+            let range =
+                usize::try_from(unchecked_range.start)?..usize::try_from(unchecked_range.end)?;
+            return component.get(range).context("the component is cut off");
+        }
+    }
+    bail!("the component has no code")
 }
 
 impl Surface {
-    fn read(component: &[u8]) -> Result<Self> {
+    /// Reads a component's outer imports and exports.
+    pub fn read(component: &[u8]) -> Result<Self> {
         let mut surface = Self {
             imports: Vec::new(),
             exports: Vec::new(),

@@ -1,25 +1,37 @@
-//! Where things are: the repository's root and the cache beside it. The cache's rule is the one
-//! of the script `x`.
+//! Where things are: the root of the platform's checkout and the cache beside it. The cache's rule
+//! is the one of the script `x`.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-pub(crate) struct Place {
+/// A checkout of the platform, which has the SDK and the interfaces, and the cache that goes with it.
+#[derive(Debug, Clone)]
+pub struct Place {
     root: PathBuf,
     cache: PathBuf,
 }
 
 impl Place {
-    /// Finds the root above the current folder, and the cache from `RONGQIAO_CACHE`,
-    /// `XDG_CACHE_HOME` or `HOME`.
-    pub(crate) fn find() -> Result<Self> {
+    /// The checkout that the current folder is in.
+    pub fn find() -> Result<Self> {
         let here = env::current_dir().context("no current folder")?;
-        let root = here
+        Self::of(&here)
+    }
+
+    /// The checkout that `folder` is in; the cache from `RONGQIAO_CACHE`, `XDG_CACHE_HOME` or
+    /// `HOME`.
+    pub fn of(folder: &Path) -> Result<Self> {
+        let root = folder
             .ancestors()
-            .find(|dir| dir.join("rust-toolchain.toml").is_file() && dir.join("wit").is_dir())
-            .context("not inside the repository")?
+            .find(|dir| dir.join("sdk/contract").is_dir() && dir.join("wit").is_dir())
+            .with_context(|| {
+                format!(
+                    "{} is not inside a checkout of the platform",
+                    folder.display()
+                )
+            })?
             .to_owned();
         let folder = |name: &str| {
             env::var_os(name)
@@ -33,21 +45,21 @@ impl Place {
         Ok(Self { root, cache })
     }
 
-    pub(crate) fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
-    pub(crate) fn cache(&self) -> &Path {
+    pub fn cache(&self) -> &Path {
         &self.cache
     }
 
     /// Finished components: `plugins/<name>/{component.wasm,plugin.toml}`, `models/<name>.wasm`.
-    pub(crate) fn guests(&self) -> PathBuf {
+    pub fn guests(&self) -> PathBuf {
         self.cache.join("guests")
     }
 
     /// cargo's target folder for guests, apart from the native one.
-    pub(crate) fn guest_target(&self) -> PathBuf {
+    pub fn guest_target(&self) -> PathBuf {
         self.cache.join("guest-target")
     }
 }

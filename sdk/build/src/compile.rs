@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Guest;
+use crate::guests::Guest;
 use crate::place::Place;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -18,18 +18,26 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// early; JSON nested to its parser's limit still fits.
 const STACK: u32 = 256 * 1024;
 
-/// Compiles `guests` with one cargo run. The core modules, by package.
-pub(super) fn modules(place: &Place, guests: &[&Guest]) -> Result<BTreeMap<String, PathBuf>> {
+/// Compiles `guests`, all of one workspace, with one cargo run. The core modules, by package.
+pub(crate) fn modules(place: &Place, guests: &[&Guest]) -> Result<BTreeMap<String, PathBuf>> {
+    let workspace = guests
+        .first()
+        .map(|guest| guest.workspace.as_path())
+        .context("no guest to build")?;
+    ensure!(
+        guests.iter().all(|guest| guest.workspace == workspace),
+        "guests of several workspaces in one build"
+    );
     let mut cargo =
         Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     cargo
-        .current_dir(place.root())
+        .current_dir(workspace)
         .args(["build", "--profile", "guest", "--target", TARGET])
         .args(["--message-format", "json-render-diagnostics"])
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove("CARGO_BUILD_TARGET")
         .env("CARGO_TARGET_DIR", place.guest_target())
-        .env("RUSTFLAGS", flags(place.root()))
+        .env("RUSTFLAGS", flags([workspace, place.root()]))
         .envs(toolchain(place)?)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
@@ -77,9 +85,16 @@ fn artifact(line: &str) -> Option<(String, PathBuf)> {
 
 /// Flags of the guest build. Folder names of this machine are cut out of panic messages, so that
 /// the same source gives the same component anywhere.
-fn flags(root: &Path) -> String {
+fn flags(roots: [&Path; 2]) -> String {
     let mut flags = vec![format!("-Clink-arg=-zstack-size={STACK}")];
-    flags.push(format!("--remap-path-prefix={}=rongqiao", root.display()));
+    let [workspace, checkout] = roots;
+    if workspace != checkout {
+        flags.push(format!("--remap-path-prefix={}=guest", workspace.display()));
+    }
+    flags.push(format!(
+        "--remap-path-prefix={}=rongqiao",
+        checkout.display()
+    ));
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
@@ -91,7 +106,7 @@ fn flags(root: &Path) -> String {
 
 /// The compiler for guests: rustup's (nothing to set), or the private one that the script made.
 fn toolchain(place: &Place) -> Result<BTreeMap<String, String>> {
-    let script = place.root().join("kernel/xtask/guest-toolchain.sh");
+    let script = place.root().join("sdk/build/guest-toolchain.sh");
     let status = Command::new("bash")
         .arg(&script)
         .arg(place.cache())

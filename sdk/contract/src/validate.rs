@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use sdk_contract::def::{CollectionDef, FieldDef, Mask, ModuleDef, SYSTEM_FIELDS};
-use sdk_contract::kind::Kind;
-
+use crate::def::{CollectionDef, FieldDef, Mask, ModuleDef, SYSTEM_FIELDS};
+use crate::kind::Kind;
 use crate::manifest::is_slug;
 
 /// Everything wrong with a declaration, in words for its author. Empty means it may be used.
@@ -273,18 +272,15 @@ const DISCLOSURE_FIELDS: [&str; 8] = [
 ];
 
 /// The allowed values of a choice field; empty for any other.
-pub(crate) fn options<'a>(
-    def: &'a ModuleDef,
-    collection: &'a CollectionDef,
-    field: &str,
-) -> Vec<&'a str> {
+pub fn options<'a>(def: &'a ModuleDef, collection: &'a CollectionDef, field: &str) -> Vec<&'a str> {
     collection
         .field(field)
         .map(|f| field_options(def, f))
         .unwrap_or_default()
 }
 
-pub(crate) fn field_options<'a>(def: &'a ModuleDef, field: &FieldDef) -> Vec<&'a str> {
+/// See [`options`].
+pub fn field_options<'a>(def: &'a ModuleDef, field: &FieldDef) -> Vec<&'a str> {
     let Kind::Choice { of } = &field.kind else {
         return Vec::new();
     };

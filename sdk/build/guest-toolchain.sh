@@ -6,7 +6,7 @@
 # An ordinary machine gets it from rustup, and CACHE_DIR/guest-std/env stays empty. Where rustup
 # cannot fetch it, std is built once from Debian's rustc-web source with Debian's rustc-web,
 # unpacked privately (installing that package would shadow rustup's rustc). The env file then names
-# that compiler and rustup's linker; `cargo xtask guests` sets both in the guest build alone.
+# that compiler and rustup's linker; the guest build alone (`sdk/build`) sets both.
 # RONGQIAO_GUEST_STD=debian takes the second way even where the first would do.
 set -euo pipefail
 

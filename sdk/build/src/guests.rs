@@ -1,11 +1,7 @@
-//! From guest crates to components: one cargo build for all of them, then one component each.
-//!
-//! The result's layout is fixed, because a server watches it:
+//! Guest crates, and their components in the layout that a server watches:
 //! `plugins/<name>/component.wasm`, `plugins/<name>/plugin.toml` and `models/<name>.wasm`.
 
-mod compile;
-pub(crate) mod component;
-
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,28 +9,53 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::place::Place;
+use crate::{compile, component};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Plugin,
     Model,
 }
 
 /// A crate that becomes a component.
 #[derive(Clone, Debug)]
-pub(crate) struct Guest {
+pub struct Guest {
     /// The crate's name.
-    pub(crate) package: String,
+    pub package: String,
     /// The name without the crate's `plugin-` or `model-`.
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
+    pub name: String,
+    pub kind: Kind,
     /// The crate's folder.
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
+    /// The folder cargo runs in: the checkout's root, or the crate's own when it stands alone.
+    pub workspace: PathBuf,
+}
+
+/// A component that was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    pub package: String,
+    pub path: PathBuf,
+    pub bytes: usize,
+    /// False when the same bytes were there already.
+    pub changed: bool,
+}
+
+impl fmt::Display for Built {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.changed { "" } else { " (unchanged)" };
+        write!(
+            f,
+            "{:<28} {:>5} KiB{state}",
+            self.package,
+            self.bytes.div_ceil(1024)
+        )
+    }
 }
 
 impl Guest {
     /// Every guest of the repository, by name: nothing lists them but the folders themselves.
-    pub(crate) fn all(root: &Path) -> Result<Vec<Self>> {
+    pub fn all(root: &Path) -> Result<Vec<Self>> {
         let mut found = Vec::new();
         for (folder, kind, prefix) in [
             ("plugins", Kind::Plugin, "plugin-"),
@@ -51,26 +72,56 @@ impl Guest {
                 let Ok(text) = fs::read_to_string(dir.join("Cargo.toml")) else {
                     continue;
                 };
-                let package = package_name(&text).with_context(|| format!("{}", dir.display()))?;
-                let name = package
-                    .strip_prefix(prefix)
-                    .with_context(|| {
-                        format!("crate `{package}` in {folder} must start with `{prefix}`")
-                    })?
-                    .to_owned();
-                found.push(Self {
-                    package,
-                    name,
-                    kind,
-                    dir,
-                });
+                let guest = Self::read(&text, &dir, root)?;
+                ensure!(
+                    guest.kind == kind,
+                    "crate `{}` in {folder} must start with `{prefix}`",
+                    guest.package
+                );
+                found.push(guest);
             }
         }
         found.sort_by(|a, b| a.package.cmp(&b.package));
         Ok(found)
     }
 
-    fn output(&self, out: &Path) -> PathBuf {
+    /// The guest whose crate lies in `dir`: of the checkout's workspace, or standing alone.
+    pub fn at(dir: &Path, place: &Place) -> Result<Self> {
+        let manifest = dir.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest)
+            .with_context(|| format!("{} cannot be read", manifest.display()))?;
+        Self::read(&text, dir, place.root())
+    }
+
+    fn read(manifest: &str, dir: &Path, root: &Path) -> Result<Self> {
+        let read = || -> Result<(toml::Table, String)> {
+            let table: toml::Table = toml::from_str(manifest)?;
+            let package = table
+                .get("package")
+                .and_then(|package| package.get("name"))
+                .and_then(toml::Value::as_str)
+                .context("no package name")?
+                .to_owned();
+            Ok((table, package))
+        };
+        let (table, package) = read().with_context(|| format!("{}", dir.display()))?;
+        let kinds = [(Kind::Plugin, "plugin-"), (Kind::Model, "model-")];
+        let (kind, name) = kinds
+            .into_iter()
+            .find_map(|(kind, prefix)| Some((kind, package.strip_prefix(prefix)?.to_owned())))
+            .with_context(|| format!("crate `{package}` must start with `plugin-` or `model-`"))?;
+        let alone = table.contains_key("workspace");
+        Ok(Self {
+            package,
+            name,
+            kind,
+            dir: dir.to_owned(),
+            workspace: if alone { dir } else { root }.to_owned(),
+        })
+    }
+
+    /// Where the component goes below `out`.
+    pub fn output(&self, out: &Path) -> PathBuf {
         match self.kind {
             Kind::Plugin => out.join("plugins").join(&self.name).join("component.wasm"),
             Kind::Model => out.join("models").join(format!("{}.wasm", self.name)),
@@ -78,18 +129,8 @@ impl Guest {
     }
 }
 
-fn package_name(manifest: &str) -> Result<String> {
-    let table: toml::Table = toml::from_str(manifest)?;
-    table
-        .get("package")
-        .and_then(|package| package.get("name"))
-        .and_then(toml::Value::as_str)
-        .map(str::to_owned)
-        .context("no package name")
-}
-
 /// The guests named, or all of them when none is named.
-pub(crate) fn choose<'a>(all: &'a [Guest], only: &[String]) -> Result<Vec<&'a Guest>> {
+pub fn choose<'a>(all: &'a [Guest], only: &[String]) -> Result<Vec<&'a Guest>> {
     for name in only {
         if !all.iter().any(|guest| guest.name == *name) {
             let known: Vec<_> = all.iter().map(|guest| guest.name.as_str()).collect();
@@ -102,8 +143,8 @@ pub(crate) fn choose<'a>(all: &'a [Guest], only: &[String]) -> Result<Vec<&'a Gu
         .collect())
 }
 
-/// Builds `guests` into `out`; one line of report each.
-pub(crate) fn build(place: &Place, guests: &[&Guest], out: &Path) -> Result<Vec<String>> {
+/// Builds `guests`, all of one workspace, into `out`.
+pub fn build(place: &Place, guests: &[&Guest], out: &Path) -> Result<Vec<Built>> {
     ensure!(!guests.is_empty(), "no guest to build");
     let modules = compile::modules(place, guests)?;
     let mut report = Vec::new();
@@ -123,23 +164,19 @@ pub(crate) fn build(place: &Place, guests: &[&Guest], out: &Path) -> Result<Vec<
                 .with_context(|| format!("plugin.toml of `{}`", guest.package))?;
             put(out, &output.with_file_name("plugin.toml"), &manifest)?;
         }
-        let state = if put(out, &output, &bytes)? {
-            ""
-        } else {
-            " (unchanged)"
-        };
-        report.push(format!(
-            "{:<28} {:>5} KiB{state}",
-            guest.package,
-            bytes.len().div_ceil(1024)
-        ));
+        report.push(Built {
+            package: guest.package.clone(),
+            changed: put(out, &output, &bytes)?,
+            path: output,
+            bytes: bytes.len(),
+        });
     }
     Ok(report)
 }
 
 /// Removes the components of plugins that no longer exist: a server installs what it finds there.
 /// Models stay; nobody installs one by finding it.
-pub(crate) fn prune(all: &[Guest], out: &Path) -> Result<()> {
+pub fn prune(all: &[Guest], out: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(out.join("plugins")) else {
         return Ok(());
     };

@@ -1,0 +1,407 @@
+//! The kernel's own error codes: stable names that programs act on.
+//!
+//! `docs/errors.md` is written from these tables. A code that kernel or SDK code uses and that is
+//! missing here is a finding of `cargo xtask tidy`, as is a status that the row does not give. A
+//! plugin's own codes begin with its id, `lending.over-limit`, and are not here.
+
+/// A code of a failed request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    pub code: &'static str,
+    /// The HTTP statuses it comes with.
+    pub statuses: &'static [u16],
+    pub meaning: &'static str,
+    /// What the caller should do.
+    pub remedy: &'static str,
+}
+
+/// A code of one wrong field, in a request that failed as `invalid`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldCode {
+    pub code: &'static str,
+    pub meaning: &'static str,
+}
+
+const fn code(
+    code: &'static str,
+    statuses: &'static [u16],
+    meaning: &'static str,
+    remedy: &'static str,
+) -> Code {
+    Code {
+        code,
+        statuses,
+        meaning,
+        remedy,
+    }
+}
+
+const fn field(code: &'static str, meaning: &'static str) -> FieldCode {
+    FieldCode { code, meaning }
+}
+
+/// Of requests, by code.
+pub const CODES: &[Code] = &[
+    code(
+        "<plugin>.illegal-transition",
+        &[409],
+        "The record's state does not allow the action; the detail names what it allows.",
+        "Read the record again.",
+    ),
+    code(
+        "bad-credentials",
+        &[401],
+        "The login or the password is wrong; which one is not said.",
+        "Ask the person again. Repeated failures lock the account for a while.",
+    ),
+    code(
+        "bad-document",
+        &[400],
+        "A plugin sent the kernel a document that does not have the shape of its schema.",
+        "The plugin's author compares it with the schema beside the interface in `wit/plugin`.",
+    ),
+    code(
+        "bad-json",
+        &[400],
+        "The request body is not JSON.",
+        "Send valid JSON.",
+    ),
+    code(
+        "bad-key",
+        &[400],
+        "The idempotency key holds characters that are not visible.",
+        "Send a key of 1 to 100 visible ASCII characters.",
+    ),
+    code(
+        "bad-query",
+        &[400],
+        "The query string or the query names what is not there or asks what a field cannot answer.",
+        "Correct the query; the detail names the field.",
+    ),
+    code(
+        "bad-request",
+        &[400],
+        "The request could not be read at all.",
+        "Correct the request; see `/api/v1/openapi.json`.",
+    ),
+    code(
+        "busy",
+        &[503],
+        "Too many requests want the same record at once.",
+        "Send the same request again, with its idempotency key, after a moment.",
+    ),
+    code(
+        "capability.denied",
+        &[403],
+        "A plugin did what its `plugin.toml` does not ask for.",
+        "The plugin's author adds the line that the detail names, and an operator grants it.",
+    ),
+    code(
+        "consent.expired",
+        &[403],
+        "The letter's last day has passed.",
+        "The enterprise signs a new one.",
+    ),
+    code(
+        "consent.item-out-of-scope",
+        &[403],
+        "The letter does not cover an item that is needed.",
+        "The enterprise signs one that does.",
+    ),
+    code(
+        "consent.no-consent",
+        &[403],
+        "No letter of consent of the subject allows anything to this recipient.",
+        "The enterprise signs one.",
+    ),
+    code(
+        "consent.not-yet-valid",
+        &[403],
+        "The letter's first day is not reached.",
+        "Wait for it, or have a new one signed.",
+    ),
+    code(
+        "consent.purpose-mismatch",
+        &[403],
+        "The letter does not cover the purpose.",
+        "The enterprise signs one that does.",
+    ),
+    code(
+        "consent.recipient-mismatch",
+        &[403],
+        "The letter names another recipient.",
+        "The enterprise signs one for this recipient.",
+    ),
+    code(
+        "consent.revoked",
+        &[403],
+        "The enterprise has taken the letter back.",
+        "The enterprise signs a new one.",
+    ),
+    code(
+        "consent.uses-exhausted",
+        &[403],
+        "The letter has been used as often as it allows.",
+        "The enterprise signs a new one.",
+    ),
+    code(
+        "console.not-an-edition",
+        &[422],
+        "Only an edition is switched on and off for a district.",
+        "Install or remove the module instead.",
+    ),
+    code(
+        "crypto-unavailable",
+        &[503],
+        "The signing service did not answer. Nothing was done.",
+        "Try again; tell the operator if it lasts.",
+    ),
+    code(
+        "csrf",
+        &[403],
+        "The form's token is missing or from another session.",
+        "Reload the page; API callers send the `x-csrf-token` that signing in returned.",
+    ),
+    code(
+        "disclosure.unavailable",
+        &[503],
+        "No module that records consent is installed, so nobody's data may be read.",
+        "The operator installs one.",
+    ),
+    code(
+        "duplicate",
+        &[409],
+        "A record with the same unique value exists; `errors` names the fields.",
+        "Use another value, or the record that is there.",
+    ),
+    code(
+        "forbidden",
+        &[403],
+        "The caller may not do this to what it can see.",
+        "Ask somebody whose role may.",
+    ),
+    code(
+        "gone",
+        &[409],
+        "The button or form that was used is no longer on the page.",
+        "Look at the page as it is now.",
+    ),
+    code(
+        "idempotency-key-reused",
+        &[409],
+        "The idempotency key was used for another request.",
+        "Use a new key for a new request.",
+    ),
+    code(
+        "internal",
+        &[500],
+        "A defect. The log has the chain of causes under the request's id.",
+        "Report the request id.",
+    ),
+    code(
+        "invalid",
+        &[400],
+        "Fields are wrong; `errors` names each with a code of the second table.",
+        "Correct the fields and send again.",
+    ),
+    code(
+        "masked-field",
+        &[400],
+        "A masked field was asked to group by, which would reveal it.",
+        "Group by another field.",
+    ),
+    code(
+        "method-not-allowed",
+        &[405],
+        "The address does not take this method.",
+        "See `/api/v1/openapi.json`.",
+    ),
+    code(
+        "model.no-score",
+        &[422, 503],
+        "No score: the data is not enough (422), or the bank's model failed (503).",
+        "Complete the data and ask again; for 503 ask later, the bank's model is at fault.",
+    ),
+    code(
+        "model.not-live",
+        &[503],
+        "The institution has no approved model of that name.",
+        "The institution's validator approves one.",
+    ),
+    code(
+        "model.unknown-feature",
+        &[503],
+        "The model reads a feature that no installed module provides.",
+        "The operator installs the module, or the bank changes the model.",
+    ),
+    code(
+        "not-an-object",
+        &[400],
+        "The body is JSON but not an object.",
+        "Send an object of field names and values.",
+    ),
+    code(
+        "not-found",
+        &[404],
+        "Not there, or not visible to the caller; which one is not said.",
+        "Check the id and who is signed in.",
+    ),
+    code(
+        "plugin.bad-write",
+        &[500],
+        "A plugin wanted to write what its declaration does not allow. Nothing was written.",
+        "Report the request id; the plugin's author finds the reason in the log.",
+    ),
+    code(
+        "plugin.quarantined",
+        &[503],
+        "A plugin failed three times within five minutes and is out of service.",
+        "Wait for the operator, who has been told.",
+    ),
+    code(
+        "plugin.trapped",
+        &[500],
+        "A plugin crashed, or ran over its time or memory. Nothing was written.",
+        "Try again; report the request id if it happens again.",
+    ),
+    code(
+        "stale",
+        &[409],
+        "Somebody changed the record since it was read.",
+        "Read it again and repeat the change on what is there now.",
+    ),
+    code(
+        "storage-unavailable",
+        &[503],
+        "The store did not answer. What was not confirmed was not done.",
+        "Send the same request again with its idempotency key.",
+    ),
+    code(
+        "timeout",
+        &[408, 503],
+        "The request took too long. What had not been committed was not done.",
+        "Send the same request again with its idempotency key.",
+    ),
+    code(
+        "too-large",
+        &[413],
+        "The body is larger than is accepted.",
+        "Send less.",
+    ),
+    code(
+        "too-many-failures",
+        &[429],
+        "Too many failed sign-ins from this account or address.",
+        "Wait for the seconds of `Retry-After`.",
+    ),
+    code(
+        "too-many-rows",
+        &[422],
+        "One action was asked for more rows than one request takes.",
+        "Tick fewer rows.",
+    ),
+    code(
+        "unauthenticated",
+        &[401],
+        "Nobody is signed in, or the session has ended.",
+        "Sign in; what a person had typed into a form is kept.",
+    ),
+    code(
+        "unavailable",
+        &[503],
+        "The platform cannot answer now.",
+        "Try again after a moment.",
+    ),
+    code(
+        "unsupported-media-type",
+        &[415],
+        "The body's content type is not taken here.",
+        "Send `application/json`, or a form where a form is asked for.",
+    ),
+];
+
+/// Of fields, by code.
+pub const FIELD_CODES: &[FieldCode] = &[
+    field(
+        "bad-code",
+        "Not a valid code of its kind: a checksum, a length or a letter is wrong.",
+    ),
+    field(
+        "bad-file",
+        "The file was not uploaded, or is not what is asked for.",
+    ),
+    field("bad-id", "Not the form of an id."),
+    field(
+        "bad-key",
+        "The idempotency key is not 1 to 100 visible ASCII characters.",
+    ),
+    field("bad-parameter", "A query parameter's value cannot be used."),
+    field("bad-value", "Not a value of the field's kind."),
+    field("control-character", "Holds invisible control characters."),
+    field("not-a-bool", "Neither true nor false."),
+    field("not-a-date", "Not a date `YYYY-MM-DD`."),
+    field(
+        "not-a-number",
+        "Not a number with at most the field's digits; decimals travel as text.",
+    ),
+    field("not-a-time", "Not a time of RFC 3339."),
+    field("not-an-integer", "Not a whole number."),
+    field("not-an-option", "None of the values that may be chosen."),
+    field("not-text", "Not text."),
+    field("required", "Missing."),
+    field("taken", "Another record has this value already."),
+    field("too-early", "Before the earliest day."),
+    field(
+        "too-large",
+        "Above the largest value, or a file above the largest size.",
+    ),
+    field("too-late", "After the latest day."),
+    field("too-long", "More characters than fit."),
+    field("too-short", "Fewer characters than needed."),
+    field("too-small", "Below the smallest value."),
+    field(
+        "unknown-field",
+        "The action or collection has no such field.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disclosure::Denial;
+    use crate::error::{Fault, FaultKind};
+
+    #[test]
+    fn the_tables_are_in_order_and_name_nothing_twice() {
+        assert!(CODES.is_sorted_by(|a, b| a.code < b.code));
+        assert!(FIELD_CODES.is_sorted_by(|a, b| a.code < b.code));
+    }
+
+    #[test]
+    fn every_refusal_to_read_a_subjects_data_is_in_the_table() {
+        for denial in Denial::ALL {
+            let fault = denial.fault();
+            let row = CODES.iter().find(|c| c.code == fault.code);
+            assert_eq!(
+                row.map(|c| c.statuses),
+                Some([fault.kind.status()].as_slice()),
+                "{}",
+                fault.code
+            );
+        }
+    }
+
+    #[test]
+    fn the_faults_that_every_call_knows_are_in_the_table() {
+        for fault in [
+            Fault::not_found(),
+            Fault::forbidden(""),
+            Fault::invalid(Vec::new()),
+            Fault::internal(""),
+        ] {
+            let row = CODES.iter().find(|c| c.code == fault.code).unwrap();
+            assert!(row.statuses.contains(&fault.kind.status()), "{}", row.code);
+        }
+        assert_eq!(FaultKind::Refused.status(), 422);
+    }
+}
