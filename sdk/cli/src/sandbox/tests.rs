@@ -13,7 +13,7 @@ const COMMON: &str = r#"
       (global.get $free)
       (global.set $free (i32.add (global.get $free) (local.get 3))))
     (data (i32.const 64) "{\"id\":\"tea\",\"label\":{\"zh\":\"\",\"en\":\"\"}}")
-    (data (i32.const 32) "\01\00\00\00\40\00\00\00\28\00\00\00")"#;
+    (data (i32.const 32) "\01\00\00\00\40\00\00\00\26\00\00\00")"#;
 
 /// A plugin whose describe() does this.
 fn plugin(imports: &str, describe: &str) -> Sandbox {

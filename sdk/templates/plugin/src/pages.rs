@@ -99,7 +99,8 @@ fn ticket(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     }
     if !asker && ticket.status == Status::Open {
         let answer = Action::send("答复", "ticket.answer").record(ticket.id.as_str());
-        let form = Form::new("answer", answer).field(Field::area("answer", "答复", 2000).required());
+        let form =
+            Form::new("answer", answer).field(Field::area("answer", "答复", 2000).required());
         page = page.block(Block::form(form));
     }
     Ok(page)

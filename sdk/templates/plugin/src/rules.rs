@@ -24,6 +24,9 @@ mod tests {
     #[test]
     fn a_question_says_enough() {
         assert!(question("怎样申请？").is_ok());
-        assert_eq!(question(" 怎样？ ").unwrap_err().fields[0].field, "question");
+        assert_eq!(
+            question(" 怎样？ ").unwrap_err().fields[0].field,
+            "question"
+        );
     }
 }

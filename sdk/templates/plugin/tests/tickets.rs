@@ -30,9 +30,7 @@ fn a_question_is_answered_and_closed() {
     let again = operator.act("{{id}}.ticket.answer", Some(id), answer);
     assert_eq!(again.unwrap_err().kind, FaultKind::Conflict);
 
-    owner
-        .act("{{id}}.ticket.close", Some(id), json!({}))
-        .unwrap();
+    owner.act("{{id}}.ticket.close", Some(id), json!({})).unwrap();
     check(&owner.page(&path).unwrap()).unwrap();
 }
 
