@@ -265,6 +265,12 @@ pub const CODES: &[Code] = &[
         "Try again; report the request id if it happens again.",
     ),
     code(
+        "plugin.waited",
+        &[503],
+        "A plugin ran over its time because something it waited for was slow. Nothing was written.",
+        "Send the same request again with its idempotency key.",
+    ),
+    code(
         "stale",
         &[409],
         "Somebody changed the record since it was read.",
