@@ -28,7 +28,7 @@ use wasmi::{
 use abi::{Memory, Place};
 
 /// What one call may use, in the interpreter's units.
-const FUEL: u64 = 2_000_000_000;
+const FUEL: u64 = 300_000_000;
 /// Bytes of memory, as on the platform.
 const MEMORY: usize = 64 * 1024 * 1024;
 const PLUGIN: &str = "rongqiao:plugin/guest@0.1.0";
@@ -124,9 +124,11 @@ impl Sandbox {
             let memory = running.memory()?;
             Ok((memory.word(at)?, memory.text(at.plus(4))?, running.fuel()?))
         };
-        let (said, json, fuel) = hear()?;
+        let (said, json, _) = hear()?;
+        // The first call also pays for translating the code; the second costs what calls cost.
+        let (again, same, fuel) = hear()?;
         ensure!(
-            hear()? == (said, json.clone(), fuel),
+            (said, &json) == (again, &same),
             "describe() says something else the second time"
         );
         ensure!(
