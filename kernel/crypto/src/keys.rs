@@ -45,6 +45,8 @@ pub enum MacKey {
     Session,
     /// Passwords, see [`crate::password`].
     Pepper,
+    /// Compiled components: what is loaded as native code must have been compiled here.
+    Code,
 }
 
 /// Master keys that seal with SM4-GCM.
@@ -60,6 +62,7 @@ pub struct KeyRing {
     certificate: Pair,
     session: Secret,
     pepper: Secret,
+    code: Secret,
     field: Secret,
     created: BTreeSet<&'static str>,
 }
@@ -87,6 +90,7 @@ impl KeyRing {
             certificate: pair(&mut unlocked, "certificate")?,
             session: secret(&mut unlocked, "session", KeyKind::HmacSm3)?,
             pepper: secret(&mut unlocked, "pepper", KeyKind::HmacSm3)?,
+            code: secret(&mut unlocked, "code", KeyKind::HmacSm3)?,
             field: secret(&mut unlocked, "field", KeyKind::Sm4Master)?,
             created: unlocked.created().clone(),
         };
@@ -128,6 +132,7 @@ impl KeyRing {
         let key = match key {
             MacKey::Session => &self.session,
             MacKey::Pepper => &self.pepper,
+            MacKey::Code => &self.code,
         };
         sm3::hmac(&**key, data)
     }

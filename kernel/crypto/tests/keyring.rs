@@ -28,7 +28,7 @@ fn a_reopened_ring_holds_the_same_keys() {
         let names: Vec<_> = first.created().iter().copied().collect();
         assert_eq!(
             names,
-            ["audit", "certificate", "field", "pepper", "session"]
+            ["audit", "certificate", "code", "field", "pepper", "session"]
         );
 
         let again = open(dir.path(), passphrase).unwrap();
@@ -40,7 +40,7 @@ fn a_reopened_ring_holds_the_same_keys() {
             );
             assert!(again.verify(key, b"m", &first.sign(key, b"m").unwrap()));
         }
-        for key in [MacKey::Session, MacKey::Pepper] {
+        for key in [MacKey::Session, MacKey::Pepper, MacKey::Code] {
             assert_eq!(first.mac(key, b"m"), again.mac(key, b"m"));
         }
         let sealed = first.seal(SealKey::Field, b"row 1", b"plain").unwrap();

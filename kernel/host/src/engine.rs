@@ -3,10 +3,15 @@
 //! Plugins are bounded in time by epochs (cheap, by the wall clock), models by fuel
 //! (deterministic: the same score costs the same fuel on every machine).
 
+use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel_crypto::sm3::{self, Digest32};
+use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::code::{Authentic, KeptCode, Origin};
 
 /// One tick of the epoch clock.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -16,9 +21,17 @@ const MIB: usize = 1024 * 1024;
 /// Both engines and the ticker that keeps their epochs going until it is dropped.
 #[derive(Clone)]
 pub struct Engines {
-    pub plugins: Engine,
-    pub models: Engine,
+    pub plugins: Sandbox,
+    pub models: Sandbox,
     _ticker: Arc<Ticker>,
+}
+
+/// One engine, and the code that it compiled before.
+#[derive(Clone)]
+pub struct Sandbox {
+    engine: Engine,
+    settings: Digest32,
+    kept: Option<Arc<KeptCode>>,
 }
 
 struct Ticker {
@@ -37,15 +50,21 @@ impl Drop for Ticker {
 pub struct EngineError(#[source] wasmtime::Error);
 
 impl Engines {
+    /// Engines that compile every component anew.
     pub fn new() -> Result<Self, EngineError> {
-        Self::start().map_err(EngineError)
+        Self::start(None).map_err(EngineError)
     }
 
-    fn start() -> wasmtime::Result<Self> {
-        let plugins = Engine::new(&plugin_config())?;
-        let models = Engine::new(&model_config())?;
+    /// Engines that keep what they compile for the next start.
+    pub fn keeping(code: Arc<KeptCode>) -> Result<Self, EngineError> {
+        Self::start(Some(code)).map_err(EngineError)
+    }
+
+    fn start(kept: Option<Arc<KeptCode>>) -> wasmtime::Result<Self> {
+        let plugins = Sandbox::new(&plugin_config(), kept.clone())?;
+        let models = Sandbox::new(&model_config(), kept)?;
         let (stop, stopped) = std::sync::mpsc::channel();
-        let ticked = [plugins.weak(), models.weak()];
+        let ticked = [plugins.engine.weak(), models.engine.weak()];
         std::thread::Builder::new()
             .name("epoch".into())
             .spawn(move || {
@@ -62,6 +81,76 @@ impl Engines {
             models,
             _ticker: Arc::new(Ticker { stop }),
         })
+    }
+}
+
+impl Sandbox {
+    fn new(config: &Config, kept: Option<Arc<KeptCode>>) -> wasmtime::Result<Self> {
+        let engine = Engine::new(config)?;
+        let mut settings = Settings(sm3::Hasher::new());
+        engine.precompile_compatibility_hash().hash(&mut settings);
+        Ok(Self {
+            engine,
+            settings: settings.0.finish(),
+            kept,
+        })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The component ready to run: from the kept code, or compiled and kept. Takes seconds when it
+    /// compiles, so not on a thread that serves.
+    pub(crate) fn compile(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
+        let Some(kept) = &self.kept else {
+            return Component::new(&self.engine, wasm);
+        };
+        let origin = Origin {
+            component: sm3::digest(wasm),
+            settings: self.settings,
+        };
+        if let Some(code) = kept.read(origin) {
+            match self.load(&code) {
+                Ok(component) => {
+                    kept.count_loaded();
+                    return Ok(component);
+                }
+                Err(error) => {
+                    kept.count_refused();
+                    tracing::error!(%error, "kept code does not load; compiling again");
+                }
+            }
+        }
+        let component = Component::new(&self.engine, wasm)?;
+        kept.count_compiled();
+        kept.write(origin, &component.serialize()?);
+        Ok(component)
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "code is trusted for having been compiled by us, which the caller has proven"
+    )]
+    fn load(&self, code: &Authentic) -> wasmtime::Result<Component> {
+        // SAFETY: the bytes must be what `Component::serialize` made. They are: only
+        // `KeptCode::read` makes an `Authentic`, of bytes whose code proves that this deployment
+        // wrote them, and `compile` above is all that writes.
+        unsafe { Component::deserialize(&self.engine, code.bytes()) }
+    }
+}
+
+/// Hands what is hashed to SM3, whose result is the same in every process.
+struct Settings(sm3::Hasher);
+
+impl Hasher for Settings {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Nobody asks: the digest is taken instead.
+    fn finish(&self) -> u64 {
+        0
     }
 }
 
@@ -119,3 +208,16 @@ fn model_config() -> Config {
 
 /// No model gets more memory than this; an interpreter inside one needs it.
 pub(crate) const MODEL_MEMORY_CEILING: usize = 128 * MIB;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_engine_has_settings_of_its_own_at_every_start() {
+        let (first, second) = (Engines::new().unwrap(), Engines::new().unwrap());
+        assert_eq!(first.plugins.settings, second.plugins.settings);
+        assert_eq!(first.models.settings, second.models.settings);
+        assert_ne!(first.plugins.settings, first.models.settings);
+    }
+}

@@ -70,7 +70,7 @@ impl Guest {
         manifest: Arc<Manifest>,
         component: &Component,
     ) -> Result<(Self, ModuleDef), DescribeError> {
-        let engine = host.engines().plugins.clone();
+        let engine = host.engines().plugins.engine().clone();
         let first = describe(&engine, component, &manifest).await?;
         let second = describe(&engine, component, &manifest).await?;
         if first != second {

@@ -1,8 +1,11 @@
 //! From a folder to an installed module.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use kernel_storage::{By, Commit, CommitError, PlanError, RowFilter, StorageError};
 use sdk_contract::call::Write;
 use sdk_contract::def::{ModuleDef, SeedDef};
@@ -11,6 +14,7 @@ use sdk_contract::validate;
 use wasmtime::component::Component;
 
 use crate::catalog::{Enabled, Installed};
+use crate::engine::Sandbox;
 use crate::guest::Guest;
 use crate::inspect::{InspectError, admit};
 use crate::plugin_toml::{self, ManifestError};
@@ -109,38 +113,51 @@ impl Host {
             }
         }
         names.sort();
-        for name in &names {
-            self.install(name).await?;
+        // Compiling is what takes time, and each core can do one.
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let built: Vec<(&String, Built)> = stream::iter(&names)
+            .map(async |name| Ok::<_, InstallError>((name, self.build(name).await?)))
+            .buffered(cores)
+            .try_collect()
+            .await?;
+        for (name, built) in built {
+            self.put(name, built).await?;
         }
         self.seed_all().await
     }
 
     /// Installs or replaces one plugin from its folder. On any error the one that serves stays.
     pub async fn install(&self, name: &str) -> Result<(), InstallError> {
+        let built = self.build(name).await?;
+        self.put(name, built).await
+    }
+
+    /// Reads, admits and compiles one plugin, on a thread that does not serve.
+    #[expect(
+        clippy::result_large_err,
+        reason = "one error type for installing; not on a hot path"
+    )]
+    async fn build(&self, name: &str) -> Result<Built, InstallError> {
+        let sandbox = self.engines().plugins.clone();
         let folder = self.0.ground.plugins.join(name);
         let plugin = name.to_owned();
-        let manifest = plugin_toml::read(&folder.join("plugin.toml")).map_err(|source| {
-            InstallError::Manifest {
-                plugin: plugin.clone(),
-                source,
-            }
-        })?;
-        let bytes = read(&folder.join("component.wasm"))?;
-        admit(&bytes, Some(PLUGIN_IMPORTS), PLUGIN_EXPORT).map_err(|source| {
-            InstallError::Inspect {
-                plugin: plugin.clone(),
-                source,
-            }
-        })?;
-        let digest = kernel_crypto::sm3::digest(&bytes).to_string();
-        let engine = self.engines().plugins.clone();
-        let component = tokio::task::spawn_blocking(move || Component::new(&engine, &bytes))
+        tokio::task::spawn_blocking(move || build(&sandbox, &folder, plugin))
             .await
-            .unwrap_or_else(|e| Err(wasmtime::format_err!("compilation ended early: {e}")))
-            .map_err(|source| InstallError::Compile {
-                plugin: plugin.clone(),
-                source,
-            })?;
+            .unwrap_or_else(|e| {
+                Err(InstallError::Compile {
+                    plugin: name.to_owned(),
+                    source: wasmtime::format_err!("compilation ended early: {e}"),
+                })
+            })
+    }
+
+    async fn put(&self, name: &str, built: Built) -> Result<(), InstallError> {
+        let Built {
+            manifest,
+            digest,
+            component,
+        } = built;
+        let plugin = name.to_owned();
         let manifest = Arc::new(manifest);
         let (guest, def) = Guest::load(self.clone(), Arc::clone(&manifest), &component)
             .await
@@ -274,6 +291,38 @@ impl Host {
                 plugin: def.id.clone(),
                 source,
             })
+    }
+}
+
+/// A plugin that is admitted and compiled, but not yet there.
+struct Built {
+    manifest: Manifest,
+    /// SM3 of the component, hex.
+    digest: String,
+    component: Component,
+}
+
+#[expect(
+    clippy::result_large_err,
+    reason = "one error type for installing; not on a hot path"
+)]
+fn build(sandbox: &Sandbox, folder: &Path, plugin: String) -> Result<Built, InstallError> {
+    let manifest = match plugin_toml::read(&folder.join("plugin.toml")) {
+        Ok(manifest) => manifest,
+        Err(source) => return Err(InstallError::Manifest { plugin, source }),
+    };
+    let bytes = read(&folder.join("component.wasm"))?;
+    if let Err(source) = admit(&bytes, Some(PLUGIN_IMPORTS), PLUGIN_EXPORT) {
+        return Err(InstallError::Inspect { plugin, source });
+    }
+    let digest = kernel_crypto::sm3::digest(&bytes).to_string();
+    match sandbox.compile(&bytes) {
+        Ok(component) => Ok(Built {
+            manifest,
+            digest,
+            component,
+        }),
+        Err(source) => Err(InstallError::Compile { plugin, source }),
     }
 }
 

@@ -14,6 +14,7 @@ mod abi;
 mod capabilities;
 mod catalog;
 pub mod clock;
+mod code;
 mod console;
 mod dispatch;
 mod effects;
@@ -40,8 +41,9 @@ use tokio_util::task::TaskTracker;
 
 pub use catalog::{Catalog, Enabled, Installed, Matched};
 use clock::Clock;
+pub use code::{CodeCounts, KeptCode};
 pub use dispatch::{Act, UploadRef};
-pub use engine::{EngineError, Engines};
+pub use engine::{EngineError, Engines, Sandbox};
 pub use guest::DescribeError;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
@@ -77,7 +79,8 @@ struct Inner {
 }
 
 impl Host {
-    /// Installs the console and every plugin of the plugin folder.
+    /// Installs the console and every plugin of the plugin folder. The live models follow in the
+    /// background.
     pub async fn start(ground: Ground) -> Result<Self, InstallError> {
         let models = models::Pool::new(ground.engines.models.clone());
         let host = Self(Arc::new(Inner {
@@ -89,6 +92,9 @@ impl Host {
         }));
         host.install_console().await?;
         host.install_all().await?;
+        let models = host.clone();
+        host.tasks()
+            .spawn(async move { models.prepare_models().await });
         Ok(host)
     }
 

@@ -23,7 +23,7 @@ use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder};
 
 use crate::abi::model::Model;
 use crate::abi::model::exports::rongqiao::model::scoring as wit;
-use crate::engine::{MODEL_MEMORY_CEILING, TICK};
+use crate::engine::{MODEL_MEMORY_CEILING, Sandbox, TICK};
 use crate::inspect::{InspectError, admit};
 
 /// The export every model has.
@@ -51,7 +51,7 @@ const MAX_REFUSAL: usize = 300;
 /// Models running at once; each takes a thread of its own, never one that serves pages.
 const PARALLEL: usize = 2;
 /// Compiled models kept ready.
-const KEPT: usize = 32;
+pub(crate) const KEPT: usize = 32;
 
 #[derive(Debug, Clone, Copy)]
 struct Budget {
@@ -137,15 +137,15 @@ impl Report {
 
 /// Compiles models and runs them on their own threads.
 pub struct Pool {
-    engine: Engine,
+    sandbox: Sandbox,
     permits: Arc<Semaphore>,
     ready: Mutex<BTreeMap<String, Arc<Admitted>>>,
 }
 
 impl Pool {
-    pub fn new(engine: Engine) -> Self {
+    pub fn new(sandbox: Sandbox) -> Self {
         Self {
-            engine,
+            sandbox,
             permits: Arc::new(Semaphore::new(PARALLEL)),
             ready: Mutex::default(),
         }
@@ -157,9 +157,9 @@ impl Pool {
         if let Some(found) = self.ready(&digest) {
             return Ok(found);
         }
-        let engine = self.engine.clone();
+        let sandbox = self.sandbox.clone();
         let key = digest.clone();
-        let admitted = Arc::new(self.work(move || load(engine, digest, &bytes)).await??);
+        let admitted = Arc::new(self.work(move || load(&sandbox, digest, &bytes)).await??);
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if ready.len() >= KEPT {
             ready.pop_first();
@@ -209,11 +209,12 @@ impl Pool {
     }
 }
 
-fn load(engine: Engine, digest: String, bytes: &[u8]) -> Result<Admitted, ModelError> {
+fn load(sandbox: &Sandbox, digest: String, bytes: &[u8]) -> Result<Admitted, ModelError> {
     admit(bytes, None, MODEL_EXPORT).map_err(ModelError::Inspect)?;
-    let component = Component::new(&engine, bytes).map_err(ModelError::Link)?;
-    let first = describe(&engine, &component, bytes.len())?;
-    if first != describe(&engine, &component, bytes.len())? {
+    let engine = sandbox.engine();
+    let component = sandbox.compile(bytes).map_err(ModelError::Link)?;
+    let first = describe(engine, &component, bytes.len())?;
+    if first != describe(engine, &component, bytes.len())? {
         return Err(ModelError::Unstable);
     }
     let (version, json) = first;
@@ -230,7 +231,7 @@ fn load(engine: Engine, digest: String, bytes: &[u8]) -> Result<Admitted, ModelE
         digest,
         bytes: bytes.len(),
         component,
-        engine,
+        engine: engine.clone(),
     })
 }
 

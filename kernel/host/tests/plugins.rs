@@ -18,8 +18,10 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use kernel_host::{Act, Host, Installed};
+use kernel_crypto::keys::KeyRing;
+use kernel_host::{Act, Engines, Host, Installed, KeptCode};
 use kernel_identity::decide::decide;
 use kernel_identity::demo::{Demo, DemoOrganisation, DemoUser};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
@@ -57,6 +59,13 @@ fn guests() -> Option<PathBuf> {
     found
 }
 
+/// Engines that keep what they compile beside the guests, for all tests that run them.
+fn engines(guests: &Path) -> Engines {
+    let keys = KeyRing::open_or_create(&guests.join("keys"), None).unwrap();
+    let code = KeptCode::open(&guests.join("code"), Arc::new(keys)).unwrap();
+    Engines::keeping(Arc::new(code)).unwrap()
+}
+
 /// Every real plugin installed, editions switched on everywhere, and the people of the demo.
 struct City {
     test: TestHost,
@@ -65,7 +74,8 @@ struct City {
 
 impl City {
     async fn open(guests: &Path) -> Self {
-        let test = TestHost::start(&guests.join("plugins")).await;
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        let test = TestHost::start(data, &guests.join("plugins"), engines(guests)).await;
         let text = std::fs::read_to_string(root().join("host-config/demo.toml")).unwrap();
         let demo: Demo = toml::from_str(&text).unwrap();
         let people = demo
@@ -83,7 +93,7 @@ impl City {
     }
 
     /// The modules made from components: all but the kernel's own, which is checked too.
-    fn modules(&self) -> BTreeMap<String, std::sync::Arc<Installed>> {
+    fn modules(&self) -> BTreeMap<String, Arc<Installed>> {
         self.host().catalog().modules.clone()
     }
 
@@ -202,7 +212,7 @@ impl Refusal<'_> {
     }
 }
 
-/// One test, because compiling every plugin costs more than all the checks.
+/// One test, because installing every plugin costs more than all the checks.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_plugin_keeps_the_rules() {
     let Some(guests) = guests() else { return };
@@ -357,7 +367,7 @@ async fn every_model_passes_its_golden_cases() {
         println!("skipped: no models are built");
         return;
     };
-    let engines = kernel_host::Engines::new().unwrap();
+    let engines = engines(&guests);
     let pool = kernel_host::models::Pool::new(engines.models.clone());
     for entry in folder {
         let path = entry.unwrap().path();

@@ -4,12 +4,12 @@ mod audit;
 mod model;
 mod serve;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 pub(crate) use serve::Serve;
+
+use crate::wire::{self, Place};
 
 /// 融桥: a city's financing service platform.
 #[derive(Debug, Parser)]
@@ -36,23 +36,12 @@ enum Command {
     Audit(audit::Audit),
 }
 
-/// Where the data is.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Place {
-    /// Data folder: keys, uploads and, unless --database says otherwise, the database.
-    #[arg(long, default_value = "data")]
-    pub(crate) data: PathBuf,
-    /// `sqlite:PATH` or `postgres://…`; a SQLite file in the data folder when absent.
-    #[arg(long)]
-    pub(crate) database: Option<String>,
-}
-
 impl Cli {
     pub(crate) async fn run(self) -> Result<()> {
         match self.command {
             Command::Serve(serve) => serve.run().await,
             Command::Migrate { place } => {
-                let ground = crate::wire::open(&place).await?;
+                let ground = wire::open(&place).await?;
                 ground.store.close().await;
                 Ok(())
             }

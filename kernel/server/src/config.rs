@@ -19,18 +19,18 @@ pub(crate) use city::City;
 /// `host-config/reference.toml` shows every key with its default.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Config {
+pub struct Config {
     /// File of the city's districts, roles and benches; empty is the one of this repository.
-    pub(crate) city: PathBuf,
-    pub(crate) site: SiteConfig,
-    pub(crate) http: HttpConfig,
+    city: PathBuf,
+    site: SiteConfig,
+    http: HttpConfig,
     pub(crate) sessions: SessionPolicy,
 }
 
 /// Names and numbers a government site has to show.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct SiteConfig {
+struct SiteConfig {
     name: String,
     name_en: String,
     subtitle: String,
@@ -69,7 +69,7 @@ impl Default for SiteConfig {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct HttpConfig {
+struct HttpConfig {
     /// Mark cookies `Secure`: set it whenever people come by TLS.
     secure_cookies: bool,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -93,7 +93,7 @@ impl Default for HttpConfig {
 
 impl Config {
     /// The defaults, or a file over them.
-    pub(crate) fn read(file: Option<&Path>) -> Result<Self> {
+    pub fn read(file: Option<&Path>) -> Result<Self> {
         let Some(file) = file else {
             return Ok(Self::default());
         };

@@ -1,30 +1,77 @@
-//! The one place where everything meets.
+//! The one place where everything meets: for the command, and for the stages of tests, which serve
+//! the same platform under a clock of their own.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use axum::Router;
+use kernel_api::{Web, router};
 use kernel_crypto::keys::KeyRing;
-use kernel_host::clock::{Clock, SystemClock};
+use kernel_host::clock::Clock;
+use kernel_host::{Engines, Ground, Host, KeptCode};
+use kernel_identity::demo::{self, Demo, DemoLogin};
+use kernel_identity::session::Sessions;
 use kernel_storage::{BlobStore, Store, StoreUrl};
 
-use crate::commands::Place;
-use crate::config;
+use crate::config::{self, City, Config};
+
+/// The demo city of this repository.
+const DEMO: &str = include_str!("../../../host-config/demo.toml");
+
+/// Where the data is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Place {
+    /// Data folder: uploads, compiled code and, unless the options below say otherwise, keys and
+    /// database.
+    #[arg(long, default_value = "data")]
+    pub data: PathBuf,
+    /// `sqlite:PATH` or `postgres://…`; a SQLite file in the data folder when absent.
+    #[arg(long)]
+    pub database: Option<String>,
+    /// Folder of the key ring; `keys` in the data folder when absent.
+    #[arg(long)]
+    pub keys: Option<PathBuf>,
+}
 
 /// What every command that touches data needs.
-pub(crate) struct Opened {
-    pub(crate) keys: Arc<KeyRing>,
-    pub(crate) store: Store,
-    pub(crate) blobs: BlobStore,
-    pub(crate) clock: Arc<dyn Clock>,
+pub struct Opened {
+    pub keys: Arc<KeyRing>,
+    pub store: Store,
+    pub blobs: BlobStore,
+    place: Place,
+}
+
+/// What is served, and from where.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Folder of plugins: `<name>/{plugin.toml,component.wasm}`.
+    pub plugins: PathBuf,
+    /// Folder of compiled code; `code` in the data folder when absent.
+    pub code: Option<PathBuf>,
+    /// With demo organisations, users and data.
+    pub demo: bool,
+    pub config: Config,
+}
+
+/// Everything that serves, ready to.
+pub struct Platform {
+    pub host: Host,
+    pub store: Store,
+    /// Of the demo users, if there are any.
+    pub logins: Vec<DemoLogin>,
+    sessions: Sessions,
+    config: Config,
+    city: City,
 }
 
 /// Opens keys, database and uploads. The cryptography proves itself first: a machine on which the
 /// standard vectors fail serves nothing.
-pub(crate) async fn open(place: &Place) -> Result<Opened> {
+pub async fn open(place: &Place) -> Result<Opened> {
     kernel_crypto::self_test().context("the cryptographic self-test failed")?;
-    let data = place.data.clone();
-    std::fs::create_dir_all(&data).with_context(|| format!("{} cannot be made", data.display()))?;
-    let folder = data.join("keys");
+    let data = &place.data;
+    std::fs::create_dir_all(data).with_context(|| format!("{} cannot be made", data.display()))?;
+    let folder = place.keys.clone().unwrap_or_else(|| data.join("keys"));
     // Deriving the key-encryption key is slow on purpose, so not on a thread that serves.
     let keys = tokio::task::spawn_blocking(move || {
         KeyRing::open_or_create(&folder, config::passphrase().as_deref().map(str::as_bytes))
@@ -45,6 +92,61 @@ pub(crate) async fn open(place: &Place) -> Result<Opened> {
         keys,
         store,
         blobs,
-        clock: Arc::new(SystemClock::default()),
+        place: place.clone(),
     })
+}
+
+impl Platform {
+    /// Installs everything and has it ready to serve.
+    pub async fn start(opened: Opened, clock: Arc<dyn Clock>, setup: Setup) -> Result<Self> {
+        let Opened {
+            keys,
+            store,
+            blobs,
+            place,
+        } = opened;
+        let city = setup.config.city()?;
+        let now = clock.now().micros();
+        store
+            .apply(&kernel_identity::module::definition(), now)
+            .await?;
+        let sessions = Sessions::new(store.clone(), Arc::clone(&keys), setup.config.sessions);
+        let logins = if setup.demo {
+            let demo: Demo = toml::from_str(DEMO)?;
+            demo::apply(&store, &sessions, &demo, &place.data, now).await?
+        } else {
+            Vec::new()
+        };
+        let folder = setup.code.unwrap_or_else(|| place.data.join("code"));
+        let code = KeptCode::open(&folder, Arc::clone(&keys))
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        let host = Host::start(Ground {
+            store: store.clone(),
+            keys,
+            blobs,
+            clock,
+            engines: Engines::keeping(Arc::new(code))?,
+            plugins: setup.plugins,
+            regions: city.regions.clone(),
+            demo: setup.demo,
+        })
+        .await?;
+        Ok(Self {
+            host,
+            store,
+            logins,
+            sessions,
+            config: setup.config,
+            city,
+        })
+    }
+
+    /// The whole web face. Serve it with connection info.
+    pub fn router(&self) -> Router {
+        router(Web::new(
+            self.host.clone(),
+            self.sessions.clone(),
+            self.config.web(self.city.clone()),
+        ))
+    }
 }

@@ -2,6 +2,7 @@
 //! decides. The newest approved version of a name is the one that scores; withdrawing it brings
 //! the one before back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kernel_storage::CollectionName;
@@ -9,7 +10,7 @@ use sdk_contract::call::{Reply, Write};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::manifest::MAX_COMPONENT_BYTES;
 use sdk_contract::model::ModelDef;
-use sdk_contract::query::{Filter, Query};
+use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 use wasmtime::Trap;
 
@@ -17,7 +18,7 @@ use super::{ID, go, number, record, stay, text, values};
 use crate::Host;
 use crate::dispatch::UploadRef;
 use crate::models::certificate::Signed;
-use crate::models::{Admitted, ModelError, Report};
+use crate::models::{Admitted, KEPT, ModelError, Report};
 use crate::module::{Call, Input, new_id};
 use crate::reads::{ask, chain};
 
@@ -62,6 +63,33 @@ impl Host {
     /// The compiled component of a registered model.
     pub(crate) async fn admitted(&self, live: &Live) -> Result<Arc<Admitted>, Fault> {
         self.admitted_digest(&live.digest).await
+    }
+
+    /// Compiles the models that score now, so that the first score does not wait for it.
+    pub(crate) async fn prepare_models(&self) {
+        let query = Query::new(CollectionName::new(ID, "models").to_string())
+            .filter(Filter::eq("status", "approved"))
+            .sort("decided_at", true)
+            .limit(MAX_LIMIT);
+        let found = match self.store().find(&query, &Self::KERNEL).await {
+            Ok(found) => found.records,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "the live models cannot be read");
+                return;
+            }
+        };
+        let mut seen = BTreeSet::new();
+        let live = found
+            .iter()
+            .filter(|row| seen.insert((text(row, "organisation"), text(row, "name"))));
+        for row in live.take(KEPT) {
+            // The platform stops: nobody will score.
+            if self.tasks().is_closed() {
+                return;
+            }
+            // A failure is in the log; the model is tried again when somebody scores.
+            let _ = self.admitted_digest(text(row, "digest")).await;
+        }
     }
 
     pub(crate) async fn admitted_digest(&self, digest: &str) -> Result<Arc<Admitted>, Fault> {

@@ -13,6 +13,7 @@
 
 mod admission;
 mod certificates;
+mod code;
 mod effects;
 mod growth;
 mod home;

@@ -1,6 +1,8 @@
 //! A host with a few test plugins on it, and what a tester does with them.
 
-use kernel_host::{Act, Host, InstallError};
+use std::sync::{Arc, OnceLock};
+
+use kernel_host::{Act, Engines, Host, InstallError};
 use kernel_identity::principal::Principal;
 use sdk_contract::call::{Ask, Reply};
 use sdk_contract::error::Fault;
@@ -20,12 +22,17 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts with the plugin `calm` and these.
     pub(crate) async fn with(guests: &[PluginGuest]) -> Self {
+        Self::on(engines(), guests).await
+    }
+
+    pub(crate) async fn on(engines: Engines, guests: &[PluginGuest]) -> Self {
         let plugins = tempfile::tempdir().unwrap();
         PluginGuest::calm("calm").put(plugins.path());
         for guest in guests {
             guest.put(plugins.path());
         }
-        let test = TestHost::start(plugins.path()).await;
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        let test = TestHost::start(data, plugins.path(), engines).await;
         Self {
             test,
             plugins,
@@ -99,4 +106,10 @@ impl Stage {
             .await;
         found.unwrap().records.len()
     }
+}
+
+/// One for all hosts of a process, because a pool's address space is large.
+fn engines() -> Engines {
+    static ENGINES: OnceLock<Engines> = OnceLock::new();
+    ENGINES.get_or_init(|| Engines::new().unwrap()).clone()
 }

@@ -1,7 +1,7 @@
-//! A host of its own for one test: temporary data, its own keys, a clock that stands still.
+//! A host of its own for one test: its own data and keys, a clock that stands still.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use kernel_crypto::keys::KeyRing;
 use kernel_host::clock::TestClock;
@@ -16,13 +16,16 @@ const NOW: i64 = 1_795_420_800_000_000;
 /// A running host, and the folder that goes with it when the test ends.
 pub(crate) struct TestHost {
     pub(crate) host: Host,
-    _data: tempfile::TempDir,
+    _data: Arc<tempfile::TempDir>,
 }
 
 impl TestHost {
-    /// Starts a host over a plugin folder, on a fresh `SQLite` store, with demo seeds.
-    pub(crate) async fn start(plugins: &Path) -> Self {
-        let data = tempfile::tempdir().unwrap();
+    /// Starts a host over a plugin folder, on the `SQLite` store of a data folder, with demo seeds.
+    pub(crate) async fn start(
+        data: Arc<tempfile::TempDir>,
+        plugins: &Path,
+        engines: Engines,
+    ) -> Self {
         let keys = Arc::new(KeyRing::open_or_create(&data.path().join("keys"), None).unwrap());
         let url = StoreUrl::Sqlite(data.path().join("store.db"));
         let ground = Ground {
@@ -30,7 +33,7 @@ impl TestHost {
             blobs: BlobStore::open(data.path().join("blobs"), Arc::clone(&keys)).unwrap(),
             keys,
             clock: Arc::new(TestClock::at(Timestamp(NOW))),
-            engines: engines(),
+            engines,
             plugins: plugins.to_owned(),
             regions: [("310115", "浦东新区"), ("310104", "徐汇区")]
                 .map(|(code, name)| (code.to_owned(), name.into()))
@@ -42,12 +45,6 @@ impl TestHost {
             _data: data,
         }
     }
-}
-
-/// One for all hosts of a process, because a pool's address space is large.
-fn engines() -> Engines {
-    static ENGINES: OnceLock<Engines> = OnceLock::new();
-    ENGINES.get_or_init(|| Engines::new().unwrap()).clone()
 }
 
 /// A signed-in person with one role.

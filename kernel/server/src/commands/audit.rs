@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 
-use super::{Place, say};
+use super::say;
+use crate::wire::{self, Place};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
@@ -17,7 +18,7 @@ pub(crate) enum Audit {
 impl Audit {
     pub(super) async fn run(self) -> Result<()> {
         let Self::Verify { place } = self;
-        let ground = crate::wire::open(&place).await?;
+        let ground = wire::open(&place).await?;
         let held = ground
             .store
             .audit_verify()

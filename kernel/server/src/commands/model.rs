@@ -14,7 +14,8 @@ use kernel_host::models::{Pool, batch};
 use kernel_storage::{CollectionName, RowFilter};
 use serde_json::{Map, Value, json};
 
-use super::{Place, say};
+use super::say;
+use crate::wire::{self, Opened, Place};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
@@ -114,7 +115,7 @@ async fn score(file: &Path, input: &Path, out: &Path) -> Result<()> {
 }
 
 async fn replay(certificate: &str, place: &Place) -> Result<()> {
-    let ground = crate::wire::open(place).await?;
+    let ground = wire::open(place).await?;
     let signed: Signed = match std::fs::read(certificate) {
         Ok(bytes) => serde_json::from_slice(&bytes).context("the file is not a certificate")?,
         Err(_) => stored(&ground, certificate).await?,
@@ -169,7 +170,7 @@ fn differences(issued: &Value, given: &Value) -> Vec<String> {
     found
 }
 
-async fn stored(ground: &crate::wire::Opened, id: &str) -> Result<Signed> {
+async fn stored(ground: &Opened, id: &str) -> Result<Signed> {
     let name = CollectionName::new("console", "certificates");
     let record = ground.store.get(&name, id, &RowFilter::All).await?;
     let record =

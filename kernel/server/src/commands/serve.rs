@@ -2,28 +2,25 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use kernel_api::{Web, router};
-use kernel_host::{Engines, Ground, Host};
-use kernel_identity::demo::{self, Demo, DemoLogin};
-use kernel_identity::session::Sessions;
+use kernel_host::Host;
+use kernel_host::clock::SystemClock;
+use kernel_identity::demo::DemoLogin;
 use tokio::net::TcpListener;
 
-use super::{Place, say};
+use super::say;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
-use crate::wire;
+use crate::wire::{self, Place, Platform, Setup};
 
 /// Between two looks at what another node may have switched.
 const REFRESH: Duration = Duration::from_secs(2);
 /// Between two signed statements of where the audit chain stands.
 const CHECKPOINT: Duration = Duration::from_secs(10);
-
-/// The demo city of this repository.
-const DEMO: &str = include_str!("../../../../host-config/demo.toml");
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -36,6 +33,9 @@ pub(crate) struct Serve {
     /// Folder of plugins: `<name>/{plugin.toml,component.wasm}`.
     #[arg(long, default_value = "plugins")]
     plugins: PathBuf,
+    /// Folder of compiled code, safe to share and to lose; `code` in the data folder when absent.
+    #[arg(long)]
+    code: Option<PathBuf>,
     /// TOML; `host-config/reference.toml` shows every key.
     #[arg(long)]
     config: Option<PathBuf>,
@@ -49,60 +49,34 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<()> {
-        let config = Config::read(self.config.as_deref())?;
-        let city = config.city()?;
-        let opened = wire::open(&self.place).await?;
-        let (keys, store, clock) = (
-            opened.keys.clone(),
-            opened.store.clone(),
-            opened.clock.clone(),
-        );
-        store
-            .apply(&kernel_identity::module::definition(), clock.now().micros())
-            .await?;
-        let sessions = Sessions::new(store.clone(), keys.clone(), config.sessions);
-        let logins = if self.demo {
-            self.demo(&store, &sessions, clock.now().micros()).await?
-        } else {
-            Vec::new()
-        };
-        let host = Host::start(Ground {
-            store: opened.store,
-            keys,
-            blobs: opened.blobs,
-            clock,
-            engines: Engines::new()?,
+        let setup = Setup {
             plugins: self.plugins.clone(),
-            regions: city.regions.clone(),
+            code: self.code.clone(),
             demo: self.demo,
-        })
-        .await?;
+            config: Config::read(self.config.as_deref())?,
+        };
+        let opened = wire::open(&self.place).await?;
+        let clock = Arc::new(SystemClock::default());
+        let platform = Platform::start(opened, clock, setup).await?;
+        let host = &platform.host;
         let life = Lifecycle::default();
         life.listen();
-        self.background(&life, &host);
+        self.background(&life, host);
         let listener = TcpListener::bind((self.host, self.port))
             .await
             .with_context(|| format!("port {} is not free", self.port))?;
-        announce(listener.local_addr()?, &logins);
-        let app = router(Web::new(host.clone(), sessions, config.web(city)));
-        let service = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
+        announce(listener.local_addr()?, &platform.logins);
+        let service = platform
+            .router()
+            .into_make_service_with_connect_info::<std::net::SocketAddr>();
         axum::serve(listener, service)
             .with_graceful_shutdown(life.stopping())
             .await?;
         life.finish(host.tasks()).await;
+        let store = &platform.store;
         store.audit_checkpoint(host.clock().now().micros()).await?;
         store.close().await;
         Ok(())
-    }
-
-    async fn demo(
-        &self,
-        store: &kernel_storage::Store,
-        sessions: &Sessions,
-        now: i64,
-    ) -> Result<Vec<DemoLogin>> {
-        let city: Demo = toml::from_str(DEMO)?;
-        Ok(demo::apply(store, sessions, &city, &self.place.data, now).await?)
     }
 
     fn background(&self, life: &Lifecycle, host: &Host) {
