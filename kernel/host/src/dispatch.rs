@@ -12,6 +12,7 @@ use kernel_storage::{
 use sdk_contract::call::{Ask, Event, Reply};
 use sdk_contract::def::{ActionDef, BlockDef, Tone};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::kind::Kind;
 use sdk_contract::page::{Block, Notice, Page, Section};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -218,7 +219,7 @@ impl Host {
         let values = effects::input(def, &action.input, given)?;
         let input = Input {
             record: record.clone(),
-            values,
+            values: values.clone(),
         };
         let mut reply = installed.module.act(call, &action.name, input).await?;
         let running = Running {
@@ -265,7 +266,9 @@ impl Host {
                 }
                 None => Ok(reply),
             },
-            Err(error) => Err(commit_fault(&error)),
+            Err(error) => {
+                Err(misreferred(action, &values, &error).unwrap_or_else(|| commit_fault(&error)))
+            }
         }
     }
 
@@ -337,7 +340,11 @@ impl Host {
             .map(|draft| {
                 if !declared(&draft.name) {
                     tracing::error!(plugin = %installed.def.id, event = %draft.name, blame = "plugin", "undeclared event");
-                    return Err(Fault::internal("该功能出错了，本次操作没有生效"));
+                    return Err(Fault::new(
+                        FaultKind::Internal,
+                        "plugin.bad-write",
+                        "该功能出错了，本次操作没有生效",
+                    ));
                 }
                 Ok(NewEvent { id: new_id(call.now)?, draft })
             })
@@ -534,6 +541,27 @@ fn expected(
         })
     };
     moves.iter().filter_map(still).collect()
+}
+
+/// A reference that leads nowhere is the caller's mistake where the caller gave it; where the
+/// module made it up, it is the module's.
+fn misreferred(
+    action: &ActionDef,
+    values: &Map<String, Value>,
+    error: &CommitError,
+) -> Option<Fault> {
+    let CommitError::BadReference { id, .. } = error else {
+        return None;
+    };
+    let given = action.input.iter().find(|field| {
+        matches!(field.kind, Kind::Ref { .. })
+            && values
+                .get(&field.name)
+                .and_then(Value::as_str)
+                .is_some_and(|given| given.eq_ignore_ascii_case(id))
+    })?;
+    let fault = FieldFault::new(&given.name, "missing-reference", "所选记录不存在");
+    Some(Fault::invalid(vec![fault]))
 }
 
 pub(crate) fn commit_fault(error: &CommitError) -> Fault {

@@ -1,14 +1,14 @@
-//! Signing, seeing and revoking letters, on the mock.
+//! Signing, seeing and revoking letters.
 
 use sdk::contract::error::FaultKind;
 use sdk::contract::page::{Body, check};
 use sdk::serde_json::{Value, json};
-use sdk_testkit::World;
+use sdk_testkit::{Setting, World, scenario};
 
 const HUJIANG: &str = "01930000-0000-7000-8000-000000000101";
 
-fn world() -> World {
-    World::mock(&[
+fn city() -> Setting {
+    Setting::of([
         plugin_enterprise::module(),
         plugin_credit::module(),
         plugin_market::module(),
@@ -16,7 +16,7 @@ fn world() -> World {
     ])
 }
 
-/// The mock's day is 2026-11-23.
+/// A scenario's first day is 2026-11-23.
 fn terms() -> Value {
     json!({
         "recipient": HUJIANG, "items": ["25", "26"], "purposes": ["02"],
@@ -24,9 +24,8 @@ fn terms() -> Value {
     })
 }
 
-#[test]
-fn a_letter_is_effective_at_once_and_keeps_its_text() {
-    let t = world();
+#[scenario(city())]
+fn a_letter_is_effective_at_once_and_keeps_its_text(t: &World) {
     let owner = t.user("enterprise");
     let made = owner.act("consent.letter.sign", None, terms()).unwrap();
     let id = made["id"].as_str().unwrap();
@@ -54,10 +53,9 @@ fn a_letter_is_effective_at_once_and_keeps_its_text() {
     assert_eq!(page.actions.len(), 1, "it can be revoked");
 }
 
-#[test]
-fn a_digest_is_of_the_text() {
+#[scenario(city())]
+fn a_digest_is_of_the_text(t: &World) {
     use sm3::{Digest, Sm3};
-    let t = world();
     t.user("enterprise")
         .act("consent.letter.sign", None, terms())
         .unwrap();
@@ -74,9 +72,8 @@ fn a_digest_is_of_the_text() {
     }
 }
 
-#[test]
-fn only_the_recipient_and_the_grantor_see_a_letter() {
-    let t = world();
+#[scenario(city())]
+fn only_the_recipient_and_the_grantor_see_a_letter(t: &World) {
     let made = t
         .user("enterprise")
         .act("consent.letter.sign", None, terms())
@@ -98,9 +95,8 @@ fn only_the_recipient_and_the_grantor_see_a_letter() {
     assert!(t.anonymous().try_find("consent.letters", &[]).is_err());
 }
 
-#[test]
-fn a_revoked_letter_stays_on_record() {
-    let t = world();
+#[scenario(city())]
+fn a_revoked_letter_stays_on_record(t: &World) {
     let owner = t.user("enterprise");
     let made = owner.act("consent.letter.sign", None, terms()).unwrap();
     let id = made["id"].as_str();
@@ -122,9 +118,8 @@ fn a_revoked_letter_stays_on_record() {
     assert_eq!(again.kind, FaultKind::Conflict);
 }
 
-#[test]
-fn wrong_terms_are_named_field_by_field() {
-    let t = world();
+#[scenario(city())]
+fn wrong_terms_are_named_field_by_field(t: &World) {
     let owner = t.user("enterprise");
     let wrong = json!({
         "recipient": HUJIANG, "items": ["99"], "purposes": [], "valid_to": "2028-01-01", "agree": false,
@@ -138,9 +133,8 @@ fn wrong_terms_are_named_field_by_field() {
     assert_eq!(fault.fields[0].field, "recipient");
 }
 
-#[test]
-fn the_form_is_filled_in_and_knows_the_way_back() {
-    let t = world();
+#[scenario(city())]
+fn the_form_is_filled_in_and_knows_the_way_back(t: &World) {
     let owner = t.user("enterprise");
     let page = owner
         .page(&format!(
@@ -171,9 +165,8 @@ fn the_form_is_filled_in_and_knows_the_way_back() {
     assert!(send.args.is_empty());
 }
 
-#[test]
-fn every_page_is_well_formed() {
-    let t = world();
+#[scenario(city())]
+fn every_page_is_well_formed(t: &World) {
     for (login, path) in [
         ("enterprise", "/consent/letters"),
         ("enterprise2", "/consent/letters?q=沪江"),

@@ -1,11 +1,10 @@
-//! An enterprise's own data, on the mock.
+//! An enterprise's own data.
 
 use sdk::contract::page::{Body, check};
-use sdk_testkit::World;
+use sdk_testkit::{World, scenario};
 
-#[test]
-fn an_enterprise_sees_its_own_data_and_nobody_else_does() {
-    let t = World::mock(&[plugin_credit::module()]);
+#[scenario([plugin_credit::module()])]
+fn an_enterprise_sees_its_own_data_and_nobody_else_does(t: &World) {
     let owner = t.user("enterprise");
     let page = owner.page("/credit/data").unwrap();
     check(&page).unwrap();

@@ -1,15 +1,14 @@
-//! An enterprise and its own record, on the mock.
+//! An enterprise and its own record.
 
 use sdk::contract::error::FaultKind;
 use sdk::contract::page::check;
 use sdk::serde_json::json;
-use sdk_testkit::World;
+use sdk_testkit::{World, scenario};
 
 const FIRST: &str = "01930000-0000-7000-8000-000000001001";
 
-#[test]
-fn an_enterprise_sees_itself_and_banks_see_none() {
-    let t = World::mock(&[plugin_enterprise::module()]);
+#[scenario([plugin_enterprise::module()])]
+fn an_enterprise_sees_itself_and_banks_see_none(t: &World) {
     let owner = t.user("enterprise");
     assert_eq!(owner.find("enterprise.enterprises", &[]).len(), 1);
     assert_eq!(
@@ -38,9 +37,8 @@ fn an_enterprise_sees_itself_and_banks_see_none() {
     );
 }
 
-#[test]
-fn a_contact_is_changed_by_its_own_enterprise() {
-    let t = World::mock(&[plugin_enterprise::module()]);
+#[scenario([plugin_enterprise::module()])]
+fn a_contact_is_changed_by_its_own_enterprise(t: &World) {
     let change = json!({ "contact": "苏晴川", "phone": "13900002002" });
     let action = "enterprise.enterprise.update-contact";
     t.user("enterprise")

@@ -1,4 +1,4 @@
-//! The main job and its wrong paths, on the mock and, with `RONGQIAO_SCENARIO_URL`, on a server.
+//! The main job and its wrong paths.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,9 +9,8 @@
 
 use sdk::contract::error::{Fault, FaultKind};
 use sdk::contract::page::{Body, Deed, Page, check};
-use sdk::module::Module;
 use sdk::serde_json::{Value, json};
-use sdk_testkit::{User, World};
+use sdk_testkit::{Setting, User, World, scenario};
 
 const HUJIANG: &str = "01930000-0000-7000-8000-000000000101";
 const PUCHENG: &str = "01930000-0000-7000-8000-000000000201";
@@ -23,41 +22,22 @@ const OFFLINE: &str = "01930000-0000-7000-8000-000000002011";
 const PARK_LOAN: &str = "01930000-0000-7000-8000-000000002012";
 const ITEMS: [&str; 10] = ["25", "26", "27", "33", "35", "57", "59", "15", "16", "20"];
 
-fn modules() -> Vec<Module> {
-    let mut modules = without_park();
-    modules.push(plugin_park::module());
-    modules
+/// The bank's model, as it declares itself.
+const MODEL: &str = include_str!("../../../examples/bank-models/tax-loan/model.json");
+
+fn city() -> Setting {
+    without_park().with(plugin_park::module())
 }
 
-fn without_park() -> Vec<Module> {
-    vec![
+fn without_park() -> Setting {
+    Setting::of([
         plugin_enterprise::module(),
         plugin_consent::module(),
         plugin_market::module(),
         plugin_credit::module(),
         plugin_lending::module(),
-    ]
-}
-
-/// Takes back what earlier scenarios left open, so that each begins alike on a server too.
-fn clean(owner: &User<'_>) {
-    for status in ["submitted", "under-review", "returned"] {
-        for row in owner.find("lending.applications", &[("status", status)]) {
-            let reason = json!({ "reason": "下一个场景" });
-            owner
-                .act("lending.application.withdraw", row["id"].as_str(), reason)
-                .unwrap();
-        }
-    }
-    for row in owner.find(
-        "consent.letters",
-        &[("status", "effective"), ("size", "100")],
-    ) {
-        let reason = json!({ "reason": "下一个场景" });
-        owner
-            .act("consent.letter.revoke", row["id"].as_str(), reason)
-            .unwrap();
-    }
+    ])
+    .model(HUJIANG, MODEL)
 }
 
 fn sign(owner: &User<'_>, recipient: &str, valid_to: &str) -> String {
@@ -68,16 +48,8 @@ fn sign(owner: &User<'_>, recipient: &str, valid_to: &str) -> String {
     id_of(&owner.act("consent.letter.sign", None, letter).unwrap())
 }
 
-/// A last day of validity that suits the mock's clock and a server's.
 fn in_days(t: &World, days: i64) -> String {
-    let today = t.user("enterprise").page("/consent/letters/new").unwrap();
-    let Some(Body::Form(form)) = today.find_block("sign").map(|b| &b.body) else {
-        panic!("no form")
-    };
-    let field = form.fields().find(|f| f.name == "valid_to").unwrap();
-    let usual: sdk::contract::scalar::Date = field.initial[0].parse().unwrap();
-    // The form proposes ninety days.
-    usual.plus_days(days - 90).to_string()
+    t.today().plus_days(days).to_string()
 }
 
 fn request() -> Value {
@@ -122,7 +94,6 @@ fn told(page: &Page, block: &str) -> String {
 /// Signed, applied, accepted: the application's id.
 fn under_review(t: &World) -> String {
     let owner = t.user("enterprise");
-    clean(&owner);
     sign(&owner, HUJIANG, &in_days(t, 30));
     let id = apply(&owner).unwrap();
     t.user("officer")
@@ -131,9 +102,9 @@ fn under_review(t: &World) -> String {
     id
 }
 
+#[scenario(city())]
 fn an_application_is_scored_and_approved(t: &World) {
     let (owner, officer) = (t.user("enterprise"), t.user("officer"));
-    clean(&owner);
     let letter = sign(&owner, HUJIANG, &in_days(t, 30));
     let id = apply(&owner).unwrap();
     let path = format!("/lending/applications/{id}");
@@ -180,18 +151,17 @@ fn an_application_is_scored_and_approved(t: &World) {
         "no officer by name"
     );
     told_at_home(&owner, &id);
-    if let Some(events) = t.events() {
-        let names: Vec<&str> = events.iter().map(|e| e.name.as_str()).collect();
-        assert_eq!(
-            names,
-            [
-                "consent.letter.signed",
-                "lending.application.submitted",
-                "lending.application.accepted",
-                "lending.application.approved"
-            ]
-        );
-    }
+    let events = t.events();
+    let names: Vec<&str> = events.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "consent.letter.signed",
+            "lending.application.submitted",
+            "lending.application.accepted",
+            "lending.application.approved"
+        ]
+    );
 }
 
 /// The home page tells the decision until the enterprise says it has seen it.
@@ -238,9 +208,9 @@ fn reasons_add_up(page: &Page) {
     assert_eq!(sum, points(&table.totals[2]));
 }
 
+#[scenario(city())]
 fn no_consent_no_application(t: &World) {
     let owner = t.user("enterprise");
-    clean(&owner);
     let page = owner
         .page(&format!("/lending/apply?product={TAX_LOAN}"))
         .unwrap();
@@ -262,9 +232,9 @@ fn no_consent_no_application(t: &World) {
     assert!(page.find_block("consent").is_none());
 }
 
+#[scenario(city())]
 fn a_letter_for_another_bank_is_no_consent(t: &World) {
     let owner = t.user("enterprise");
-    clean(&owner);
     sign(&owner, PUCHENG, &in_days(t, 30));
     // What another scenario left for this bank says more than a letter for another.
     let left = owner.find("consent.letters", &[("recipient", HUJIANG)]);
@@ -276,9 +246,9 @@ fn a_letter_for_another_bank_is_no_consent(t: &World) {
     assert_eq!(apply(&owner).unwrap_err().code, expected);
 }
 
+#[scenario(city())]
 fn a_revoked_letter_is_no_consent(t: &World) {
     let owner = t.user("enterprise");
-    clean(&owner);
     let letter = sign(&owner, HUJIANG, &in_days(t, 30));
     owner
         .act(
@@ -290,15 +260,15 @@ fn a_revoked_letter_is_no_consent(t: &World) {
     assert_eq!(apply(&owner).unwrap_err().code, "consent.revoked");
 }
 
+#[scenario(city())]
 fn an_expired_letter_is_no_consent(t: &World) {
     let owner = t.user("enterprise");
-    clean(&owner);
     sign(&owner, HUJIANG, &in_days(t, 1));
-    if t.advance_days(2) {
-        assert_eq!(apply(&owner).unwrap_err().code, "consent.expired");
-    }
+    t.advance_days(2);
+    assert_eq!(apply(&owner).unwrap_err().code, "consent.expired");
 }
 
+#[scenario(city())]
 fn others_see_nothing(t: &World) {
     let id = under_review(t);
     let path = format!("/lending/applications/{id}");
@@ -342,9 +312,9 @@ fn others_see_nothing(t: &World) {
     assert!(t.anonymous().try_find("lending.applications", &[]).is_err());
 }
 
+#[scenario(city())]
 fn wrong_terms_are_named_field_by_field(t: &World) {
     let owner = t.user("enterprise");
-    clean(&owner);
     sign(&owner, HUJIANG, &in_days(t, 30));
     let wrong = with(json!({ "amount": "3000000.01", "term_months": 13, "agree": false }));
     let fault = owner
@@ -365,19 +335,15 @@ fn wrong_terms_are_named_field_by_field(t: &World) {
     assert_eq!(open_count(&owner), 0);
 }
 
+#[scenario(city())]
 fn one_application_at_a_time(t: &World) {
     let owner = t.user("enterprise");
-    clean(&owner);
     sign(&owner, HUJIANG, &in_days(t, 30));
-    let key = format!(
-        "once-{}",
-        open_count(&owner) + owner.find("lending.applications", &[("size", "200")]).len()
-    );
     let first = owner
-        .act_once(&key, "lending.application.apply", None, request())
+        .act_once("once", "lending.application.apply", None, request())
         .unwrap();
     let again = owner
-        .act_once(&key, "lending.application.apply", None, request())
+        .act_once("once", "lending.application.apply", None, request())
         .unwrap();
     assert_eq!(first, again, "the same press twice");
     assert_eq!(apply(&owner).unwrap_err().code, "lending.already-open");
@@ -397,6 +363,7 @@ fn one_application_at_a_time(t: &World) {
     );
 }
 
+#[scenario(city())]
 fn decisions_keep_to_the_flow_and_the_terms(t: &World) {
     let id = under_review(t);
     let officer = t.user("officer");
@@ -440,6 +407,7 @@ fn decisions_keep_to_the_flow_and_the_terms(t: &World) {
     assert_eq!(fault.unwrap_err().kind, FaultKind::Forbidden);
 }
 
+#[scenario(city())]
 fn a_returned_application_can_be_resubmitted(t: &World) {
     let id = under_review(t);
     let (owner, officer) = (t.user("enterprise"), t.user("officer"));
@@ -462,6 +430,7 @@ fn a_returned_application_can_be_resubmitted(t: &World) {
     assert!(again.get("return_reason").is_none_or(Value::is_null));
 }
 
+#[scenario(city())]
 fn products_that_are_not_offered_are_refused(t: &World) {
     let owner = t.user("enterprise2");
     let apply = |product: &str| {
@@ -479,9 +448,9 @@ fn products_that_are_not_offered_are_refused(t: &World) {
     );
 }
 
+#[scenario(city())]
 fn a_park_product_is_for_its_tenants(t: &World) {
     let owner = t.user("enterprise");
-    clean(&owner);
     sign(&owner, HUJIANG, &in_days(t, 30));
     let request = with(json!({ "product": PARK_LOAN }));
     assert!(
@@ -491,9 +460,9 @@ fn a_park_product_is_for_its_tenants(t: &World) {
     );
 }
 
+#[scenario(city())]
 fn an_estimate_needs_its_own_consent(t: &World) {
     let owner = t.user("enterprise");
-    clean(&owner);
     let fault = owner
         .act("lending.quota.estimate", None, json!({}))
         .unwrap_err();
@@ -522,6 +491,7 @@ fn an_estimate_needs_its_own_consent(t: &World) {
     );
 }
 
+#[scenario(city())]
 fn every_page_is_well_formed(t: &World) {
     let id = under_review(t);
     let detail = format!("/lending/applications/{id}");
@@ -559,46 +529,10 @@ fn every_page_is_well_formed(t: &World) {
     check(&t.anonymous().home().unwrap()).unwrap();
 }
 
-macro_rules! scenarios {
-    ($($name:ident),* $(,)?) => {
-        mod mock {
-            $(#[test]
-            fn $name() {
-                super::$name(&super::World::mock(&super::modules()));
-            })*
-        }
-
-        /// One after another: they share the server's demo people.
-        #[test]
-        fn on_a_server() {
-            let Some(t) = World::host(&modules()) else { return };
-            $($name(&t);)*
-        }
-    };
-}
-
-scenarios![
-    an_application_is_scored_and_approved,
-    no_consent_no_application,
-    a_letter_for_another_bank_is_no_consent,
-    a_revoked_letter_is_no_consent,
-    an_expired_letter_is_no_consent,
-    others_see_nothing,
-    wrong_terms_are_named_field_by_field,
-    one_application_at_a_time,
-    decisions_keep_to_the_flow_and_the_terms,
-    a_returned_application_can_be_resubmitted,
-    products_that_are_not_offered_are_refused,
-    a_park_product_is_for_its_tenants,
-    an_estimate_needs_its_own_consent,
-    every_page_is_well_formed,
-];
-
-#[test]
-fn with_the_park_edition_off_its_products_are_closed() {
-    let t = World::mock(&without_park());
+#[scenario(without_park())]
+fn with_the_park_edition_off_its_products_are_closed(t: &World) {
     let owner = t.user("enterprise");
-    sign(&owner, HUJIANG, &in_days(&t, 30));
+    sign(&owner, HUJIANG, &in_days(t, 30));
     let request = with(json!({ "product": PARK_LOAN }));
     let fault = owner
         .act("lending.application.apply", None, request)

@@ -1,4 +1,4 @@
-//! The market as people meet it, on the mock.
+//! The market as people meet it.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,15 +9,11 @@
 use sdk::contract::error::FaultKind;
 use sdk::contract::page::{Body, Cards, Datum, Page, check};
 use sdk::serde_json::json;
-use sdk_testkit::World;
+use sdk_testkit::{World, scenario};
 
 const TAX_LOAN: &str = "01930000-0000-7000-8000-000000002001";
 const OTHER_BANKS: &str = "01930000-0000-7000-8000-000000002006";
 const PARK_LOAN: &str = "01930000-0000-7000-8000-000000002012";
-
-fn world() -> World {
-    World::mock(&[plugin_market::module()])
-}
 
 fn cards(page: &Page) -> &Cards {
     match page.find_block("products").map(|b| &b.body) {
@@ -42,9 +38,8 @@ fn counts(page: &Page, name: &str) -> Vec<(String, u32)> {
         .collect()
 }
 
-#[test]
-fn anybody_finds_online_products_of_no_park() {
-    let t = world();
+#[scenario([plugin_market::module()])]
+fn anybody_finds_online_products_of_no_park(t: &World) {
     let page = t.anonymous().page("/market/products").unwrap();
     check(&page).unwrap();
     assert_eq!(cards(&page).paging.unwrap().total, 10);
@@ -72,9 +67,8 @@ fn anybody_finds_online_products_of_no_park() {
     );
 }
 
-#[test]
-fn filters_narrow_and_counts_follow_the_other_filters() {
-    let t = world();
+#[scenario([plugin_market::module()])]
+fn filters_narrow_and_counts_follow_the_other_filters(t: &World) {
     let page = t.anonymous().page("/market/products?kind=credit").unwrap();
     assert_eq!(
         names(&page),
@@ -101,9 +95,8 @@ fn filters_narrow_and_counts_follow_the_other_filters() {
     assert_eq!(names(&found), ["云税贷", "浦惠税贷"]);
 }
 
-#[test]
-fn the_calculator_matches_the_golden_vector() {
-    let t = world();
+#[scenario([plugin_market::module()])]
+fn the_calculator_matches_the_golden_vector(t: &World) {
     let query = "amount=100&term=12&rate=3.45&method=equal-installment";
     let page = t
         .anonymous()
@@ -130,9 +123,8 @@ fn the_calculator_matches_the_golden_vector() {
     assert!(page.find_block("calculator-faults").is_some());
 }
 
-#[test]
-fn a_bank_takes_its_own_product_off_and_puts_it_back() {
-    let t = world();
+#[scenario([plugin_market::module()])]
+fn a_bank_takes_its_own_product_off_and_puts_it_back(t: &World) {
     let officer = t.user("officer");
     let shelf = officer.page("/market/shelf").unwrap();
     check(&shelf).unwrap();

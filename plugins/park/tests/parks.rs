@@ -1,4 +1,4 @@
-//! The park edition as people meet it, on the mock.
+//! The park edition as people meet it.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,12 +8,12 @@
 )]
 
 use sdk::contract::page::{Body, check};
-use sdk_testkit::{User, World};
+use sdk_testkit::{Setting, User, World, scenario};
 
 const SCIENCE: &str = "01930000-0000-7000-8000-000000003001";
 
-fn world() -> World {
-    World::mock(&[plugin_market::module(), plugin_park::module()])
+fn city() -> Setting {
+    Setting::of([plugin_market::module(), plugin_park::module()])
 }
 
 /// Whether the park's one product can be applied for.
@@ -28,18 +28,16 @@ fn open(user: &User<'_>) -> bool {
     cards.items[0].actions[0].off.is_none()
 }
 
-#[test]
-fn a_parks_products_are_for_its_tenants() {
-    let t = world();
+#[scenario(city())]
+fn a_parks_products_are_for_its_tenants(t: &World) {
     assert!(open(&t.user("enterprise")));
     assert!(!open(&t.user("enterprise2")), "a tenant of another park");
     assert!(!open(&t.anonymous()));
     assert!(!open(&t.user("officer")));
 }
 
-#[test]
-fn who_is_in_a_park_is_not_public() {
-    let t = world();
+#[scenario(city())]
+fn who_is_in_a_park_is_not_public(t: &World) {
     assert!(t.anonymous().try_find("park.tenancies", &[]).is_err());
     assert_eq!(t.user("enterprise").find("park.tenancies", &[]).len(), 1);
     assert_eq!(t.user("operator").find("park.tenancies", &[]).len(), 2);
@@ -51,12 +49,11 @@ fn who_is_in_a_park_is_not_public() {
     assert!(!drawn.contains("云杉"));
 }
 
-#[test]
-fn the_home_block_shows_ones_own_park_or_all() {
-    let t = world();
+#[scenario(city())]
+fn the_home_block_shows_ones_own_park_or_all(t: &World) {
     let parks = |user: &User<'_>| {
         let home = user.home().unwrap();
-        match home.find_block("parks").map(|b| &b.body) {
+        match home.find_block("park-parks").map(|b| &b.body) {
             Some(Body::Cards(cards)) => cards
                 .items
                 .iter()

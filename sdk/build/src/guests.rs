@@ -1,5 +1,6 @@
 //! Guest crates, and their components in the layout that a server watches:
-//! `plugins/<name>/component.wasm`, `plugins/<name>/plugin.toml` and `models/<name>.wasm`.
+//! `plugins/<name>/component.wasm`, `plugins/<name>/plugin.toml` and `models/<name>.wasm`; plugins
+//! for tests alone lie in `test-plugins` instead, where no server looks.
 
 use std::fmt;
 use std::fs;
@@ -14,6 +15,8 @@ use crate::{compile, component};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Plugin,
+    /// A plugin that only tests install.
+    TestPlugin,
     Model,
 }
 
@@ -59,6 +62,7 @@ impl Guest {
         let mut found = Vec::new();
         for (folder, kind, prefix) in [
             ("plugins", Kind::Plugin, "plugin-"),
+            ("tests/plugins", Kind::TestPlugin, "plugin-"),
             ("examples/bank-models", Kind::Model, "model-"),
         ] {
             let entries = match fs::read_dir(root.join(folder)) {
@@ -74,11 +78,12 @@ impl Guest {
                 };
                 let guest = Self::read(&text, &dir, root)?;
                 ensure!(
-                    guest.kind == kind,
+                    guest.package.starts_with(prefix),
                     "crate `{}` in {folder} must start with `{prefix}`",
                     guest.package
                 );
-                found.push(guest);
+                // Only the folder tells a plugin for tests from one that is served.
+                found.push(Self { kind, ..guest });
             }
         }
         found.sort_by(|a, b| a.package.cmp(&b.package));
@@ -124,6 +129,10 @@ impl Guest {
     pub fn output(&self, out: &Path) -> PathBuf {
         match self.kind {
             Kind::Plugin => out.join("plugins").join(&self.name).join("component.wasm"),
+            Kind::TestPlugin => out
+                .join("test-plugins")
+                .join(&self.name)
+                .join("component.wasm"),
             Kind::Model => out.join("models").join(format!("{}.wasm", self.name)),
         }
     }
@@ -158,7 +167,7 @@ pub fn build(place: &Place, guests: &[&Guest], out: &Path) -> Result<Vec<Built>>
         let module = fs::read(module).with_context(|| format!("{}", module.display()))?;
         let bytes = component::encode(&module).with_context(|| guest.package.clone())?;
         let output = guest.output(out);
-        if guest.kind == Kind::Plugin {
+        if guest.kind != Kind::Model {
             // The manifest first: a server that sees the new component finds it beside it.
             let manifest = fs::read(guest.dir.join("plugin.toml"))
                 .with_context(|| format!("plugin.toml of `{}`", guest.package))?;
@@ -222,14 +231,22 @@ mod tests {
     fn guests_are_the_folders_that_hold_a_crate() {
         let root = tempfile::tempdir().unwrap();
         crate_at(root.path(), "plugins/tea", "plugin-tea");
+        crate_at(root.path(), "tests/plugins/cup", "plugin-cup");
         crate_at(root.path(), "examples/bank-models/first", "model-leaf");
         fs::create_dir_all(root.path().join("examples/bank-models/python")).unwrap();
         let all = Guest::all(root.path()).unwrap();
         let found: Vec<_> = all.iter().map(|g| (g.name.as_str(), g.kind)).collect();
-        assert_eq!(found, [("leaf", Kind::Model), ("tea", Kind::Plugin)]);
+        assert_eq!(
+            found,
+            [
+                ("leaf", Kind::Model),
+                ("cup", Kind::TestPlugin),
+                ("tea", Kind::Plugin)
+            ]
+        );
         assert_eq!(choose(&all, &["tea".into()]).unwrap().len(), 1);
         let refusal = choose(&all, &["coffee".into()]).unwrap_err().to_string();
-        assert!(refusal.contains("leaf, tea"), "{refusal}");
+        assert!(refusal.contains("leaf, cup, tea"), "{refusal}");
     }
 
     #[test]

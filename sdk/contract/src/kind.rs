@@ -136,17 +136,22 @@ impl Kind {
             },
             Self::Ref { .. } => {
                 let s = text(value)?;
-                if s.is_empty()
-                    || s.len() > 64
-                    || !s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                {
-                    return Err(misfit("bad-id", "编号格式不对"));
+                if is_uuid(s) {
+                    Ok(s.into())
+                } else {
+                    Err(misfit("bad-id", "编号格式不对"))
                 }
-                Ok(s.into())
             }
             Self::Json => Ok(value.clone()),
         }
     }
+}
+
+/// Every id is one: 8-4-4-4-12 hex digits (RFC 9562).
+fn is_uuid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(hex)
 }
 
 fn text(value: &Value) -> Result<&str, Misfit> {
@@ -245,6 +250,27 @@ mod tests {
             text.check(&json!("a\u{0}"), &[]).unwrap_err().code,
             "control-character"
         );
+    }
+
+    #[test]
+    fn a_reference_is_a_uuid() {
+        let to = || Kind::Ref {
+            to: "things".into(),
+        };
+        let id = json!("01930000-0000-7000-8000-00000000A001");
+        assert_eq!(to().check(&id, &[]).unwrap(), id);
+        for bad in [
+            "",
+            "nowhere",
+            "0193000000007000800000000000a001",
+            "01930000-0000-7000-8000-00000000g001",
+        ] {
+            assert_eq!(
+                to().check(&json!(bad), &[]).unwrap_err().code,
+                "bad-id",
+                "{bad}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Derives that turn a plugin's types into its declaration: `Collection`, `Choice`, `Action`.
+//! Derives that turn a plugin's types into its declaration: `Collection`, `Choice`, `Action`; and
+//! `scenario`, which the test kit offers.
 //!
 //! A derive writes only what an author could have written by hand against `sdk`: a declaration,
 //! reading from and writing to a JSON map, typed handles. Everything that can be wrong with a
@@ -9,10 +10,11 @@ mod attrs;
 mod choice;
 mod collection;
 mod fields;
+mod scenario;
 mod words;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, parse_macro_input};
+use syn::{DeriveInput, Expr, ItemFn, parse_macro_input};
 
 /// A set of records. The first sentence of each doc comment is its label, the rest its help.
 ///
@@ -49,6 +51,19 @@ pub fn choice(input: TokenStream) -> TokenStream {
 pub fn action(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     action::derive(&input)
+        .unwrap_or_else(|e| e.to_compile_error())
+        .into()
+}
+
+/// A scenario: `fn name(t: &World)`, run on the mock and on the real host with `SQLite` and with
+/// `PostgreSQL`, as the tests `name::mock`, `name::sqlite` and `name::postgres`.
+///
+/// The argument is what the scenario begins with: anything that becomes a `sdk_testkit::Setting`.
+#[proc_macro_attribute]
+pub fn scenario(setting: TokenStream, item: TokenStream) -> TokenStream {
+    let setting = parse_macro_input!(setting as Expr);
+    let item = parse_macro_input!(item as ItemFn);
+    scenario::expand(&setting, &item)
         .unwrap_or_else(|e| e.to_compile_error())
         .into()
 }

@@ -1,41 +1,39 @@
 //! The kernel's stand-in: an in-memory store that enforces what the modules declare.
 //!
 //! Enforced: field kinds, required, unique, frozen, references, revisions, flow transitions,
-//! permissions, row scopes, masks, idempotency keys. Not modelled: capabilities of `plugin.toml`,
-//! where a module is enabled, limits of a guest, the audit trail.
+//! permissions, row scopes, masks, idempotency keys, delivery of events. Not modelled: capabilities
+//! of `plugin.toml`, where a module is enabled, limits of a guest, the audit trail.
 
 mod access;
 mod check;
 mod commit;
+mod listing;
+mod outbox;
 mod score;
 mod search;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sdk::Map;
 use sdk::host::{Host, Level};
 use sdk::module::Module;
 use sdk_contract::call::{Ask, CallContext, Caller, Event, Given, ScoreRequest, Scored};
-use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef};
-use sdk_contract::error::Fault;
-use sdk_contract::page::{self, Page};
-use sdk_contract::query::{Aggregate, Filter, Found, Group, Query, Step};
+use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef, Tone};
+use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::page::{self, Block, Notice, Page, Section, Shell};
+use sdk_contract::query::{Aggregate, Found, Group, Query, Step};
 use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Value, json};
 use sm3::{Digest, Sm3};
 
 use crate::people::People;
+use crate::setting::{LiveModel, Setting};
 use crate::world::Deed;
-use access::Runner;
+use access::{Reach, Runner};
 use check::Running;
-
-/// Deliveries of events before a scenario is taken for a loop.
-const MAX_DELIVERIES: u32 = 1_000;
-
-/// 2026-11-23 10:00 in Beijing.
-const START: Timestamp = Timestamp::from_micros(1_795_399_200_000_000);
+use outbox::Pending;
 
 #[derive(Clone)]
 pub(crate) struct Mock(Rc<RefCell<State>>);
@@ -53,7 +51,8 @@ struct State {
     steps: BTreeMap<(String, String), Vec<Step>>,
     /// (user, key) → (request, result).
     keys: BTreeMap<(String, String), (Value, Value)>,
-    outbox: VecDeque<Event>,
+    models: Vec<LiveModel>,
+    outbox: Vec<Pending>,
     heard: Vec<Event>,
     now: Timestamp,
     count: u64,
@@ -105,19 +104,27 @@ impl State {
         Ok((def, found))
     }
 
-    /// The rows a runner may read, masked.
+    /// The rows a runner may read, masked, with what is absent as null.
     fn readable(&self, runner: &Runner, name: &str) -> Result<(CollectionDef, Vec<Map>), Fault> {
         let (def, c) = self.collection(name)?;
         let reach = runner.reach(&def, &c.read)?;
-        let mut rows: Vec<Map> = self
-            .table(name)
-            .filter(|row| runner.reaches(&reach, row, &self.people))
-            .cloned()
-            .collect();
+        let mut rows = self.reached(runner, &reach, &c, name);
         for row in &mut rows {
             runner.mask(&def, &c, row, &self.people);
         }
         Ok((c, rows))
+    }
+
+    /// The rows within a reach, as they are.
+    fn reached(&self, runner: &Runner, reach: &Reach, c: &CollectionDef, name: &str) -> Vec<Map> {
+        let rows = self
+            .table(name)
+            .filter(|row| runner.reaches(reach, row, &self.people));
+        rows.map(|row| {
+            let absent = c.fields.iter().map(|f| (f.name.clone(), Value::Null));
+            absent.chain(row.clone()).collect()
+        })
+        .collect()
     }
 
     fn get(&self, runner: &Runner, name: &str, id: &str) -> Result<Option<Map>, Fault> {
@@ -127,20 +134,21 @@ impl State {
 }
 
 impl Mock {
-    /// Loads modules with their demo seeds; words for whatever is wrong with them.
-    pub(crate) fn load(modules: &[Module]) -> Result<Self, String> {
+    /// Loads a setting's modules with their demo seeds; words for whatever is wrong with them.
+    pub(crate) fn load(setting: &Setting, start: Timestamp) -> Result<Self, String> {
         let mut state = State {
             modules: Vec::new(),
             people: People::demo().map_err(|e| format!("host-config/demo.toml: {e}"))?,
             rows: BTreeMap::new(),
             steps: BTreeMap::new(),
             keys: BTreeMap::new(),
-            outbox: VecDeque::new(),
+            models: setting.models.clone(),
+            outbox: Vec::new(),
             heard: Vec::new(),
-            now: START,
+            now: start,
             count: 0,
         };
-        for module in modules {
+        for module in &setting.modules {
             let def = module.describe();
             if def != module.describe() {
                 return Err(format!("{}: describe() is not the same twice", def.id));
@@ -161,11 +169,14 @@ impl Mock {
         self.0.borrow().now
     }
 
-    pub(crate) fn set_now(&self, now: Timestamp) {
+    /// Moves the clock on, and delivers what becomes due.
+    pub(crate) fn advance(&self, seconds: i64) {
+        let now = self.now().plus_seconds(seconds);
         self.0.borrow_mut().now = now;
+        self.deliver();
     }
 
-    /// Everything said so far, in order.
+    /// Everything delivered so far, in order.
     pub(crate) fn events(&self) -> Vec<Event> {
         self.0.borrow().heard.clone()
     }
@@ -197,45 +208,6 @@ impl Mock {
             .ok_or_else(Fault::not_found)
     }
 
-    /// Pairs as the API's query string has them.
-    pub(crate) fn find(
-        &self,
-        caller: &Caller,
-        collection: &str,
-        pairs: &[(&str, &str)],
-    ) -> Result<Vec<Map>, Fault> {
-        let (_, c) = self.0.borrow().collection(collection)?;
-        let number = |text: &str| text.parse().unwrap_or(0);
-        let mut query = Query::new(collection);
-        let (mut page, mut size) = (1, 20);
-        for (name, value) in pairs {
-            query = match *name {
-                "page" => {
-                    page = number(value);
-                    query
-                }
-                "size" => {
-                    size = number(value);
-                    query
-                }
-                "sort" => match value.strip_prefix('-') {
-                    Some(field) => query.sort(field, true),
-                    None => query.sort(*value, false),
-                },
-                "q" => {
-                    let fields = c.fields.iter().filter(|f| f.search);
-                    query.filter(Filter::Or(
-                        fields.map(|f| Filter::contains(&f.name, *value)).collect(),
-                    ))
-                }
-                field => query.filter(Filter::eq(field, *value)),
-            };
-        }
-        let host = self.host(Runner::Person(caller.clone()), "");
-        host.find(&query.page(page, size))
-            .map(|found| found.records)
-    }
-
     pub(crate) fn act(&self, caller: &Caller, deed: &Deed<'_>) -> Result<Value, Fault> {
         let runner = Runner::Person(caller.clone());
         let (module, name) = deed.action.split_once('.').ok_or_else(Fault::not_found)?;
@@ -245,41 +217,47 @@ impl Mock {
             (module.clone(), def)
         };
         let action = def.action(name).ok_or_else(Fault::not_found)?;
-        let reach = runner.reach(&def, &action.permission)?;
+        let record = self.target(&runner, &def, action, deed.id)?;
 
         let request = json!({ "action": deed.action, "id": deed.id, "input": deed.input });
         let key = (caller.user.clone().unwrap_or_default(), deed.key.to_owned());
         match self.0.borrow().keys.get(&key) {
             Some((earlier, result)) if *earlier == request => return Ok(result.clone()),
-            Some(_) => return Err(Fault::conflict("key-reused", "该请求编号已用于另一个请求")),
+            Some(_) => {
+                return Err(Fault::conflict(
+                    "idempotency-key-reused",
+                    "同一幂等键已用于另一个请求，请换一个键",
+                ));
+            }
             None => {}
         }
 
-        let record = self.record(&runner, &def, action, deed.id)?;
         if let Some(record) = &record {
-            let state = self.0.borrow();
-            if !runner.reaches(&reach, record, &state.people) {
-                return Err(Fault::forbidden(format!(
-                    "您不能对这条记录{}",
-                    action.label.zh
-                )));
-            }
             check::allowed_now(&def, action, record)?;
         }
-        let Value::Object(input) = &deed.input else {
-            return Err(Fault::invalid(Vec::new()));
+        let given = match &deed.input {
+            Value::Object(input) => input.clone(),
+            Value::Null => Map::new(),
+            _ => {
+                return Err(Fault::new(
+                    FaultKind::Invalid,
+                    "not-an-object",
+                    "请求内容须为 JSON 对象",
+                ));
+            }
         };
-        let values = check::input(&def, &action.input, input.clone())?;
+        let values = check::input(&def, &action.input, given)?;
         let host = self.host(runner.clone(), module.id());
         let given = Given {
             record: record.clone(),
-            values,
+            values: values.clone(),
         };
         let reply = module.act(host, self.context(&runner), name, &given)?;
 
         let running = Running {
             def: &def,
-            action: Some(action),
+            step: name,
+            action: Some((action, &values)),
             record: record.as_ref(),
         };
         let result = reply.result.clone();
@@ -287,57 +265,33 @@ impl Mock {
         state.commit(running, caller, reply)?;
         state.keys.insert(key, (request, result.clone()));
         drop(state);
-        self.deliver()?;
+        self.deliver();
         Ok(result)
     }
 
-    /// The record of a record action, as the caller may see it.
-    fn record(
+    /// The record of a record action, unmasked: an action may need what a page may not show. Not
+    /// readable is not found; readable but out of the action's reach is forbidden.
+    fn target(
         &self,
         runner: &Runner,
         def: &ModuleDef,
         action: &ActionDef,
         id: Option<&str>,
     ) -> Result<Option<Map>, Fault> {
-        match (action.record, id) {
-            (false, None) => Ok(None),
-            (false, Some(_)) | (true, None) => Err(Fault::not_found()),
-            (true, Some(id)) => {
-                let name = format!("{}.{}", def.id, action.collection);
-                let record = self.0.borrow().get(runner, &name, id)?;
-                record.ok_or_else(Fault::not_found).map(Some)
-            }
-        }
-    }
-
-    /// Takes events to their listeners until none is left.
-    fn deliver(&self) -> Result<(), Fault> {
-        for _ in 0..MAX_DELIVERIES {
-            let next = self.0.borrow_mut().outbox.pop_front();
-            let Some(event) = next else { return Ok(()) };
-            let listening: Vec<(Module, Rc<ModuleDef>)> = self
-                .0
-                .borrow()
-                .modules
-                .iter()
-                .filter(|m| m.def.on.contains(&event.name))
-                .map(|m| (m.module.clone(), Rc::clone(&m.def)))
-                .collect();
-            for (module, def) in listening {
-                let host = self.host(Runner::Platform, module.id());
-                let reply = module.on_event(host, self.context(&Runner::Platform), &event)?;
-                let running = Running {
-                    def: &def,
-                    action: None,
-                    record: None,
-                };
-                self.0
-                    .borrow_mut()
-                    .commit(running, &Caller::default(), reply)?;
-            }
-            self.0.borrow_mut().heard.push(event);
-        }
-        Err(Fault::internal("events go round in circles"))
+        let id = match (action.record, id) {
+            (false, None) => return runner.reach(def, &action.permission).map(|_| None),
+            (false, Some(_)) | (true, None) => return Err(Fault::not_found()),
+            (true, Some(id)) => id,
+        };
+        let name = format!("{}.{}", def.id, action.collection);
+        let state = self.0.borrow();
+        state.get(runner, &name, id)?.ok_or_else(Fault::not_found)?;
+        let reach = runner.reach(def, &action.permission)?;
+        let (_, c) = state.collection(&name)?;
+        let rows = state.reached(runner, &reach, &c, &name);
+        let record = rows.into_iter().find(|row| check::text(row, "id") == id);
+        let beyond = || Fault::forbidden(format!("您不能对这条记录{}", action.label.zh));
+        record.ok_or_else(beyond).map(Some)
     }
 
     pub(crate) fn page(&self, caller: &Caller, target: &str) -> Result<Page, Fault> {
@@ -375,28 +329,46 @@ impl Mock {
         self.show(&runner, &module, &ask)
     }
 
-    /// The home blocks of all modules that this caller may see, in their order.
-    pub(crate) fn home(&self, caller: &Caller) -> Result<Page, Fault> {
+    /// The home blocks of all modules that this caller may see, in their order. One that fails
+    /// costs itself only.
+    pub(crate) fn home(&self, caller: &Caller) -> Page {
         let runner = Runner::Person(caller.clone());
-        let mut blocks: Vec<(u16, String, Module)> = Vec::new();
+        let mut blocks: Vec<(u16, Rc<ModuleDef>, String, Module)> = Vec::new();
         for loaded in &self.0.borrow().modules {
             for block in &loaded.def.blocks {
                 if runner.reach(&loaded.def, &block.permission).is_ok() {
-                    blocks.push((block.order, block.id.clone(), loaded.module.clone()));
+                    let (def, module) = (Rc::clone(&loaded.def), loaded.module.clone());
+                    blocks.push((block.order, def, block.id.clone(), module));
                 }
             }
         }
-        blocks.sort_by_key(|(order, ..)| *order);
+        blocks.sort_by(|(a, x, ..), (b, y, ..)| (a, &x.id).cmp(&(b, &y.id)));
         let mut home = Page::new("首页");
-        for (_, id, module) in blocks {
+        home.shell = Shell::Portal;
+        for (_, def, id, module) in blocks {
             let ask = Ask {
-                block: Some(id),
+                block: Some(id.clone()),
                 ..Ask::default()
             };
-            home.sections
-                .extend(self.show(&runner, &module, &ask)?.sections);
+            match self.show(&runner, &module, &ask) {
+                Ok(mut page) => {
+                    // Modules know nothing of each other, so two may name their blocks alike.
+                    for block in page.sections.iter_mut().flat_map(|s| &mut s.blocks) {
+                        block.id = format!("{}-{}", def.id, block.id);
+                    }
+                    home.sections.extend(page.sections);
+                }
+                Err(fault) if fault.kind == FaultKind::NotFound => {}
+                Err(fault) => {
+                    tell(&format!("block {id} of {} fails: {fault}", def.id));
+                    let text = format!("“{}”暂时无法显示，请稍后刷新", def.label.zh);
+                    let notice = Notice::new(Tone::Warning, "", text);
+                    let block = Block::notice(format!("{}-{id}", def.id), notice);
+                    home.sections.push(Section::stack().block(block));
+                }
+            }
         }
-        Ok(home)
+        home
     }
 
     fn show(&self, runner: &Runner, module: &Module, ask: &Ask) -> Result<Page, Fault> {
@@ -407,6 +379,12 @@ impl Mock {
             Err(fault) => Err(Fault::internal(format!("the page is refused: {fault:?}"))),
         }
     }
+}
+
+/// What the real host would log.
+#[expect(clippy::print_stdout, reason = "the output of a test is its log")]
+fn tell(what: &str) {
+    println!("{what}");
 }
 
 /// The values of `{name}` segments, when a path fits a pattern.
@@ -482,7 +460,7 @@ impl Host for MockHost {
             .unwrap_or_default())
     }
     fn score(&self, request: &ScoreRequest) -> Result<Scored, Fault> {
-        self.mock.0.borrow_mut().score(request)
+        self.mock.0.borrow_mut().score(&self.runner, request)
     }
     fn digest(&self, data: &[u8]) -> String {
         hex(&Sm3::digest(data))

@@ -3,23 +3,22 @@
 use std::cell::Cell;
 
 use sdk::Map;
-use sdk::module::Module;
 use sdk_contract::call::{Caller, Event};
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
-use sdk_contract::scalar::Timestamp;
+use sdk_contract::scalar::{Date, Timestamp};
 use serde_json::Value;
 
 use crate::mock::Mock;
 use crate::people::People;
-use crate::real::{Real, Session};
+use crate::scenario::Profile;
+use crate::setting::Setting;
+use crate::stage::{Missing, Stage};
 
-/// URL of a running server; scenarios run there when it is set.
-const URL: &str = "RONGQIAO_SCENARIO_URL";
-/// File of that server's logins and passwords.
-const LOGINS: &str = "RONGQIAO_SCENARIO_LOGINS";
+/// Every scenario begins here: 2026-11-23 10:00 in Beijing.
+const START: Timestamp = Timestamp::from_micros(1_795_399_200_000_000);
 
-/// Where a scenario happens: in memory, or on a running server.
+/// Where a scenario happens. Its clock stands still unless the scenario moves it.
 pub struct World {
     at: At,
     people: People,
@@ -28,14 +27,14 @@ pub struct World {
 
 enum At {
     Mock(Mock),
-    Real(Real),
+    Stage(Box<Stage>),
 }
 
 /// Somebody who does things. A login that is not there gets faults.
 pub struct User<'w> {
     world: &'w World,
     caller: Caller,
-    hand: Result<Hand, Fault>,
+    who: Result<Option<String>, Fault>,
 }
 
 /// One thing done: `<plugin>.<entity>.<verb>`, to one record or none.
@@ -47,135 +46,90 @@ pub(crate) struct Deed<'a> {
     pub(crate) key: &'a str,
 }
 
-/// What a user acts through.
-enum Hand {
-    Mock,
-    Real(Box<Session>),
-}
-
-#[expect(clippy::panic, reason = "a scenario that cannot begin fails its test")]
 impl World {
-    /// The mock, with these modules and their demo seeds.
+    /// Opens one where this profile has it, or says what is missing for it.
     ///
     /// # Panics
-    /// When a module's declaration or one of its seeds is wrong.
-    pub fn mock(modules: &[Module]) -> Self {
-        match Mock::load(modules) {
-            Ok(mock) => Self::at(At::Mock(mock)),
-            Err(what) => panic!("{what}"),
-        }
-    }
-
-    /// The server named by `RONGQIAO_SCENARIO_URL`; none when it is not set.
-    ///
-    /// # Panics
-    /// When the file of logins, named by `RONGQIAO_SCENARIO_LOGINS`, cannot be read.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the runner says where the server is"
-    )]
-    pub fn host(modules: &[Module]) -> Option<Self> {
-        let url = std::env::var(URL).ok()?;
-        let Ok(logins) = std::env::var(LOGINS) else {
-            panic!("{URL} is set, but {LOGINS} is not")
-        };
-        match Real::new(&url, &logins, modules) {
-            Ok(real) => Some(Self::at(At::Real(real))),
-            Err(error) => panic!("{logins}: {error}"),
-        }
-    }
-
-    /// The server if there is one, else the mock.
-    pub fn open(modules: &[Module]) -> Self {
-        Self::host(modules).unwrap_or_else(|| Self::mock(modules))
-    }
-
-    fn at(at: At) -> Self {
-        match People::demo() {
-            Ok(people) => Self {
-                at,
-                people,
-                keys: Cell::new(0),
-            },
+    /// When a module's declaration or one of its seeds is wrong, or the stage does not start.
+    #[expect(clippy::panic, reason = "a scenario that cannot begin fails its test")]
+    pub fn open(profile: Profile, setting: &Setting) -> Result<Self, Missing> {
+        let people = match People::demo() {
+            Ok(people) => people,
             Err(error) => panic!("host-config/demo.toml: {error}"),
-        }
+        };
+        let at = match profile {
+            Profile::Mock => match Mock::load(setting, START) {
+                Ok(mock) => At::Mock(mock),
+                Err(what) => panic!("{what}"),
+            },
+            profile => At::Stage(Box::new(Stage::start(profile, setting, START)?)),
+        };
+        Ok(Self {
+            at,
+            people,
+            keys: Cell::new(0),
+        })
     }
-}
 
-impl World {
     /// A user of `host-config/demo.toml`, by login.
     pub fn user(&self, login: &str) -> User<'_> {
         let caller = self.people.caller(login);
-        let hand = match (&self.at, &caller) {
-            (_, None) => Err(Fault::forbidden(format!(
-                "no user {login} in host-config/demo.toml"
-            ))),
-            (At::Mock(_), Some(_)) => Ok(Hand::Mock),
-            (At::Real(real), Some(_)) => real.sign_in(login).map(|s| Hand::Real(Box::new(s))),
-        };
+        let nobody = || Fault::forbidden(format!("no user {login} in host-config/demo.toml"));
         User {
             world: self,
+            who: caller
+                .is_some()
+                .then(|| Some(login.to_owned()))
+                .ok_or_else(nobody),
             caller: caller.unwrap_or_default(),
-            hand,
         }
     }
 
     /// Nobody in particular.
     pub fn anonymous(&self) -> User<'_> {
-        let hand = match &self.at {
-            At::Mock(_) => Hand::Mock,
-            At::Real(real) => Hand::Real(Box::new(real.anonymous())),
-        };
         User {
             world: self,
             caller: Caller::default(),
-            hand: Ok(hand),
+            who: Ok(None),
         }
     }
 
-    /// The time of the mock; none on a server, whose clock is its own.
-    pub fn now(&self) -> Option<Timestamp> {
+    pub fn now(&self) -> Timestamp {
         match &self.at {
-            At::Mock(mock) => Some(mock.now()),
-            At::Real(_) => None,
+            At::Mock(mock) => mock.now(),
+            At::Stage(stage) => stage.now(),
         }
     }
 
-    /// Moves the mock's clock on. False on a server: a scenario that needs it ends there.
-    #[must_use]
-    pub fn advance_days(&self, days: i64) -> bool {
-        self.advance_seconds(days * 24 * 3600)
+    /// The day it is, in Beijing.
+    pub fn today(&self) -> Date {
+        self.now().local_date()
+    }
+
+    /// Moves the clock on. Events that are due by then have been delivered afterwards.
+    pub fn advance_days(&self, days: i64) {
+        self.advance_seconds(days * 24 * 3600);
     }
 
     /// See [`World::advance_days`].
-    #[must_use]
-    pub fn advance_seconds(&self, seconds: i64) -> bool {
+    pub fn advance_seconds(&self, seconds: i64) {
         match &self.at {
-            At::Mock(mock) => {
-                mock.set_now(mock.now().plus_seconds(seconds));
-                true
-            }
-            At::Real(_) => false,
+            At::Mock(mock) => mock.advance(seconds),
+            At::Stage(stage) => stage.advance(seconds),
         }
     }
 
-    /// What modules have said so far, oldest first; none on a server.
-    pub fn events(&self) -> Option<Vec<Event>> {
+    /// What modules have said and their listeners have heard so far, oldest first.
+    pub fn events(&self) -> Vec<Event> {
         match &self.at {
-            At::Mock(mock) => Some(mock.events()),
-            At::Real(_) => None,
+            At::Mock(mock) => mock.events(),
+            At::Stage(stage) => stage.events(),
         }
     }
 
     fn next_key(&self) -> String {
         self.keys.set(self.keys.get() + 1);
-        // One process is one scenario run; another run of it must not meet the same keys.
-        format!(
-            "scenario-{}-{:p}-{}",
-            std::process::id(),
-            self,
-            self.keys.get()
-        )
+        format!("scenario-{}", self.keys.get())
     }
 }
 
@@ -189,8 +143,11 @@ impl User<'_> {
         self.caller.organisation.as_deref()
     }
 
-    fn hand(&self) -> Result<&Hand, Fault> {
-        self.hand.as_ref().map_err(Clone::clone)
+    fn who(&self) -> Result<Option<&str>, Fault> {
+        self.who
+            .as_ref()
+            .map(Option::as_deref)
+            .map_err(Clone::clone)
     }
 
     /// Does `<plugin>.<entity>.<verb>`, to one record or none; answers with the action's result.
@@ -206,25 +163,25 @@ impl User<'_> {
         id: Option<&str>,
         input: Value,
     ) -> Result<Value, Fault> {
+        let who = self.who()?;
         let deed = Deed {
             action,
             id,
             input,
             key,
         };
-        match (self.hand()?, &self.world.at) {
-            (Hand::Real(session), At::Real(real)) => real.act(session, &deed),
-            (_, At::Mock(mock)) => mock.act(&self.caller, &deed),
-            (Hand::Mock, At::Real(_)) => Err(Fault::internal("a mock user on a server")),
+        match &self.world.at {
+            At::Mock(mock) => mock.act(&self.caller, &deed),
+            At::Stage(stage) => stage.act(&*stage.session(who)?, &deed),
         }
     }
 
     /// One record of `<plugin>.<collection>`.
     pub fn get(&self, collection: &str, id: &str) -> Result<Map, Fault> {
-        match (self.hand()?, &self.world.at) {
-            (Hand::Real(session), _) => session.get(collection, id),
-            (Hand::Mock, At::Mock(mock)) => mock.get(&self.caller, collection, id),
-            (Hand::Mock, At::Real(_)) => Err(Fault::internal("a mock user on a server")),
+        let who = self.who()?;
+        match &self.world.at {
+            At::Mock(mock) => mock.get(&self.caller, collection, id),
+            At::Stage(stage) => stage.session(who)?.get(collection, id),
         }
     }
 
@@ -244,28 +201,28 @@ impl User<'_> {
 
     /// See [`User::find`].
     pub fn try_find(&self, collection: &str, pairs: &[(&str, &str)]) -> Result<Vec<Map>, Fault> {
-        match (self.hand()?, &self.world.at) {
-            (Hand::Real(session), _) => session.find(collection, pairs),
-            (Hand::Mock, At::Mock(mock)) => mock.find(&self.caller, collection, pairs),
-            (Hand::Mock, At::Real(_)) => Err(Fault::internal("a mock user on a server")),
+        let who = self.who()?;
+        match &self.world.at {
+            At::Mock(mock) => mock.list(&self.caller, collection, pairs),
+            At::Stage(stage) => stage.session(who)?.find(collection, pairs),
         }
     }
 
     /// A page by its path, with a query if wanted: `/lending/applications?status=draft`.
     pub fn page(&self, path: &str) -> Result<Page, Fault> {
-        match (self.hand()?, &self.world.at) {
-            (Hand::Real(session), _) => session.page(path),
-            (Hand::Mock, At::Mock(mock)) => mock.page(&self.caller, path),
-            (Hand::Mock, At::Real(_)) => Err(Fault::internal("a mock user on a server")),
+        let who = self.who()?;
+        match &self.world.at {
+            At::Mock(mock) => mock.page(&self.caller, path),
+            At::Stage(stage) => stage.session(who)?.page(path),
         }
     }
 
     /// The home page: all blocks this user may see.
     pub fn home(&self) -> Result<Page, Fault> {
-        match (self.hand()?, &self.world.at) {
-            (Hand::Real(session), _) => session.page("/"),
-            (Hand::Mock, At::Mock(mock)) => mock.home(&self.caller),
-            (Hand::Mock, At::Real(_)) => Err(Fault::internal("a mock user on a server")),
+        let who = self.who()?;
+        match &self.world.at {
+            At::Mock(mock) => Ok(mock.home(&self.caller)),
+            At::Stage(stage) => stage.session(who)?.page("/"),
         }
     }
 }

@@ -141,7 +141,7 @@ impl Server {
 
     /// The options with which a command finds this platform's data.
     pub fn place(&self) -> Vec<String> {
-        place(&self.start, self.data.path())
+        place(&self.built, &self.start, self.data.path())
     }
 
     /// Runs a command of the binary on this platform's data and gives its output.
@@ -219,8 +219,11 @@ impl Server {
     }
 }
 
-fn place(start: &Start, data: &Path) -> Vec<String> {
+/// The keys lie beside the guests, for compiled code is kept under them from one server to the next.
+fn place(built: &Built, start: &Start, data: &Path) -> Vec<String> {
     let mut options = vec!["--data".to_owned(), data.display().to_string()];
+    let keys = built.guests.join("keys");
+    options.extend(["--keys".to_owned(), keys.display().to_string()]);
     if let Some(database) = &start.database {
         options.extend(["--database".to_owned(), database.url.clone()]);
     }
@@ -237,7 +240,9 @@ fn spawn(built: &Built, start: &Start, data: &Path, log: &Arc<Mutex<String>>) ->
                 .clone()
                 .unwrap_or_else(|| built.guests.join("plugins")),
         )
-        .args(place(start, data))
+        .arg("--code")
+        .arg(built.guests.join("code"))
+        .args(place(built, start, data))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     if start.dev {

@@ -114,10 +114,9 @@ fn evidence(server: &Server, application: &str, record: &Value) {
         "the decision is in the audit trail"
     );
     let certificate = record["certificate"].as_str().unwrap();
-    let data = server.data().to_str().unwrap();
-    let (ok, said) = server.run(&["model", "replay", certificate, "--data", data]);
+    let (ok, said) = server.command(&["model", "replay", certificate]);
     assert!(ok && said.contains("identical bytes"), "{said}");
-    let (ok, said) = server.run(&["audit", "verify", "--data", data]);
+    let (ok, said) = server.command(&["audit", "verify"]);
     assert!(ok && said.contains("records hold"), "{said}");
 }
 

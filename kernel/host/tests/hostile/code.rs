@@ -9,9 +9,9 @@ use kernel_host::{Act, CodeCounts, Engines, KeptCode};
 use kernel_identity::principal::Principal;
 use serde_json::json;
 
-use tests_guests::model::ModelGuest;
 use crate::stage::Stage;
 use crate::support::{TestHost, person};
+use tests_guests::model::ModelGuest;
 
 const LOADED: CodeCounts = counts(1, 0, 0);
 const COMPILED: CodeCounts = counts(0, 1, 0);

@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::FutureExt as _;
 use kernel_crypto::keys::KeyRing;
@@ -13,6 +12,7 @@ use sdk_contract::call::Write;
 use sdk_contract::def::ModuleDef;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use tests_scratch::Scratch;
 
 /// 2026-11-23T08:00:00Z.
 pub(crate) const NOW: i64 = 1_795_420_800_000_000;
@@ -24,42 +24,24 @@ pub(crate) struct Bench {
     _dir: tempfile::TempDir,
 }
 
-/// Makes database names differ within this process.
-static NEXT: AtomicU32 = AtomicU32::new(0);
-
 /// Runs the story on `SQLite`, and on `PostgreSQL` where there is one.
 pub(crate) async fn on_each_engine(story: impl AsyncFn(&Bench)) {
     let dir = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(dir.path().join("data").join("store.db"));
     story(&Bench::new(url, dir)).await;
 
-    let Some(server) = postgres() else {
+    let Some(server) = tests_scratch::server() else {
         println!("skipped: RONGQIAO_TEST_PG is not set");
         return;
     };
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("story_{}_{number}", std::process::id());
-    execute_on(&server, &format!("CREATE DATABASE {name}")).await;
-    let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-    let bench = Bench::new(StoreUrl::Postgres(url), tempfile::tempdir().unwrap());
+    let scratch = Scratch::create(&server, "story").await.unwrap();
+    let url = StoreUrl::Postgres(scratch.url());
+    let bench = Bench::new(url, tempfile::tempdir().unwrap());
     let told = AssertUnwindSafe(story(&bench)).catch_unwind().await;
-    execute_on(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    scratch.remove().await.unwrap();
     if let Err(panic) = told {
         std::panic::resume_unwind(panic);
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests have no configuration file"
-)]
-fn postgres() -> Option<String> {
-    std::env::var("RONGQIAO_TEST_PG").ok()
-}
-
-async fn execute_on(server: &str, sql: &str) {
-    let mut conn = sqlx::PgConnection::connect(server).await.unwrap();
-    conn.execute(AssertSqlSafe(sql)).await.unwrap();
 }
 
 impl Bench {
@@ -96,7 +78,10 @@ impl Bench {
                     .unwrap();
                 conn.execute(AssertSqlSafe(sql)).await.unwrap();
             }
-            StoreUrl::Postgres(url) => execute_on(url, sql).await,
+            StoreUrl::Postgres(url) => {
+                let mut conn = sqlx::PgConnection::connect(url).await.unwrap();
+                conn.execute(AssertSqlSafe(sql)).await.unwrap();
+            }
         }
     }
 }

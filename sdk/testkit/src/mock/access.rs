@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use crate::people::People;
 
-/// Who runs: a person with their grants, or the platform itself for events.
+/// Who runs: a person with their grants, or a module by itself, which hears an event. It has
+/// everything in its own collections, and elsewhere what any signed-in user may do.
 #[derive(Debug, Clone)]
 pub(super) enum Runner {
     Person(Caller),
-    Platform,
+    Module(String),
 }
 
 /// The rows somebody may reach.
@@ -26,18 +27,26 @@ impl Runner {
     pub(super) fn caller(&self) -> Caller {
         match self {
             Self::Person(caller) => caller.clone(),
-            Self::Platform => Caller::default(),
+            Self::Module(id) => Caller {
+                name: id.clone(),
+                ..Caller::default()
+            },
         }
     }
 
-    fn scopes(&self, permission: &PermissionDef) -> Option<Vec<RowScope>> {
-        let Self::Person(caller) = self else {
+    fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Person(caller) if caller.user.is_none())
+    }
+
+    fn scopes(&self, def: &ModuleDef, permission: &PermissionDef) -> Option<Vec<RowScope>> {
+        if matches!(self, Self::Module(id) if *id == def.id) {
             return Some(vec![RowScope::All]);
-        };
-        let held = |role: &str| match role {
-            "anyone" => true,
-            "signed-in" => caller.user.is_some(),
-            role => caller.has_role(role),
+        }
+        let held = |role: &str| match (role, self) {
+            ("anyone", _) => true,
+            ("signed-in", _) => !self.is_anonymous(),
+            (role, Self::Person(caller)) => caller.has_role(role),
+            (_, Self::Module(_)) => false,
         };
         let scopes: Vec<RowScope> = permission
             .grants
@@ -51,10 +60,10 @@ impl Runner {
     /// The rows that a permission reaches, or the refusal.
     pub(super) fn reach(&self, def: &ModuleDef, permission: &str) -> Result<Reach, Fault> {
         let declared = def.permission(permission).ok_or_else(Fault::not_found)?;
-        match self.scopes(declared) {
+        match self.scopes(def, declared) {
             Some(scopes) if scopes.contains(&RowScope::All) => Ok(Reach::All),
             Some(scopes) => Ok(Reach::Scopes(scopes)),
-            None if self.caller().user.is_none() => Err(Fault::new(
+            None if self.is_anonymous() => Err(Fault::new(
                 FaultKind::Forbidden,
                 "unauthenticated",
                 "请先登录",
@@ -100,7 +109,7 @@ impl Runner {
                 let reach = self.reach(def, p);
                 reach.is_ok_and(|reach| self.reaches(&reach, row, people))
             };
-            if matches!(self, Self::Platform) || field.reveal.as_ref().is_some_and(may) {
+            if field.reveal.as_ref().is_some_and(may) {
                 continue;
             }
             if let Some(value) = row.get_mut(&field.name) {

@@ -53,7 +53,11 @@ fn value(
     }
 }
 
-fn canonical(def: &ModuleDef, field: &FieldDef, given: &Value) -> Result<Value, FieldFault> {
+pub(super) fn canonical(
+    def: &ModuleDef,
+    field: &FieldDef,
+    given: &Value,
+) -> Result<Value, FieldFault> {
     let options: Vec<&str> = match &field.kind {
         Kind::Choice { of } => def
             .choice(of)
@@ -74,8 +78,10 @@ pub(super) fn bad_write(what: impl Into<String>) -> Fault {
 #[derive(Clone, Copy)]
 pub(super) struct Running<'a> {
     pub(super) def: &'a ModuleDef,
-    /// Absent for an event handler, which moves no record through its flow.
-    pub(super) action: Option<&'a ActionDef>,
+    /// Name of the action or event, as a step through a flow has it.
+    pub(super) step: &'a str,
+    /// With its checked input. Absent for an event handler, which moves no record through its flow.
+    pub(super) action: Option<(&'a ActionDef, &'a Map)>,
     /// The record that the action runs on, as it was before.
     pub(super) record: Option<&'a Map>,
 }
@@ -88,6 +94,24 @@ pub(super) struct Checked {
 }
 
 impl Running<'_> {
+    /// A reference that leads nowhere: the caller's mistake where the caller gave it.
+    pub(super) fn leads_nowhere(self, field: &str, id: &str) -> Fault {
+        let given = self.action.and_then(|(action, values)| {
+            action.input.iter().find(|f| {
+                matches!(f.kind, Kind::Ref { .. })
+                    && values.get(&f.name).and_then(Value::as_str) == Some(id)
+            })
+        });
+        match given {
+            Some(given) => Fault::invalid(vec![FieldFault::new(
+                &given.name,
+                "missing-reference",
+                "所选记录不存在",
+            )]),
+            None => bad_write(format!("{field} names {id}, which does not exist")),
+        }
+    }
+
     pub(super) fn check(self, write: Write) -> Result<Checked, Fault> {
         match write {
             Write::Insert {
@@ -184,7 +208,7 @@ impl Running<'_> {
     }
 
     fn transition(&self, flow: &FlowDef, id: &str, to: &str) -> Result<String, Fault> {
-        let action = self
+        let (action, _) = self
             .action
             .ok_or_else(|| bad_write("an event handler moves no flow"))?;
         let record = self

@@ -2,7 +2,7 @@
 
 use sdk::Map;
 use sdk_contract::call::{Caller, Event, Reply, Write};
-use sdk_contract::def::{CollectionDef, ModuleDef};
+use sdk_contract::def::CollectionDef;
 use sdk_contract::error::{Fault, FieldFault};
 use sdk_contract::kind::Kind;
 use sdk_contract::query::Step;
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::State;
 use super::check::{Checked, Running, bad_write, text};
+use super::outbox::Pending;
 
 impl State {
     pub(super) fn commit(
@@ -50,7 +51,7 @@ impl State {
                 at: self.now.micros(),
                 data: draft.data,
             };
-            self.outbox.push_back(event);
+            self.outbox.push(Pending::new(event));
         }
         Ok(())
     }
@@ -89,14 +90,18 @@ impl State {
                 revision,
                 values,
             } => {
-                let row =
-                    self.changed(&format!("{}.{collection}", def.id), &id, revision, values)?;
+                let row = self.changed(
+                    by,
+                    &format!("{}.{collection}", def.id),
+                    &id,
+                    (revision, values),
+                )?;
                 (collection, id, row)
             }
         };
         let c = def.collection(&collection).ok_or_else(Fault::not_found)?;
         let name = format!("{}.{collection}", def.id);
-        self.references(def, c, &row)?;
+        self.references(running, c, &row)?;
         self.unique(c, &name, &row)?;
         self.rows
             .entry(name.clone())
@@ -104,7 +109,7 @@ impl State {
             .insert(id.clone(), row);
         if let Some((from, to)) = checked.step {
             let step = Step {
-                action: running.action.map_or("event", |a| &a.name).to_owned(),
+                action: running.step.to_owned(),
                 from,
                 to,
                 at: self.now.to_string(),
@@ -139,12 +144,18 @@ impl State {
         let now = self.now.to_string();
         for (at, who) in [("created_at", "created_by"), ("updated_at", "updated_by")] {
             row.insert(at.to_owned(), now.clone().into());
-            row.insert(who.to_owned(), by.user.clone().into());
+            row.insert(who.to_owned(), by.user.clone().unwrap_or_default().into());
         }
         row
     }
 
-    fn changed(&self, name: &str, id: &str, revision: i64, values: Map) -> Result<Map, Fault> {
+    fn changed(
+        &self,
+        by: &Caller,
+        name: &str,
+        id: &str,
+        (revision, values): (i64, Map),
+    ) -> Result<Map, Fault> {
         let row = self.rows.get(name).and_then(|rows| rows.get(id));
         let mut row = row.cloned().ok_or_else(Fault::not_found)?;
         if row.get("revision").and_then(Value::as_i64) != Some(revision) {
@@ -161,42 +172,30 @@ impl State {
         }
         row.insert("revision".into(), (revision + 1).into());
         row.insert("updated_at".into(), self.now.to_string().into());
+        let who = by.user.clone().unwrap_or_default();
+        row.insert("updated_by".into(), who.into());
         Ok(row)
     }
 
-    /// Every reference names a record that is there. Collections of modules that are not loaded
-    /// are taken on trust.
-    fn references(&self, def: &ModuleDef, c: &CollectionDef, row: &Map) -> Result<(), Fault> {
-        let mut faults = Vec::new();
+    /// Every reference names a record that is there.
+    fn references(&self, running: Running<'_>, c: &CollectionDef, row: &Map) -> Result<(), Fault> {
         for field in &c.fields {
             let (Kind::Ref { to }, Some(id)) =
                 (&field.kind, row.get(&field.name).and_then(Value::as_str))
             else {
                 continue;
             };
-            let name = if to.contains('.') {
-                to.clone()
-            } else {
-                format!("{}.{to}", def.id)
-            };
-            let there = match name.as_str() {
+            let there = match to.as_str() {
                 "platform.organisations" => self.people.organisation(id).is_some(),
                 "platform.users" => self.people.users.iter().any(|u| u.id == id),
-                _ => self.collection(&name).is_err() || self.has(&name, id),
+                name if name.contains('.') => self.has(name, id),
+                own => self.has(&format!("{}.{own}", running.def.id), id),
             };
             if !there {
-                faults.push(FieldFault::new(
-                    &field.name,
-                    "missing-reference",
-                    "所选记录不存在",
-                ));
+                return Err(running.leads_nowhere(&field.name, id));
             }
         }
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(Fault::invalid(faults))
-        }
+        Ok(())
     }
 
     fn unique(&self, c: &CollectionDef, name: &str, row: &Map) -> Result<(), Fault> {
@@ -216,10 +215,10 @@ impl State {
                 text(other, "id") != text(row, "id") && values(other) == Some(wanted.clone())
             });
             if taken {
-                let mut fault = Fault::conflict("conflict", "已有相同的记录");
+                let mut fault = Fault::conflict("duplicate", "已有相同的记录");
                 fault.fields = key
                     .iter()
-                    .map(|f| FieldFault::new(f, "taken", "已存在"))
+                    .map(|f| FieldFault::new(f, "taken", "已被使用"))
                     .collect();
                 return Err(fault);
             }
@@ -263,8 +262,14 @@ impl State {
             }
         }
         for (def, c, at, row) in inserted {
-            self.references(def, c, &row)
-                .map_err(|f| format!("{at}: {:?}", f.fields))?;
+            let running = Running {
+                def,
+                step: "seed",
+                action: None,
+                record: None,
+            };
+            self.references(running, c, &row)
+                .map_err(|f| format!("{at}: {}", f.message))?;
         }
         Ok(())
     }

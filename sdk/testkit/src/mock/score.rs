@@ -1,69 +1,109 @@
-//! A stand-in for a bank's model: deterministic, whole points, and under the same rules of
-//! consent as the real thing. It reads every feature that the loaded modules declare.
-
-use std::collections::BTreeSet;
+//! A stand-in for a bank's model: it reads the features the real one declares, under the same rules
+//! of consent, and gives whole points that are the same each time.
 
 use sdk_contract::call::{Contribution, ScoreRequest, Scored};
 use sdk_contract::def::{FeatureDef, ModuleDef};
 use sdk_contract::disclosure::{self, Letter, Want};
-use sdk_contract::error::Fault;
+use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::model::ModelDef;
 use serde_json::Value;
 use sm3::{Digest, Sm3};
 
 use super::State;
+use super::access::Runner;
 
-const BASE: i32 = 600;
-/// At least this many points; grade; probability of default.
-const GRADES: [(i32, &str, f64); 4] = [
-    (640, "A", 0.01),
-    (600, "B", 0.03),
-    (560, "C", 0.08),
-    (i32::MIN, "D", 0.2),
-];
+/// A feature of the model, and where the modules keep it.
+struct Read {
+    module: String,
+    def: FeatureDef,
+    code: String,
+    text: String,
+}
 
 impl State {
-    pub(super) fn score(&mut self, request: &ScoreRequest) -> Result<Scored, Fault> {
-        let features: Vec<(String, FeatureDef)> = self
-            .modules
+    pub(super) fn score(
+        &mut self,
+        runner: &Runner,
+        request: &ScoreRequest,
+    ) -> Result<Scored, Fault> {
+        let caller = runner.caller();
+        let for_itself = caller.subject.as_deref() == Some(&request.subject);
+        let for_bank = caller
+            .organisation
+            .is_some_and(|mine| self.people.within(&request.organisation, &mine));
+        if !for_itself && !for_bank {
+            return Err(Fault::forbidden("您不能为该主体发起评分"));
+        }
+        let live = self
+            .models
             .iter()
-            .flat_map(|m| m.def.features.iter().map(|f| (m.def.id.clone(), f.clone())))
-            .collect();
-        let items: BTreeSet<String> = features.iter().map(|(_, f)| f.item.clone()).collect();
-        let consent = self.consent(request, items)?;
+            .find(|m| m.organisation == request.organisation && m.def.name == request.model);
+        let model = live.map(|m| m.def.clone()).ok_or_else(|| {
+            Fault::new(
+                FaultKind::Unavailable,
+                "model.not-live",
+                "该机构的评分模型尚未上线，暂不能评分",
+            )
+        })?;
+        let features = self.features(&model)?;
+        let items = features.iter().map(|f| f.def.item.clone());
+        let consent = self.consent(request, items.collect())?;
 
         let reasons: Vec<(i32, Contribution)> = features
             .iter()
-            .map(|(module, f)| self.contribution(module, f, request))
+            .map(|feature| self.contribution(feature, request))
             .collect();
-        let score = BASE + reasons.iter().map(|(points, _)| points).sum::<i32>();
-        let (_, grade, probability) = GRADES
-            .into_iter()
-            .find(|(least, ..)| score >= *least)
-            .unwrap_or((0, "D", 0.2));
+        let points: i32 = reasons.iter().map(|(points, _)| points).sum();
+        let score = total(&model, points);
         Ok(Scored {
             certificate: self.next_id(),
             model: request.model.clone(),
-            version: "0.0.0".into(),
-            score: f64::from(score),
-            base: f64::from(BASE),
-            probability,
-            grade: grade.into(),
+            version: model.version.clone(),
+            score,
+            base: model.base,
+            probability: model.probability(score),
+            grade: model.grade(score).to_owned(),
             reasons: reasons.into_iter().map(|(_, reason)| reason).collect(),
             consent,
         })
     }
 
+    fn features(&self, model: &ModelDef) -> Result<Vec<Read>, Fault> {
+        let read = |wanted: &sdk_contract::model::FeatureInput| {
+            let found = self.modules.iter().find_map(|m| {
+                let def = m.def.features.iter().find(|f| f.name == wanted.name)?;
+                Some((m.def.id.clone(), def.clone()))
+            });
+            let (module, def) = found.ok_or_else(|| {
+                Fault::new(
+                    FaultKind::Unavailable,
+                    "model.unknown-feature",
+                    format!("平台暂不提供模型所需的数据项 {}", wanted.name),
+                )
+            })?;
+            Ok(Read {
+                module,
+                def,
+                code: wanted.reason.code.clone(),
+                text: wanted.reason.text.clone(),
+            })
+        };
+        model.features.iter().map(read).collect()
+    }
+
     /// The letter that allows it; one use of it is counted.
-    fn consent(
-        &mut self,
-        request: &ScoreRequest,
-        items: BTreeSet<String>,
-    ) -> Result<String, Fault> {
+    fn consent(&mut self, request: &ScoreRequest, items: Vec<String>) -> Result<String, Fault> {
         let ledger = self.modules.iter().find_map(|m| {
             let def = m.def.disclosures.as_ref()?;
             Some((format!("{}.{}", m.def.id, def.collection), def.clone()))
         });
-        let (name, def) = ledger.ok_or_else(|| disclosure::Denial::NoConsent.fault())?;
+        let (name, def) = ledger.ok_or_else(|| {
+            Fault::new(
+                FaultKind::Unavailable,
+                "disclosure.unavailable",
+                "授权服务未启用，暂不能读取数据",
+            )
+        })?;
         let letters: Vec<Letter> = self
             .table(&name)
             .filter_map(|row| Letter::read(row, &def))
@@ -72,47 +112,53 @@ impl State {
         let want = Want {
             subject: request.subject.clone(),
             recipient: request.organisation.clone(),
-            items: items.into_iter().collect(),
+            items,
             purpose: request.purpose.clone(),
             today: self.now.local_date(),
         };
         let letter = disclosure::check(&letters, &want).map_err(disclosure::Denial::fault)?;
         if let Some(row) = self.row_mut(&name, &letter.id) {
+            let revision = row.get("revision").and_then(Value::as_i64).unwrap_or(1);
             row.insert("uses".into(), (letter.uses + 1).into());
+            row.insert("revision".into(), (revision + 1).into());
         }
         Ok(letter.id.clone())
     }
 
-    fn contribution(
-        &self,
-        module: &str,
-        feature: &FeatureDef,
-        request: &ScoreRequest,
-    ) -> (i32, Contribution) {
+    fn contribution(&self, feature: &Read, request: &ScoreRequest) -> (i32, Contribution) {
+        let def = &feature.def;
         let newest = self
-            .table(&format!("{module}.{}", feature.collection))
+            .table(&format!("{}.{}", feature.module, def.collection))
             .filter(|row| row.get("subject").and_then(Value::as_str) == Some(&request.subject))
             .max_by_key(|row| super::check::text(row, "created_at").to_owned());
         let value = newest
-            .and_then(|row| row.get(&feature.field))
+            .and_then(|row| row.get(&def.field))
             .cloned()
             .unwrap_or_default();
         let points = if value.is_null() {
             0
         } else {
-            points(&feature.name, &value)
+            points(&def.name, &value)
         };
         let contribution = Contribution {
-            feature: feature.name.clone(),
-            label: feature.label.zh.clone(),
-            item: feature.item.clone(),
-            code: format!("R-{}", feature.name),
-            text: feature.label.zh.clone(),
+            feature: def.name.clone(),
+            label: def.label.zh.clone(),
+            item: def.item.clone(),
+            code: feature.code.clone(),
+            text: feature.text.clone(),
             value,
             points: f64::from(points),
         };
         (points, contribution)
     }
+}
+
+#[expect(
+    clippy::float_arithmetic,
+    reason = "scores are floats; no money passes here"
+)]
+fn total(model: &ModelDef, points: i32) -> f64 {
+    model.base + f64::from(points)
 }
 
 /// -20 to 20, by digest.

@@ -90,6 +90,9 @@ pub(super) fn holds(c: &CollectionDef, filter: &Filter, row: &Map) -> Result<boo
             each.iter().any(|held| *held)
         }
         Filter::Not(inner) => !holds(c, inner, row)?,
+        Filter::Eq { field, value } if value.is_null() => {
+            of(&kind(c, field)?, row, field).is_none()
+        }
         Filter::Eq { field, value } => {
             let kind = kind(c, field)?;
             of(&kind, row, field) == Some(wanted(&kind, field, value)?)
@@ -139,7 +142,12 @@ fn order(c: &CollectionDef, sort: &[Sort], a: &Map, b: &Map) -> Result<Ordering,
             .unwrap_or_default()
             .to_owned()
     };
-    Ok(id(a).cmp(&id(b)))
+    let by_id = id(a).cmp(&id(b));
+    // Ties go the way of the last sort.
+    Ok(match sort.last() {
+        Some(last) if last.descending => by_id.reverse(),
+        _ => by_id,
+    })
 }
 
 /// Answers a query over the rows the asker may see.
@@ -198,7 +206,8 @@ pub(super) fn aggregate(
             format!("{name} 不能用于分组"),
         ));
     }
-    let mut groups: BTreeMap<Vec<Option<Key>>, Vec<Map>> = BTreeMap::new();
+    // What is missing comes last.
+    let mut groups: BTreeMap<Vec<(bool, Option<Key>)>, Vec<Map>> = BTreeMap::new();
     if kinds.is_empty() {
         groups.insert(Vec::new(), Vec::new());
     }
@@ -206,7 +215,8 @@ pub(super) fn aggregate(
         let keys = kinds
             .iter()
             .zip(&aggregate.group_by)
-            .map(|(k, name)| of(k, &row, name));
+            .map(|(k, name)| of(k, &row, name))
+            .map(|key| (key.is_none(), key));
         groups.entry(keys.collect()).or_default().push(row);
     }
     groups
@@ -245,7 +255,7 @@ fn measure(c: &CollectionDef, measure: &Measure, rows: &[Map]) -> Result<Value, 
                 _ => None,
             });
             let sum = sum.ok_or_else(|| bad(format!("{name} cannot be summed")))?;
-            Ok(show(&kind, (!keys.is_empty()).then_some(Key::Number(sum))))
+            Ok(show(&kind, Some(Key::Number(sum))))
         }
     }
 }

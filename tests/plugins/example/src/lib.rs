@@ -1,4 +1,5 @@
-//! A module with one of everything that the kernel enforces.
+//! A plugin with one of everything that the kernel enforces, for the conformance set of the test
+//! kit (`sdk/testkit/tests/conformance.rs`). Not shipped.
 
 use sdk::prelude::*;
 
@@ -90,11 +91,12 @@ pub enum LetterStatus {
     Revoked,
 }
 
-/// 纳税.
+/// 纳税. What the demo model reads: its grade, and one figure for everything else.
 #[derive(Collection, Clone, Debug, PartialEq)]
 #[collection(plural = "taxes", entity = "tax", title = grade, shard = subject, read = permissions::READ)]
 pub struct Tax {
     pub grade: String,
+    pub figure: i64,
 }
 
 /// 通知.
@@ -170,7 +172,11 @@ impl RecordAction for Approve {
             .set(Loan::STATUS, Status::Approved)
             .set(Loan::RATE, self.rate);
         ctx.update(&loan, patch);
-        Ok(Done::new().note(self.note.unwrap_or_default()))
+        // An action has its own record unmasked, whatever the caller may see of it.
+        let phone = loan.phone.clone();
+        Ok(Done::new()
+            .note(self.note.unwrap_or_default())
+            .result(json!({ "phone": phone })))
     }
 }
 
@@ -180,6 +186,8 @@ impl RecordAction for Approve {
 pub struct Score {
     /// 用途.
     pub purpose: String,
+    /// 模型.
+    pub model: Option<String>,
 }
 
 impl RecordAction for Score {
@@ -187,7 +195,7 @@ impl RecordAction for Score {
     fn run(self, ctx: &mut Ctx, loan: Stored<Loan>) -> Result<Done, Fault> {
         let scored = ctx.score(&ScoreRequest {
             organisation: loan.organisation.clone().unwrap_or_default(),
-            model: "any".into(),
+            model: self.model.unwrap_or_else(|| "tax-loan".into()),
             subject: loan.subject.clone().unwrap_or_default(),
             purpose: self.purpose,
             reference: loan.id.to_string(),
@@ -289,8 +297,16 @@ pub const REQUESTED: EventName = EventName {
     en: "Loan requested",
 };
 
+/// A loan whose number begins so is heard of a minute late: until then its listener fails.
+pub const LATE: &str = "LATE";
+/// Microseconds.
+const MINUTE: i64 = 60_000_000;
+
 fn on_requested(ctx: &mut Ctx, event: &Event) -> Result<(), Fault> {
     let loan = ctx.must::<Loan>(&event.aggregate)?;
+    if loan.number.starts_with(LATE) && ctx.now().micros() < event.at + MINUTE {
+        return Err(Fault::refused("example.too-early", "再等一会儿"));
+    }
     ctx.insert(New::of(Notice {
         text: format!("{} {}", loan.number, loan.amount),
     }));
@@ -409,14 +425,43 @@ const ON: &[Listener] = &[Listener {
     run: on_requested,
 }];
 
+/// The features of `examples/bank-models/tax-loan`, and one that it does not read.
+const FEATURES: [&str; 14] = [
+    "tax.grade",
+    "tax.paid_12m",
+    "tax.sales_12m",
+    "tax.sales_cv",
+    "tax.months_declared",
+    "social.insured",
+    "social.insured_change_12m",
+    "social.months_in_arrears",
+    "utility.power_change_12m",
+    "utility.arrears_count",
+    "judicial.enforcement_count",
+    "judicial.dishonest_count",
+    "judicial.penalty_count",
+    "customs.declarations",
+];
+
 fn features() -> Vec<FeatureDef> {
-    vec![FeatureDef {
-        name: "tax.grade".into(),
-        label: Label::new("纳税等级", "Tax grade"),
-        item: "tax".into(),
-        collection: Tax::COLLECTION.into(),
-        field: Tax::GRADE.name().into(),
-    }]
+    let feature = |name: &str| {
+        let field = match name {
+            "tax.grade" => Tax::GRADE.name(),
+            _ => Tax::FIGURE.name(),
+        };
+        let item = match name {
+            "customs.declarations" => "customs",
+            _ => "tax",
+        };
+        FeatureDef {
+            name: name.into(),
+            label: Label::new(name, name),
+            item: item.into(),
+            collection: Tax::COLLECTION.into(),
+            field: field.into(),
+        }
+    };
+    FEATURES.into_iter().map(feature).collect()
 }
 
 fn disclosures() -> DisclosureDef {
@@ -434,7 +479,10 @@ fn disclosures() -> DisclosureDef {
 pub const ENTERPRISE: &str = "01930000-0000-7000-8000-000000001001";
 
 fn seeds() -> Vec<SeedDef> {
-    let tax = Tax { grade: "A".into() };
+    let tax = Tax {
+        grade: "A".into(),
+        figure: 2,
+    };
     vec![
         Seed::demo("01930000-0000-7000-8000-0000000f0001", tax)
             .subject(ENTERPRISE)

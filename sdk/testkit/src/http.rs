@@ -1,9 +1,6 @@
-//! A scenario against a running `rongqiao serve`, over its HTTP API.
-
-use std::collections::BTreeMap;
+//! The platform's HTTP API, as far as scenarios need it; `docs/api.md` describes it.
 
 use sdk::Map;
-use sdk::module::Module;
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::page::Page;
 use serde::Deserialize;
@@ -12,26 +9,8 @@ use serde_json::{Value, json};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use crate::world::Deed;
-
 const PAGE: &str = "application/vnd.rongqiao.page+json";
-
-/// Why a scenario cannot run against a server.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RealError {
-    #[error("the file of logins cannot be read")]
-    Read(#[source] std::io::Error),
-    #[error("the file of logins is not a JSON object of login to password")]
-    Logins(#[source] serde_json::Error),
-}
-
-pub(crate) struct Real {
-    url: String,
-    /// Login → password.
-    logins: BTreeMap<String, String>,
-    /// `<plugin>.<entity>` → plural.
-    plurals: BTreeMap<String, String>,
-}
+const JSON: &str = "application/json";
 
 /// One signed-in session, or none for the anonymous caller.
 pub(crate) struct Session {
@@ -40,95 +19,56 @@ pub(crate) struct Session {
     csrf: String,
 }
 
-impl Real {
-    /// `logins` names a file of `{"login": "password"}`.
-    pub(crate) fn new(url: &str, logins: &str, modules: &[Module]) -> Result<Self, RealError> {
-        let text = std::fs::read_to_string(logins).map_err(RealError::Read)?;
-        let plurals = modules.iter().flat_map(|module| {
-            let def = module.describe();
-            let id = def.id;
-            def.collections
-                .into_iter()
-                .map(move |c| (format!("{id}.{}", c.entity), c.name))
-        });
-        Ok(Self {
-            url: url.trim_end_matches('/').to_owned(),
-            logins: serde_json::from_str(&text).map_err(RealError::Logins)?,
-            plurals: plurals.collect(),
-        })
-    }
-
-    pub(crate) fn anonymous(&self) -> Session {
+impl Session {
+    /// Nobody's.
+    pub(crate) fn new(url: &str) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .build();
-        Session {
+        Self {
             agent: config.into(),
-            url: self.url.clone(),
+            url: url.to_owned(),
             csrf: String::new(),
         }
     }
 
-    pub(crate) fn sign_in(&self, login: &str) -> Result<Session, Fault> {
+    pub(crate) fn sign_in(&mut self, login: &str, password: &str) -> Result<(), Fault> {
         #[derive(Deserialize)]
         struct Signed {
             csrf: String,
         }
-        let password = self
-            .logins
-            .get(login)
-            .ok_or_else(|| Fault::forbidden(format!("no password for login {login}")))?;
-        let mut session = self.anonymous();
         let body = json!({ "login": login, "password": password });
-        let signed: Signed = session.post("/api/v1/session", &body, None)?;
-        session.csrf = signed.csrf;
-        Ok(session)
+        let signed: Signed = self.post("/api/v1/session", &body, None)?;
+        self.csrf = signed.csrf;
+        Ok(())
     }
 
-    /// `/api/v1/<plugin>/<plural>[/<id>]/<verb>` of `<plugin>.<entity>.<verb>`.
-    fn action_path(&self, action: &str, id: Option<&str>) -> Result<String, Fault> {
-        let (entity, verb) = action.rsplit_once('.').ok_or_else(Fault::not_found)?;
-        let plural = self.plurals.get(entity).ok_or_else(Fault::not_found)?;
-        let plugin = entity.split('.').next().unwrap_or_default();
-        let id = id.map(|id| format!("/{id}")).unwrap_or_default();
-        Ok(format!("/api/v1/{plugin}/{plural}{id}/{verb}"))
+    /// The action's result.
+    pub(crate) fn act(&self, path: &str, input: &Value, key: &str) -> Result<Value, Fault> {
+        #[derive(Deserialize)]
+        struct Done {
+            result: Value,
+        }
+        let done: Done = self.post(path, input, Some(key))?;
+        Ok(done.result)
     }
 
-    pub(crate) fn act(&self, session: &Session, deed: &Deed<'_>) -> Result<Value, Fault> {
-        session.post(
-            &self.action_path(deed.action, deed.id)?,
-            &deed.input,
-            Some(deed.key),
-        )
-    }
-}
-
-/// `market.products` → `/api/v1/market/products`
-fn collection_path(collection: &str) -> String {
-    format!("/api/v1/{}", collection.replacen('.', "/", 1))
-}
-
-impl Session {
     pub(crate) fn get(&self, collection: &str, id: &str) -> Result<Map, Fault> {
-        self.read(
-            &format!("{}/{id}", collection_path(collection)),
-            "application/json",
-            &[],
-        )
+        self.read(&format!("{}/{id}", collection_path(collection)), JSON, &[])
     }
 
     pub(crate) fn find(&self, collection: &str, pairs: &[(&str, &str)]) -> Result<Vec<Map>, Fault> {
         #[derive(Deserialize)]
         struct Listed {
-            records: Vec<Map>,
+            items: Vec<Map>,
         }
-        let listed: Listed = self.read(&collection_path(collection), "application/json", pairs)?;
-        Ok(listed.records)
+        let listed: Listed = self.read(&collection_path(collection), JSON, pairs)?;
+        Ok(listed.items)
     }
 
     pub(crate) fn page(&self, path: &str) -> Result<Page, Fault> {
-        self.read(path, PAGE, &[])
+        self.read(&encoded(path), PAGE, &[])
     }
 
     fn read<T: DeserializeOwned>(
@@ -160,6 +100,23 @@ impl Session {
         }
         answer(request.send_json(body))
     }
+}
+
+/// `market.products` → `/api/v1/market/products`
+fn collection_path(collection: &str) -> String {
+    format!("/api/v1/{}", collection.replacen('.', "/", 1))
+}
+
+/// A path and query as a scenario writes them, with what is not ASCII percent-encoded.
+fn encoded(path: &str) -> String {
+    path.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_graphic() {
+            encoded.push(char::from(byte));
+            encoded
+        } else {
+            format!("{encoded}%{byte:02X}")
+        }
+    })
 }
 
 fn answer<T: DeserializeOwned>(answered: Result<Response<Body>, ureq::Error>) -> Result<T, Fault> {
@@ -232,21 +189,8 @@ mod tests {
     }
 
     #[test]
-    fn actions_go_to_their_collections() {
-        let real = Real {
-            url: String::new(),
-            logins: BTreeMap::new(),
-            plurals: BTreeMap::from([("lending.application".into(), "applications".into())]),
-        };
-        let path = |action, id| real.action_path(action, id).unwrap();
-        assert_eq!(
-            path("lending.application.apply", None),
-            "/api/v1/lending/applications/apply"
-        );
-        assert_eq!(
-            path("lending.application.submit", Some("7")),
-            "/api/v1/lending/applications/7/submit"
-        );
-        assert!(real.action_path("lending.product.apply", None).is_err());
+    fn words_in_a_path_are_encoded_and_its_marks_kept() {
+        assert_eq!(encoded("/a/b?q=税&sort=-a"), "/a/b?q=%E7%A8%8E&sort=-a");
+        assert_eq!(encoded("/a?q=a b"), "/a?q=a%20b");
     }
 }
