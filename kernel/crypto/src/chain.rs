@@ -10,19 +10,28 @@
 //! not fit into another. `content` is the record's canonical bytes, without the link itself.
 //!
 //! The chain alone shows any change inside it, but not that its tail was cut off or that it was
-//! rewritten from some point on. A [`Checkpoint`] signed with SM2 and kept elsewhere shows both.
+//! rewritten from some point on. A [`Checkpoint`] signed with SM2 and kept elsewhere shows both. It
+//! carries the root of the [Merkle tree](crate::merkle) over the record hashes, too, so that single
+//! records and the growth of the log are proven to third parties ([`proof`]).
 //!
 //! Pure: no clock, no storage, no key. Reading and exporting is the caller's work, and only the
 //! public key is needed to verify.
+
+pub mod proof;
+mod verify;
 
 use serde::{Deserialize, Serialize};
 
 use crate::sm2::VerifyingKey;
 use crate::sm3::{self, Digest32, Hasher};
 
+pub use verify::{Break, CLOCK_TOLERANCE, Entry, Verifier, is_backdated};
+
 const START_TAG: &[u8] = b"rongqiao.chain.start.1\0";
 const LINK_TAG: &[u8] = b"rongqiao.chain.link.1\0";
-const CHECKPOINT_TAG: &[u8] = b"rongqiao.chain.checkpoint.1\0";
+/// Before there was a tree.
+const CHECKPOINT_TAG_1: &[u8] = b"rongqiao.chain.checkpoint.1\0";
+const CHECKPOINT_TAG: &[u8] = b"rongqiao.chain.checkpoint.2\0";
 
 /// The end of a chain: what the next record follows on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,37 +53,37 @@ pub struct Link {
     pub hash: Digest32,
 }
 
-/// A signed statement that record `seq` had `hash` at time `at`.
+/// A signed statement of where the chain and its tree stood at time `at`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
+    #[serde(flatten)]
+    pub statement: Statement,
+    /// SM2 signature in DER over [`Statement::message`].
+    #[serde(with = "hex::serde")]
+    pub signature: Vec<u8>,
+}
+
+/// What a checkpoint says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
     /// Number of the last record covered.
     pub seq: u64,
     /// Hash of that record.
     pub hash: Digest32,
     /// Microseconds since the epoch, UTC.
     pub at: i64,
-    /// SM2 signature in DER over [`Checkpoint::message`].
-    #[serde(with = "hex::serde")]
-    pub signature: Vec<u8>,
+    /// The tree's root and the signer; absent in checkpoints from before there was a tree.
+    #[serde(flatten)]
+    pub tree: Option<TreeStatement>,
 }
 
-/// The first place where a chain does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Break {
-    #[error("record {seq} was altered: its content does not have its hash")]
-    Altered { seq: u64 },
-    #[error("record {seq} does not follow on the record before it: one of the two was replaced")]
-    Unlinked { seq: u64 },
-    #[error("record {seq} is missing: record {found} stands in its place")]
-    Deleted { seq: u64, found: u64 },
-    #[error("record {seq} is out of order: record {found} stands in its place")]
-    Reordered { seq: u64, found: u64 },
-    #[error("the chain ends at record {last}, but a checkpoint signed for record {signed}")]
-    Truncated { last: u64, signed: u64 },
-    #[error("record {seq} has another hash than its signed checkpoint: the chain was rewritten")]
-    Rewritten { seq: u64 },
-    #[error("the checkpoint of record {seq} is not signed by the audit key")]
-    Forged { seq: u64 },
+/// The part of a statement that came with the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeStatement {
+    /// Root of the tree over the records 1 to `seq`.
+    pub root: Digest32,
+    /// Fingerprint of the key that signed.
+    pub key: Digest32,
 }
 
 impl Head {
@@ -106,105 +115,46 @@ impl Link {
     }
 }
 
-impl Checkpoint {
-    /// Signs that the chain stood at `head` at time `at` (microseconds since the epoch, UTC).
-    /// `sign` gets the bytes of [`Checkpoint::message`] and returns a DER signature.
-    pub fn sign<E>(
-        head: &Head,
-        at: i64,
-        sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
-    ) -> Result<Self, E> {
-        let signature = sign(&message(head, at))?;
-        Ok(Self {
-            seq: head.seq,
-            hash: head.hash,
-            at,
-            signature,
+impl Statement {
+    /// The signed bytes, integers big-endian:
+    /// `"rongqiao.chain.checkpoint.2\0" ‖ seq (8) ‖ hash (32) ‖ root (32) ‖ key (32) ‖ at (8)`, and
+    /// without a tree `"rongqiao.chain.checkpoint.1\0" ‖ seq (8) ‖ hash (32) ‖ at (8)`.
+    pub fn message(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(140);
+        out.extend_from_slice(match self.tree {
+            Some(_) => CHECKPOINT_TAG,
+            None => CHECKPOINT_TAG_1,
+        });
+        out.extend_from_slice(&self.seq.to_be_bytes());
+        out.extend_from_slice(self.hash.as_bytes());
+        if let Some(tree) = &self.tree {
+            out.extend_from_slice(tree.root.as_bytes());
+            out.extend_from_slice(tree.key.as_bytes());
+        }
+        out.extend_from_slice(&self.at.to_be_bytes());
+        out
+    }
+
+    /// Signs this. `sign` gets [`Statement::message`] and returns a DER signature.
+    pub fn sign<E>(self, sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<Checkpoint, E> {
+        Ok(Checkpoint {
+            signature: sign(&self.message())?,
+            statement: self,
         })
     }
+}
 
-    /// The signed bytes: `"rongqiao.chain.checkpoint.1\0" ‖ seq (8) ‖ hash (32) ‖ at (8)`,
-    /// integers big-endian.
-    pub fn message(&self) -> Vec<u8> {
-        message(
-            &Head {
-                seq: self.seq,
-                hash: self.hash,
-            },
-            self.at,
-        )
-    }
-
-    /// Whether `key` signed this.
+impl Checkpoint {
+    /// Whether one of `keys` signed this, and the one it names where it names one.
     #[must_use]
-    pub fn is_signed_by(&self, key: &VerifyingKey) -> bool {
-        key.verify(&self.message(), &self.signature)
-    }
-}
-
-/// Checks `records` (link and content, in order, the first following on `start`) and that they
-/// pass through every one of `checkpoints`. Returns the head reached, or the first break.
-///
-/// To check a part, give the trusted head before it as `start`; checkpoints before that are only
-/// checked for their signature. The checkpoints may come in any order.
-pub fn verify<Content: AsRef<[u8]>>(
-    start: Head,
-    records: impl IntoIterator<Item = (Link, Content)>,
-    checkpoints: &[Checkpoint],
-    key: &VerifyingKey,
-) -> Result<Head, Break> {
-    if let Some(forged) = checkpoints.iter().find(|point| !point.is_signed_by(key)) {
-        return Err(Break::Forged { seq: forged.seq });
-    }
-    let mut pending: Vec<&Checkpoint> = checkpoints
-        .iter()
-        .filter(|point| point.seq >= start.seq)
-        .collect();
-    // Earliest last, to be taken off the end.
-    pending.sort_by_key(|point| std::cmp::Reverse(point.seq));
-
-    let mut head = start;
-    pass_checkpoints(&head, &mut pending)?;
-    let mut records = records.into_iter();
-    while let Some((link, content)) = records.next() {
-        let seq = head.seq.saturating_add(1);
-        if link.seq != seq {
-            return Err(misplaced(seq, link.seq, records.map(|(link, _)| link.seq)));
-        }
-        if link_hash(seq, link.prev, content.as_ref()) != link.hash {
-            return Err(Break::Altered { seq });
-        }
-        if link.prev != head.hash {
-            return Err(Break::Unlinked { seq });
-        }
-        head = link.head();
-        pass_checkpoints(&head, &mut pending)?;
-    }
-    match pending.first() {
-        Some(point) => Err(Break::Truncated {
-            last: head.seq,
-            signed: point.seq,
-        }),
-        None => Ok(head),
-    }
-}
-
-/// Compares `head` with the checkpoints at its number and takes them off.
-fn pass_checkpoints(head: &Head, pending: &mut Vec<&Checkpoint>) -> Result<(), Break> {
-    while let Some(point) = pending.pop_if(|point| point.seq == head.seq) {
-        if point.hash != head.hash {
-            return Err(Break::Rewritten { seq: head.seq });
-        }
-    }
-    Ok(())
-}
-
-/// Tells a gap from a changed order: in the latter the missing record comes later.
-fn misplaced(seq: u64, found: u64, mut later: impl Iterator<Item = u64>) -> Break {
-    if found < seq || later.any(|later| later == seq) {
-        Break::Reordered { seq, found }
-    } else {
-        Break::Deleted { seq, found }
+    pub fn is_signed_by(&self, keys: &[VerifyingKey]) -> bool {
+        let message = self.statement.message();
+        keys.iter()
+            .filter(|key| {
+                let named = self.statement.tree.map(|tree| tree.key);
+                named.is_none_or(|named| named == key.fingerprint())
+            })
+            .any(|key| key.verify(&message, &self.signature))
     }
 }
 
@@ -215,14 +165,6 @@ fn link_hash(seq: u64, prev: Digest32, content: &[u8]) -> Digest32 {
     hasher.update(prev.as_bytes());
     hasher.update(content);
     hasher.finish()
-}
-
-fn message(head: &Head, at: i64) -> Vec<u8> {
-    let mut out = CHECKPOINT_TAG.to_vec();
-    out.extend_from_slice(&head.seq.to_be_bytes());
-    out.extend_from_slice(head.hash.as_bytes());
-    out.extend_from_slice(&at.to_be_bytes());
-    out
 }
 
 #[cfg(test)]

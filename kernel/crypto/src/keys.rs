@@ -4,195 +4,443 @@
 //! sealed value; private bytes never leave this crate. Which operation a key may be used for is
 //! its type, so a pepper cannot sign.
 //!
-//! This is the embedded provider. The keys lie in `keys.json` of a folder, each wrapped with
-//! SM4-GCM under a key-encryption key (KEK). With a passphrase the KEK comes from it by Argon2id
-//! and HMAC-SM3. **Without one the KEK comes from a random file `kek` in the same folder: whoever
-//! copies the folder has every key. That is for development only**; production gives a passphrase
-//! from its secret store, or keeps the keys in a certified device behind a provider of its own.
+//! # Hierarchy
 //!
-//! Wiping is best effort: keys are wiped from the ring when it is dropped, but the arithmetic may
-//! leave copies in registers and on the stack. Rotation and destruction are not offered yet.
+//! The root key is held by a [`Kms`]: the [embedded](Embedded) provider, or a [device] for
+//! production. Under it every other key is wrapped, bound to its ring, name, kind and number, in
+//! `keys.json` of the ring's folder, which carries a code by the root key: a state or a count edited
+//! in the file is found at the next opening.
+//!
+//! With the embedded provider the root key comes from a passphrase by Argon2id and HMAC-SM3.
+//! **Without a passphrase it comes from a random file `kek` in the same folder: whoever copies the
+//! folder has every key. The embedded provider is for development only**; production keeps the root
+//! key in a certified device.
+//!
+//! # Life
+//!
+//! | state | seals, signs | opens | verifies | ends by |
+//! |---|---|---|---|---|
+//! | active | yes | yes | yes | rotation |
+//! | decrypt-only | no | yes | yes | destruction |
+//! | destroyed | no | no | yes (the public half stays) | – |
+//!
+//! Keys have numbers that are never used again. A sealed value begins with the number of its key
+//! ([`sealed_with`]), a checkpoint names its key's fingerprint. So a rotation needs no pause: what
+//! is new is made with the new key, what is old opens with the old one. A process that runs while
+//! another rotates notices ([`KeyRing::refresh`]). Rotation and destruction take two people
+//! ([`custody`]). Uses are counted ([`KeyRing::save_uses`]).
+//!
+//! Wiping is best effort: keys are wiped when they are dropped, but the arithmetic may leave copies
+//! in registers and on the stack.
 
+pub mod custody;
+pub mod device;
+mod embedded;
+mod error;
 mod file;
 mod kek;
+mod kms;
+mod names;
+mod open;
+mod opened;
+mod operations;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
-use crate::random;
-use crate::sm2::{SigningKey, Sm2Error, VerifyingKey};
+use crate::sm2::{Sm2Error, VerifyingKey};
 use crate::sm3::{self, Digest32};
 use crate::sm4::{self, OpenError, SealError};
-use file::{KeyKind, Unlocked};
+use custody::{Approval, Custodian, CustodianKey, CustodyError, Operation, Request};
+use file::{Content, Locked, Stamp};
+use open::Ready;
+use opened::{Opened, Signing};
+use operations::{enroll, find_request, perform, possible};
 
-pub use file::KeyRingError;
+pub use embedded::Embedded;
+pub use error::KeyRingError;
+pub use kms::{Kms, KmsError, Pair};
+pub use names::{KeyKind, KeyState, MacKey, SealKey, SignKey};
 
-/// Keys that sign with SM2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SignKey {
-    /// Checkpoints of the audit chain.
-    Audit,
-    /// Score certificates.
-    Certificate,
+/// A key as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    pub number: u32,
+    pub name: String,
+    pub kind: KeyKind,
+    pub state: KeyState,
+    /// When it was made, in microseconds since the epoch; unknown for a ring's first keys.
+    pub since: Option<i64>,
+    pub uses: u64,
+    /// The public half of a signing key, PEM.
+    pub public: Option<String>,
 }
 
-/// Keys of HMAC-SM3 codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MacKey {
-    /// Session and form tokens.
-    Session,
-    /// Passwords, see [`crate::password`].
-    Pepper,
-    /// Compiled components: what is loaded as native code must have been compiled here.
-    Code,
-}
-
-/// Master keys that seal with SM4-GCM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SealKey {
-    /// Encrypted fields of records.
-    Field,
+/// What an approved operation did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The number of the new key.
+    Rotated {
+        number: u32,
+    },
+    Destroyed {
+        number: u32,
+    },
+    Enrolled,
+    Dismissed,
 }
 
 /// The platform's keys, opened. See the [module](self).
 pub struct KeyRing {
-    audit: Pair,
-    certificate: Pair,
-    session: Secret,
-    pepper: Secret,
-    code: Secret,
-    field: Secret,
+    dir: PathBuf,
+    kms: Box<dyn Kms>,
+    opened: RwLock<Arc<Opened>>,
     created: BTreeSet<&'static str>,
 }
 
 /// 32 secret bytes, wiped when dropped.
 type Secret = Zeroizing<[u8; 32]>;
 
-/// An SM2 key with its public half at hand.
-struct Pair {
-    signing: SigningKey,
-    verifying: VerifyingKey,
-}
+/// In front of a sealed value, before the number of its key.
+const SEALED: [u8; 4] = *b"RQS2";
 
 impl KeyRing {
     /// Opens the key ring in `dir`, creating the folder (0700), the files (0600) and whichever
-    /// keys are missing; [`KeyRing::created`] names those.
+    /// keys are missing; [`KeyRing::created`] names those. A ring of the first format is taken over.
     ///
     /// The passphrase must be the one the ring was created with; a ring created without one opens
     /// only without. Files that others than their owner may read are refused. Blocks for the time
     /// of one Argon2id derivation (64 MiB), and while another process opens the same ring.
     pub fn open_or_create(dir: &Path, passphrase: Option<&[u8]>) -> Result<Self, KeyRingError> {
-        let mut unlocked = Unlocked::open_or_create(dir, passphrase)?;
-        let ring = Self {
-            audit: pair(&mut unlocked, "audit")?,
-            certificate: pair(&mut unlocked, "certificate")?,
-            session: secret(&mut unlocked, "session", KeyKind::HmacSm3)?,
-            pepper: secret(&mut unlocked, "pepper", KeyKind::HmacSm3)?,
-            code: secret(&mut unlocked, "code", KeyKind::HmacSm3)?,
-            field: secret(&mut unlocked, "field", KeyKind::Sm4Master)?,
-            created: unlocked.created().clone(),
-        };
-        // The keys are handed out only once they are safely on disk.
-        unlocked.save()?;
-        Ok(ring)
+        let folder = Locked::folder(dir)?;
+        Self::ready(dir, open::embedded(&folder, passphrase, true)?)
     }
 
-    /// Names of the keys that this opening had to create: all at the first start, none later.
-    /// A name here on an old installation means that its key was lost: record it.
+    /// As [`KeyRing::open_or_create`], but refuses a folder without a ring.
+    pub fn open_existing(dir: &Path, passphrase: Option<&[u8]>) -> Result<Self, KeyRingError> {
+        let path = file::file_in(dir);
+        if !path.exists() {
+            return Err(file::io_error("open", &path)(
+                std::io::ErrorKind::NotFound.into(),
+            ));
+        }
+        let folder = Locked::folder(dir)?;
+        Self::ready(dir, open::embedded(&folder, passphrase, false)?)
+    }
+
+    /// Opens or creates a ring whose root key `kms` holds.
+    pub fn open_with(dir: &Path, kms: Box<dyn Kms>) -> Result<Self, KeyRingError> {
+        let folder = Locked::folder(dir)?;
+        Self::ready(dir, open::device(&folder, kms)?)
+    }
+
+    fn ready(dir: &Path, ready: Ready) -> Result<Self, KeyRingError> {
+        let opened = Opened::new(ready.content, Stamp::of(dir), &*ready.kms, None)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            kms: ready.kms,
+            opened: RwLock::new(Arc::new(opened)),
+            created: ready.created,
+        })
+    }
+
+    /// Names of the keys that this opening had to create: all at the first start; later only those
+    /// that a newer release brings.
     pub fn created(&self) -> &BTreeSet<&'static str> {
         &self.created
     }
 
-    /// The SM2 signature of `message` in DER.
-    pub fn sign(&self, key: SignKey, message: &[u8]) -> Result<Vec<u8>, Sm2Error> {
-        self.pair(key).signing.sign(message)
+    fn opened(&self) -> Arc<Opened> {
+        Arc::clone(&self.opened.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether `signature` is this ring's signature of `message`; see [`VerifyingKey::verify`].
+    /// The SM2 signature of `message` in DER, by the active key.
+    pub fn sign(&self, key: SignKey, message: &[u8]) -> Result<Vec<u8>, KmsError> {
+        self.signer(key).sign(message)
+    }
+
+    /// The active key, to name it in what it signs: a rotation meanwhile does not part the two.
+    pub fn signer(&self, key: SignKey) -> Signer<'_> {
+        Signer {
+            opened: self.opened(),
+            key,
+            kms: &*self.kms,
+        }
+    }
+
+    /// Whether `signature` is this ring's signature of `message`, by the active key or one before
+    /// it; see [`VerifyingKey::verify`].
     #[must_use]
     pub fn verify(&self, key: SignKey, message: &[u8], signature: &[u8]) -> bool {
-        self.pair(key).verifying.verify(message, signature)
+        let opened = self.opened();
+        let public = &opened.signing(key).public;
+        public
+            .iter()
+            .any(|public| public.verify(message, signature))
     }
 
-    /// The public half, to verify elsewhere. Its fingerprint is the key's id in documents.
-    pub fn verifying_key(&self, key: SignKey) -> &VerifyingKey {
-        &self.pair(key).verifying
+    /// The active key's public half, to verify elsewhere. Its fingerprint is the key's id in
+    /// documents.
+    pub fn verifying_key(&self, key: SignKey) -> VerifyingKey {
+        self.opened().signing(key).active.clone()
     }
 
-    /// The public half as `SubjectPublicKeyInfo` PEM.
+    /// The public halves of this key and of all that came before it, the active one first.
+    pub fn verifying_keys(&self, key: SignKey) -> Vec<VerifyingKey> {
+        self.opened().signing(key).public.clone()
+    }
+
+    /// The active key's public half as `SubjectPublicKeyInfo` PEM.
     pub fn public_pem(&self, key: SignKey) -> Result<String, Sm2Error> {
-        self.verifying_key(key).to_pem()
+        self.opened().signing(key).active.to_pem()
     }
 
     /// HMAC-SM3 of `data`. Compare codes with `==` of [`Digest32`], which is constant in time. A
     /// key of several uses wants a distinct prefix in `data` for each.
     pub fn mac(&self, key: MacKey, data: &[u8]) -> Digest32 {
-        let key = match key {
-            MacKey::Session => &self.session,
-            MacKey::Pepper => &self.pepper,
-            MacKey::Code => &self.code,
-        };
-        sm3::hmac(&**key, data)
+        let opened = self.opened();
+        let coding = opened.coding(key);
+        coding.uses.fetch_add(1, Relaxed);
+        sm3::hmac(&*coding.secret, data)
     }
 
-    /// Seals `plain` with SM4-GCM, bound to `aad` (for a field: table, column, row). The result is
-    /// `nonce (12) ‖ ciphertext ‖ tag (16)`.
+    /// Seals `plain` with SM4-GCM under the active key, bound to `aad` (for a field: table, column,
+    /// row). The result is `"RQS2" ‖ key number (4, big-endian) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`;
+    /// the header is bound in as well.
     ///
     /// The SM4 key is derived from the master and `aad`, so that the 2³² values one GCM key may
     /// seal are counted per `aad` and not over the whole database.
     pub fn seal(&self, key: SealKey, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
-        sm4::seal(&self.sealing_key(key, aad), aad, plain)
+        let opened = self.opened();
+        let sealing = opened.sealing(key);
+        sealing.uses.fetch_add(1, Relaxed);
+        let header = header(sealing.active);
+        let derived = derive(&sealing.secret, b"rongqiao.seal.2\0", aad);
+        let sealed = sm4::seal(&derived, &[&header, aad].concat(), plain)?;
+        Ok([header.as_slice(), &sealed].concat())
     }
 
-    /// Opens what [`KeyRing::seal`] made for the same `aad`.
+    /// Opens what [`KeyRing::seal`] made for the same `aad`, with whichever key it was.
     pub fn open(&self, key: SealKey, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-        sm4::open(&self.sealing_key(key, aad), aad, sealed)
-    }
-
-    fn pair(&self, key: SignKey) -> &Pair {
-        match key {
-            SignKey::Audit => &self.audit,
-            SignKey::Certificate => &self.certificate,
+        if let Some(number) = sealed_with(sealed) {
+            let mut opened = self.opened();
+            // Unknown: sealed by a process that already knows of a rotation.
+            if !opened.sealing(key).opening.contains_key(&number) && self.refresh().is_ok() {
+                opened = self.opened();
+            }
+            let secret = opened.sealing(key).opening.get(&number);
+            if let (Some(secret), Some((header, body))) = (secret, sealed.split_at_checked(8)) {
+                let derived = derive(secret, b"rongqiao.seal.2\0", aad);
+                if let Ok(plain) = sm4::open(&derived, &[header, aad].concat(), body) {
+                    return Ok(plain);
+                }
+            }
         }
+        // A value from before the numbers may begin with any bytes, so it is tried last.
+        let opened = self.opened();
+        let sealing = opened.sealing(key);
+        let unnumbered = sealing.unnumbered.ok_or(OpenError)?;
+        let secret = sealing.opening.get(&unnumbered).ok_or(OpenError)?;
+        sm4::open(&derive(secret, b"rongqiao.seal.1\0", aad), aad, sealed)
     }
 
-    fn sealing_key(&self, key: SealKey, aad: &[u8]) -> sm4::Key {
-        let master = match key {
-            SealKey::Field => &self.field,
+    /// Every key of the ring, in the order they were made.
+    pub fn list(&self) -> Vec<KeyInfo> {
+        let opened = self.opened();
+        let info = |key: &file::StoredKey| KeyInfo {
+            number: key.number,
+            name: key.name.clone(),
+            kind: key.kind,
+            state: key.state,
+            since: key.since,
+            uses: key.uses.saturating_add(opened.unsaved(key.number)),
+            public: key.public.clone(),
         };
-        let derived = sm3::hmac(&**master, &[b"rongqiao.seal.1\0", aad].concat());
-        sm4::Key::from_digest(derived)
+        opened.content.keys.iter().map(info).collect()
+    }
+
+    pub fn custodians(&self) -> Vec<Custodian> {
+        self.opened().content.custodians.clone()
+    }
+
+    /// Requests that wait for their approval.
+    pub fn requests(&self, now: i64) -> Vec<Request> {
+        let opened = self.opened();
+        let waiting = opened.content.requests.iter();
+        waiting
+            .filter(|request| request.is_valid(now))
+            .cloned()
+            .collect()
+    }
+
+    /// Enrolls one of the first two custodians.
+    pub fn found(&self, custodian: Custodian) -> Result<(), KeyRingError> {
+        self.edit(|content, _| {
+            if content.custodians.len() >= custody::LEAST {
+                return Err(CustodyError::Founded.into());
+            }
+            enroll(content, custodian)
+        })
+    }
+
+    /// The first person's half of an operation. `now` is in microseconds since the epoch.
+    pub fn request(
+        &self,
+        operation: Operation,
+        custodian: &CustodianKey,
+        now: i64,
+    ) -> Result<Request, KeyRingError> {
+        self.edit(|content, _| {
+            possible(content, &operation)?;
+            let request = Request::new(
+                &content.ring,
+                &content.custodians,
+                operation,
+                custodian,
+                now,
+            )?;
+            content.requests.retain(|request| request.is_valid(now));
+            content.requests.push(request.clone());
+            Ok(request)
+        })
+    }
+
+    /// The second person's half. Nothing is changed yet: record [`Approval::evidence`] first, then
+    /// [`KeyRing::execute`].
+    pub fn approve(
+        &self,
+        id: &str,
+        custodian: &CustodianKey,
+        now: i64,
+    ) -> Result<Approval, KeyRingError> {
+        self.refresh()?;
+        let opened = self.opened();
+        let content = &opened.content;
+        let request = find_request(content, id)?.clone();
+        possible(content, &request.operation)?;
+        Ok(request.approve(&content.ring, &content.custodians, custodian, now)?)
+    }
+
+    /// Does what two custodians signed, once.
+    pub fn execute(&self, approval: Approval, now: i64) -> Result<Done, KeyRingError> {
+        self.edit(|content, kms| {
+            let id = &approval.request.id;
+            if content.ring != approval.ring || find_request(content, id)? != &approval.request {
+                return Err(CustodyError::NoRequest(id.clone()).into());
+            }
+            content.requests.retain(|request| request.id != *id);
+            perform(content, kms, approval.request.operation, now)
+        })
+    }
+
+    /// Learns what another process changed; whether there was anything.
+    pub fn refresh(&self) -> Result<bool, KeyRingError> {
+        let before = self.opened();
+        let stamp = Stamp::of(&self.dir);
+        if stamp == before.stamp {
+            return Ok(false);
+        }
+        let path = file::file_in(&self.dir);
+        let Some(bytes) = file::read(&path)? else {
+            return Err(file::io_error("open", &path)(
+                std::io::ErrorKind::NotFound.into(),
+            ));
+        };
+        let (content, mac) = file::parse(&path, &bytes)?;
+        file::check_mac(&path, &content, mac, &*self.kms)?;
+        self.put(content, stamp, &before)?;
+        Ok(true)
+    }
+
+    /// Adds the uses since the last save to the file. Call it now and then and at the end: a crash
+    /// loses the count since.
+    pub fn save_uses(&self) -> Result<(), KeyRingError> {
+        if self.opened().has_uncounted() {
+            self.edit(|_, _| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn put(
+        &self,
+        content: Content,
+        stamp: Option<Stamp>,
+        before: &Opened,
+    ) -> Result<(), KeyRingError> {
+        let opened = Opened::new(content, stamp, &*self.kms, Some(before))?;
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(opened);
+        Ok(())
+    }
+
+    /// Changes the file under its lock, starting from what it holds now.
+    fn edit<T>(
+        &self,
+        change: impl FnOnce(&mut Content, &dyn Kms) -> Result<T, KeyRingError>,
+    ) -> Result<T, KeyRingError> {
+        let folder = Locked::folder(&self.dir)?;
+        self.refresh()?;
+        let before = self.opened();
+        let mut content = before.content.clone();
+        let out = change(&mut content, &*self.kms)?;
+        before.count(&mut content);
+        folder.save(&content, &*self.kms)?;
+        self.put(content, Stamp::of(&self.dir), &before)?;
+        Ok(out)
+    }
+}
+
+/// A signing key as it stood when it was asked for.
+pub struct Signer<'r> {
+    opened: Arc<Opened>,
+    key: SignKey,
+    kms: &'r dyn Kms,
+}
+
+impl Signer<'_> {
+    fn signing(&self) -> &Signing {
+        self.opened.signing(self.key)
+    }
+
+    /// The public half.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.signing().active
+    }
+
+    /// The SM2 signature of `message` in DER.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KmsError> {
+        let signing = self.signing();
+        signing.uses.fetch_add(1, Relaxed);
+        self.kms.sign(&signing.label, &signing.pair, message)
     }
 }
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeyRing")
-            .field("audit", &self.audit.verifying)
-            .field("certificate", &self.certificate.verifying)
+            .field("root", &self.kms.name())
+            .field("audit", &self.verifying_key(SignKey::Audit))
             .finish_non_exhaustive()
     }
 }
 
-fn secret(
-    unlocked: &mut Unlocked,
-    name: &'static str,
-    kind: KeyKind,
-) -> Result<Secret, KeyRingError> {
-    unlocked.key(name, kind, || Ok(random::array()?))
+/// The number of the key that sealed a value; none for one from before the numbers.
+pub fn sealed_with(sealed: &[u8]) -> Option<u32> {
+    let (number, _) = sealed.strip_prefix(&SEALED)?.split_first_chunk::<4>()?;
+    Some(u32::from_be_bytes(*number))
 }
 
-fn pair(unlocked: &mut Unlocked, name: &'static str) -> Result<Pair, KeyRingError> {
-    let scalar = unlocked.key(name, KeyKind::Sm2, || {
-        let key = SigningKey::generate().map_err(|source| KeyRingError::Key { name, source })?;
-        Ok(key.to_scalar())
-    })?;
-    let read = || {
-        let signing = SigningKey::from_scalar(&scalar)?;
-        let verifying = signing.verifying_key()?;
-        Ok(Pair { signing, verifying })
-    };
-    read().map_err(|source| KeyRingError::Key { name, source })
+fn header(number: u32) -> [u8; 8] {
+    let mut header = [0; 8];
+    let (magic, key) = header.split_at_mut(4);
+    magic.copy_from_slice(&SEALED);
+    key.copy_from_slice(&number.to_be_bytes());
+    header
+}
+
+fn derive(master: &Secret, tag: &[u8], aad: &[u8]) -> sm4::Key {
+    sm4::Key::from_digest(sm3::hmac(&**master, &[tag, aad].concat()))
 }

@@ -6,8 +6,12 @@
 //! | [`sm3`] digest and HMAC | GB/T 32905-2016 | its Appendix A; HMAC against OpenSSL |
 //! | [`sm4`] in GCM mode | GB/T 32907-2016, RFC 8998 | GB/T block example; RFC 8998 Appendix A.1 |
 //! | [`sm2`] signatures | GB/T 32918.2-2016, curve of part 5 | GB/T 32918.5-2017 Annex A; OpenSSL both ways |
+//! | [`sm2::encryption`] | GB/T 32918.4-2016; GB/T 35276-2017 encoding | GB/T 32918.5-2017 Annex C; OpenSSL both ways |
 //! | [`password`] storage | Argon2id (RFC 9106) under HMAC-SM3 | RFC 9106 through the `argon2` crate |
-//! | [`chain`] of audit records | own format, stated there | alter, delete, reorder, truncate |
+//! | [`chain`] of audit records | own format, stated there | alter, delete, reorder, truncate, rewrite, backdate |
+//! | [`merkle`] tree over them | RFC 6962 §2.1 with SM3 | the definition, written twice |
+//! | [`ca`] certificates | RFC 5280 with SM2 and SM3 | OpenSSL both ways |
+//! | [`detached`] signatures of documents | own format, stated there | OpenSSL |
 //! | [`canonical`] JSON bytes | own format, stated there | fixed examples |
 //!
 //! The arithmetic is `RustCrypto`'s; nothing here implements a primitive. [`self_test`] runs the
@@ -17,10 +21,13 @@
 //! ambient source is the operating system's entropy, and only [`random`] reaches it. Private key
 //! bytes never leave this crate: callers name a key of the [`keys::KeyRing`] and get the result.
 
+pub mod ca;
 pub mod canonical;
 pub mod chain;
+pub mod detached;
 mod kdf;
 pub mod keys;
+pub mod merkle;
 pub mod password;
 pub mod random;
 mod self_test;
@@ -28,4 +35,4 @@ pub mod sm2;
 pub mod sm3;
 pub mod sm4;
 
-pub use self_test::{SelfTestError, self_test};
+pub use self_test::{SelfTestError, TESTED, self_test};

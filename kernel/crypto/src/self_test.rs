@@ -1,9 +1,10 @@
 //! Known-answer tests of every algorithm, run at server start.
 //!
 //! Sources: SM3 from GB/T 32905-2016 Appendix A; SM4 from GB/T 32907-2016 Appendix A; SM4-GCM from
-//! RFC 8998 Appendix A.1; SM2 from GB/T 32918.5-2017 Annex A, whose signature OpenSSL accepts too;
-//! HMAC-SM3 from OpenSSL, for the standard prints none.
+//! RFC 8998 Appendix A.1; SM2 from GB/T 32918.5-2017 Annex A (signature) and Annex C (encryption),
+//! which OpenSSL accepts too; HMAC-SM3 from OpenSSL, for the standard prints none.
 
+use crate::sm2::encryption::DecryptingKey;
 use crate::sm2::{SigningKey, VerifyingKey};
 use crate::{random, sm3, sm4};
 
@@ -42,6 +43,28 @@ const SM2_SIGNATURE: &str = "3046\
     022100f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3\
     022100b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa";
 
+/// Private key, `C1 ‖ C3 ‖ C2` and plaintext of the encryption example.
+const SM2_PRIVATE: &str = "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8";
+const SM2_ENCRYPTED: &str = "04\
+    04ebfc718e8d1798620432268e77feb6415e2ede0e073c0f4f640ecd2e149a73\
+    e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d99283aff767e124df0\
+    59983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd8766\
+    21886ca989ca9c7d58087307ca93092d651efa";
+const SM2_PLAIN: &[u8] = b"encryption standard";
+
+/// What [`self_test`] covers, in its order.
+pub const TESTED: [&str; 9] = [
+    "entropy",
+    "SM3",
+    "HMAC-SM3",
+    "SM4",
+    "SM4-GCM",
+    "SM2 verification",
+    "SM2 signature",
+    "SM2 decryption",
+    "SM2 encryption",
+];
+
 /// Runs the known-answer tests; a few milliseconds. Call it before anything uses this crate, and
 /// stop when it fails.
 pub fn self_test() -> Result<(), SelfTestError> {
@@ -55,7 +78,9 @@ pub fn self_test() -> Result<(), SelfTestError> {
     expect(sm4::encrypt_block(&key, SM4_KEY) == SM4_BLOCK, "SM4")?;
     expect(gcm_answers(&key) == Some(true), "SM4-GCM")?;
     expect(sm2_verifies() == Some(true), "SM2 verification")?;
-    expect(sm2_signs() == Some(true), "SM2 signature")
+    expect(sm2_signs() == Some(true), "SM2 signature")?;
+    expect(sm2_decrypts() == Some(true), "SM2 decryption")?;
+    expect(sm2_encrypts() == Some(true), "SM2 encryption")
 }
 
 fn expect(holds: bool, what: &'static str) -> Result<(), SelfTestError> {
@@ -103,6 +128,21 @@ fn sm2_signs() -> Option<bool> {
     let public = key.verifying_key().ok()?;
     let signature = key.sign(SM2_MESSAGE).ok()?;
     Some(public.verify(SM2_MESSAGE, &signature) && !public.verify(b"another", &signature))
+}
+
+fn sm2_decrypts() -> Option<bool> {
+    let scalar: [u8; 32] = hex::decode(SM2_PRIVATE).ok()?.try_into().ok()?;
+    let key = DecryptingKey::from_scalar(&scalar).ok()?;
+    let mut sealed = hex::decode(SM2_ENCRYPTED).ok()?;
+    let opened = key.decrypt_raw(&sealed).ok()?;
+    *sealed.last_mut()? ^= 1;
+    Some(*opened == SM2_PLAIN && key.decrypt_raw(&sealed).is_err())
+}
+
+fn sm2_encrypts() -> Option<bool> {
+    let key = DecryptingKey::generate().ok()?;
+    let sealed = key.encrypting_key().encrypt(SM2_PLAIN).ok()?;
+    Some(*key.decrypt(&sealed).ok()? == SM2_PLAIN)
 }
 
 #[cfg(test)]

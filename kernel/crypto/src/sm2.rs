@@ -1,9 +1,11 @@
-//! SM2 signatures (GB/T 32918.2-2016 on the curve of part 5).
+//! SM2 signatures (GB/T 32918.2-2016 on the curve of part 5); [`encryption`] beside them.
 //!
 //! Signatures are ASN.1 DER, the signer's identity is always [`DISTID`], and signing is randomised.
 //! Keys travel as PEM: PKCS#8 for private ones, `SubjectPublicKeyInfo` for public ones. Both match
 //! `openssl pkeyutl -rawin -digest sm3 -pkeyopt distid:1234567812345678`. Without that option
 //! OpenSSL 3.0 signs with an empty identity, and such a signature does not verify here.
+
+pub mod encryption;
 
 use std::fmt;
 
@@ -18,7 +20,19 @@ use ::sm2::{PublicKey, SecretKey};
 use zeroize::Zeroizing;
 
 use crate::random::{self, EntropyError};
-use crate::sm3::{self, Digest32};
+use crate::sm3::{self, Digest32, Hasher};
+
+/// The curve's a, b, and the generator's x and y, in halves (GB/T 32918.5-2017).
+const CURVE: [u128; 8] = [
+    0xffff_fffe_ffff_ffff_ffff_ffff_ffff_ffff,
+    0xffff_ffff_0000_0000_ffff_ffff_ffff_fffc,
+    0x28e9_fa9e_9d9f_5e34_4d5a_9e4b_cf65_09a7,
+    0xf397_89f5_15ab_8f92_ddbc_bd41_4d94_0e93,
+    0x32c4_ae2c_1f19_8119_5f99_0446_6a39_c994,
+    0x8fe3_0bbf_f266_0be1_715a_4589_334c_74c7,
+    0xbc37_36a2_f4f6_779c_59bd_cee3_6b69_2153,
+    0xd0a9_877c_c62a_4740_02df_32e5_2139_f0a0,
+];
 
 /// The signer identity used by certificates, GB/T 35276 and every key of this platform.
 pub const DISTID: &str = "1234567812345678";
@@ -48,6 +62,8 @@ pub enum Sm2Error {
     Encoding,
     #[error("the SM2 signature could not be computed")]
     Signing,
+    #[error("the message is empty or could not be encrypted with SM2")]
+    Encrypting,
     #[error("no entropy for an SM2 key")]
     Entropy(#[from] EntropyError),
 }
@@ -109,9 +125,26 @@ impl VerifyingKey {
         Ok(Self { public, verifier })
     }
 
+    /// Reads `x ‖ y`, as devices give it. Points off the curve are refused.
+    pub fn from_point(point: &[u8; 64]) -> Result<Self, Sm2Error> {
+        let uncompressed = [&[0x04], point.as_slice()].concat();
+        let public = PublicKey::from_sec1_bytes(&uncompressed).map_err(|_| Sm2Error::PublicKey)?;
+        Self::new(public)
+    }
+
     /// Reads a `SubjectPublicKeyInfo` PEM (`BEGIN PUBLIC KEY`). Points off the curve are refused.
     pub fn from_pem(pem: &str) -> Result<Self, Sm2Error> {
         Self::new(PublicKey::from_public_key_pem(pem).map_err(|_| Sm2Error::PublicKey)?)
+    }
+
+    /// Reads a `SubjectPublicKeyInfo` in DER.
+    pub fn from_der(der: &[u8]) -> Result<Self, Sm2Error> {
+        Self::new(PublicKey::from_public_key_der(der).map_err(|_| Sm2Error::PublicKey)?)
+    }
+
+    /// For certificates, which want the library's own type.
+    pub(crate) fn verifier(&self) -> &dsa::VerifyingKey {
+        &self.verifier
     }
 
     /// Writes a `SubjectPublicKeyInfo` PEM.
@@ -124,6 +157,34 @@ impl VerifyingKey {
     /// Names the key: the SM3 digest of its uncompressed point (`04 ‖ x ‖ y`).
     pub fn fingerprint(&self) -> Digest32 {
         sm3::digest(&self.public.to_sec1_bytes())
+    }
+
+    /// The digest `e = SM3(Z ‖ message)` that a device signs (GB/T 32918.2-2016 §6.1 A1, A2).
+    pub fn message_digest(&self, message: &[u8]) -> Digest32 {
+        let mut hasher = Hasher::new();
+        hasher.update(self.identity().as_bytes());
+        hasher.update(message);
+        hasher.finish()
+    }
+
+    /// The identity hash `Z` (GB/T 32918.2-2016 §5.5) of [`DISTID`] and this key.
+    fn identity(&self) -> Digest32 {
+        let mut hasher = Hasher::new();
+        // The length of the identity in bits.
+        hasher.update(&[0x00, 0x80]);
+        hasher.update(DISTID.as_bytes());
+        for constant in CURVE {
+            hasher.update(&constant.to_be_bytes());
+        }
+        let point = self.public.to_sec1_bytes();
+        hasher.update(point.split_first().map_or(&[], |(_, xy)| xy));
+        hasher.finish()
+    }
+
+    /// A device's `r ‖ s` in DER; none when a value is out of range.
+    pub fn signature_from_raw(&self, raw: &[u8; 64]) -> Option<Vec<u8>> {
+        let signature = Signature::from_slice(raw).ok()?;
+        Some(signature.to_der().to_vec())
     }
 
     /// Whether `signature` is a DER signature of `message` by this key.
@@ -181,6 +242,26 @@ mod tests {
         assert!(!other.verify(b"approve", &signature));
     }
 
+    /// `Z_A` of GB/T 32918.5-2017 Annex A.
+    #[test]
+    fn the_identity_hash_is_the_standards() {
+        let public = VerifyingKey::from_pem(
+            "-----BEGIN PUBLIC KEY-----\n\
+            MFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAECfnfMR5UIaFQ3X0WHkvFxnIXn60Y\n\
+            M/wHa7CP81bzUCDM6kkM4md1pS3G6nGMwapgCu0F+/NeCEpmMvYHLamtEw==\n\
+            -----END PUBLIC KEY-----\n",
+        )
+        .unwrap();
+        assert_eq!(
+            public.identity().to_string(),
+            "b2e14c5c79c6df5b85f4fe7ed8db7a262b9da7e07ccb0ea9f4747b8ccda8a4f3"
+        );
+        assert_eq!(
+            public.message_digest(b"message digest").to_string(),
+            "f0b43e94ba45accaace692ed534382eb17e6ab5a19ce7b31f4486fdfc0d28640"
+        );
+    }
+
     #[test]
     fn signing_is_randomised() {
         let key = SigningKey::generate().unwrap();
@@ -210,7 +291,21 @@ mod tests {
         let order = hex::decode(format!("00{ORDER}")).unwrap();
         let above = [[0].as_slice(), &[0xff; 32]].concat();
         let negative = [0xff; 32].as_slice();
-        let bad = [[0].as_slice(), &order, &above, negative, &[]];
+        let mut order_and_one = order.clone();
+        *order_and_one.last_mut().unwrap() += 1;
+        // A value that is in range modulo n, but 33 and 34 bytes long.
+        let oversized = [[0x01].as_slice(), &[0; 32]].concat();
+        let long = [[0x01].as_slice(), &[0x11; 33]].concat();
+        let bad = [
+            [0].as_slice(),
+            &order,
+            &order_and_one,
+            &above,
+            &oversized,
+            &long,
+            negative,
+            &[],
+        ];
         let good = [0x01].as_slice();
         for part in bad {
             assert!(!public.verify(b"m", &der(part, good)), "r = {part:02x?}");

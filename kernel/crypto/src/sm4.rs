@@ -1,7 +1,7 @@
 //! SM4 in GCM mode (GB/T 32907-2016, RFC 8998): sealing of bytes with associated data.
 //!
-//! A sealed value is `nonce (12) ‖ ciphertext ‖ tag (16)`. It carries no key id: whoever stores it
-//! knows which key it asked for. The nonce is random, so one [`Key`] may seal at most 2³² values;
+//! A sealed value is `nonce (12) ‖ ciphertext ‖ tag (16)`. It carries no key number: the key ring
+//! puts that in front. The nonce is random, so one [`Key`] may seal at most 2³² values;
 //! the key ring avoids that limit by deriving a key per associated data.
 
 use ::sm4::cipher::BlockCipherEncrypt as _;
@@ -17,7 +17,7 @@ type Gcm = AesGcm<::sm4::Sm4, U12>;
 /// Bytes of nonce in front of the ciphertext.
 const NONCE: usize = 12;
 /// Bytes of tag behind the ciphertext.
-const TAG: usize = 16;
+pub(crate) const TAG: usize = 16;
 
 /// A 128-bit SM4 key. It can be made and used, not read out; it is wiped when dropped.
 pub struct Key(Zeroizing<[u8; 16]>);

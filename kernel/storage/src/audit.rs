@@ -1,20 +1,37 @@
-//! The audit trail: appended to, chained by SM3, searched, verified. There is no way to delete.
+//! The audit trail: appended to, chained by SM3, searched, verified, proven to others. There is no
+//! way to delete or change a record, and none is ever removed for its age.
+//!
+//! Appending reads one row and writes one a record: the right edge of the [tree](kernel_crypto::merkle)
+//! is kept in memory under the hash of the record it belongs to, so that a rolled back transaction or
+//! another node's record only costs reading it again ([`append`]).
 
-use kernel_crypto::chain::{self, Break, Checkpoint, Head, Link};
-use kernel_crypto::keys::SignKey;
+mod append;
+mod checkpoint;
+mod health;
+mod prove;
+mod verify;
+
+use kernel_crypto::chain::{Break, Link};
+use kernel_crypto::sm3::Digest32;
 use sea_query::{Alias, Cond, Expr, ExprTrait as _, Func, Order, Query as Statement};
 use serde_json::{Value, json};
 
-use crate::backend::{Conn, Row, sql};
-use crate::store::Shared;
+use crate::backend::Row;
 use crate::write::Work;
 use crate::{CommitError, QueryError, StorageError, Store, value};
+
+pub(crate) use append::{LOCK_CHAIN, Tail, append, plant};
+pub use checkpoint::CheckpointFolder;
+pub(crate) use checkpoint::checkpoint;
+pub use health::AuditHealth;
+pub(crate) use health::Gauge;
+pub use verify::{AuditCopy, Verified};
 
 /// Names this chain, so that no record of another fits into it.
 const CHAIN: &str = "audit";
 /// The outcome of what was done as asked.
 const DONE: &str = "ok";
-/// Records checked at a time.
+/// Records read at a time.
 const PAGE: u32 = 1_000;
 const MOST: u32 = 200;
 const MAX_OFFSET: u32 = 100_000;
@@ -111,21 +128,6 @@ impl Store {
         )
     }
 
-    /// Signs where the chain stands and keeps the statement; none when there is nothing new.
-    /// `at` is in microseconds since 1970. Export the result: a trail and its checkpoints can be
-    /// cut off together only where both are kept.
-    pub async fn audit_checkpoint(&self, at: i64) -> Result<Option<Checkpoint>, StorageError> {
-        let done = storage_only(self.submit(Work::Checkpoint(at)).await)?;
-        let Some(seq) = done.audit.first() else {
-            return Ok(None);
-        };
-        Ok(self
-            .checkpoints()
-            .await?
-            .into_iter()
-            .find(|point| point.seq == *seq))
-    }
-
     /// A page of the trail, `limit` 1 to 200.
     pub async fn audit_find(
         &self,
@@ -171,66 +173,6 @@ impl Store {
             records,
             total: total.cast_unsigned(),
         })
-    }
-
-    /// Walks the whole chain and past every checkpoint kept here. Returns how many records hold.
-    pub async fn audit_verify(&self) -> Result<u64, AuditFault> {
-        let key = self.keys().verifying_key(SignKey::Audit);
-        let points = self.checkpoints().await?;
-        let mut head = Head::start(CHAIN);
-        loop {
-            let rows = self
-                .fixed(
-                    "SELECT seq, at, actor, organisation, subject, action, object, outcome, \
-                     detail, request, prev, hash FROM kernel__audit WHERE seq > $1 \
-                     ORDER BY seq LIMIT $2",
-                    vec![head.seq.cast_signed().into(), i64::from(PAGE).into()],
-                    "verifying the audit trail",
-                )
-                .await?;
-            let last = rows.len() < PAGE as usize;
-            let mut page = Vec::with_capacity(rows.len());
-            for row in &rows {
-                // What no longer parses was altered, too.
-                let altered = |_| Break::Altered {
-                    seq: head.seq.saturating_add(1),
-                };
-                let draft = record(row).map_err(altered)?.draft;
-                page.push((link(row).map_err(altered)?, content(&draft)));
-            }
-            let end = page.last().map_or(head.seq, |(link, _)| link.seq);
-            // Later checkpoints belong to later pages; after the last page, to nothing.
-            let here: Vec<Checkpoint> = points
-                .iter()
-                .filter(|p| p.seq >= head.seq && (last || p.seq <= end))
-                .cloned()
-                .collect();
-            head = chain::verify(head, page, &here, key)?;
-            if last {
-                return Ok(head.seq);
-            }
-        }
-    }
-
-    async fn checkpoints(&self) -> Result<Vec<Checkpoint>, StorageError> {
-        let rows = self
-            .fixed(
-                "SELECT seq, hash, at, signature FROM kernel__checkpoints ORDER BY seq",
-                vec![],
-                "reading checkpoints",
-            )
-            .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Checkpoint {
-                    seq: row.number(0)?.cast_unsigned(),
-                    hash: digest(&row.string(1)?)?,
-                    at: row.number(2)?,
-                    signature: hex::decode(row.string(3)?)
-                        .map_err(|_| StorageError::Damaged("a checkpoint's signature".into()))?,
-                })
-            })
-            .collect()
     }
 }
 
@@ -282,96 +224,9 @@ impl AuditFilter {
     }
 }
 
-/// Only one transaction at a time may extend the chain or number events.
-pub(crate) const LOCK_CHAIN: i64 = 0x726f_6e67_0002;
-
-/// Appends to the chain inside the transaction that `conn` is in. On `PostgreSQL` the caller holds
-/// [`LOCK_CHAIN`].
-pub(crate) async fn append(
-    conn: &mut Conn<'_>,
-    drafts: &[AuditDraft],
-) -> Result<Vec<u64>, StorageError> {
-    let mut head = head(conn).await?;
-    let mut seqs = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        let link = head.link(&content(draft));
-        conn.execute(sql(
-            "INSERT INTO kernel__audit (seq, at, actor, organisation, subject, action, object, \
-             outcome, detail, request, prev, hash) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            [
-                link.seq.cast_signed().into(),
-                draft.at.into(),
-                draft.actor.as_str().into(),
-                draft.organisation.clone().into(),
-                draft.subject.clone().into(),
-                draft.action.as_str().into(),
-                draft.object.as_str().into(),
-                draft.outcome.as_str().into(),
-                value::canonical(&draft.detail).into(),
-                draft.request.as_str().into(),
-                link.prev.to_string().into(),
-                link.hash.to_string().into(),
-            ],
-        ))
-        .await
-        .map_err(StorageError::db("appending to the audit trail"))?;
-        seqs.push(link.seq);
-        head = link.head();
-    }
-    Ok(seqs)
-}
-
-/// Signs the chain's end; the number of the last record, unless it was signed before.
-pub(crate) async fn checkpoint(
-    conn: &mut Conn<'_>,
-    shared: &Shared,
-    at: i64,
-) -> Result<Vec<u64>, StorageError> {
-    let head = head(conn).await?;
-    if head.seq == 0 {
-        return Ok(Vec::new());
-    }
-    let point = Checkpoint::sign(&head, at, |message| {
-        shared.keys.sign(SignKey::Audit, message)
-    })
-    .map_err(StorageError::Sign)?;
-    let new = conn
-        .execute(sql(
-            "INSERT INTO kernel__checkpoints (seq, hash, at, signature) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (seq) DO NOTHING",
-            [
-                point.seq.cast_signed().into(),
-                point.hash.to_string().into(),
-                at.into(),
-                hex::encode(&point.signature).into(),
-            ],
-        ))
-        .await
-        .map_err(StorageError::db("keeping a checkpoint"))?;
-    Ok(if new == 0 { Vec::new() } else { vec![head.seq] })
-}
-
-async fn head(conn: &mut Conn<'_>) -> Result<Head, StorageError> {
-    let last = conn
-        .row(sql(
-            "SELECT seq, hash FROM kernel__audit ORDER BY seq DESC LIMIT 1",
-            [],
-        ))
-        .await
-        .map_err(StorageError::db("reading the end of the audit trail"))?;
-    match last {
-        None => Ok(Head::start(CHAIN)),
-        Some(row) => Ok(Head {
-            seq: row.number(0)?.cast_unsigned(),
-            hash: digest(&row.string(1)?)?,
-        }),
-    }
-}
-
-/// The bytes that are chained: every column but the link itself.
-fn content(draft: &AuditDraft) -> Vec<u8> {
-    kernel_crypto::canonical::to_vec(&json!({
+/// What is chained, as canonical bytes: every column but the link itself.
+fn document(draft: &AuditDraft) -> Value {
+    json!({
         "at": draft.at,
         "actor": draft.actor,
         "organisation": draft.organisation,
@@ -381,7 +236,11 @@ fn content(draft: &AuditDraft) -> Vec<u8> {
         "outcome": draft.outcome,
         "detail": draft.detail,
         "request": draft.request,
-    }))
+    })
+}
+
+fn content(draft: &AuditDraft) -> Vec<u8> {
+    kernel_crypto::canonical::to_vec(&document(draft))
 }
 
 fn record(row: &Row) -> Result<AuditRecord, StorageError> {
@@ -411,9 +270,20 @@ fn link(row: &Row) -> Result<Link, StorageError> {
     })
 }
 
-fn digest(text: &str) -> Result<kernel_crypto::sm3::Digest32, StorageError> {
+fn digest(text: &str) -> Result<Digest32, StorageError> {
     text.parse()
         .map_err(|_| StorageError::Damaged("a digest of the audit trail".into()))
+}
+
+/// The tree's roots kept with a record: see [`kernel_crypto::merkle::Frontier::push`].
+fn nodes(row: &Row, index: usize) -> Result<Vec<Digest32>, StorageError> {
+    let bytes = row.bytes(index)?.unwrap_or_default();
+    let (digests, rest) = bytes.as_chunks::<32>();
+    if rest.is_empty() {
+        Ok(digests.iter().copied().map(Digest32::from_bytes).collect())
+    } else {
+        Err(StorageError::Damaged("a node of the audit tree".into()))
+    }
 }
 
 /// Work that touches no collection can only fail in the store itself.

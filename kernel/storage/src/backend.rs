@@ -134,6 +134,22 @@ impl Db {
         Ok((writer, Self::Lite(readers)))
     }
 
+    /// An `SQLite` file that is only read, and never made.
+    pub(crate) async fn sqlite_read_only(path: &Path) -> Result<Self, StorageError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY)
+            .disable_statement_logging();
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options)
+            .await
+            .map_err(StorageError::db("opening the SQLite file to read"))?;
+        Ok(Self::Lite(pool))
+    }
+
     pub(crate) async fn postgres(url: &str) -> Result<Self, StorageError> {
         let options: PgConnectOptions = url.parse().map_err(|_| StorageError::Address)?;
         let pool = PgPoolOptions::new()

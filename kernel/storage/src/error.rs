@@ -33,7 +33,7 @@ pub enum StorageError {
     #[error("an encrypted value could not be opened")]
     Open(#[source] kernel_crypto::sm4::OpenError),
     #[error("the audit chain's end could not be signed")]
-    Sign(#[source] kernel_crypto::sm2::Sm2Error),
+    Sign(#[source] kernel_crypto::keys::KmsError),
     #[error("stored data is damaged: {0}")]
     Damaged(String),
     #[error("the store is closed")]
@@ -131,6 +131,17 @@ impl StorageError {
             doing,
             source: Arc::new(source),
         }
+    }
+
+    /// `PostgreSQL` ended the transaction in favour of another: deadlock or serialisation failure.
+    pub(crate) fn is_lost_race(&self) -> bool {
+        let Self::Database { source, .. } = self else {
+            return false;
+        };
+        let code = source
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
+        matches!(code.as_deref(), Some("40P01" | "40001"))
     }
 
     pub(crate) fn is_unique_violation(&self) -> bool {

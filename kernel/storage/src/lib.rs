@@ -61,7 +61,10 @@ mod value;
 mod write;
 mod writer;
 
-pub use audit::{AuditDraft, AuditFault, AuditFilter, AuditPage, AuditRecord};
+pub use audit::{
+    AuditCopy, AuditDraft, AuditFault, AuditFilter, AuditHealth, AuditPage, AuditRecord,
+    CheckpointFolder, Verified,
+};
 pub use blobs::{BlobError, BlobStore};
 pub use commit::{
     By, Change, Commit, Committed, Expected, Idempotency, Idempotent, NewEvent, StepDraft, Written,

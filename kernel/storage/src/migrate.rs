@@ -1,15 +1,26 @@
 //! Brings the kernel's own tables up to date, forward only, and refuses a state it does not know.
 
 use crate::backend::{Conn, Engine, sql};
-use crate::{StorageError, backend};
+use crate::{StorageError, audit, backend};
 
 /// Number, name and text for each engine. Released files never change; a change is a new file.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "kernel",
-    include_str!("../../../migrations/sqlite/0001_kernel.sql"),
-    include_str!("../../../migrations/postgres/0001_kernel.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "kernel",
+        include_str!("../../../migrations/sqlite/0001_kernel.sql"),
+        include_str!("../../../migrations/postgres/0001_kernel.sql"),
+    ),
+    (
+        2,
+        AUDIT_TREE,
+        include_str!("../../../migrations/sqlite/0002_audit_tree.sql"),
+        include_str!("../../../migrations/postgres/0002_audit_tree.sql"),
+    ),
+];
+
+/// The records that exist get their tree in the same transaction.
+const AUDIT_TREE: &str = "audit-tree";
 
 /// Only one node migrates at a time. The number is this table set's own.
 pub(crate) const LOCK_SCHEMA: i64 = 0x726f_6e67_0001;
@@ -50,6 +61,9 @@ pub(crate) async fn run(conn: &mut Conn<'_>) -> Result<(), StorageError> {
             postgres
         };
         conn.script(text).await.map_err(&migrating)?;
+        if name == AUDIT_TREE {
+            audit::plant(conn).await?;
+        }
         conn.execute(sql(
             "INSERT INTO kernel__migrations (version, name, digest) VALUES ($1, $2, $3)",
             [version.into(), name.into(), digest(text).into()],

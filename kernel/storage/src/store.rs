@@ -9,6 +9,7 @@ use sdk_contract::def::ModuleDef;
 use sqlx::Connection as _;
 use tokio::sync::{Mutex, Notify};
 
+use crate::audit::{Gauge, Tail};
 pub use crate::backend::Engine;
 use crate::backend::{Conn, Db};
 use crate::schema::Registry;
@@ -75,6 +76,9 @@ struct Inner {
 /// What statements need besides a connection.
 pub(crate) struct Shared {
     pub(crate) keys: Arc<KeyRing>,
+    /// Where the audit trail ends.
+    pub(crate) tail: Tail,
+    pub(crate) audit: Gauge,
     registry: RwLock<Arc<Registry>>,
     wake: Notify,
 }
@@ -94,8 +98,12 @@ impl Shared {
         *registry = Arc::new(next);
     }
 
-    /// Tells the relay that there may be events.
-    pub(crate) fn after(&self, work: &Work) {
+    /// Tells the relay that there may be events, and the signer of new audit records. Called once
+    /// the work is durable.
+    pub(crate) fn after(&self, work: &Work, done: &Committed) {
+        if !matches!(work, Work::Checkpoint(_)) && !done.audit.is_empty() {
+            self.audit.wrote(done.audit.len());
+        }
         if matches!(work, Work::Commit(c) if !c.events.is_empty()) {
             self.wake.notify_one();
         }
@@ -108,6 +116,8 @@ impl Store {
     pub async fn open(url: &StoreUrl, keys: Arc<KeyRing>) -> Result<Self, StorageError> {
         let shared = Arc::new(Shared {
             keys,
+            tail: Tail::default(),
+            audit: Gauge::default(),
             registry: RwLock::default(),
             wake: Notify::new(),
         });
@@ -258,6 +268,10 @@ impl Store {
         &self.inner.shared.keys
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
     pub(crate) fn registry(&self) -> Arc<Registry> {
         self.inner.shared.registry()
     }
@@ -288,7 +302,7 @@ impl Store {
             match write::run(&mut Conn::Pg(&mut tx), &self.inner.shared, work).await {
                 Ok(done) => {
                     tx.commit().await.map_err(StorageError::db("committing"))?;
-                    self.inner.shared.after(work);
+                    self.inner.shared.after(work, &done);
                     return Ok(done);
                 }
                 Err(CommitError::Storage(e)) if attempt < ATTEMPTS && lost_a_race(work, &e) => {
@@ -312,17 +326,7 @@ impl Store {
 /// commit took first (a collection's own conflicts never get here): running the same closed list
 /// again is safe and may succeed.
 fn lost_a_race(work: &Work, error: &StorageError) -> bool {
-    let StorageError::Database { source, .. } = error else {
-        return false;
-    };
-    let code = source
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    match code.as_deref() {
-        Some("40P01" | "40001") => true,
-        Some("23505") => matches!(work, Work::Commit(_)),
-        _ => false,
-    }
+    error.is_lost_race() || (error.is_unique_violation() && matches!(work, Work::Commit(_)))
 }
 
 fn document(module: &str, text: &str) -> Result<ModuleDef, StorageError> {

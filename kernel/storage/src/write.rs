@@ -49,7 +49,7 @@ pub(crate) async fn run(
         Work::Commit(commit) => return Run::new(conn, shared, commit).commit().await,
         Work::Audit(drafts) => {
             lock(conn, audit::LOCK_CHAIN).await?;
-            done.audit = audit::append(conn, drafts).await?;
+            done.audit = audit::append(conn, shared, drafts).await?;
         }
         Work::Checkpoint(at) => {
             lock(conn, audit::LOCK_CHAIN).await?;
@@ -170,7 +170,7 @@ impl<'a, 'c> Run<'a, 'c> {
             outbox::append(self.conn, &commit.module, commit.at, &commit.events).await?;
         }
         if !commit.audit.is_empty() {
-            self.done.audit = audit::append(self.conn, &commit.audit).await?;
+            self.done.audit = audit::append(self.conn, self.shared, &commit.audit).await?;
         }
         Ok(self.done)
     }

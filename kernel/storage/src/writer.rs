@@ -108,8 +108,8 @@ async fn serve(mut conn: SqliteConnection, shared: Arc<Shared>, mut queue: mpsc:
                 (Some(own), _) => own,
                 (None, Ok(())) => Err(StorageError::Closed.into()),
             };
-            if outcome.is_ok() {
-                shared.after(&job.work);
+            if let Ok(done) = &outcome {
+                shared.after(&job.work, done);
             }
             // The caller may have gone; the work stands all the same.
             let _ = job.reply.send(outcome);

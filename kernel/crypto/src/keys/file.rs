@@ -1,263 +1,212 @@
 //! The ring's file: what it looks like, who may read it, and how it is written so that a crash
 //! leaves either the old ring or the new one.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::Secret;
+use super::custody::{Custodian, Request};
 use super::kek::Source;
-use crate::kdf::DeriveError;
-use crate::random::{self, EntropyError};
-use crate::sm2::Sm2Error;
-use crate::sm4::{self, SealError};
+use super::kms::Kms;
+use super::{KeyKind, KeyRingError, KeyState, Secret};
+use crate::canonical;
+use crate::random;
+use crate::sm3::Digest32;
 
-const FORMAT: &str = "rongqiao-keyring-1";
-/// Sealed under the KEK to tell a wrong passphrase from a damaged key.
-const CHECK: &[u8] = b"rongqiao.keyring.check.1";
+pub(super) const FORMAT: &str = "rongqiao-keyring-2";
+const MAC_TAG: &[u8] = b"rongqiao.keyring.mac.2\0";
 
-/// The key ring could not be opened, created or saved.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyRingError {
-    #[error("cannot {action} {path}")]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
-    #[error("{path} may be read by others (mode {mode:o}); set it to 600")]
-    Exposed { path: PathBuf, mode: u32 },
-    #[error("{path} is not a key ring file")]
-    Malformed {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
-    #[error("{path} has format {found:?}; this program reads {expected:?}", expected = FORMAT)]
-    Format { path: PathBuf, found: String },
-    #[error("this key ring was created with a passphrase; give it")]
-    PassphraseNeeded,
-    #[error("this key ring was created without a passphrase; open it without")]
-    PassphraseUnexpected,
-    #[error("the passphrase is empty")]
-    PassphraseEmpty,
-    #[error("the passphrase is not the one this key ring was created with")]
-    PassphraseWrong,
-    #[error("the key file kek is damaged or does not belong to this key ring")]
-    KeyFileWrong,
-    #[error("key {name} in the key ring is damaged or was exchanged")]
-    Damaged { name: &'static str },
-    #[error("SM2 key {name} cannot be made or read")]
-    Key {
-        name: &'static str,
-        source: Sm2Error,
-    },
-    #[error("the key-encryption key cannot be derived")]
-    Derive(#[from] DeriveError),
-    #[error("a key cannot be wrapped")]
-    Wrap(#[from] SealError),
-    #[error("no entropy for a key")]
-    Entropy(#[from] EntropyError),
+/// The file's content, complete.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Content {
+    pub(super) format: String,
+    /// Names this ring in labels and requests.
+    pub(super) ring: String,
+    pub(super) root: Source,
+    /// Wrapped under the root key, to tell a wrong passphrase from damage.
+    #[serde(with = "hex::serde")]
+    pub(super) check: Vec<u8>,
+    /// The next key's number; numbers are never used again.
+    pub(super) next: u32,
+    pub(super) keys: Vec<StoredKey>,
+    pub(super) custodians: Vec<Custodian>,
+    pub(super) requests: Vec<Request>,
 }
 
-/// What a key is for. Bound into its wrapping, so that keys cannot be exchanged in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum KeyKind {
-    Sm2,
-    HmacSm3,
-    Sm4Master,
+/// A key of the ring, of any state.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredKey {
+    pub(super) number: u32,
+    pub(super) name: String,
+    pub(super) kind: KeyKind,
+    pub(super) state: KeyState,
+    /// When it was made, in microseconds since the epoch; unknown for a ring's first keys.
+    pub(super) since: Option<i64>,
+    /// When it stopped sealing or signing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retired: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) destroyed: Option<i64>,
+    /// How often it sealed, signed or made a code, up to the last save.
+    pub(super) uses: u64,
+    /// Opens values from before sealed values carried key numbers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unnumbered: bool,
+    /// The wrapped key or the device's name of it, in hex; gone once destroyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) material: Option<String>,
+    /// The public half of a signing key, PEM; stays for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) public: Option<String>,
 }
 
-/// A ring whose KEK is at hand, held under an exclusive lock until dropped.
-pub(super) struct Unlocked {
-    path: PathBuf,
+/// The content with its code.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    #[serde(flatten)]
     content: Content,
-    kek: sm4::Key,
-    created: BTreeSet<&'static str>,
+    mac: Digest32,
+}
+
+/// Which file was read: it changes with every save, for a save is a new file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+/// A ring's folder, held under an exclusive lock until dropped.
+pub(super) struct Locked {
+    path: PathBuf,
     _lock: File,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    format: String,
-    kek: Source,
-    #[serde(with = "hex::serde")]
-    check: Vec<u8>,
-    keys: BTreeMap<String, Wrapped>,
+impl Content {
+    fn mac(&self, kms: &dyn Kms, path: &Path) -> Result<Digest32, KeyRingError> {
+        let value = serde_json::to_value(self).map_err(malformed(path))?;
+        Ok(kms.mac(&[MAC_TAG, &canonical::to_vec(&value)].concat())?)
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wrapped {
-    kind: KeyKind,
-    #[serde(with = "hex::serde")]
-    wrapped: Vec<u8>,
+impl Stamp {
+    pub(super) fn of(dir: &Path) -> Option<Self> {
+        let data = std::fs::metadata(file_in(dir)).ok()?;
+        Some(Self {
+            inode: data.ino(),
+            modified: (data.mtime(), data.mtime_nsec()),
+            size: data.len(),
+        })
+    }
 }
 
-impl Unlocked {
-    pub(super) fn open_or_create(
-        dir: &Path,
-        passphrase: Option<&[u8]>,
-    ) -> Result<Self, KeyRingError> {
-        if passphrase.is_some_and(<[u8]>::is_empty) {
-            return Err(KeyRingError::PassphraseEmpty);
-        }
+impl Locked {
+    /// Makes the folder (0700) when there is none, and keeps other processes out of it.
+    pub(super) fn folder(dir: &Path) -> Result<Self, KeyRingError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir)
             .map_err(io_error("create", dir))?;
-        let lock = lock(&dir.join("keys.lock"))?;
-        let path = dir.join("keys.json");
-        let (content, kek) = match read(&path)? {
-            Some(bytes) => existing(&path, &bytes, passphrase)?,
-            None => fresh(&path, passphrase)?,
-        };
         Ok(Self {
-            path,
-            content,
-            kek,
-            created: BTreeSet::new(),
-            _lock: lock,
+            path: file_in(dir),
+            _lock: lock(&dir.join("keys.lock"))?,
         })
     }
 
-    /// The key called `name`; made by `make` and added when the ring has none.
-    pub(super) fn key(
-        &mut self,
-        name: &'static str,
-        kind: KeyKind,
-        make: impl FnOnce() -> Result<Secret, KeyRingError>,
-    ) -> Result<Secret, KeyRingError> {
-        if let Some(entry) = self.content.keys.get(name) {
-            let opened = sm4::open(&self.kek, &aad(name, kind), &entry.wrapped).map(Zeroizing::new);
-            return match opened
-                .as_deref()
-                .map(|bytes| <[u8; 32]>::try_from(bytes.as_slice()))
-            {
-                Ok(Ok(bytes)) => Ok(Zeroizing::new(bytes)),
-                _ => Err(KeyRingError::Damaged { name }),
-            };
-        }
-        let secret = make()?;
-        let wrapped = sm4::seal(&self.kek, &aad(name, kind), &*secret)?;
-        self.content
-            .keys
-            .insert(name.to_owned(), Wrapped { kind, wrapped });
-        self.created.insert(name);
-        Ok(secret)
+    /// The file's bytes; none when there is no ring yet.
+    pub(super) fn bytes(&self) -> Result<Option<Zeroizing<Vec<u8>>>, KeyRingError> {
+        read(&self.path)
     }
 
-    pub(super) fn created(&self) -> &BTreeSet<&'static str> {
-        &self.created
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Writes the ring if a key was added.
-    pub(super) fn save(&self) -> Result<(), KeyRingError> {
-        if self.created.is_empty() {
-            return Ok(());
-        }
-        let mut text =
-            serde_json::to_vec_pretty(&self.content).map_err(|source| KeyRingError::Malformed {
-                path: self.path.clone(),
-                source,
-            })?;
+    /// Writes the ring.
+    pub(super) fn save(&self, content: &Content, kms: &dyn Kms) -> Result<(), KeyRingError> {
+        let sealed = Sealed {
+            content: content.clone(),
+            mac: content.mac(kms, &self.path)?,
+        };
+        let mut text = serde_json::to_vec_pretty(&sealed).map_err(malformed(&self.path))?;
         text.push(b'\n');
         write_atomically(&self.path, &text)
     }
 }
 
-fn aad(name: &str, kind: KeyKind) -> Vec<u8> {
-    let kind = match kind {
-        KeyKind::Sm2 => "sm2",
-        KeyKind::HmacSm3 => "hmac-sm3",
-        KeyKind::Sm4Master => "sm4-master",
-    };
-    format!("rongqiao.keyring.key.1\0{name}\0{kind}").into_bytes()
+pub(super) fn file_in(dir: &Path) -> PathBuf {
+    dir.join("keys.json")
 }
 
-/// Reads a ring's file and derives its KEK.
-fn existing(
+/// The format a file says it has, and its whole as JSON.
+pub(super) fn format(
     path: &Path,
     bytes: &[u8],
-    passphrase: Option<&[u8]>,
-) -> Result<(Content, sm4::Key), KeyRingError> {
-    let malformed = |source| KeyRingError::Malformed {
-        path: path.to_owned(),
-        source,
-    };
+) -> Result<(String, serde_json::Value), KeyRingError> {
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(malformed(path))?;
+    let format = value.get("format").and_then(|format| format.as_str());
+    Ok((format.unwrap_or_default().to_owned(), value))
+}
+
+/// Reads a ring's content and the code that protects it.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(Content, Digest32), KeyRingError> {
     // The format first, so that a newer file is called newer and not broken.
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(malformed)?;
-    if let Some(found) = value.get("format").and_then(|format| format.as_str())
-        && found != FORMAT
-    {
-        return Err(KeyRingError::Format {
-            path: path.to_owned(),
-            found: found.to_owned(),
-        });
+    let (found, value) = format(path, bytes)?;
+    if found != FORMAT {
+        let path = path.to_owned();
+        return Err(KeyRingError::Format { path, found });
     }
-    let content: Content = serde_json::from_value(value).map_err(malformed)?;
-    let (kek, wrong) = match (&content.kek, passphrase) {
-        (Source::Argon2id { .. }, None) => return Err(KeyRingError::PassphraseNeeded),
-        (Source::KeyFile, Some(_)) => return Err(KeyRingError::PassphraseUnexpected),
-        (source @ Source::Argon2id { .. }, Some(passphrase)) => {
-            (source.derive(passphrase)?, KeyRingError::PassphraseWrong)
-        }
-        (source @ Source::KeyFile, None) => {
-            let path = key_file(path);
-            let secret = read_key_file(&path)?
-                .ok_or_else(|| io_error("read", &path)(io::Error::from(io::ErrorKind::NotFound)))?;
-            (source.derive(&*secret)?, KeyRingError::KeyFileWrong)
-        }
-    };
-    match sm4::open(&kek, CHECK, &content.check) {
-        Ok(_) => Ok((content, kek)),
-        Err(_) => Err(wrong),
+    let Sealed { content, mac } = serde_json::from_value(value).map_err(malformed(path))?;
+    Ok((content, mac))
+}
+
+/// Whether the content is as the holder of the root key wrote it.
+pub(super) fn check_mac(
+    path: &Path,
+    content: &Content,
+    mac: Digest32,
+    kms: &dyn Kms,
+) -> Result<(), KeyRingError> {
+    if content.mac(kms, path)? == mac {
+        Ok(())
+    } else {
+        let path = path.to_owned();
+        Err(KeyRingError::Altered { path })
     }
 }
 
-/// Starts an empty ring and its KEK. Only the key file, if any, is written here.
-fn fresh(path: &Path, passphrase: Option<&[u8]>) -> Result<(Content, sm4::Key), KeyRingError> {
-    let (source, kek) = match passphrase {
-        Some(passphrase) => {
-            let source = Source::passphrase(*random::array()?);
-            let kek = source.derive(passphrase)?;
-            (source, kek)
-        }
-        None => (
-            Source::KeyFile,
-            Source::KeyFile.derive(&*read_or_write_key_file(path)?)?,
-        ),
-    };
-    let check = sm4::seal(&kek, CHECK, &[])?;
-    let content = Content {
-        format: FORMAT.to_owned(),
-        kek: source,
-        check,
-        keys: BTreeMap::new(),
-    };
-    Ok((content, kek))
+pub(super) fn malformed(path: &Path) -> impl Fn(serde_json::Error) -> KeyRingError {
+    let path = path.to_owned();
+    move |source| KeyRingError::Malformed {
+        path: path.clone(),
+        source,
+    }
 }
 
 /// The key file's secret. One left by a creation that did not finish is used.
-fn read_or_write_key_file(ring: &Path) -> Result<Secret, KeyRingError> {
-    let path = key_file(ring);
-    if let Some(secret) = read_key_file(&path)? {
+pub(super) fn read_or_write_key_file(ring: &Path) -> Result<Secret, KeyRingError> {
+    if let Some(secret) = read_key_file(ring)? {
         return Ok(secret);
     }
     let secret = random::array()?;
-    write_atomically(&path, Zeroizing::new(hex::encode(*secret)).as_bytes())?;
+    write_atomically(
+        &key_file(ring),
+        Zeroizing::new(hex::encode(*secret)).as_bytes(),
+    )?;
     Ok(secret)
 }
 
-fn read_key_file(path: &Path) -> Result<Option<Secret>, KeyRingError> {
-    let Some(text) = read(path)? else {
+pub(super) fn read_key_file(ring: &Path) -> Result<Option<Secret>, KeyRingError> {
+    let Some(text) = read(&key_file(ring))? else {
         return Ok(None);
     };
     // Whole or refused: an emptied file must not become a guessable key.
@@ -267,7 +216,8 @@ fn read_key_file(path: &Path) -> Result<Option<Secret>, KeyRingError> {
     Ok(Some(secret))
 }
 
-fn key_file(ring: &Path) -> PathBuf {
+/// Where the key file lies beside the ring's file.
+pub(super) fn key_file(ring: &Path) -> PathBuf {
     ring.with_file_name("kek")
 }
 
@@ -285,7 +235,7 @@ fn lock(path: &Path) -> Result<File, KeyRingError> {
 }
 
 /// Reads a private file whole; `None` when there is none.
-fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyRingError> {
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyRingError> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -336,7 +286,10 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), KeyRingError> {
         .map_err(io_error("sync", dir))
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyRingError {
+pub(super) fn io_error(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> KeyRingError {
     let path = path.to_owned();
     move |source| KeyRingError::Io {
         action,

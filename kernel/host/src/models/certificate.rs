@@ -73,7 +73,7 @@ pub enum CertificateError {
     #[error("the certificate cannot be written as canonical JSON")]
     Write(#[source] serde_json::Error),
     #[error("the signing key failed")]
-    Key(#[source] kernel_crypto::sm2::Sm2Error),
+    Key(#[source] kernel_crypto::keys::KmsError),
     #[error("the signature does not belong to this content")]
     Signature,
     #[error("the certificate names model {wanted}, but the component is {given}")]

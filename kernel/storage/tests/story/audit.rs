@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::bench::{Bench, NOW, commit, on_each_engine, order};
 
-fn draft(n: i64) -> AuditDraft {
+pub(crate) fn draft(n: i64) -> AuditDraft {
     AuditDraft {
         at: NOW + n,
         actor: format!("user-{}", n % 2),
@@ -23,7 +23,7 @@ fn draft(n: i64) -> AuditDraft {
 }
 
 /// Twelve records: eleven alone, one with a commit.
-async fn trail(bench: &Bench) -> Store {
+pub(crate) async fn trail(bench: &Bench) -> Store {
     let store = bench.stocked().await;
     for n in 1..=5 {
         assert_eq!(
@@ -205,7 +205,7 @@ async fn checkpoints_are_made_once_per_end() {
         assert_eq!(store.audit_checkpoint(NOW).await.unwrap(), None);
         store.audit_append(vec![draft(1)]).await.unwrap();
         let point = store.audit_checkpoint(NOW).await.unwrap().unwrap();
-        assert_eq!((point.seq, point.at), (1, NOW));
+        assert_eq!((point.statement.seq, point.statement.at), (1, NOW));
         assert_eq!(store.audit_checkpoint(NOW + 1).await.unwrap(), None);
         store.audit_append(vec![draft(2)]).await.unwrap();
         assert_eq!(store.audit_verify().await.unwrap(), 2);

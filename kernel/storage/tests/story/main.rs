@@ -17,6 +17,7 @@ mod bench;
 mod blobs;
 mod commits;
 mod crash;
+mod evidence;
 mod outbox;
 mod reads;
 mod schema;

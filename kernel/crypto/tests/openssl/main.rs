@@ -1,6 +1,15 @@
 //! Agreement with the machine's `openssl`, where there is one: a second implementation that shares
 //! no code with ours. Each test says when it was skipped.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "shared test code is test code, too; a skipped test says why"
+)]
+
+mod certificates;
+mod encryption;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -27,8 +36,14 @@ fn openssl(dir: &Path, arguments: &[&str]) -> Option<Output> {
         .ok()
 }
 
+/// Runs openssl in `dir`, which must succeed.
+fn run(dir: &Path, arguments: &[&str]) -> Output {
+    let output = openssl(dir, arguments).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    output
+}
+
 /// Whether this openssl knows SM2; says so when not.
-#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn has_sm2(dir: &Path) -> bool {
     let curves = openssl(dir, &["ecparam", "-list_curves"]);
     let found = curves.is_some_and(|out| String::from_utf8_lossy(&out.stdout).contains("SM2"));

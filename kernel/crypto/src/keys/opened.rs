@@ -1,0 +1,279 @@
+//! The keys of a ring as they are used: unwrapped where they seal, by their holder's name where
+//! they sign.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use zeroize::Zeroizing;
+
+use super::file::{Content, Stamp, StoredKey};
+use super::kms::{Kms, KmsError};
+use super::{KeyKind, KeyRingError, KeyState, MacKey, SealKey, Secret, SignKey};
+use crate::sm2::VerifyingKey;
+
+/// Uses of a key since the file was last written.
+pub(super) type Uses = Arc<AtomicU64>;
+
+/// A ring that is ready for use, as its file was at one time.
+pub(super) struct Opened {
+    pub(super) content: Content,
+    pub(super) stamp: Option<Stamp>,
+    audit: Signing,
+    certificate: Signing,
+    authority: Signing,
+    session: Coding,
+    pepper: Coding,
+    code: Coding,
+    field: Sealing,
+    uses: BTreeMap<u32, Uses>,
+}
+
+/// A signing key and all that came before it.
+pub(super) struct Signing {
+    pub(super) label: String,
+    pub(super) pair: Vec<u8>,
+    pub(super) uses: Uses,
+    pub(super) active: VerifyingKey,
+    /// The active key's public half first, then those of all before it.
+    pub(super) public: Vec<VerifyingKey>,
+}
+
+pub(super) struct Coding {
+    pub(super) secret: Secret,
+    pub(super) uses: Uses,
+}
+
+/// A master key that seals, and those that open what they sealed.
+pub(super) struct Sealing {
+    pub(super) active: u32,
+    pub(super) secret: Secret,
+    pub(super) uses: Uses,
+    /// Every key that opens, the active one among them, by number.
+    pub(super) opening: BTreeMap<u32, Secret>,
+    /// The key that opens values without a number.
+    pub(super) unnumbered: Option<u32>,
+}
+
+impl Opened {
+    /// Unwraps the keys of `content`. Counts go on where `before` stopped.
+    pub(super) fn new(
+        content: Content,
+        stamp: Option<Stamp>,
+        kms: &dyn Kms,
+        before: Option<&Self>,
+    ) -> Result<Self, KeyRingError> {
+        let uses: BTreeMap<u32, Uses> = content
+            .keys
+            .iter()
+            .map(|key| {
+                let kept = before.and_then(|before| before.uses.get(&key.number));
+                (key.number, kept.cloned().unwrap_or_default())
+            })
+            .collect();
+        let load = Load {
+            content: &content,
+            kms,
+            uses: &uses,
+        };
+        Ok(Self {
+            audit: load.signing(SignKey::Audit)?,
+            certificate: load.signing(SignKey::Certificate)?,
+            authority: load.signing(SignKey::Authority)?,
+            session: load.coding(MacKey::Session)?,
+            pepper: load.coding(MacKey::Pepper)?,
+            code: load.coding(MacKey::Code)?,
+            field: load.sealing(SealKey::Field)?,
+            stamp,
+            uses,
+            content,
+        })
+    }
+
+    pub(super) fn signing(&self, key: SignKey) -> &Signing {
+        match key {
+            SignKey::Audit => &self.audit,
+            SignKey::Certificate => &self.certificate,
+            SignKey::Authority => &self.authority,
+        }
+    }
+
+    pub(super) fn coding(&self, key: MacKey) -> &Coding {
+        match key {
+            MacKey::Session => &self.session,
+            MacKey::Pepper => &self.pepper,
+            MacKey::Code => &self.code,
+        }
+    }
+
+    pub(super) fn sealing(&self, key: SealKey) -> &Sealing {
+        match key {
+            SealKey::Field => &self.field,
+        }
+    }
+
+    /// Uses of a key that its file does not know of yet.
+    pub(super) fn unsaved(&self, number: u32) -> u64 {
+        self.uses.get(&number).map_or(0, |uses| uses.load(Relaxed))
+    }
+
+    /// Moves the counts since the last save into `content`.
+    pub(super) fn count(&self, content: &mut Content) {
+        for key in &mut content.keys {
+            if let Some(uses) = self.uses.get(&key.number) {
+                key.uses = key.uses.saturating_add(uses.swap(0, Relaxed));
+            }
+        }
+    }
+
+    pub(super) fn has_uncounted(&self) -> bool {
+        self.uses.values().any(|uses| uses.load(Relaxed) > 0)
+    }
+}
+
+struct Load<'a> {
+    content: &'a Content,
+    kms: &'a dyn Kms,
+    uses: &'a BTreeMap<u32, Uses>,
+}
+
+impl<'a> Load<'a> {
+    fn named(&self, name: &'static str) -> impl Iterator<Item = &'a StoredKey> {
+        self.content.keys.iter().filter(move |key| key.name == name)
+    }
+
+    fn active(&self, name: &'static str) -> Result<&'a StoredKey, KeyRingError> {
+        self.named(name)
+            .find(|key| key.state == KeyState::Active)
+            .ok_or(KeyRingError::Missing { name })
+    }
+
+    fn uses(&self, key: &StoredKey) -> Uses {
+        self.uses.get(&key.number).cloned().unwrap_or_default()
+    }
+
+    fn secret(&self, key: &StoredKey) -> Result<Secret, KeyRingError> {
+        let damaged = || KeyRingError::Damaged {
+            name: key.name.clone(),
+        };
+        let opened = self
+            .kms
+            .unwrap(&label(&self.content.ring, key), &material(key)?)
+            .map_err(|error| match error {
+                KmsError::Unwrap => damaged(),
+                other => other.into(),
+            })?;
+        let bytes = <[u8; 32]>::try_from(opened.as_slice()).map_err(|_| damaged())?;
+        Ok(Zeroizing::new(bytes))
+    }
+
+    fn signing(&self, key: SignKey) -> Result<Signing, KeyRingError> {
+        let active = self.active(key.name())?;
+        let older = self
+            .named(key.name())
+            .filter(|key| key.number != active.number)
+            .map(public);
+        let active_key = public(active)?;
+        Ok(Signing {
+            label: label(&self.content.ring, active),
+            pair: material(active)?,
+            uses: self.uses(active),
+            public: std::iter::once(Ok(active_key.clone()))
+                .chain(older)
+                .collect::<Result<_, _>>()?,
+            active: active_key,
+        })
+    }
+
+    fn coding(&self, key: MacKey) -> Result<Coding, KeyRingError> {
+        let active = self.active(key.name())?;
+        Ok(Coding {
+            secret: self.secret(active)?,
+            uses: self.uses(active),
+        })
+    }
+
+    fn sealing(&self, key: SealKey) -> Result<Sealing, KeyRingError> {
+        let active = self.active(key.name())?;
+        let alive = || {
+            self.named(key.name())
+                .filter(|key| key.state != KeyState::Destroyed)
+        };
+        Ok(Sealing {
+            active: active.number,
+            secret: self.secret(active)?,
+            uses: self.uses(active),
+            opening: alive()
+                .map(|key| Ok((key.number, self.secret(key)?)))
+                .collect::<Result<_, KeyRingError>>()?,
+            unnumbered: alive().find(|key| key.unnumbered).map(|key| key.number),
+        })
+    }
+}
+
+/// Binds a key's wrapping to its ring, name, kind and number.
+pub(super) fn label(ring: &str, key: &StoredKey) -> String {
+    let kind = key.kind.name();
+    format!(
+        "rongqiao.keyring.key.2\0{ring}\0{}\0{kind}\0{}",
+        key.name, key.number
+    )
+}
+
+fn public(key: &StoredKey) -> Result<VerifyingKey, KeyRingError> {
+    let pem = key.public.as_deref().unwrap_or_default();
+    VerifyingKey::from_pem(pem).map_err(|_| KeyRingError::Damaged {
+        name: key.name.clone(),
+    })
+}
+
+fn material(key: &StoredKey) -> Result<Vec<u8>, KeyRingError> {
+    let text = key.material.as_deref().unwrap_or_default();
+    hex::decode(text).map_err(|_| KeyRingError::Damaged {
+        name: key.name.clone(),
+    })
+}
+
+/// A new active key of this name; the one before, if any, stops sealing or signing.
+pub(super) fn add(
+    content: &mut Content,
+    name: &str,
+    kind: KeyKind,
+    since: Option<i64>,
+    kms: &dyn Kms,
+) -> Result<u32, KeyRingError> {
+    let mut key = StoredKey {
+        number: content.next,
+        name: name.to_owned(),
+        kind,
+        state: KeyState::Active,
+        since,
+        retired: None,
+        destroyed: None,
+        uses: 0,
+        unnumbered: false,
+        material: None,
+        public: None,
+    };
+    let label = label(&content.ring, &key);
+    let material = if kind == KeyKind::Sm2 {
+        let pair = kms.new_pair(&label)?;
+        key.public = Some(pair.public.to_pem().map_err(KmsError::Sm2)?);
+        pair.stored
+    } else {
+        let mut secret = Zeroizing::new([0; 32]);
+        kms.random(&mut *secret)?;
+        kms.wrap(&label, &*secret)?
+    };
+    key.material = Some(hex::encode(material));
+    content.next = content.next.saturating_add(1);
+    for before in &mut content.keys {
+        if before.name == name && before.state == KeyState::Active {
+            before.state = KeyState::DecryptOnly;
+            before.retired = since;
+        }
+    }
+    let number = key.number;
+    content.keys.push(key);
+    Ok(number)
+}
