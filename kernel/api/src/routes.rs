@@ -81,8 +81,19 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 
 /// Ready as soon as it answers: the store and the modules are opened before.
 async fn health(State(web): State<Web>) -> Json<Value> {
-    let engine = web.host().store().engine().name();
-    Json(json!({ "status": "ok", "version": web.settings().version, "engine": engine }))
+    let store = web.host().store();
+    // Without its audit trail the platform refuses sensitive writes and guarded reads.
+    let (status, audit) = if store.audit_health().down {
+        ("degraded", "down")
+    } else {
+        ("ok", "ok")
+    };
+    Json(json!({
+        "status": status,
+        "version": web.settings().version,
+        "engine": store.engine().name(),
+        "audit": audit,
+    }))
 }
 
 async fn describe(State(web): State<Web>) -> Json<Value> {

@@ -1,6 +1,8 @@
 //! The command line.
 
 mod audit;
+mod crypto;
+mod keys;
 mod model;
 mod serve;
 
@@ -34,6 +36,12 @@ enum Command {
     /// The audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// The platform's keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// The cryptography.
+    #[command(subcommand)]
+    Crypto(crypto::Crypto),
 }
 
 impl Cli {
@@ -47,6 +55,8 @@ impl Cli {
             }
             Command::Model(model) => model.run().await,
             Command::Audit(audit) => audit.run().await,
+            Command::Keys(keys) => keys.run().await,
+            Command::Crypto(crypto) => crypto.run(),
         }
     }
 }
@@ -58,4 +68,13 @@ impl Cli {
 )]
 pub(crate) fn say(line: impl std::fmt::Display) {
     println!("{line}");
+}
+
+/// Advice for the person at the terminal, which is no part of a command's result.
+#[expect(
+    clippy::print_stderr,
+    reason = "advice must not end up in a file that the result is written to"
+)]
+pub(crate) fn advise(line: impl std::fmt::Display) {
+    eprintln!("{line}");
 }

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use kernel_api::WebSettings;
 use kernel_identity::session::SessionPolicy;
 use kernel_portal::{SearchBox, Site};
+use kernel_storage::CheckpointFolder;
 use sdk_contract::def::Label;
 use serde::Deserialize;
 
@@ -25,6 +26,22 @@ pub struct Config {
     site: SiteConfig,
     http: HttpConfig,
     pub(crate) sessions: SessionPolicy,
+    pub(crate) audit: AuditConfig,
+}
+
+/// Where the evidence goes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AuditConfig {
+    /// Folder that every checkpoint is written to, best on another host; empty is none.
+    checkpoint_folder: PathBuf,
+}
+
+impl AuditConfig {
+    pub(crate) fn checkpoint_folder(&self) -> Option<CheckpointFolder> {
+        let folder = &self.checkpoint_folder;
+        (!folder.as_os_str().is_empty()).then(|| CheckpointFolder::new(folder))
+    }
 }
 
 /// Names and numbers a government site has to show.
@@ -148,6 +165,24 @@ fn environment(name: &str) -> Option<String> {
 /// `RONGQIAO_PASSPHRASE` opens the key ring; without it the ring is for development only.
 pub(crate) fn passphrase() -> Option<String> {
     environment("RONGQIAO_PASSPHRASE")
+}
+
+/// The passphrase of a custodian's key file: `RONGQIAO_CUSTODIAN_PASSPHRASE`, or asked for.
+pub(crate) fn custodian_passphrase(whose: &str) -> Result<String> {
+    match environment("RONGQIAO_CUSTODIAN_PASSPHRASE") {
+        Some(given) => Ok(given),
+        None => rpassword::prompt_password(format!("passphrase of {whose}: "))
+            .context("the passphrase cannot be asked for here; set RONGQIAO_CUSTODIAN_PASSPHRASE"),
+    }
+}
+
+/// The passphrase of a key file to be made, asked for twice.
+pub(crate) fn new_custodian_passphrase(name: &str) -> Result<String> {
+    let first = custodian_passphrase(name)?;
+    if first != custodian_passphrase(&format!("{name}, again"))? {
+        bail!("the two passphrases differ");
+    }
+    Ok(first)
 }
 
 /// `RONGQIAO_LOG`, as `info,kernel_host=debug`.

@@ -3,6 +3,7 @@
 
 mod commands;
 mod config;
+mod evidence;
 mod lifecycle;
 pub mod wire;
 

@@ -1,18 +1,18 @@
 //! The one place where everything meets: for the command, and for the stages of tests, which serve
 //! the same platform under a clock of their own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
 use kernel_api::{Web, router};
-use kernel_crypto::keys::KeyRing;
-use kernel_host::clock::Clock;
+use kernel_crypto::keys::{KeyRing, KeyRingError};
+use kernel_host::clock::{Clock, SystemClock};
 use kernel_host::{Engines, Ground, Host, KeptCode};
 use kernel_identity::demo::{self, Demo, DemoLogin};
 use kernel_identity::session::Sessions;
-use kernel_storage::{BlobStore, Store, StoreUrl};
+use kernel_storage::{BlobStore, CheckpointFolder, Store, StoreUrl};
 
 use crate::config::{self, City, Config};
 
@@ -65,25 +65,23 @@ pub struct Platform {
     city: City,
 }
 
+impl Opened {
+    /// Ends a command.
+    pub(crate) async fn close(self) {
+        if let Err(error) = self.keys.save_uses() {
+            tracing::warn!("{:#}", anyhow::Error::from(error));
+        }
+        self.store.close().await;
+    }
+}
+
 /// Opens keys, database and uploads. The cryptography proves itself first: a machine on which the
 /// standard vectors fail serves nothing.
 pub async fn open(place: &Place) -> Result<Opened> {
-    kernel_crypto::self_test().context("the cryptographic self-test failed")?;
     let data = &place.data;
     std::fs::create_dir_all(data).with_context(|| format!("{} cannot be made", data.display()))?;
-    let folder = place.keys.clone().unwrap_or_else(|| data.join("keys"));
-    // Deriving the key-encryption key is slow on purpose, so not on a thread that serves.
-    let keys = tokio::task::spawn_blocking(move || {
-        KeyRing::open_or_create(&folder, config::passphrase().as_deref().map(str::as_bytes))
-    })
-    .await?
-    .context("the key ring cannot be opened")?;
-    let keys = Arc::new(keys);
-    let url: StoreUrl = match &place.database {
-        Some(url) => url.parse()?,
-        None => StoreUrl::Sqlite(data.join("rongqiao.sqlite")),
-    };
-    let store = Store::open(&url, Arc::clone(&keys))
+    let keys = keys(place, KeyRing::open_or_create).await?;
+    let store = Store::open(&url(place)?, Arc::clone(&keys))
         .await
         .context("the database cannot be opened")?;
     let blobs = BlobStore::open(data.join("blobs"), Arc::clone(&keys))
@@ -141,6 +139,11 @@ impl Platform {
         })
     }
 
+    /// Where checkpoints of the audit trail go, off the machine.
+    pub(crate) fn checkpoint_folder(&self) -> Option<CheckpointFolder> {
+        self.config.audit.checkpoint_folder()
+    }
+
     /// The whole web face. Serve it with connection info.
     pub fn router(&self) -> Router {
         router(Web::new(
@@ -149,4 +152,49 @@ impl Platform {
             self.config.web(self.city.clone()),
         ))
     }
+}
+
+/// As [`open`], for commands that are about what is there: a mistyped folder is refused, not made.
+pub(crate) async fn existing(place: &Place) -> Result<Opened> {
+    existing_keys(place).await?;
+    open(place).await
+}
+
+/// The key ring of a data folder that has one.
+pub(crate) async fn existing_keys(place: &Place) -> Result<Arc<KeyRing>> {
+    keys(place, KeyRing::open_existing).await
+}
+
+async fn keys(
+    place: &Place,
+    open: fn(&Path, Option<&[u8]>) -> Result<KeyRing, KeyRingError>,
+) -> Result<Arc<KeyRing>> {
+    kernel_crypto::self_test().context("the cryptographic self-test failed")?;
+    let data = &place.data;
+    let folder = place.keys.clone().unwrap_or_else(|| data.join("keys"));
+    // Deriving the root key is slow on purpose, so not on a thread that serves.
+    let keys = tokio::task::spawn_blocking(move || {
+        open(&folder, config::passphrase().as_deref().map(str::as_bytes))
+    })
+    .await?
+    .context("the key ring cannot be opened")?;
+    Ok(Arc::new(keys))
+}
+
+/// Where the database is.
+pub(crate) fn url(place: &Place) -> Result<StoreUrl> {
+    Ok(match &place.database {
+        Some(url) => url.parse()?,
+        None => StoreUrl::Sqlite(place.data.join("rongqiao.sqlite")),
+    })
+}
+
+/// A request id for what a command records.
+pub(crate) fn request() -> Result<String> {
+    Ok(format!("cli-{}", kernel_crypto::random::token_hex(8)?))
+}
+
+/// What a command records as the moment it ran, in microseconds since 1970.
+pub(crate) fn now() -> i64 {
+    SystemClock::default().now().micros()
 }

@@ -19,7 +19,7 @@ pub mod steps;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,6 +31,9 @@ use database::Database;
 
 /// Clients made so far.
 static CLIENTS: AtomicU32 = AtomicU32::new(0);
+
+/// The passphrase of every custodian of a test.
+const CUSTODIAN: &str = "three quiet herons";
 
 /// What the environment that `./x test` sets says.
 pub struct Built {
@@ -82,6 +85,8 @@ pub struct Start {
     pub plugins: Option<PathBuf>,
     /// Watches the folder of plugins.
     pub dev: bool,
+    /// A configuration file.
+    pub config: Option<PathBuf>,
 }
 
 /// A running platform with demo data in a folder of its own; stopped and removed when dropped.
@@ -125,6 +130,16 @@ impl Server {
         self.child.wait().expect("the server is gone");
     }
 
+    /// Asks it to stop, as a service manager does, and waits until it has.
+    pub fn stop(&mut self) {
+        let asked = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(asked.is_ok_and(|status| status.success()), "kill runs");
+        let ended = self.child.wait().expect("the server ends");
+        assert!(ended.success(), "{ended}");
+    }
+
     /// Starts it again, on the same data and another port.
     pub fn start_again(&mut self) {
         let (child, url) = spawn(&self.built, &self.start, self.data.path(), &self.log);
@@ -153,6 +168,29 @@ impl Server {
             .chain(place.iter().map(String::as_str))
             .collect();
         self.built.run(&all)
+    }
+
+    /// Runs a command on this platform's data, as a custodian where it asks for one, and gives what
+    /// it printed as its result. It must succeed.
+    pub fn result(&self, args: &[&str]) -> String {
+        let out = self.custodian(args);
+        let errors = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{args:?}: {errors}");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
+    /// Whether a command is refused, though a custodian gives it.
+    pub fn refuses(&self, args: &[&str]) -> bool {
+        !self.custodian(args).status.success()
+    }
+
+    fn custodian(&self, args: &[&str]) -> Output {
+        Command::new(&self.built.bin)
+            .args(args)
+            .args(self.place())
+            .env("RONGQIAO_CUSTODIAN_PASSPHRASE", CUSTODIAN)
+            .output()
+            .expect("the command runs")
     }
 
     /// A demo user's password.
@@ -247,6 +285,9 @@ fn spawn(built: &Built, start: &Start, data: &Path, log: &Arc<Mutex<String>>) ->
         .stderr(Stdio::piped());
     if start.dev {
         command.arg("--dev");
+    }
+    if let Some(config) = &start.config {
+        command.arg("--config").arg(config);
     }
     let mut child = command.spawn().expect("the server starts");
     let errors = BufReader::new(child.stderr.take().expect("its log")).lines();

@@ -14,13 +14,12 @@ use tokio::net::TcpListener;
 
 use super::say;
 use crate::config::Config;
+use crate::evidence::Evidence;
 use crate::lifecycle::Lifecycle;
 use crate::wire::{self, Place, Platform, Setup};
 
 /// Between two looks at what another node may have switched.
 const REFRESH: Duration = Duration::from_secs(2);
-/// Between two signed statements of where the audit chain stands.
-const CHECKPOINT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -62,6 +61,14 @@ impl Serve {
         let life = Lifecycle::default();
         life.listen();
         self.background(&life, host);
+        let evidence = Evidence {
+            store: platform.store.clone(),
+            keys: Arc::clone(host.keys()),
+            clock: Arc::clone(host.clock()),
+            folder: platform.checkpoint_folder(),
+        };
+        life.spawn(evidence.clone().sign_as_due());
+        life.spawn(evidence.clone().keep_keys());
         let listener = TcpListener::bind((self.host, self.port))
             .await
             .with_context(|| format!("port {} is not free", self.port))?;
@@ -73,9 +80,8 @@ impl Serve {
             .with_graceful_shutdown(life.stopping())
             .await?;
         life.finish(host.tasks()).await;
-        let store = &platform.store;
-        store.audit_checkpoint(host.clock().now().micros()).await?;
-        store.close().await;
+        evidence.finish().await;
+        platform.store.close().await;
         Ok(())
     }
 
@@ -86,19 +92,6 @@ impl Serve {
             loop {
                 tokio::time::sleep(REFRESH).await;
                 if let Err(error) = refreshed.refresh_enabled().await {
-                    tracing::error!("{error:#}");
-                }
-            }
-        });
-        let signed = host.clone();
-        life.spawn(async move {
-            loop {
-                tokio::time::sleep(CHECKPOINT).await;
-                if let Err(error) = signed
-                    .store()
-                    .audit_checkpoint(signed.clock().now().micros())
-                    .await
-                {
                     tracing::error!("{error:#}");
                 }
             }

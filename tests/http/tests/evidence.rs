@@ -1,0 +1,203 @@
+//! Keys and evidence of a running platform, as an operator and an auditor handle them.
+
+#![expect(clippy::print_stderr, reason = "a skipped test says why")]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tests_http::steps::in_days;
+use tests_http::{Client, Server, Start};
+
+fn sign_letter(enterprise: &mut Client) -> (u16, Value) {
+    let signed = enterprise.post(
+        "/api/v1/consent/letters/sign",
+        &json!({
+            "recipient": "01930000-0000-7000-8000-000000000101", "items": ["15", "16"],
+            "purposes": ["04"], "valid_to": in_days(90), "agree": true,
+        }),
+    );
+    (signed.status, signed.body)
+}
+
+/// Whether this machine has a program; says so when not.
+fn has(program: &str, arguments: &[&str]) -> bool {
+    let ran = Command::new(program).args(arguments).output();
+    let found = ran.is_ok_and(|out| out.status.success());
+    if !found {
+        eprintln!("skipped: no {program} on this machine that can {arguments:?}");
+    }
+    found
+}
+
+#[test]
+fn dj_10_the_trail_of_a_running_platform_is_verified_and_proven_by_strangers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!("[audit]\ncheckpoint_folder = \"{}\"\n", path("checkpoints"));
+    std::fs::write(path("config.toml"), config).unwrap();
+    let start = Start {
+        config: Some(path("config.toml").into()),
+        ..Start::default()
+    };
+    let Some(mut server) = Server::start_as(start) else {
+        return;
+    };
+    server.user("auditor").get("/console/audit");
+
+    let held = server.result(&["audit", "verify"]);
+    assert!(held.contains("records hold"), "{held}");
+    std::fs::write(
+        path("audit.pem"),
+        server.result(&["keys", "export-public", "audit"]),
+    )
+    .unwrap();
+
+    server.result(&["audit", "prove", "1", "--out", &path("proof.json")]);
+    let check = |file: &str| {
+        let args = ["audit", "check-proof", file, "--key", &path("audit.pem")];
+        server.run(&args)
+    };
+    let (holds, text) = check(&path("proof.json"));
+    assert!(holds && text.contains("record 1 is in the log"), "{text}");
+    let proof = std::fs::read_to_string(path("proof.json")).unwrap();
+    let forged = proof.replacen("\"outcome\": \"ok\"", "\"outcome\": \"denied\"", 1);
+    assert_ne!(forged, proof);
+    std::fs::write(path("forged.json"), forged).unwrap();
+    assert!(!check(&path("forged.json")).0);
+
+    let proof: Value = serde_json::from_str(&proof).unwrap();
+    let from = proof["checkpoint"]["seq"].to_string();
+    let growth = path("growth.json");
+    server.result(&["audit", "prove-growth", &from, "--out", &growth]);
+    assert!(check(&growth).0);
+
+    server.result(&["audit", "export-checkpoint", "--out", &path("out")]);
+    assert!(Path::new(&path("out/message")).is_file());
+    if has("openssl", &["version"]) {
+        let verify = |message: &str| {
+            Command::new("openssl")
+                .args(["dgst", "-sm3", "-verify", &path("audit.pem"), "-sigopt"])
+                .args(["distid:1234567812345678", "-signature"])
+                .args([path("out/signature.der"), path(message)])
+                .output()
+                .unwrap()
+        };
+        let good = verify("out/message");
+        assert!(good.status.success(), "{good:?}");
+        assert!(!verify("audit.pem").status.success());
+    }
+
+    // The stranger's view: the public key, the exported checkpoints, the database. The last
+    // checkpoint is made when the platform stops.
+    server.stop();
+    let stranger = [
+        "--key",
+        &path("audit.pem"),
+        "--checkpoints",
+        &path("checkpoints"),
+    ];
+    let held = server.result(&[&["audit", "verify"][..], &stranger].concat());
+    assert!(held.contains("records hold"), "{held}");
+
+    // A mistyped folder is refused and not made.
+    let nowhere = path("nowhere");
+    let (ran, text) = server.run(&["audit", "verify", "--data", &nowhere]);
+    assert!(!ran && !Path::new(&nowhere).exists(), "{text}");
+}
+
+#[test]
+fn mm_9_two_custodians_rotate_a_key_while_the_platform_serves() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (lin, qiao) = (path("lin.json"), path("qiao.json"));
+    let mut enterprise = server.user("enterprise");
+
+    let (alone, text) = server.command(&["keys", "rotate", "audit"]);
+    assert!(!alone && text.contains("two custodians"), "{text}");
+    server.result(&["keys", "enroll", "lin", "--out", &lin]);
+    server.result(&["keys", "enroll", "qiao", "--out", &qiao]);
+    let old = server.result(&["keys", "export-public", "audit"]);
+
+    for key in ["audit", "field"] {
+        let asked = server.result(&["keys", "rotate", key, "--custodian", &lin]);
+        let id = asked.split([' ', ':']).nth(1).unwrap().to_owned();
+        assert!(server.result(&["keys", "requests"]).contains(&id));
+        let own = ["keys", "approve", &id, "--custodian", &lin];
+        assert!(server.refuses(&own), "not by the same person");
+        server.result(&["keys", "approve", &id, "--custodian", &qiao]);
+        // The server serves on, with sessions and letters of before.
+        assert_eq!(enterprise.get("/api/v1/consent/letters").status, 200);
+    }
+    let (status, body) = sign_letter(&mut enterprise);
+    assert_eq!(status, 200, "{body}");
+    assert_ne!(server.result(&["keys", "export-public", "audit"]), old);
+    let list = server.result(&["keys", "list"]);
+    assert_eq!(list.matches("decrypt-only").count(), 2, "{list}");
+    assert!(list.contains("custodian lin"), "{list}");
+
+    // The checkpoints of before and after verify, and the trail tells who did it.
+    server.result(&["audit", "verify"]);
+    let trail = server.user("auditor").get("/console/audit");
+    for what in ["platform.key.request", "platform.key.rotate", "qiao"] {
+        assert!(trail.text().contains(what), "{what}");
+    }
+}
+
+#[test]
+fn dj_11_without_its_audit_trail_the_platform_refuses_and_says_so() {
+    if !has("python3", &["-c", "import sqlite3"]) {
+        return;
+    }
+    let Some(server) = Server::start() else {
+        return;
+    };
+    // Only the database's own tool can do this: no command of the platform stops the trail.
+    let tamper = |sql: &str| {
+        let code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=20); \
+                    c.execute(sys.argv[2]); c.commit()";
+        let database = server.data().join("rongqiao.sqlite");
+        let out = Command::new("python3")
+            .args(["-c", code])
+            .arg(database)
+            .arg(sql)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{out:?}");
+    };
+    let auditor = server.user("auditor");
+    let mut enterprise = server.user("enterprise");
+    assert_eq!(auditor.get("/console/audit").status, 200);
+    assert_eq!(
+        server.anonymous().get("/healthz").body["audit"],
+        json!("ok")
+    );
+
+    tamper(
+        "CREATE TRIGGER stop BEFORE INSERT ON kernel__audit \
+         BEGIN SELECT RAISE(ABORT, 'stopped'); END",
+    );
+    assert_eq!(auditor.get("/console/audit").status, 503, "a guarded page");
+    let letters =
+        |enterprise: &Client| enterprise.get("/api/v1/consent/letters").body["total"].clone();
+    let before = letters(&enterprise);
+    let (status, body) = sign_letter(&mut enterprise);
+    assert_eq!(status, 503, "a sensitive write: {body}");
+    assert_eq!(letters(&enterprise), before, "and nothing of it stands");
+    let health = server.anonymous().get("/healthz").body;
+    assert_eq!(
+        (&health["status"], &health["audit"]),
+        (&json!("degraded"), &json!("down"))
+    );
+
+    tamper("DROP TRIGGER stop");
+    assert_eq!(auditor.get("/console/audit").status, 200);
+    assert_eq!(sign_letter(&mut enterprise).0, 200);
+    assert_eq!(
+        server.anonymous().get("/healthz").body["status"],
+        json!("ok")
+    );
+}
