@@ -149,6 +149,7 @@ pub(crate) fn check(repo: &Repo) -> Result<Vec<Finding>> {
     findings.extend(manifests::guests_stay_pure(&members));
     findings.extend(licences::accepted(&repo.packages));
     findings.extend(licences::from_the_registry(&repo.packages));
+    findings.extend(licences::banned(&repo.packages));
     findings.extend(plugins::file_set(repo));
     findings.extend(plugins::unknown_to_the_kernel(repo));
     findings.extend(glossary::kernel_types(repo));
@@ -157,7 +158,8 @@ pub(crate) fn check(repo: &Repo) -> Result<Vec<Finding>> {
     findings.extend(sources::unsafe_code(repo));
     findings.extend(wit::change_is_told(repo));
     findings.extend(codes::in_the_table(repo));
-    findings.extend(trace::names_what_exists(repo));
+    findings.extend(trace::requirements(repo));
+    findings.extend(trace::compliance(repo));
     findings.extend(places::none_of_a_machine(repo));
     findings.sort();
     Ok(findings)

@@ -22,6 +22,18 @@ const ACCEPTED: &[&str] = &[
 ];
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
+/// Packages that must not come in, and the document that says why.
+const BANNED: &[(&str, &str)] = &[
+    (
+        "sm-crypto",
+        "docs/decisions/0004-rustcrypto-not-sm-crypto.md",
+    ),
+    (
+        "smcrypto",
+        "docs/decisions/0004-rustcrypto-not-sm-crypto.md",
+    ),
+];
+
 /// A package of the resolved tree.
 #[derive(Deserialize)]
 pub(crate) struct Package {
@@ -70,6 +82,14 @@ pub(super) fn from_the_registry(packages: &[Package]) -> Vec<Finding> {
                 format!("`{}` comes from {source}", package.name),
             )
         })
+        .collect()
+}
+
+pub(super) fn banned(packages: &[Package]) -> Vec<Finding> {
+    BANNED
+        .iter()
+        .filter(|(name, _)| packages.iter().any(|package| package.name == *name))
+        .map(|(name, why)| Finding::new("Cargo.lock", format!("`{name}` is banned: see {why}")))
         .collect()
 }
 
@@ -132,6 +152,17 @@ fn one(rest: &mut &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_banned_package_is_found_by_its_whole_name() {
+        let named = |name: &str| Package {
+            name: name.into(),
+            ..package(None, None)
+        };
+        assert_eq!(banned(&[named("sm-crypto"), named("leaf")]).len(), 1);
+        assert_eq!(banned(&[named("smcrypto")]).len(), 1);
+        assert_eq!(banned(&[named("sm-cryptography")]), []);
+    }
 
     fn package(license: Option<&str>, source: Option<&str>) -> Package {
         Package {
