@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use kernel_crypto::canonical;
 use kernel_crypto::keys::{KeyRing, SignKey};
+use kernel_crypto::sm3::Digest32;
 use sdk_contract::model::{FeatureValue, ModelDef, encode_row};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -63,6 +64,9 @@ pub struct Output {
 #[serde(deny_unknown_fields)]
 pub struct Signed {
     pub certificate: Certificate,
+    /// Fingerprint of the key that signed; absent in certificates from before keys could rotate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Digest32>,
     /// SM2 over the canonical bytes, DER, hex.
     pub signature: String,
 }
@@ -92,18 +96,19 @@ impl Certificate {
     }
 
     pub fn sign(self, keys: &KeyRing) -> Result<Signed, CertificateError> {
-        let signature = keys
-            .sign(SignKey::Certificate, &self.bytes()?)
-            .map_err(CertificateError::Key)?;
+        let signer = keys.signer(SignKey::Certificate);
+        let signature = signer.sign(&self.bytes()?).map_err(CertificateError::Key)?;
         Ok(Signed {
             certificate: self,
+            key: Some(signer.verifying_key().fingerprint()),
             signature: crate::module::hex(&signature),
         })
     }
 }
 
 impl Signed {
-    /// Whether this key ring's certificate key signed exactly this content.
+    /// Whether this key ring's certificate key, the active one or one before it, signed exactly this
+    /// content; where the certificate names the key, that one.
     pub fn verify(&self, keys: &KeyRing) -> Result<(), CertificateError> {
         let signature = unhex(&self.signature).ok_or(CertificateError::Signature)?;
         // One signature has one spelling.
@@ -111,7 +116,11 @@ impl Signed {
             return Err(CertificateError::Signature);
         }
         let bytes = self.certificate.bytes()?;
-        if keys.verify(SignKey::Certificate, &bytes, &signature) {
+        let known = keys.verifying_keys(SignKey::Certificate);
+        let mut named = known
+            .iter()
+            .filter(|key| self.key.is_none_or(|named| named == key.fingerprint()));
+        if named.any(|key| key.verify(&bytes, &signature)) {
             Ok(())
         } else {
             Err(CertificateError::Signature)

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kernel_crypto::keys::KeyRing;
+use kernel_crypto::keys::custody::{CustodianKey, Operation};
 use kernel_host::Engines;
 use kernel_host::models::certificate::{
     CERTIFICATE_DOCUMENT, Certificate, CertificateError, ModelIdentity, Output, Signed,
@@ -195,4 +196,40 @@ async fn another_component_does_not_replay_it() {
         matches!(error, CertificateError::OtherModel { .. }),
         "{error:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_names_its_key_and_holds_after_a_rotation() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = keys(&dir.path().join("keys"));
+    let bench = bench().await;
+    let certificate = certificate(&bench.pool, &bench.model).await;
+    let before = certificate.clone().sign(&keys).unwrap();
+    let person = |name: &str| {
+        let file = dir.path().join(name);
+        let key = CustodianKey::create(&file, name, "three quiet herons").unwrap();
+        keys.found(key.custodian().unwrap()).unwrap();
+        key
+    };
+    let (lin, qiao) = (person("lin"), person("qiao"));
+    let key = "certificate".into();
+    let request = keys.request(Operation::Rotate { key }, &lin, 0).unwrap();
+    let approval = keys.approve(&request.id, &qiao, 0).unwrap();
+    keys.execute(approval, 0).unwrap();
+
+    let after = certificate.sign(&keys).unwrap();
+    assert_ne!(before.key, after.key);
+    before.verify(&keys).unwrap();
+    after.verify(&keys).unwrap();
+    let crossed = Signed {
+        key: after.key,
+        ..before.clone()
+    };
+    assert!(crossed.verify(&keys).is_err(), "signed by another key");
+    // As the first release wrote them.
+    let unnamed = Signed {
+        key: None,
+        ..before
+    };
+    unnamed.verify(&keys).unwrap();
 }

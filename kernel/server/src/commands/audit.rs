@@ -120,7 +120,7 @@ async fn prove(record: u64, out: Option<PathBuf>, place: &Place) -> Result<()> {
     let proof = opened.store.audit_prove(record, point).await?;
     opened.close().await;
     write(
-        proof.with_context(|| format!("there is no record {record}"))?,
+        &proof.with_context(|| format!("there is no record {record}"))?,
         out,
     )
 }
@@ -134,13 +134,13 @@ async fn prove_growth(from: u64, out: Option<PathBuf>, place: &Place) -> Result<
     let proof = opened.store.audit_prove_growth(earlier, later).await?;
     opened.close().await;
     write(
-        proof.context("the later checkpoint is the shorter one")?,
+        &proof.context("the later checkpoint is the shorter one")?,
         out,
     )
 }
 
-fn write(proof: Proof, out: Option<PathBuf>) -> Result<()> {
-    let text = serde_json::to_string_pretty(&proof)?;
+fn write(proof: &Proof, out: Option<PathBuf>) -> Result<()> {
+    let text = serde_json::to_string_pretty(proof)?;
     match out {
         None => say(text),
         Some(file) => {
