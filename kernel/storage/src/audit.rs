@@ -11,7 +11,7 @@ mod health;
 mod prove;
 mod verify;
 
-use kernel_crypto::chain::{Break, Link};
+use kernel_crypto::chain::{Break, Head, Link};
 use kernel_crypto::sm3::Digest32;
 use sea_query::{Alias, Cond, Expr, ExprTrait as _, Func, Order, Query as Statement};
 use serde_json::{Value, json};
