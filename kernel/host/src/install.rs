@@ -19,6 +19,7 @@ use crate::guest::Guest;
 use crate::inspect::{InspectError, admit};
 use crate::plugin_toml::{self, ManifestError};
 use crate::{DescribeError, Host, console, effects};
+use sdk_contract::manifest::Manifest;
 
 /// Imports a plugin may have.
 const PLUGIN_IMPORTS: &str = "rongqiao:plugin/";
