@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel_identity::error::LoginError;
-use kernel_identity::session::SignedIn;
 use kernel_portal::LoginScreen;
 use sdk_contract::page::is_site_path;
 use serde::Deserialize;
@@ -21,6 +20,9 @@ use crate::typed::Post;
 use crate::{Web, cookies, view};
 
 const REFUSED: &str = "用户名或密码不正确";
+const WRONG_CODE: &str = "口令不正确或已用过，请填写验证器现在显示的数字，或一个恢复码";
+const WRONG_CODE_EN: &str = "The code is wrong or was used before. Please type what your \
+                             authenticator shows now, or a recovery code";
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Next {
@@ -73,20 +75,47 @@ pub(crate) async fn submit(
         );
         return Ok(again(StatusCode::FORBIDDEN, message));
     }
-    match sign_in(&web, &info, &username, post.first("password")).await {
-        Ok(signed) => Ok(with_session(&web, see_other(&next), &signed.token)),
-        Err(problem) if problem.status.is_server_error() => Err(problem),
-        Err(problem) => {
-            let mut response = again(problem.status, &why(&info, &problem));
-            if let Some(seconds) = problem.retry_after {
-                let name = axum::http::header::RETRY_AFTER;
-                response
-                    .headers_mut()
-                    .insert(name, HeaderValue::from(seconds));
-            }
-            Ok(response)
-        }
+    let (sessions, origin) = (web.sessions(), info.origin(web.now()));
+    let pending = post.first("pending");
+    let done = if pending.is_empty() {
+        let password = post.first("password");
+        sessions.login(&username, password, None, origin).await
+    } else {
+        let code = post.first("code");
+        sessions.login_with_code(pending, code, origin).await
+    };
+    let error = match done {
+        Ok(signed) => return Ok(with_session(&web, see_other(&next), &signed.token)),
+        Err(error) => error,
+    };
+    if let LoginError::CodeNeeded { pending } | LoginError::WrongCode { pending } = &error {
+        let wrong = matches!(error, LoginError::WrongCode { .. });
+        let screen = LoginScreen {
+            username: &username,
+            pending,
+            message: wrong.then_some(info.say(WRONG_CODE, WRONG_CODE_EN)),
+            next: &next,
+            ..LoginScreen::default()
+        };
+        let status = if wrong {
+            StatusCode::UNAUTHORIZED
+        } else {
+            StatusCode::OK
+        };
+        return Ok((status, Html(view::login(&web, &caller, &info, &screen))).into_response());
     }
+    let problem = refusal(&error);
+    if problem.status.is_server_error() {
+        return Err(problem);
+    }
+    let mut response = again(problem.status, &why(&info, &problem));
+    if let Some(seconds) = problem.retry_after {
+        let name = axum::http::header::RETRY_AFTER;
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from(seconds));
+    }
+    Ok(response)
 }
 
 /// Why a sign-in was refused, in the language of the page.
@@ -99,7 +128,14 @@ fn why(info: &RequestInfo, problem: &Problem) -> String {
             let minutes = seconds.saturating_add(59) / 60;
             format!("Too many failed attempts. Please try again in {minutes} minutes")
         }
-        None => "Wrong user name or password".to_owned(),
+        None => match problem.code.as_str() {
+            "sign-in-late" => "Signing in took too long. Please begin again",
+            "account-unused" => {
+                "The account was unused for too long and is closed. Please ask your administrator"
+            }
+            _ => "Wrong user name or password",
+        }
+        .to_owned(),
     }
 }
 
@@ -123,6 +159,8 @@ pub(crate) async fn logout(
 pub(crate) struct Credentials {
     login: String,
     password: String,
+    /// Of the second factor, where the user has one.
+    code: Option<String>,
 }
 
 /// `POST /api/v1/session`. JSON from another site needs a preflight, so no form token is asked.
@@ -132,7 +170,13 @@ pub(crate) async fn start(
     Extension(info): Extension<RequestInfo>,
     Json(given): Json<Credentials>,
 ) -> Result<Response, Problem> {
-    let signed = sign_in(&web, &info, &given.login, &given.password).await?;
+    let code = given.code.as_deref();
+    let origin = info.origin(web.now());
+    let signed = web
+        .sessions()
+        .login(&given.login, &given.password, code, origin)
+        .await
+        .map_err(|error| refusal(&error))?;
     let fresh = caller.signed_in(&signed.principal);
     let body = Json(who(&web, &fresh));
     Ok(with_session(&web, body.into_response(), &signed.token))
@@ -164,27 +208,22 @@ pub(crate) async fn finish(
     ))
 }
 
-async fn sign_in(
-    web: &Web,
-    info: &RequestInfo,
-    login: &str,
-    password: &str,
-) -> Result<SignedIn, Problem> {
-    match web
-        .sessions()
-        .login(login, password, info.origin(web.now()))
-        .await
-    {
-        Ok(signed) => Ok(signed),
-        Err(LoginError::Refused) => Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "bad-credentials",
-            REFUSED,
-        )),
-        Err(LoginError::Locked { retry_after }) => Err(Problem::locked(retry_after)),
-        Err(LoginError::Failed(error)) => {
-            tracing::error!(error = chain(&error), "sign-in failed");
-            Err(Problem::of_status(StatusCode::SERVICE_UNAVAILABLE))
+/// Why a sign-in was not granted, for the one who asked.
+fn refusal(error: &LoginError) -> Problem {
+    let refused = |code, detail| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
+    match error {
+        LoginError::Refused => refused("bad-credentials", REFUSED),
+        LoginError::CodeNeeded { .. } => refused("code-needed", "请填写动态口令或恢复码（code）"),
+        LoginError::WrongCode { .. } => refused("wrong-code", WRONG_CODE),
+        LoginError::Late => refused("sign-in-late", "登录用时过长，请重新填写用户名和密码"),
+        LoginError::Stale => refused(
+            "account-unused",
+            "账号长期未使用，已停用，请联系本机构管理员恢复",
+        ),
+        LoginError::Locked { retry_after } => Problem::locked(*retry_after),
+        LoginError::Failed(error) => {
+            tracing::error!(error = chain(error), "sign-in failed");
+            Problem::of_status(StatusCode::SERVICE_UNAVAILABLE)
         }
     }
 }
@@ -228,7 +267,7 @@ fn local(next: &str) -> &str {
     }
 }
 
-fn see_other(path: &str) -> Response {
+pub(crate) fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(path) = HeaderValue::from_str(&view::header_path(path)) {
         response.headers_mut().insert(LOCATION, path);

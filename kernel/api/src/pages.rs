@@ -16,6 +16,7 @@ use sdk_contract::error::Fault;
 use sdk_contract::page::{Page, Shell};
 
 use crate::caller::Caller;
+use crate::login::see_other;
 use crate::edge::{PAGE_JSON, RequestInfo};
 use crate::problem::Problem;
 use crate::typed::Typed;
@@ -38,6 +39,13 @@ pub(crate) async fn any(
     request: Request,
 ) -> Result<Response, Problem> {
     let path = decoded(request.uri().path()).ok_or_else(Problem::not_found)?;
+    if let Some(duty) = caller.principal.duty
+        && info.person
+        && path != kernel_host::ACCOUNT_PAGE
+    {
+        tracing::debug!(?duty, "led to the account first");
+        return Ok(see_other(kernel_host::ACCOUNT_PAGE));
+    }
     let place = place(&web, &path).ok_or_else(Problem::not_found)?;
     match *request.method() {
         Method::GET | Method::HEAD => {

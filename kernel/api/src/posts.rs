@@ -321,6 +321,10 @@ fn ended(
     let ours = owner.is_some() || caller.owns(web, post.first(CSRF_FIELD));
     let mut typed = post.typed;
     typed.retain(|name, _| name != CSRF_FIELD && name != KEY_FIELD);
+    if path == kernel_host::ACCOUNT_PAGE {
+        // Passwords are typed there, and are kept nowhere.
+        typed.clear();
+    }
     let post = Parked {
         path: path.to_owned(),
         typed,

@@ -8,6 +8,7 @@
 //! | [`sm2`] signatures | GB/T 32918.2-2016, curve of part 5 | GB/T 32918.5-2017 Annex A; OpenSSL both ways |
 //! | [`sm2::encryption`] | GB/T 32918.4-2016; GB/T 35276-2017 encoding | GB/T 32918.5-2017 Annex C; OpenSSL both ways |
 //! | [`password`] storage | Argon2id (RFC 9106) under HMAC-SM3 | RFC 9106 through the `argon2` crate |
+//! | [`otp`] one-time codes | RFC 4226, RFC 6238 | its Appendix B |
 //! | [`chain`] of audit records | own format, stated there | alter, delete, reorder, truncate, rewrite, backdate |
 //! | [`merkle`] tree over them | RFC 6962 §2.1 with SM3 | the definition, written twice |
 //! | [`ca`] certificates | RFC 5280 with SM2 and SM3 | OpenSSL both ways |
@@ -28,6 +29,7 @@ pub mod detached;
 mod kdf;
 pub mod keys;
 pub mod merkle;
+pub mod otp;
 pub mod password;
 pub mod random;
 mod self_test;

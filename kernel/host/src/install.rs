@@ -9,17 +9,18 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use kernel_storage::{By, Commit, CommitError, PlanError, RowFilter, StorageError};
 use sdk_contract::call::Write;
 use sdk_contract::def::{ModuleDef, SeedDef};
-use sdk_contract::manifest::PluginKind;
+use sdk_contract::manifest::{Manifest, PluginKind};
 use sdk_contract::validate;
 use wasmtime::component::Component;
 
+use crate::account::Account;
 use crate::catalog::{Enabled, Installed};
 use crate::engine::Sandbox;
 use crate::guest::Guest;
 use crate::inspect::{InspectError, admit};
+use crate::module::Module;
 use crate::plugin_toml::{self, ManifestError};
 use crate::{DescribeError, Host, console, effects};
-use sdk_contract::manifest::Manifest;
 
 /// Imports a plugin may have.
 const PLUGIN_IMPORTS: &str = "rongqiao:plugin/";
@@ -80,9 +81,18 @@ pub enum InstallError {
 }
 
 impl Host {
-    pub(crate) async fn install_console(&self) -> Result<(), InstallError> {
-        let def = console::def();
+    /// Puts the kernel's own modules in place.
+    pub(crate) async fn install_native(&self) -> Result<(), InstallError> {
+        let account = Account::new(self.0.ground.sessions.clone());
+        self.native(kernel_identity::module::definition(), Arc::new(account))
+            .await?;
+        let console = console::Console::new(self.clone());
+        self.native(console::def(), Arc::new(console)).await
+    }
+
+    async fn native(&self, def: ModuleDef, module: Arc<dyn Module>) -> Result<(), InstallError> {
         self.declare(&def).await?;
+        let id = def.id.clone();
         let installed = Installed {
             def,
             manifest: None,
@@ -91,10 +101,10 @@ impl Host {
                 everywhere: true,
                 ..Enabled::default()
             },
-            module: Arc::new(console::Console::new(self.clone())),
+            module,
         };
         self.change_catalog(|c| {
-            c.modules.insert(console::ID.into(), Arc::new(installed));
+            c.modules.insert(id, Arc::new(installed));
         });
         Ok(())
     }

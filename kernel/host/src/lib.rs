@@ -7,10 +7,11 @@
 //! transition and input are checked before a guest runs, its writes after; then one commit makes
 //! the writes, the flow step, the audit record and the idempotency key durable together.
 //!
-//! The native console ([`console`]) is a module behind the same trait, so there is one dispatch
-//! path. `wasmtime` is named only here. Deliberately absent: any business noun, HTTP, HTML.
+//! The native modules ([`console`], [`account`]) stand behind the same trait, so there is one
+//! dispatch path. `wasmtime` is named only here. Deliberately absent: any business noun, HTTP, HTML.
 
 mod abi;
+mod account;
 mod capabilities;
 mod catalog;
 pub mod clock;
@@ -35,10 +36,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use kernel_crypto::keys::KeyRing;
+use kernel_identity::session::Sessions;
 use kernel_storage::{BlobStore, Store};
 use sdk_contract::def::Label;
 use tokio_util::task::TaskTracker;
 
+pub use account::PAGE as ACCOUNT_PAGE;
 pub use catalog::{Catalog, Enabled, Installed, Matched};
 use clock::Clock;
 pub use code::{CodeCounts, KeptCode};
@@ -56,6 +59,8 @@ pub struct Ground {
     pub blobs: BlobStore,
     pub clock: Arc<dyn Clock>,
     pub engines: Engines,
+    /// Whose accounts the native module `platform` looks after.
+    pub sessions: Sessions,
     /// Holds `<name>/{plugin.toml,component.wasm}`.
     pub plugins: PathBuf,
     /// The deployment's districts, by GB/T 2260 code; without any, every code is taken.
@@ -90,7 +95,7 @@ impl Host {
             models,
             tasks: TaskTracker::new(),
         }));
-        host.install_console().await?;
+        host.install_native().await?;
         host.install_all().await?;
         let models = host.clone();
         host.tasks()

@@ -6,7 +6,9 @@
 use kernel_storage::RowFilter;
 use sdk_contract::def::{PermissionDef, RowScope};
 
-use crate::principal::Principal;
+use crate::duty::Duty;
+use crate::module::{ACCOUNT, MODULE};
+use crate::principal::{ANYONE, Principal};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
@@ -21,6 +23,8 @@ pub enum Denial {
     Anonymous,
     /// None of the caller's roles is granted the permission.
     NoGrant,
+    /// Something must be done first; see [`Duty`].
+    Duty(Duty),
 }
 
 impl Decision {
@@ -35,17 +39,19 @@ pub fn decide(principal: &Principal, module_id: &str, permission: &PermissionDef
     if principal.module.as_deref() == Some(module_id) {
         return Decision::Allow(RowFilter::All);
     }
+    let own_account = module_id == MODULE && permission.name == ACCOUNT;
+    let duty = principal.duty.filter(|_| !own_account);
     let mut scopes: Vec<RowScope> = permission
         .grants
         .iter()
-        .filter(|g| principal.has_role(&g.role))
+        .filter(|g| principal.has_role(&g.role) && (duty.is_none() || g.role == ANYONE))
         .map(|g| g.scope)
         .collect();
     if scopes.is_empty() {
-        let why = if principal.is_anonymous() {
-            Denial::Anonymous
-        } else {
-            Denial::NoGrant
+        let why = match duty {
+            _ if principal.is_anonymous() => Denial::Anonymous,
+            Some(duty) => Denial::Duty(duty),
+            None => Denial::NoGrant,
         };
         return Decision::Deny(why);
     }
@@ -188,6 +194,22 @@ mod tests {
         };
         assert!(!decide(&forged, "m", &permission(&[("a", RowScope::All)])).allowed());
         assert!(!decide(&forged, "m", &inside).allowed());
+    }
+
+    #[test]
+    fn a_duty_leaves_only_the_own_account_and_what_anyone_may() {
+        let mut p = user(&["a"]);
+        p.duty = Some(Duty::ChangePassword);
+        let mut account = permission(&[("signed-in", RowScope::All)]);
+        account.name = ACCOUNT.into();
+        assert!(decide(&p, MODULE, &account).allowed());
+        assert!(decide(&p, "m", &permission(&[("anyone", RowScope::All)])).allowed());
+        for closed in [permission(&[("a", RowScope::Own)]), account] {
+            assert_eq!(
+                decide(&p, "m", &closed),
+                Decision::Deny(Denial::Duty(Duty::ChangePassword))
+            );
+        }
     }
 
     #[test]

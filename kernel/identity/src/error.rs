@@ -34,6 +34,20 @@ pub enum LoginError {
         /// Seconds to wait.
         retry_after: i64,
     },
+    /// The password was right; the code of the second factor is still to come.
+    #[error("a second factor is needed")]
+    CodeNeeded {
+        /// For [`crate::session::Sessions::login_with_code`]; to be given back as it is.
+        pending: String,
+    },
+    #[error("wrong code")]
+    WrongCode { pending: String },
+    /// The code came too long after the password.
+    #[error("the sign-in took too long")]
+    Late,
+    /// The account was not used for longer than the policy allows.
+    #[error("the account was unused too long")]
+    Stale,
     #[error("sign-in failed")]
     Failed(#[from] IdentityError),
 }

@@ -1,7 +1,8 @@
 //! The native module `platform`: declarations of the collections this crate keeps.
 
 use sdk_contract::def::{
-    CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, RoleGrant, RowScope, Shard,
+    ActionDef, Area, CollectionDef, FieldDef, Label, Mask, ModuleDef, PageDef, PermissionDef,
+    RoleGrant, RowScope, Shard,
 };
 use sdk_contract::kind::Kind;
 
@@ -9,6 +10,8 @@ use sdk_contract::kind::Kind;
 pub const MODULE: &str = "platform";
 /// Runs the platform: sees users, organisations and operations.
 pub const OPERATOR: &str = "platform.operator";
+/// Grants and takes away what people may do; runs nothing itself.
+pub const SECURITY: &str = "platform.security";
 /// Reads what others did.
 pub const AUDITOR: &str = "platform.auditor";
 
@@ -16,14 +19,21 @@ pub(crate) const USERS: &str = "users";
 pub(crate) const ORGANISATIONS: &str = "organisations";
 pub(crate) const SESSIONS: &str = "sessions";
 pub(crate) const THROTTLES: &str = "throttles";
+pub(crate) const FACTORS: &str = "factors";
 
-/// What [`crate`] declares: collections and who may read them. The console's pages are added by
-/// the crate that answers for them.
+/// Permission to look after one's own account; every signed-in person has it, whatever their
+/// duties.
+pub const ACCOUNT: &str = "account.manage";
+
+/// What [`crate`] declares. The pages and actions are answered for by the host's native module of
+/// the same id.
 pub fn definition() -> ModuleDef {
     ModuleDef {
         id: MODULE.into(),
         label: Label::new("平台管理", "Platform"),
-        collections: vec![organisations(), users(), sessions(), throttles()],
+        collections: vec![organisations(), users(), sessions(), factors(), throttles()],
+        actions: actions(),
+        pages: pages(),
         permissions: vec![
             permission(
                 "organisation.read",
@@ -38,6 +48,11 @@ pub fn definition() -> ModuleDef {
                 "user.read",
                 Label::new("查看用户", "Read users"),
                 &[(OPERATOR, RowScope::All), (AUDITOR, RowScope::All)],
+            ),
+            permission(
+                ACCOUNT,
+                Label::new("管理自己的账号", "Manage own account"),
+                &[(crate::principal::SIGNED_IN, RowScope::All)],
             ),
             permission(
                 "session.read",
@@ -105,12 +120,39 @@ fn users() -> CollectionDef {
                         Kind::Text { max: 400 },
                     )
                 },
+                field(
+                    "password_at",
+                    Label::new("口令设置时间", "Password set"),
+                    Kind::Datetime,
+                ),
+                field(
+                    "given",
+                    Label::new("口令由他人设置", "Password set by another"),
+                    Kind::Bool,
+                ),
+                secret(
+                    "previous",
+                    Label::new("用过的口令", "Earlier passwords"),
+                    Kind::Json,
+                ),
+                field(
+                    "seen_at",
+                    Label::new("最近登录", "Last sign-in"),
+                    Kind::Datetime,
+                ),
             ],
         )
     }
 }
 
 fn sessions() -> CollectionDef {
+    CollectionDef {
+        indexes: vec![vec!["user".into(), "created_at".into()]],
+        ..session_fields()
+    }
+}
+
+fn session_fields() -> CollectionDef {
     collection(
         SESSIONS,
         ("session", Label::new("会话", "Sessions"), "session.read"),
@@ -153,6 +195,132 @@ fn sessions() -> CollectionDef {
             field("ended_at", Label::new("退出时间", "Ended"), Kind::Datetime),
         ],
     )
+}
+
+/// Second factors. One that has ended stays, so that it can be told when there was one.
+fn factors() -> CollectionDef {
+    CollectionDef {
+        indexes: vec![vec!["user".into(), "created_at".into()]],
+        ..collection(
+            FACTORS,
+            (
+                "factor",
+                Label::new("第二重验证", "Second factors"),
+                "session.read",
+            ),
+            Shard::Aggregate,
+            vec![
+                FieldDef {
+                    frozen: true,
+                    ..required(
+                        "user",
+                        Label::new("用户", "User"),
+                        Kind::Ref { to: USERS.into() },
+                    )
+                },
+                secret(
+                    "secret",
+                    Label::new("密钥", "Secret"),
+                    Kind::Text { max: 64 },
+                ),
+                required(
+                    "step",
+                    Label::new("最近使用的时间步", "Last step used"),
+                    Kind::Integer {
+                        min: Some(0),
+                        max: None,
+                    },
+                ),
+                secret("codes", Label::new("恢复码", "Recovery codes"), Kind::Json),
+                secret(
+                    "recovery",
+                    Label::new("恢复码摘要", "Digests of recovery codes"),
+                    Kind::Json,
+                ),
+                field(
+                    "confirmed_at",
+                    Label::new("启用时间", "Confirmed"),
+                    Kind::Datetime,
+                ),
+                field("ended_at", Label::new("停用时间", "Ended"), Kind::Datetime),
+            ],
+        )
+    }
+}
+
+/// What a person does with the own account.
+fn actions() -> Vec<ActionDef> {
+    let word = |name: &str, zh: &str, en: &str| {
+        required(name, Label::new(zh, en), Kind::Text { max: 256 })
+    };
+    let action = |entity: &str, collection: &str, verb: &str, label: Label, input| ActionDef {
+        name: format!("{entity}.{verb}"),
+        label,
+        help: String::new(),
+        collection: collection.into(),
+        record: false,
+        permission: ACCOUNT.into(),
+        input,
+    };
+    vec![
+        action(
+            "user",
+            USERS,
+            "change-password",
+            Label::new("修改密码", "Change password"),
+            vec![
+                word("current", "当前密码", "Current password"),
+                word("new", "新密码", "New password"),
+                word("again", "再输入一次新密码", "New password again"),
+            ],
+        ),
+        action(
+            "session",
+            SESSIONS,
+            "end",
+            Label::new("退出这个会话", "End this session"),
+            vec![required(
+                "session",
+                Label::new("会话", "Session"),
+                Kind::Text { max: 64 },
+            )],
+        ),
+        action(
+            "factor",
+            FACTORS,
+            "begin",
+            Label::new("启用动态口令", "Set up one-time codes"),
+            vec![word("current", "当前密码", "Current password")],
+        ),
+        action(
+            "factor",
+            FACTORS,
+            "confirm",
+            Label::new("确认启用", "Confirm"),
+            vec![word("code", "动态口令", "One-time code")],
+        ),
+        action(
+            "factor",
+            FACTORS,
+            "remove",
+            Label::new("停用动态口令", "Remove one-time codes"),
+            vec![
+                word("current", "当前密码", "Current password"),
+                word("code", "动态口令或恢复码", "One-time or recovery code"),
+            ],
+        ),
+    ]
+}
+
+fn pages() -> Vec<PageDef> {
+    vec![PageDef {
+        path: format!("/{MODULE}/account"),
+        label: Label::new("账号安全", "Account security"),
+        icon: "shield-lock".into(),
+        area: Area::Me,
+        order: 900,
+        permission: ACCOUNT.into(),
+    }]
 }
 
 /// Failed sign-ins, one row for each account or address; the id is derived from the key.
@@ -220,6 +388,15 @@ fn field(name: &str, label: Label, kind: Kind) -> FieldDef {
     }
 }
 
+/// Kept encrypted and shown to nobody.
+fn secret(name: &str, label: Label, kind: Kind) -> FieldDef {
+    FieldDef {
+        encrypted: true,
+        mask: Some(Mask::All),
+        ..field(name, label, kind)
+    }
+}
+
 fn required(name: &str, label: Label, kind: Kind) -> FieldDef {
     FieldDef {
         required: true,
@@ -264,7 +441,14 @@ mod tests {
     #[test]
     fn passwords_and_session_digests_are_masked_for_everybody() {
         let module = definition();
-        for (collection, field) in [(USERS, "password"), (SESSIONS, "digest")] {
+        for (collection, field) in [
+            (USERS, "password"),
+            (USERS, "previous"),
+            (SESSIONS, "digest"),
+            (FACTORS, "secret"),
+            (FACTORS, "codes"),
+            (FACTORS, "recovery"),
+        ] {
             let field = module.collection(collection).unwrap().field(field).unwrap();
             assert_eq!(field.mask, Some(Mask::All));
             assert_eq!(field.reveal, None);

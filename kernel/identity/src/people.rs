@@ -2,6 +2,7 @@
 
 use kernel_storage::{CollectionName, Record, RowFilter, Store};
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
+use sdk_contract::scalar::Timestamp;
 use serde_json::Value;
 
 use crate::error::IdentityError;
@@ -24,6 +25,14 @@ pub(crate) struct User {
     pub(crate) district: Option<String>,
     /// Stored form; never shown.
     pub(crate) password: String,
+    /// When the password was set.
+    pub(crate) password_at: Option<Timestamp>,
+    /// Somebody else set the password.
+    pub(crate) given: bool,
+    /// The passwords before, as stored.
+    pub(crate) previous: Vec<String>,
+    /// Last sign-in.
+    pub(crate) seen_at: Option<Timestamp>,
 }
 
 impl User {
@@ -51,16 +60,7 @@ impl User {
                 .unwrap_or_default(),
             login: text(record, "login"),
             name: text(record, "name"),
-            roles: record
-                .get("roles")
-                .and_then(Value::as_array)
-                .map(|all| {
-                    all.iter()
-                        .filter_map(Value::as_str)
-                        .map(str::to_owned)
-                        .collect()
-                })
-                .unwrap_or_default(),
+            roles: strings(record, "roles"),
             active: record
                 .get("active")
                 .and_then(Value::as_bool)
@@ -68,6 +68,13 @@ impl User {
             organisation: optional(record, "organisation"),
             district: optional(record, "district"),
             password: text(record, "password"),
+            password_at: moment(record, "password_at"),
+            given: record
+                .get("given")
+                .and_then(Value::as_bool)
+                .unwrap_or_default(),
+            previous: strings(record, "previous"),
+            seen_at: moment(record, "seen_at"),
         }
     }
 
@@ -155,4 +162,16 @@ pub(crate) fn text(record: &Record, field: &str) -> String {
 
 pub(crate) fn optional(record: &Record, field: &str) -> Option<String> {
     record.get(field).and_then(Value::as_str).map(str::to_owned)
+}
+
+pub(crate) fn strings(record: &Record, field: &str) -> Vec<String> {
+    let all = record.get(field).and_then(Value::as_array);
+    all.into_iter()
+        .flatten()
+        .filter_map(|v| v.as_str().map(str::to_owned))
+        .collect()
+}
+
+fn moment(record: &Record, field: &str) -> Option<Timestamp> {
+    optional(record, field)?.parse().ok()
 }

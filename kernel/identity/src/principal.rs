@@ -2,6 +2,8 @@
 
 use sdk_contract::call::Caller;
 
+use crate::duty::Duty;
+
 /// Role everybody has, signed in or not.
 pub const ANYONE: &str = "anyone";
 /// Role every signed-in user has.
@@ -28,6 +30,8 @@ pub struct Principal {
     pub district: Option<String>,
     /// Id of the session record; not the token.
     pub session: Option<String>,
+    /// What the caller must do before anything else.
+    pub duty: Option<Duty>,
     /// Set when a module acts by itself (event handler, job) instead of a person.
     pub module: Option<String>,
     pub locale: String,

@@ -1,4 +1,4 @@
-//! Signing in, staying signed in, signing out.
+//! Staying signed in, signing out.
 //!
 //! A session is a 256-bit random token in the caller's hands; the store keeps a keyed digest of
 //! it. Every node sees an ended session at the latest [`CACHE_MICROS`] later.
@@ -16,11 +16,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
-use crate::error::{IdentityError, LoginError};
-use crate::module::{MODULE, SESSIONS, THROTTLES};
-use crate::people::{User, get, optional, qualified, text};
+use crate::duty::{self, Standing};
+use crate::error::IdentityError;
+use crate::factor::Factor;
+use crate::module::{MODULE, SESSIONS, USERS};
+use crate::password_rules::PasswordPolicy;
+use crate::people::{User, optional, qualified, text};
 use crate::principal::Principal;
-use crate::throttle::{Tally, ThrottlePolicy};
+use crate::throttle::ThrottlePolicy;
 
 /// How long a resolved session is trusted without looking again.
 pub const CACHE_MICROS: i64 = 5_000_000;
@@ -31,15 +34,22 @@ const TOUCH_MICROS: i64 = 60_000_000;
 /// Password hashes computed at once: each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 2;
 
-/// Times and limits of sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Times and limits of sessions, and what signing in takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionPolicy {
     /// Seconds without a request after which a session ends.
     pub idle_seconds: i64,
     /// Seconds after sign-in at which a session ends whatever happens.
     pub absolute_seconds: i64,
+    /// Sessions one person may have at once; the oldest ends when one more begins.
+    pub at_once: usize,
+    /// Days without a sign-in after which an account is closed; 0 is never.
+    pub stale_days: i64,
+    /// Roles that need a second factor; a name that ends in a dot stands for all that begin so.
+    pub second_factor: Vec<String>,
     pub throttle: ThrottlePolicy,
+    pub password: PasswordPolicy,
 }
 
 impl Default for SessionPolicy {
@@ -47,8 +57,38 @@ impl Default for SessionPolicy {
         Self {
             idle_seconds: 30 * 60,
             absolute_seconds: 12 * 3600,
+            at_once: 5,
+            stale_days: 90,
+            second_factor: ["platform.", "bank.", "model.", "government."]
+                .map(str::to_owned)
+                .to_vec(),
             throttle: ThrottlePolicy::default(),
+            password: PasswordPolicy::default(),
         }
+    }
+}
+
+impl SessionPolicy {
+    pub(crate) fn is_stale(&self, seen: Option<Timestamp>, now: i64) -> bool {
+        let days = self.stale_days.saturating_mul(86_400);
+        days > 0 && seen.is_some_and(|seen| Timestamp(now) >= seen.plus_seconds(days))
+    }
+
+    /// The same, without a second factor that roles must have: whoever tries the platform out
+    /// should not need a telephone.
+    #[must_use]
+    pub fn for_trying_out(&self) -> Self {
+        Self {
+            second_factor: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether whoever has `role` must have a second factor.
+    pub fn needs_factor(&self, role: &str) -> bool {
+        self.second_factor
+            .iter()
+            .any(|n| n == role || n.ends_with('.') && role.starts_with(n.as_str()))
     }
 }
 
@@ -72,14 +112,14 @@ pub struct Origin<'a> {
 /// The sessions of all users. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    store: Store,
-    keys: Arc<KeyRing>,
-    policy: SessionPolicy,
-    hashing: Semaphore,
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) policy: SessionPolicy,
+    pub(crate) hashing: Semaphore,
     /// By token digest: the principal and when it was resolved.
     cache: Mutex<BTreeMap<String, (Principal, i64)>>,
 }
@@ -96,47 +136,6 @@ impl Sessions {
         Self {
             inner: Arc::new(inner),
         }
-    }
-
-    /// Checks a password and opens a session. Every outcome is one audit record.
-    pub async fn login(
-        &self,
-        login: &str,
-        password: &str,
-        origin: Origin<'_>,
-    ) -> Result<SignedIn, LoginError> {
-        let login: String = login.trim().chars().take(64).collect();
-        // Waiting here, before anything is counted, keeps a burst of honest sign-ins honest.
-        let _permit = self
-            .inner
-            .hashing
-            .acquire()
-            .await
-            .map_err(|_| IdentityError::Stopped)?;
-        let account = format!("account:{login}");
-        let address = format!("address:{}", origin.ip);
-        let throttle = self.inner.policy.throttle;
-        for (key, limit) in [
-            (&address, throttle.address_failures),
-            (&account, throttle.account_failures),
-        ] {
-            if let Err(locked) = self.count(key, limit, origin).await {
-                if let LoginError::Locked { .. } = locked {
-                    self.audit_login(&login, "denied", "locked", origin).await?;
-                }
-                return Err(locked);
-            }
-        }
-        let user = User::by_login(&self.inner.store, &login).await?;
-        let right = self.check(password, user.as_ref()).await?;
-        let Some(user) = user.filter(|u| right && u.active) else {
-            self.audit_login(&login, "denied", "wrong login or password", origin)
-                .await?;
-            return Err(LoginError::Refused);
-        };
-        self.forgive(&account, true, origin).await?;
-        self.forgive(&address, false, origin).await?;
-        Ok(self.open(user, origin).await?)
     }
 
     /// The principal of a token, or `None` when there is no such session (any more).
@@ -168,7 +167,7 @@ impl Sessions {
         let Some(user) = user.filter(|u| u.active) else {
             return Ok(None);
         };
-        let mut principal = user.principal(&self.inner.store).await?;
+        let mut principal = self.principal(user, origin.now).await?;
         principal.session = Some(text(&session, "id"));
         if origin.now.saturating_sub(moment("seen_at")) > TOUCH_MICROS {
             self.touch(&session, origin).await?;
@@ -233,23 +232,28 @@ impl Sessions {
         blocking(move || Ok(password::hash(&keys, &password)?)).await
     }
 
-    async fn check(&self, password: &str, user: Option<&User>) -> Result<bool, IdentityError> {
-        let keys = Arc::clone(&self.inner.keys);
-        let password: String = password.chars().take(256).collect();
-        let stored = user.map(|u| u.password.clone());
-        blocking(move || {
-            if let Some(stored) = stored {
-                return Ok(password::verify(&keys, &password, &stored)?);
-            }
-            password::verify_absent(&keys, &password)?;
-            Ok(false)
-        })
-        .await
+    /// The user with what is to be done first.
+    async fn principal(&self, user: User, now: i64) -> Result<Principal, IdentityError> {
+        let factor = Factor::of(&self.inner.store, &user.id).await?;
+        let standing = Standing {
+            roles: &user.roles,
+            given: user.given,
+            set_at: user.password_at,
+            factor: factor.is_some_and(|f| f.confirmed),
+        };
+        let duty = duty::open(&self.inner.policy, standing, Timestamp(now));
+        let principal = user.principal(&self.inner.store).await?;
+        Ok(Principal { duty, ..principal })
     }
 
-    async fn open(&self, user: User, origin: Origin<'_>) -> Result<SignedIn, IdentityError> {
+    pub(crate) async fn open(
+        &self,
+        user: User,
+        origin: Origin<'_>,
+    ) -> Result<SignedIn, IdentityError> {
+        let (owner, revision) = (user.id.clone(), user.revision);
         let mut principal =
-            user.principal(&self.inner.store)
+            self.principal(user, origin.now)
                 .await?
                 .at(origin.request, origin.ip, origin.locale);
         let token = random::token_base64url(32)?;
@@ -266,14 +270,20 @@ impl Sessions {
         }));
         principal.session = Some(id.clone());
         let mut commit = Self::commit(&principal, origin);
-        commit.writes = vec![Write::Insert {
-            collection: SESSIONS.into(),
-            id,
-            subject: None,
-            organisation: principal.organisation.clone(),
-            district: None,
-            values,
-        }];
+        let mut ended = self.oldest(&owner, origin.now).await?;
+        let seen = object(json!({ "seen_at": Timestamp(origin.now) }));
+        commit.writes = vec![
+            update_of(USERS, &owner, revision, seen),
+            Write::Insert {
+                collection: SESSIONS.into(),
+                id,
+                subject: None,
+                organisation: principal.organisation.clone(),
+                district: None,
+                values,
+            },
+        ];
+        commit.writes.append(&mut ended);
         commit.audit = vec![draft(
             &principal,
             "platform.session.start",
@@ -283,6 +293,42 @@ impl Sessions {
         )];
         self.inner.store.commit(commit).await?;
         Ok(SignedIn { token, principal })
+    }
+
+    /// Ends the user's live sessions beyond what is allowed at once, so that one more fits.
+    async fn oldest(&self, user: &str, now: i64) -> Result<Vec<Write>, IdentityError> {
+        let live = self.live(user, now).await?;
+        let most = self.inner.policy.at_once.max(1);
+        let surplus = (live.len() + 1).saturating_sub(most);
+        let ended = object(json!({ "ended_at": Timestamp(now) }));
+        Ok(live
+            .iter()
+            .rev()
+            .take(surplus)
+            .map(|session| update(SESSIONS, session, ended.clone()))
+            .collect())
+    }
+
+    /// The user's sessions that have not ended, newest first.
+    pub async fn live(&self, user: &str, now: i64) -> Result<Vec<Record>, IdentityError> {
+        let idle = self.inner.policy.idle_seconds;
+        let from = |moment: Timestamp| Some(Value::from(moment.to_string()));
+        let range = |field: &str, min| Filter::Range {
+            field: field.into(),
+            min,
+            max: None,
+        };
+        let query = Query::new(qualified(SESSIONS))
+            .filter(Filter::eq("user", user))
+            .filter(Filter::Missing {
+                field: "ended_at".into(),
+            })
+            .filter(range("expires_at", from(Timestamp(now))))
+            .filter(range("seen_at", from(Timestamp(now).plus_seconds(-idle))))
+            .sort("created_at", true)
+            .limit(200);
+        let found = self.inner.store.find(&query, &RowFilter::All).await?;
+        Ok(found.records)
     }
 
     async fn touch(&self, session: &Record, origin: Origin<'_>) -> Result<(), IdentityError> {
@@ -310,99 +356,7 @@ impl Sessions {
             .next())
     }
 
-    /// Counts an attempt before it is judged, or says how long to wait.
-    async fn count(&self, key: &str, limit: i64, origin: Origin<'_>) -> Result<(), LoginError> {
-        let window = self.inner.policy.throttle.window_seconds;
-        let change = |t| Tally::attempt(t, limit, window, origin.now).map(Some);
-        match self.tally(key, origin, change).await? {
-            Ok(()) => Ok(()),
-            Err(retry_after) => Err(LoginError::Locked { retry_after }),
-        }
-    }
-
-    /// Takes the counted attempt back after a success; all of them where `whole`.
-    async fn forgive(
-        &self,
-        key: &str,
-        whole: bool,
-        origin: Origin<'_>,
-    ) -> Result<(), IdentityError> {
-        let change = |t: Option<Tally>| {
-            Ok(t.map(|t| {
-                if whole {
-                    Tally { failures: 0, ..t }
-                } else {
-                    t.forgive()
-                }
-            }))
-        };
-        self.tally(key, origin, change).await.map(|_| ())
-    }
-
-    /// Reads, changes and writes a tally, again when another node was faster.
-    async fn tally(
-        &self,
-        key: &str,
-        origin: Origin<'_>,
-        change: impl Fn(Option<Tally>) -> Result<Option<Tally>, i64>,
-    ) -> Result<Result<(), i64>, IdentityError> {
-        let id = self.throttle_id(key);
-        for _ in 0..8 {
-            let row = get(&self.inner.store, THROTTLES, &id).await?;
-            let before = row.as_ref().map(|r| Tally {
-                failures: r
-                    .get("failures")
-                    .and_then(Value::as_i64)
-                    .unwrap_or_default(),
-                since: optional(r, "since")
-                    .and_then(|t| t.parse::<Timestamp>().ok())
-                    .map_or(0, Timestamp::micros),
-            });
-            let after = match change(before) {
-                Ok(Some(after)) => after,
-                Ok(None) => return Ok(Ok(())),
-                Err(wait) => return Ok(Err(wait)),
-            };
-            let values = object(json!({
-                "key": key, "failures": after.failures, "since": Timestamp(after.since),
-            }));
-            let mut commit = Self::commit(&Principal::module(MODULE, origin.request), origin);
-            commit.writes = vec![match &row {
-                Some(row) => update(THROTTLES, row, values),
-                None => Write::Insert {
-                    collection: THROTTLES.into(),
-                    id: id.clone(),
-                    subject: None,
-                    organisation: None,
-                    district: None,
-                    values,
-                },
-            }];
-            match self.inner.store.commit(commit).await {
-                Ok(_) => return Ok(Ok(())),
-                Err(CommitError::Stale { .. } | CommitError::Conflict { .. }) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        // Eight lost races in a row on one key are an attack in themselves.
-        Ok(Err(1))
-    }
-
-    async fn audit_login(
-        &self,
-        login: &str,
-        outcome: &str,
-        why: &str,
-        origin: Origin<'_>,
-    ) -> Result<(), IdentityError> {
-        let nobody = Principal::anonymous();
-        let detail = json!({ "login": login, "why": why });
-        let draft = draft(&nobody, "platform.session.start", outcome, detail, origin);
-        self.inner.store.audit_append(vec![draft]).await?;
-        Ok(())
-    }
-
-    fn commit(principal: &Principal, origin: Origin<'_>) -> Commit {
+    pub(crate) fn commit(principal: &Principal, origin: Origin<'_>) -> Commit {
         Commit {
             at: origin.now,
             by: By {
@@ -423,17 +377,11 @@ impl Sessions {
             .to_string()
     }
 
-    /// A row id that two nodes agree on without asking.
-    fn throttle_id(&self, key: &str) -> String {
-        let digest = self
-            .inner
-            .keys
-            .mac(MacKey::Session, format!("throttle:{key}").as_bytes());
-        let mut bytes = [0; 10];
-        for (to, from) in bytes.iter_mut().zip(digest.as_bytes()) {
-            *to = *from;
-        }
-        uuid7(Timestamp(0), bytes)
+    /// What is remembered of a user's sessions is looked up anew. Other nodes do so within
+    /// [`CACHE_MICROS`].
+    pub fn forget(&self, user: &str) {
+        self.cache()
+            .retain(|_, (principal, _)| principal.user.as_deref() != Some(user));
     }
 
     fn remembered(&self, digest: &str, now: i64) -> Option<Principal> {
@@ -460,7 +408,7 @@ impl Sessions {
     }
 }
 
-fn draft(
+pub(crate) fn draft(
     principal: &Principal,
     action: &str,
     outcome: &str,
@@ -483,14 +431,26 @@ fn draft(
     }
 }
 
-fn update(collection: &str, row: &Record, values: Map<String, Value>) -> Write {
+pub(crate) fn update(collection: &str, row: &Record, values: Map<String, Value>) -> Write {
+    let revision = row.get("revision").and_then(Value::as_i64);
+    update_of(
+        collection,
+        &text(row, "id"),
+        revision.unwrap_or_default(),
+        values,
+    )
+}
+
+pub(crate) fn update_of(
+    collection: &str,
+    id: &str,
+    revision: i64,
+    values: Map<String, Value>,
+) -> Write {
     Write::Update {
         collection: collection.into(),
-        id: text(row, "id"),
-        revision: row
-            .get("revision")
-            .and_then(Value::as_i64)
-            .unwrap_or_default(),
+        id: id.into(),
+        revision,
         values,
     }
 }
@@ -502,7 +462,7 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, IdentityError> + Send + 'static,
 ) -> Result<T, IdentityError> {
     tokio::task::spawn_blocking(work)

@@ -6,6 +6,7 @@ use sdk_contract::page::{Datum, FileRef, Masked, Status, Tone};
 use sdk_contract::scalar::{Timestamp, print_scaled};
 
 use crate::icon::icon;
+use crate::qr;
 use crate::url::{here, href};
 use crate::view::ViewContext;
 
@@ -31,6 +32,7 @@ pub(crate) fn datum(ctx: &ViewContext, value: &Datum) -> Markup {
         Datum::Link(link) => html! { a href=(href(&link.to)) { (link.label) } },
         Datum::Tags(tags) => html! { span.tags { @for tag in tags { (status(tag)) } } },
         Datum::File(f) => file(ctx, f),
+        Datum::Qr(text) => qr::code(ctx, text),
     }
 }
 

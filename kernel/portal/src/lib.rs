@@ -23,6 +23,7 @@ mod chart;
 mod datum;
 mod frame;
 mod icon;
+mod qr;
 mod render;
 mod screens;
 mod url;

@@ -28,6 +28,8 @@ pub struct ErrorScreen<'a> {
 pub struct LoginScreen<'a> {
     /// Put back after a refusal.
     pub username: &'a str,
+    /// Set when the password was right and the second factor's code is asked for; sent back as is.
+    pub pending: &'a str,
     /// Why the last try was refused, or why to sign in again.
     pub message: Option<&'a str>,
     /// Where to go afterwards.
@@ -83,8 +85,14 @@ pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
                 form.page-form method="post" action=(crate::LOGIN_PATH) {
                     (actions::guard(ctx))
                     input type="hidden" name="next" value=(next(screen.next));
-                    (input(ctx, screen, "username"))
-                    (input(ctx, screen, "password"))
+                    @if screen.pending.is_empty() {
+                        (input(ctx, screen, "username"))
+                        (input(ctx, screen, "password"))
+                    } @else {
+                        input type="hidden" name="username" value=(screen.username);
+                        input type="hidden" name="pending" value=(screen.pending);
+                        (code(ctx, screen))
+                    }
                     button.btn.btn-primary.btn-wide type="submit" { (title) }
                 }
                 @if let Some(note) = screen.note { p.login-note { (note) } }
@@ -100,6 +108,18 @@ fn next(next: &str) -> &str {
         "#" => "/",
         to if to.starts_with(crate::LOGIN_PATH) || to.starts_with(crate::LOGOUT_PATH) => "/",
         to => to,
+    }
+}
+
+fn code(ctx: &ViewContext, screen: &LoginScreen<'_>) -> Markup {
+    let described = screen.message.map(|_| "login-message");
+    html! {
+        div.field {
+            label.form-label for="code" { (ctx.say("动态口令或恢复码", "One-time or recovery code")) }
+            input.form-control type="text" id="code" name="code" autocomplete="one-time-code"
+                maxlength="24" required autofocus aria-describedby=[described];
+            p.field-help { (ctx.say("打开手机验证器应用，填写六位数字", "The six digits your authenticator shows")) }
+        }
     }
 }
 

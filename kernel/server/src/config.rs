@@ -119,6 +119,11 @@ impl Config {
         toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))
     }
 
+    /// The organisation that runs the platform.
+    pub(crate) fn operator(&self) -> &str {
+        &self.site.operator
+    }
+
     /// The city this deployment is for.
     pub(crate) fn city(&self) -> Result<City> {
         City::read(&self.city)

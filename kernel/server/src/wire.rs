@@ -11,6 +11,7 @@ use kernel_crypto::keys::{KeyRing, KeyRingError};
 use kernel_host::clock::{Clock, SystemClock};
 use kernel_host::{Engines, Ground, Host, KeptCode};
 use kernel_identity::demo::{self, Demo, DemoLogin};
+use kernel_identity::first::{self, FirstLogin};
 use kernel_identity::session::Sessions;
 use kernel_storage::{BlobStore, CheckpointFolder, Store, StoreUrl};
 
@@ -60,6 +61,8 @@ pub struct Platform {
     pub store: Store,
     /// Of the demo users, if there are any.
     pub logins: Vec<DemoLogin>,
+    /// Of the administrators that this first start has made; to be shown once.
+    pub first: Vec<FirstLogin>,
     sessions: Sessions,
     config: Config,
     city: City,
@@ -108,13 +111,20 @@ impl Platform {
         store
             .apply(&kernel_identity::module::definition(), now)
             .await?;
-        let sessions = Sessions::new(store.clone(), Arc::clone(&keys), setup.config.sessions);
-        let logins = if setup.demo {
-            let demo: Demo = toml::from_str(DEMO)?;
-            demo::apply(&store, &sessions, &demo, &place.data, now).await?
+        let policy = if setup.demo {
+            setup.config.sessions.for_trying_out()
         } else {
-            Vec::new()
+            setup.config.sessions.clone()
         };
+        let sessions = Sessions::new(store.clone(), Arc::clone(&keys), policy);
+        let (mut logins, mut first) = (Vec::new(), Vec::new());
+        if setup.demo {
+            let demo: Demo = toml::from_str(DEMO)?;
+            logins = demo::apply(&store, &sessions, &demo, &place.data, now).await?;
+        } else {
+            let operator = setup.config.operator();
+            first = first::administrators(&store, &sessions, operator, now).await?;
+        }
         let folder = setup.code.unwrap_or_else(|| place.data.join("code"));
         let code = KeptCode::open(&folder, Arc::clone(&keys))
             .with_context(|| format!("{} cannot be made", folder.display()))?;
@@ -126,6 +136,7 @@ impl Platform {
             engines: Engines::keeping(Arc::new(code))?,
             plugins: setup.plugins,
             regions: city.regions.clone(),
+            sessions: sessions.clone(),
             demo: setup.demo,
         })
         .await?;
@@ -133,6 +144,7 @@ impl Platform {
             host,
             store,
             logins,
+            first,
             sessions,
             config: setup.config,
             city,

@@ -7,6 +7,7 @@ use kernel_crypto::keys::KeyRing;
 use kernel_host::clock::TestClock;
 use kernel_host::{Engines, Ground, Host};
 use kernel_identity::principal::Principal;
+use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::{BlobStore, Store, StoreUrl};
 use sdk_contract::scalar::Timestamp;
 
@@ -28,8 +29,11 @@ impl TestHost {
     ) -> Self {
         let keys = Arc::new(KeyRing::open_or_create(&data.path().join("keys"), None).unwrap());
         let url = StoreUrl::Sqlite(data.path().join("store.db"));
+        let store = Store::open(&url, Arc::clone(&keys)).await.unwrap();
+        let policy = SessionPolicy::default();
         let ground = Ground {
-            store: Store::open(&url, Arc::clone(&keys)).await.unwrap(),
+            sessions: Sessions::new(store.clone(), Arc::clone(&keys), policy),
+            store,
             blobs: BlobStore::open(data.path().join("blobs"), Arc::clone(&keys)).unwrap(),
             keys,
             clock: Arc::new(TestClock::at(Timestamp(NOW))),

@@ -165,6 +165,13 @@ impl Control<'_> {
             } => html! {
                 (self.label()) (self.text(*max, *lines, *format))
             },
+            FieldKind::Secret { max } => html! {
+                (self.label())
+                input.form-control.is-invalid[self.faulty] type="password" id=(self.id)
+                    name=(self.field.name) maxlength=(max) autocomplete="off"
+                    required[self.required] aria-invalid=[self.invalid()]
+                    aria-describedby=[self.described.as_deref()];
+            },
             FieldKind::Number { scale, unit, .. } => html! {
                 (self.label()) (self.figure(if *scale == 0 { "numeric" } else { "decimal" }, unit))
             },

@@ -38,7 +38,8 @@ pub(crate) struct Serve {
     /// TOML; `host-config/reference.toml` shows every key.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// Demo organisations, users and data; prints the logins.
+    /// Demo organisations, users and data; prints the logins. No role needs a second factor then,
+    /// though any user may set one up.
     #[arg(long)]
     demo: bool,
     /// Serve a rebuilt plugin at once.
@@ -73,6 +74,12 @@ impl Serve {
             .await
             .with_context(|| format!("port {} is not free", self.port))?;
         announce(listener.local_addr()?, &platform.logins);
+        for first in &platform.first {
+            say(format!(
+                "first sign-in of {} ({}): {}",
+                first.login, first.name, first.password
+            ));
+        }
         let service = platform
             .router()
             .into_make_service_with_connect_info::<std::net::SocketAddr>();

@@ -36,6 +36,8 @@ pub enum Datum {
     Link(Link),
     Tags(Vec<Status>),
     File(FileRef),
+    /// Drawn as a QR code of this text, with the text beside it for whoever cannot scan.
+    Qr(String),
 }
 
 /// A site-relative link.
@@ -113,6 +115,10 @@ impl Datum {
     }
     pub fn status(label: impl Into<String>, tone: Tone) -> Self {
         Self::Status(Status::new(label, tone))
+    }
+    /// At most 1,000 bytes.
+    pub fn qr(text: impl Into<String>) -> Self {
+        Self::Qr(text.into())
     }
     pub fn link(label: impl Into<String>, to: impl Into<String>) -> Self {
         Self::Link(Link::new(label, to))

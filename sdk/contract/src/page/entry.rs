@@ -324,6 +324,7 @@ fn one(kind: &FieldKind, text: &str, fixed: bool) -> Result<Value, Wrong> {
             lines,
             format,
         } => plain_text(text, *min, *max, *lines, *format),
+        FieldKind::Secret { max } => plain_text(text, 0, *max, 1, None),
         FieldKind::Number {
             scale, min, max, ..
         } => {

@@ -65,7 +65,7 @@ pub struct Field {
 ///
 /// | kind | typed | read as |
 /// |---|---|---|
-/// | text | text | string |
+/// | text, secret | text | string |
 /// | number | decimal | number when `scale` is 0, else decimal text with `scale` digits |
 /// | money | 元 or 万元 | decimal text of 元 with two digits |
 /// | ratio | percent | decimal text of the fraction with `scale` digits |
@@ -87,6 +87,10 @@ pub enum FieldKind {
         lines: u8,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         format: Option<Format>,
+    },
+    /// A password or the like: typed unseen, never put back, kept nowhere on the way.
+    Secret {
+        max: u32,
     },
     Number {
         #[serde(default)]
@@ -307,6 +311,10 @@ impl Field {
                 format: Some(format),
             },
         )
+    }
+    /// A password or the like, of at most 256 characters.
+    pub fn secret(name: impl Into<String>, label: impl Into<String>) -> Self {
+        Self::new(name, label, FieldKind::Secret { max: 256 })
     }
     /// A whole number.
     pub fn number(

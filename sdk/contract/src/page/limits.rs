@@ -16,6 +16,7 @@ const CHOICES: usize = 2_000;
 const ACTIONS: usize = 20;
 const POINTS: usize = 2_000;
 const PATH_BYTES: usize = 2_000;
+const QR_BYTES: usize = 1_000;
 const SLUG_BYTES: usize = 64;
 
 /// Why a page is refused: where, and what is wrong there. The module is at fault.
@@ -320,6 +321,7 @@ fn datum(place: &str, value: &Datum) -> Checked {
         Datum::Link(link) => path(place, &link.to),
         Datum::File(f) => file(place, f),
         Datum::Ratio(text) | Datum::Decimal(text) => decimal(place, text),
+        Datum::Qr(text) => at_most(place, text.len(), QR_BYTES),
         Datum::Progress(p) if *p > 100 => fault(place, "a progress of more than 100"),
         _ => Ok(()),
     }

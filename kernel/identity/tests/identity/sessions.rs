@@ -1,126 +1,20 @@
 //! Sessions and demo users on a real store.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use std::sync::Arc;
 
 use kernel_crypto::keys::KeyRing;
-use kernel_identity::ThrottlePolicy;
-use kernel_identity::demo::{self, Demo, DemoLogin, DemoOrganisation, DemoUser, LOGINS_FILE};
+use kernel_identity::demo::{self, LOGINS_FILE};
 use kernel_identity::error::LoginError;
-use kernel_identity::module::definition;
-use kernel_identity::session::{CACHE_MICROS, Origin, SessionPolicy, Sessions};
-use kernel_storage::{AuditFilter, Store, StoreUrl};
+use kernel_identity::session::{CACHE_MICROS, SessionPolicy, Sessions};
 
-const SECOND: i64 = 1_000_000;
-const START: i64 = 1_764_000_000 * SECOND;
-
-struct World {
-    folder: tempfile::TempDir,
-    store: Store,
-    sessions: Sessions,
-    logins: Vec<DemoLogin>,
-}
-
-fn organisation(n: u32, kind: &str, parent: Option<u32>) -> DemoOrganisation {
-    DemoOrganisation {
-        id: id(n),
-        name: format!("机构{n}"),
-        kind: kind.into(),
-        parent: parent.map(id),
-        district: (kind == "subject").then(|| "310115".into()),
-    }
-}
-
-fn id(n: u32) -> String {
-    format!("01930000-0000-7000-8000-{n:012}")
-}
-
-fn city() -> Demo {
-    let user = |n, login: &str, organisation, role: &str| DemoUser {
-        id: id(n),
-        login: login.into(),
-        name: format!("用户{n}"),
-        organisation: id(organisation),
-        roles: vec![role.into()],
-    };
-    Demo {
-        organisations: vec![
-            organisation(1, "institution", None),
-            organisation(2, "institution", Some(1)),
-            organisation(3, "institution", Some(2)),
-            organisation(4, "subject", None),
-        ],
-        users: vec![
-            user(11, "officer", 1, "bank.officer"),
-            user(12, "owner", 4, "enterprise.owner"),
-        ],
-    }
-}
-
-async fn world() -> World {
-    let folder = tempfile::tempdir().unwrap();
-    let keys = Arc::new(KeyRing::open_or_create(&folder.path().join("keys"), None).unwrap());
-    let url = StoreUrl::Sqlite(folder.path().join("rongqiao.sqlite"));
-    let store = Store::open(&url, Arc::clone(&keys)).await.unwrap();
-    store.apply(&definition(), START).await.unwrap();
-    let policy = SessionPolicy {
-        throttle: ThrottlePolicy {
-            address_failures: 7,
-            ..ThrottlePolicy::default()
-        },
-        ..SessionPolicy::default()
-    };
-    let sessions = Sessions::new(store.clone(), keys, policy);
-    let logins = demo::apply(&store, &sessions, &city(), folder.path(), START)
-        .await
-        .unwrap();
-    World {
-        folder,
-        store,
-        sessions,
-        logins,
-    }
-}
-
-impl World {
-    fn password(&self, login: &str) -> &str {
-        &self
-            .logins
-            .iter()
-            .find(|l| l.login == login)
-            .unwrap()
-            .password
-    }
-
-    async fn audit(&self, outcome: &str) -> usize {
-        let filter = AuditFilter {
-            action: Some("platform.session".into()),
-            ..AuditFilter::default()
-        };
-        let page = self.store.audit_find(&filter, 200, 0).await.unwrap();
-        page.records
-            .iter()
-            .filter(|r| r.draft.outcome == outcome)
-            .count()
-    }
-}
-
-fn at(ip: &str, now: i64) -> Origin<'_> {
-    Origin {
-        request: "r",
-        ip,
-        locale: "zh-CN",
-        now,
-    }
-}
+use crate::{SECOND, START, at, city, id, world};
 
 #[tokio::test]
 async fn a_session_carries_its_user_and_the_tree_below() {
     let w = world().await;
     let signed = w
         .sessions
-        .login(" officer ", w.password("officer"), at("a", START))
+        .login(" officer ", w.password("officer"), None, at("a", START))
         .await
         .unwrap();
     let p = w
@@ -134,7 +28,7 @@ async fn a_session_carries_its_user_and_the_tree_below() {
     assert_eq!(p.roles, ["bank.officer"]);
     let owner = w
         .sessions
-        .login("owner", w.password("owner"), at("a", START))
+        .login("owner", w.password("owner"), None, at("a", START))
         .await
         .unwrap();
     assert_eq!(owner.principal.subject, Some(id(4)));
@@ -156,7 +50,7 @@ async fn sessions_end_when_idle_and_in_any_case() {
     let absolute = SessionPolicy::default().absolute_seconds * SECOND;
     let token = w
         .sessions
-        .login("owner", w.password("owner"), at("a", START))
+        .login("owner", w.password("owner"), None, at("a", START))
         .await
         .unwrap()
         .token;
@@ -182,7 +76,7 @@ async fn sessions_end_when_idle_and_in_any_case() {
     );
     let token = w
         .sessions
-        .login("owner", w.password("owner"), at("a", START))
+        .login("owner", w.password("owner"), None, at("a", START))
         .await
         .unwrap()
         .token;
@@ -202,7 +96,7 @@ async fn logging_out_ends_it_here_at_once_and_elsewhere_within_five_seconds() {
     let elsewhere = Sessions::new(w.store.clone(), keys, SessionPolicy::default());
     let token = w
         .sessions
-        .login("owner", w.password("owner"), at("a", START))
+        .login("owner", w.password("owner"), None, at("a", START))
         .await
         .unwrap()
         .token;
@@ -244,10 +138,13 @@ async fn five_failures_lock_the_account_and_no_one_learns_whether_it_exists() {
     for login in ["owner", "nobody"] {
         for i in 0..5 {
             let ip = format!("{login}{i}");
-            let refused = w.sessions.login(login, "wrong", at(&ip, START)).await;
+            let refused = w.sessions.login(login, "wrong", None, at(&ip, START)).await;
             assert!(matches!(refused, Err(LoginError::Refused)), "{login} {i}");
         }
-        let locked = w.sessions.login(login, "wrong", at("other", START)).await;
+        let locked = w
+            .sessions
+            .login(login, "wrong", None, at("other", START))
+            .await;
         assert!(
             matches!(locked, Err(LoginError::Locked { retry_after: 600 })),
             "{login}"
@@ -256,11 +153,11 @@ async fn five_failures_lock_the_account_and_no_one_learns_whether_it_exists() {
     let right = w.password("owner").to_owned();
     let locked = w
         .sessions
-        .login("owner", &right, at("x", START + 599 * SECOND))
+        .login("owner", &right, None, at("x", START + 599 * SECOND))
         .await;
     assert!(matches!(locked, Err(LoginError::Locked { retry_after: 1 })));
     w.sessions
-        .login("owner", &right, at("x", START + 600 * SECOND))
+        .login("owner", &right, None, at("x", START + 600 * SECOND))
         .await
         .unwrap();
     assert_eq!(w.audit("denied").await, 13);
@@ -272,19 +169,22 @@ async fn an_address_is_locked_over_all_accounts_and_successes_do_not_count() {
     let right = w.password("officer").to_owned();
     for i in 0..7 {
         w.sessions
-            .login("officer", &right, at("one", START))
+            .login("officer", &right, None, at("one", START))
             .await
             .unwrap();
         let refused = w
             .sessions
-            .login(&format!("u{i}"), "x", at("one", START))
+            .login(&format!("u{i}"), "x", None, at("one", START))
             .await;
         assert!(matches!(refused, Err(LoginError::Refused)), "{i}");
     }
-    let locked = w.sessions.login("officer", &right, at("one", START)).await;
+    let locked = w
+        .sessions
+        .login("officer", &right, None, at("one", START))
+        .await;
     assert!(matches!(locked, Err(LoginError::Locked { .. })));
     w.sessions
-        .login("officer", &right, at("two", START))
+        .login("officer", &right, None, at("two", START))
         .await
         .unwrap();
 }
@@ -296,7 +196,7 @@ async fn guesses_sent_side_by_side_cannot_pass_the_limit() {
         let sessions = w.sessions.clone();
         async move {
             let ip = format!("ip{i}");
-            sessions.login("owner", "wrong", at(&ip, START)).await
+            sessions.login("owner", "wrong", None, at(&ip, START)).await
         }
     });
     let mut tasks = tokio::task::JoinSet::new();
@@ -334,12 +234,12 @@ async fn demo_passwords_stay_while_their_file_stays() {
     assert_ne!(fresh, w.logins);
     let old = w
         .sessions
-        .login("owner", w.password("owner"), at("a", START))
+        .login("owner", w.password("owner"), None, at("a", START))
         .await;
     assert!(matches!(old, Err(LoginError::Refused)));
     let new = &fresh.iter().find(|l| l.login == "owner").unwrap().password;
     w.sessions
-        .login("owner", new, at("a", START))
+        .login("owner", new, None, at("a", START))
         .await
         .unwrap();
 }
@@ -349,7 +249,7 @@ async fn neither_tokens_nor_passwords_are_stored() {
     let w = world().await;
     let token = w
         .sessions
-        .login("owner", w.password("owner"), at("a", START))
+        .login("owner", w.password("owner"), None, at("a", START))
         .await
         .unwrap()
         .token;

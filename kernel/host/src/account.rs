@@ -1,0 +1,245 @@
+//! The native module `platform`: what a person does with the own account. The rules are
+//! `kernel-identity`'s; here are its page and its way through the one dispatch path.
+
+use async_trait::async_trait;
+use kernel_identity::account::AccountError;
+use kernel_identity::factor::Factor;
+use kernel_identity::session::{Origin, Sessions};
+use sdk_contract::call::{Ask, Event, Reply, Write};
+use sdk_contract::def::Tone;
+use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::page::{
+    Action, Block, Column, Datum, Fact, Field, Form, Notice, Outcome, Page, Row, Table,
+};
+use serde_json::{Value, json};
+
+use crate::module::{Call, Input, Module, new_id};
+use crate::reads::chain;
+
+/// Where the account's page is.
+pub const PAGE: &str = "/platform/account";
+
+pub(crate) struct Account {
+    sessions: Sessions,
+}
+
+impl Account {
+    pub(crate) fn new(sessions: Sessions) -> Self {
+        Self { sessions }
+    }
+
+    async fn draw(&self, call: &Call) -> Result<Page, Fault> {
+        let p = &call.principal;
+        let user = p.user.as_deref().ok_or_else(Fault::not_found)?;
+        let factor = self.sessions.factor(user).await.map_err(|e| failed(&e))?;
+        let live = self.sessions.live(user, call.now.micros()).await;
+        let live = live.map_err(|e| failed(&e))?;
+        let mut page = Page::new("账号安全").subtitle(format!("登录名 {}", p.login));
+        if let Some(duty) = p.duty {
+            let notice = Notice::new(Tone::Warning, "请先完成", duty.message());
+            page = page.block(Block::notice("duty", notice));
+        }
+        for block in factor_blocks(factor.as_ref(), &p.login) {
+            page = page.block(block);
+        }
+        let own = p.session.clone().unwrap_or_default();
+        Ok(page
+            .block(Block::form(password_form()).title("修改密码"))
+            .block(Block::table("sessions", sessions(&live, &own)).title("登录中的会话")))
+    }
+}
+
+#[async_trait]
+impl Module for Account {
+    async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
+        match ask.path.as_str() {
+            PAGE => self.draw(call).await,
+            _ => Err(Fault::not_found()),
+        }
+    }
+
+    async fn act(&self, call: &Call, action: &str, input: Input) -> Result<Reply, Fault> {
+        let p = &call.principal;
+        let origin = Origin {
+            request: &p.request,
+            ip: &p.ip,
+            locale: &p.locale,
+            now: call.now.micros(),
+        };
+        let given = |name: &str| input.values.get(name).and_then(Value::as_str).unwrap_or("");
+        let s = &self.sessions;
+        let (done, toast) = match action {
+            "user.change-password" => {
+                if given("new") != given("again") {
+                    let fault = FieldFault::new("again", "differs", "两次输入的新密码不一致");
+                    return Err(Fault::invalid(vec![fault]));
+                }
+                let words = (given("current"), given("new"));
+                let done = s.change_password(p, words, origin).await;
+                (done, "密码已修改，其他会话已退出")
+            }
+            "session.end" => {
+                let ended = s.end_own(p, given("session"), origin).await;
+                let done = ended.map(|write| write.into_iter().collect());
+                (done, "会话已退出")
+            }
+            "factor.begin" => {
+                let id = new_id(call.now)?;
+                let done = s.begin_factor(p, given("current"), id, origin).await;
+                (done, "请用手机验证器扫码，并填写动态口令确认")
+            }
+            "factor.confirm" => {
+                let done = s.confirm_factor(p, given("code"), origin).await;
+                (done, "动态口令已启用，下次登录时需要填写")
+            }
+            "factor.remove" => {
+                let words = (given("current"), given("code"));
+                let done = s.remove_factor(p, words, origin).await;
+                (done, "动态口令已停用")
+            }
+            _ => return Err(Fault::not_found()),
+        };
+        let writes: Vec<Write> = done.map_err(fault)?;
+        Ok(Reply {
+            result: json!({}),
+            outcome: Some(Outcome::go(PAGE, toast)),
+            writes,
+            ..Reply::default()
+        })
+    }
+
+    async fn on_event(&self, _: &Call, _: &Event) -> Result<Reply, Fault> {
+        Err(Fault::not_found())
+    }
+}
+
+fn password_form() -> Form {
+    Form::new(
+        "password",
+        Action::send("修改密码", "user.change-password"),
+    )
+    .field(Field::secret("current", "当前密码").required())
+    .field(
+        Field::secret("new", "新密码")
+            .required()
+            .help("至少 8 位（平台管理岗位 12 位），含大写、小写、数字、符号中的三类"),
+    )
+    .field(Field::secret("again", "再输入一次新密码").required())
+}
+
+fn factor_blocks(factor: Option<&Factor>, login: &str) -> Vec<Block> {
+    let title = "动态口令";
+    match factor {
+        None => {
+            let form = Form::new("factor-begin", Action::send("启用动态口令", "factor.begin"))
+                .field(
+                    Field::secret("current", "当前密码")
+                        .required()
+                        .help("启用后，登录时除密码外还需填写手机验证器显示的六位数字"),
+                );
+            vec![Block::form(form).title(title)]
+        }
+        Some(begun) if !begun.confirmed => {
+            let facts = vec![
+                Fact::new("二维码", Datum::qr(begun.uri(login))).help("用手机验证器应用扫描"),
+                Fact::new("密钥", Datum::text(begun.spelled())).help("不能扫码时手工输入"),
+                Fact::new("恢复码", Datum::text(begun.codes().join("  ")))
+                    .help("手机丢失时每个可代替动态口令登录一次；只在此处显示，请抄下并妥善保管"),
+            ];
+            let form = Form::new("factor-confirm", Action::send("确认启用", "factor.confirm"))
+                .field(Field::text("code", "动态口令", 12).required().hint("六位数字"));
+            vec![
+                Block::details("factor", facts).title(title),
+                Block::form(form),
+            ]
+        }
+        Some(factor) => {
+            let facts = vec![
+                Fact::new("状态", Datum::status("已启用", Tone::Success)),
+                Fact::new("启用于", Datum::time_text(&factor.created_at)),
+                Fact::new("剩余恢复码", Datum::quantity(factor.recovery_left(), "个")),
+            ];
+            let remove = Action::send("停用动态口令", "factor.remove").danger();
+            let form = Form::new("factor-remove", remove)
+                .field(Field::secret("current", "当前密码").required())
+                .field(Field::text("code", "动态口令或恢复码", 24).required());
+            vec![
+                Block::details("factor", facts).title(title),
+                Block::form(form),
+            ]
+        }
+    }
+}
+
+fn sessions(live: &[serde_json::Map<String, Value>], own: &str) -> Table {
+    let text = |record: &serde_json::Map<String, Value>, field: &str| {
+        let value = record.get(field).and_then(Value::as_str);
+        value.unwrap_or_default().to_owned()
+    };
+    let rows = live.iter().map(|session| {
+        let id = text(session, "id");
+        let row = Row::new(
+            id.clone(),
+            vec![
+                Datum::text(text(session, "ip")),
+                Datum::time_text(&text(session, "created_at")),
+                Datum::time_text(&text(session, "seen_at")),
+                if id == own {
+                    Datum::status("本会话", Tone::Info)
+                } else {
+                    Datum::None
+                },
+            ],
+        );
+        if id == own {
+            row
+        } else {
+            row.action(Action::send("退出", "session.end").arg("session", id))
+        }
+    });
+    let columns = vec![
+        Column::new("ip", "网络地址", 0),
+        Column::new("since", "登录时间", 1),
+        Column::new("seen", "最近活动", 2),
+        Column::new("own", "", 1),
+    ];
+    Table::new(columns).rows(rows)
+}
+
+fn fault(error: AccountError) -> Fault {
+    let field = |name: &str, code: &str, message: String| {
+        Fault::invalid(vec![FieldFault::new(name, code, message)])
+    };
+    match error {
+        AccountError::WrongPassword => {
+            field("current", "wrong-password", "当前密码不正确".into())
+        }
+        AccountError::Weak(weak) => field("new", weak.code(), weak.message()),
+        AccountError::WrongCode => field(
+            "code",
+            "wrong-code",
+            "口令不正确或已用过，请填写验证器现在显示的数字".into(),
+        ),
+        AccountError::NoSuchFactor => {
+            Fault::conflict("factor-state", "动态口令的状态已改变，请刷新页面")
+        }
+        AccountError::Needed => Fault::refused(
+            "second-factor-needed",
+            "您的岗位须保持第二重验证，不能停用",
+        ),
+        AccountError::Locked { retry_after } => Fault::refused(
+            "too-many-failures",
+            format!("失败次数过多，请 {} 分钟后再试", (retry_after + 59) / 60),
+        ),
+        AccountError::Failed(error) => failed(&error),
+    }
+}
+
+fn failed(error: &kernel_identity::error::IdentityError) -> Fault {
+    tracing::error!(error = chain(error), "identity failed");
+    Fault::new(
+        FaultKind::Unavailable,
+        "unavailable",
+        "账号服务暂时不可用，请稍后再试",
+    )
+}

@@ -1,0 +1,216 @@
+//! What a person does with the own account: password, second factor, sessions.
+//!
+//! Each answers with the writes to make; the host makes them durable in one commit with the audit
+//! record, as it does for every module.
+
+use kernel_crypto::password;
+use sdk_contract::call::Write;
+use sdk_contract::scalar::Timestamp;
+use serde_json::json;
+
+use crate::error::{IdentityError, LoginError};
+use crate::factor::{self, Factor};
+use crate::login::account_key;
+use crate::module::{FACTORS, SESSIONS, USERS};
+use crate::password_rules::{self, Weak};
+use crate::people::{User, text};
+use crate::principal::Principal;
+use crate::session::{Origin, Sessions, blocking, object, update, update_of};
+
+/// Roles whose passwords must be longer.
+const ADMINISTRATORS: &str = "platform.";
+
+/// Why a change of the own account was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error("the current password is wrong")]
+    WrongPassword,
+    #[error("the new password is weak")]
+    Weak(Weak),
+    #[error("the code is wrong")]
+    WrongCode,
+    /// There is no factor to do this with, or there is one already.
+    #[error("the second factor is not in that state")]
+    NoSuchFactor,
+    /// A role of the user needs the factor.
+    #[error("the second factor is needed")]
+    Needed,
+    #[error("too many failures")]
+    Locked { retry_after: i64 },
+    #[error(transparent)]
+    Failed(#[from] IdentityError),
+}
+
+impl Sessions {
+    /// A new password; every other session of the user ends.
+    pub async fn change_password(
+        &self,
+        caller: &Principal,
+        (current, new): (&str, &str),
+        origin: Origin<'_>,
+    ) -> Result<Vec<Write>, AccountError> {
+        let user = self.proved(caller, current, origin).await?;
+        let policy = self.inner.policy.password;
+        let administrator = user.roles.iter().any(|r| r.starts_with(ADMINISTRATORS));
+        password_rules::check(policy, administrator, &user.login, new)
+            .map_err(AccountError::Weak)?;
+        let mut previous = user.previous.clone();
+        previous.insert(0, user.password.clone());
+        previous.truncate(policy.remembered);
+        if self.is_one_of(new, &previous).await? {
+            return Err(AccountError::Weak(Weak::Used));
+        }
+        let values = object(json!({
+            "password": self.hash(new).await?,
+            "password_at": Timestamp(origin.now),
+            "given": false,
+            "previous": previous,
+        }));
+        let mut writes = vec![update_of(USERS, &user.id, user.revision, values)];
+        let ended = object(json!({ "ended_at": Timestamp(origin.now) }));
+        for session in self.live(&user.id, origin.now).await? {
+            if Some(text(&session, "id")) != caller.session {
+                writes.push(update(SESSIONS, &session, ended.clone()));
+            }
+        }
+        self.forget(&user.id);
+        Ok(writes)
+    }
+
+    /// Ends one of the caller's sessions; none when it is not the caller's or has ended.
+    pub async fn end_own(
+        &self,
+        caller: &Principal,
+        session: &str,
+        origin: Origin<'_>,
+    ) -> Result<Option<Write>, AccountError> {
+        let user = caller.user.as_deref().unwrap_or_default();
+        let live = self.live(user, origin.now).await?;
+        let found = live.iter().find(|s| text(s, "id") == session);
+        self.forget(user);
+        let ended = object(json!({ "ended_at": Timestamp(origin.now) }));
+        Ok(found.map(|s| update(SESSIONS, s, ended)))
+    }
+
+    /// Starts setting up a second factor under `id`; one that was begun before is dropped.
+    pub async fn begin_factor(
+        &self,
+        caller: &Principal,
+        current: &str,
+        id: String,
+        origin: Origin<'_>,
+    ) -> Result<Vec<Write>, AccountError> {
+        let user = self.proved(caller, current, origin).await?;
+        let mut writes = Vec::new();
+        if let Some(begun) = self.factor(&user.id).await? {
+            if begun.confirmed {
+                return Err(AccountError::NoSuchFactor);
+            }
+            writes.push(ended(&begun, origin.now));
+        }
+        writes.push(Write::Insert {
+            collection: FACTORS.into(),
+            id,
+            subject: None,
+            organisation: user.organisation.clone(),
+            district: None,
+            values: factor::new(&user.id).map_err(IdentityError::from)?,
+        });
+        Ok(writes)
+    }
+
+    /// The first code shows that the authenticator has the secret.
+    pub async fn confirm_factor(
+        &self,
+        caller: &Principal,
+        code: &str,
+        origin: Origin<'_>,
+    ) -> Result<Vec<Write>, AccountError> {
+        let user = caller.user.as_deref().unwrap_or_default();
+        let begun = self.factor(user).await?.filter(|f| !f.confirmed);
+        let begun = begun.ok_or(AccountError::NoSuchFactor)?;
+        let now = Timestamp(origin.now);
+        let fits = begun.fits(&self.inner.keys, code, now);
+        let fits = fits.ok_or(AccountError::WrongCode)?;
+        let values = begun.confirmed(&self.inner.keys, fits, now);
+        self.forget(user);
+        Ok(vec![update_of(FACTORS, &begun.id, begun.revision, values)])
+    }
+
+    /// Takes the second factor away, with a last code of it.
+    pub async fn remove_factor(
+        &self,
+        caller: &Principal,
+        (current, code): (&str, &str),
+        origin: Origin<'_>,
+    ) -> Result<Vec<Write>, AccountError> {
+        let user = self.proved(caller, current, origin).await?;
+        let policy = &self.inner.policy;
+        if user.roles.iter().any(|role| policy.needs_factor(role)) {
+            return Err(AccountError::Needed);
+        }
+        let factor = self.factor(&user.id).await?.filter(|f| f.confirmed);
+        let factor = factor.ok_or(AccountError::NoSuchFactor)?;
+        if factor
+            .fits(&self.inner.keys, code, Timestamp(origin.now))
+            .is_none()
+        {
+            return Err(AccountError::WrongCode);
+        }
+        self.forget(&user.id);
+        Ok(vec![ended(&factor, origin.now)])
+    }
+
+    /// The user's second factor, in use or being set up.
+    pub async fn factor(&self, user: &str) -> Result<Option<Factor>, IdentityError> {
+        Factor::of(&self.inner.store, user).await
+    }
+
+    /// The caller's account, once the caller has shown to know its password; attempts count.
+    async fn proved(
+        &self,
+        caller: &Principal,
+        current: &str,
+        origin: Origin<'_>,
+    ) -> Result<User, AccountError> {
+        let id = caller.user.as_deref().unwrap_or_default();
+        let user = User::by_id(&self.inner.store, id).await?;
+        let user = user.ok_or(AccountError::WrongPassword)?;
+        let key = account_key(&user.login);
+        let most = self.inner.policy.throttle.account_failures;
+        match self.count(&key, most, origin).await {
+            Ok(()) => {}
+            Err(LoginError::Locked { retry_after }) => {
+                return Err(AccountError::Locked { retry_after });
+            }
+            Err(LoginError::Failed(error)) => return Err(error.into()),
+            Err(_) => return Err(AccountError::WrongPassword),
+        }
+        let permit = self.inner.hashing.acquire().await;
+        let _permit = permit.map_err(|_| IdentityError::Stopped)?;
+        if !self.check(current, Some(&user)).await? {
+            return Err(AccountError::WrongPassword);
+        }
+        self.forgive(&key, true, origin).await?;
+        Ok(user)
+    }
+
+    async fn is_one_of(&self, new: &str, stored: &[String]) -> Result<bool, IdentityError> {
+        let keys = std::sync::Arc::clone(&self.inner.keys);
+        let (new, stored) = (new.to_owned(), stored.to_vec());
+        blocking(move || {
+            for one in stored {
+                if password::verify(&keys, &new, &one)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+}
+
+fn ended(factor: &Factor, now: i64) -> Write {
+    let values = object(json!({ "ended_at": Timestamp(now), "codes": null }));
+    update_of(FACTORS, &factor.id, factor.revision, values)
+}
