@@ -1,12 +1,13 @@
 //! The outermost layer: what every request gets whatever happens inside.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -16,7 +17,7 @@ use tracing::Instrument as _;
 
 use crate::caller::Caller;
 use crate::problem::{Problem, UNAUTHENTICATED};
-use crate::{Web, cookies, typed, view};
+use crate::{Peer, Web, cookies, typed, view};
 
 /// Media type of a page document.
 pub(crate) const PAGE_JSON: &str = "application/vnd.rongqiao.page+json";
@@ -57,8 +58,8 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
     };
     let peer = request
         .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|c| c.0.ip());
+        .get::<ConnectInfo<Peer>>()
+        .map(|c| c.0.address.ip());
     let path = request.uri().path().to_owned();
     let info = RequestInfo {
         ip: client(peer, request.headers(), &web.settings().trusted_proxies),
@@ -92,6 +93,11 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
     };
     log(&response, failure.as_ref(), web.now().saturating_sub(began));
     headers(&mut response, &info.id);
+    if web.secure() {
+        response
+            .headers_mut()
+            .insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+    }
     for (name, value) in kept {
         if let Some(cookie) = cookies::set(name, &value, Some(YEAR_SECONDS), web.secure()) {
             response.headers_mut().append(SET_COOKIE, cookie);
@@ -217,6 +223,9 @@ fn log(response: &Response, failure: Option<&Problem>, micros: i64) {
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                    font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                    frame-ancestors 'none'";
+
+/// A browser that came by TLS once comes by TLS for a year.
+const HSTS: &str = "max-age=31536000";
 
 fn headers(response: &mut Response, request: &str) {
     let map = response.headers_mut();

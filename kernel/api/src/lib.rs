@@ -18,6 +18,7 @@
 mod caller;
 mod collections;
 mod cookies;
+mod door;
 mod edge;
 mod login;
 mod openapi;
@@ -41,6 +42,7 @@ use kernel_identity::session::Sessions;
 use kernel_portal::Site;
 use sdk_contract::def::Label;
 
+pub use door::{Door, Peer, Tls};
 pub use routes::router;
 
 /// What the server's configuration says about the web face.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ::hmac::{KeyInit as _, Mac as _};
 use ::sm3::{Digest as _, Sm3};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -33,11 +33,15 @@ pub fn digest(data: &[u8]) -> Digest32 {
     Digest32(Sm3::digest(data).into())
 }
 
+/// HMAC-SM3 over data that comes in pieces.
+#[derive(Clone)]
+pub(crate) struct Hmac(::hmac::Hmac<Sm3>);
+
 /// HMAC-SM3 of `data` under `key`, which may have any length.
 pub fn hmac(key: &[u8], data: &[u8]) -> Digest32 {
-    let mut mac = Hmac::<Sm3>::new((&*key_block(key)).into());
+    let mut mac = Hmac::new(key);
     mac.update(data);
-    Digest32(mac.finalize().into_bytes().into())
+    mac.finish()
 }
 
 /// The key padded to one block as HMAC defines it; doing it here leaves no length to refuse.
@@ -54,6 +58,20 @@ fn key_block(key: &[u8]) -> Zeroizing<[u8; BLOCK]> {
         *slot = *byte;
     }
     block
+}
+
+impl Hmac {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(::hmac::Hmac::new((&*key_block(key)).into()))
+    }
+
+    pub(crate) fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    pub(crate) fn finish(self) -> Digest32 {
+        Digest32(self.0.finalize().into_bytes().into())
+    }
 }
 
 impl Hasher {

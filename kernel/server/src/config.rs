@@ -17,6 +17,8 @@ use serde::Deserialize;
 
 pub(crate) use city::City;
 
+use crate::tls::TlsConfig;
+
 /// `host-config/reference.toml` shows every key with its default.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +27,7 @@ pub struct Config {
     city: PathBuf,
     site: SiteConfig,
     http: HttpConfig,
+    pub(crate) tls: TlsConfig,
     pub(crate) sessions: SessionPolicy,
     pub(crate) audit: AuditConfig,
 }
@@ -150,7 +153,7 @@ impl Config {
             },
             regions: city.regions,
             roles: city.roles,
-            secure_cookies: h.secure_cookies,
+            secure_cookies: h.secure_cookies || self.tls.is_on(),
             trusted_proxies: h.trusted_proxies.clone(),
             upload_bytes: h.upload_mb * 1024 * 1024,
             timeout: Duration::from_secs(h.timeout_seconds),

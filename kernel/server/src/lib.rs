@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod evidence;
 mod lifecycle;
+mod tls;
 pub mod wire;
 
 use clap::Parser as _;

@@ -12,7 +12,7 @@ mod setup;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use clap::Parser;
+use kernel_api::{Door, Peer};
 use kernel_host::clock::{Clock as _, TestClock};
 use kernel_server::wire::{self, Place, Platform, Setup};
 use sdk_contract::call::Event;
@@ -136,9 +137,9 @@ async fn play(cli: &Cli, data: PathBuf, scratch: Option<&Scratch>) -> Result<()>
             .map(|l| (l.login.clone(), l.password.clone()))
             .collect(),
     })?;
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = router.into_make_service_with_connect_info::<Peer>();
     tokio::select! {
-        served = axum::serve(listener, service) => served?,
+        served = axum::serve(Door::new(listener, None), service) => served?,
         talked = talk(&clock, &hearing) => talked?,
     }
     platform.store.close().await;

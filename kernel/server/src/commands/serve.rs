@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use kernel_api::{Door, Peer};
 use kernel_host::Host;
 use kernel_host::clock::SystemClock;
 use kernel_identity::demo::DemoLogin;
@@ -49,11 +50,13 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<()> {
+        let config = Config::read(self.config.as_deref())?;
+        let tls = config.tls.load()?;
         let setup = Setup {
             plugins: self.plugins.clone(),
             code: self.code.clone(),
             demo: self.demo,
-            config: Config::read(self.config.as_deref())?,
+            config,
         };
         let opened = wire::open(&self.place).await?;
         let clock = Arc::new(SystemClock::default());
@@ -73,7 +76,7 @@ impl Serve {
         let listener = TcpListener::bind((self.host, self.port))
             .await
             .with_context(|| format!("port {} is not free", self.port))?;
-        announce(listener.local_addr()?, &platform.logins);
+        announce(listener.local_addr()?, tls.is_some(), &platform.logins);
         for first in &platform.first {
             say(format!(
                 "first sign-in of {} ({}): {}",
@@ -82,8 +85,8 @@ impl Serve {
         }
         let service = platform
             .router()
-            .into_make_service_with_connect_info::<std::net::SocketAddr>();
-        axum::serve(listener, service)
+            .into_make_service_with_connect_info::<Peer>();
+        axum::serve(Door::new(listener, tls), service)
             .with_graceful_shutdown(life.stopping())
             .await?;
         life.finish(host.tasks()).await;
@@ -114,8 +117,9 @@ impl Serve {
     }
 }
 
-fn announce(at: std::net::SocketAddr, logins: &[DemoLogin]) {
-    say(format!("融桥 is at http://{at}"));
+fn announce(at: std::net::SocketAddr, secure: bool, logins: &[DemoLogin]) {
+    let scheme = if secure { "https" } else { "http" };
+    say(format!("融桥 is at {scheme}://{at}"));
     if logins.is_empty() {
         return;
     }

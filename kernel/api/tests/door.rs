@@ -1,0 +1,444 @@
+//! Connections through the [`Door`]: which certificate a client is shown, and what a bad one gets.
+//!
+//! The certificates are made by the `openssl` command, so that they are another implementation's.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::routing::get;
+use kernel_api::{Door, Peer, Tls};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// An authority and one certificate below it for `localhost`, of one curve.
+struct Pki {
+    folder: tempfile::TempDir,
+}
+
+impl Pki {
+    /// None when there is no `openssl` to make it.
+    fn new(curve: &str, digest: &str) -> Option<Self> {
+        if Command::new("openssl").arg("version").output().is_err() {
+            println!("skipped: the command openssl is not installed");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let pki = Self { folder };
+        let sm2 = curve == "SM2";
+        for name in ["authority", "leaf"] {
+            pki.openssl(&[
+                "genpkey",
+                "-algorithm",
+                "EC",
+                "-pkeyopt",
+                &format!("ec_paramgen_curve:{curve}"),
+                "-pkeyopt",
+                "ec_param_enc:named_curve",
+                "-out",
+                &format!("{name}.key"),
+            ]);
+        }
+        let signing: &[&str] = if sm2 {
+            &["-sigopt", "distid:1234567812345678"]
+        } else {
+            &[]
+        };
+        let mut root = vec![
+            "req",
+            "-x509",
+            "-new",
+            "-key",
+            "authority.key",
+            "-out",
+            "authority.pem",
+            digest,
+            "-subj",
+            "/CN=Test authority",
+            "-days",
+            "30",
+        ];
+        root.extend(signing);
+        pki.openssl(&root);
+        let mut request = vec![
+            "req",
+            "-new",
+            "-key",
+            "leaf.key",
+            "-out",
+            "leaf.csr",
+            digest,
+            "-subj",
+            "/CN=localhost",
+        ];
+        request.extend(signing);
+        pki.openssl(&request);
+        std::fs::write(
+            pki.path("leaf.ext"),
+            "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n",
+        )
+        .unwrap();
+        let mut issue = vec![
+            "x509",
+            "-req",
+            "-in",
+            "leaf.csr",
+            "-CA",
+            "authority.pem",
+            "-CAkey",
+            "authority.key",
+            "-CAcreateserial",
+            "-out",
+            "leaf.pem",
+            digest,
+            "-days",
+            "30",
+            "-extfile",
+            "leaf.ext",
+        ];
+        issue.extend(signing);
+        if sm2 {
+            issue.extend(["-vfyopt", "distid:1234567812345678"]);
+        }
+        pki.openssl(&issue);
+        Some(pki)
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn openssl(&self, arguments: &[&str]) {
+        let out = Command::new("openssl")
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap();
+        assert!(
+            out.status.success(),
+            "openssl {arguments:?}: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+    }
+
+    fn roots(&self) -> Arc<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        roots.add(pem(&self.path("authority.pem"))).unwrap();
+        Arc::new(roots)
+    }
+
+    fn chain(&self) -> Vec<CertificateDer<'static>> {
+        vec![pem(&self.path("leaf.pem"))]
+    }
+
+    fn key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_file(self.path("leaf.key")).unwrap()
+    }
+
+    fn server(&self, provider: CryptoProvider, clients: Option<&Self>) -> Arc<ServerConfig> {
+        let provider = Arc::new(provider);
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(pki) => builder.with_client_cert_verifier(
+                WebPkiClientVerifier::builder_with_provider(pki.roots(), provider)
+                    .build()
+                    .unwrap(),
+            ),
+        };
+        Arc::new(builder.with_single_cert(self.chain(), self.key()).unwrap())
+    }
+
+    fn client(&self, provider: CryptoProvider, shows: Option<&Self>) -> ClientConfig {
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(self.roots());
+        match shows {
+            None => builder.with_no_client_auth(),
+            Some(pki) => builder
+                .with_client_auth_cert(pki.chain(), pki.key())
+                .unwrap(),
+        }
+    }
+}
+
+fn pem(file: &Path) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(file).unwrap()
+}
+
+fn sm2() -> Option<Pki> {
+    Pki::new("SM2", "-sm3")
+}
+
+fn p256() -> Option<Pki> {
+    Pki::new("P-256", "-sha256")
+}
+
+/// A door that answers with whether the client proved a certificate; ends with the test's runtime.
+async fn open(tls: Option<Tls>) -> SocketAddr {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = port.local_addr().unwrap();
+    let app = Router::new().route(
+        "/",
+        get(|ConnectInfo(peer): ConnectInfo<Peer>| async move {
+            format!("{} {}", peer.address.ip(), peer.certificate.is_some())
+        }),
+    );
+    let service = app.into_make_service_with_connect_info::<Peer>();
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(async move { axum::serve(Door::new(port, tls), service).await });
+    serving.detach_all();
+    address
+}
+
+async fn connect(at: SocketAddr, client: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(at).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(client))
+        .connect(name, stream)
+        .await
+}
+
+async fn ask(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) -> String {
+    let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    if stream.write_all(request).await.is_err() {
+        return String::new();
+    }
+    let mut answer = Vec::new();
+    // A server that refuses the client's certificate breaks off.
+    let _ = stream.read_to_end(&mut answer).await;
+    let text = String::from_utf8_lossy(&answer);
+    text.rsplit("\r\n\r\n")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn one_port_serves_national_and_international_clients() {
+    let (Some(sm2), Some(p256)) = (sm2(), p256()) else {
+        return;
+    };
+    let national = kernel_crypto::tls::provider;
+    let at = open(Some(Tls {
+        international: Some(p256.server(ring::default_provider(), None)),
+        national: Some(sm2.server(national(), None)),
+    }))
+    .await;
+
+    let stream = connect(at, sm2.client(national(), None)).await.unwrap();
+    let suite = stream.get_ref().1.negotiated_cipher_suite().unwrap();
+    assert_eq!(suite.suite(), kernel_crypto::tls::TLS_SM4_GCM_SM3);
+    assert_eq!(ask(stream).await, "127.0.0.1 false");
+
+    let stream = connect(at, p256.client(ring::default_provider(), None))
+        .await
+        .unwrap();
+    assert_eq!(ask(stream).await, "127.0.0.1 false");
+}
+
+#[tokio::test]
+async fn ccm_is_spoken_too() {
+    let Some(sm2) = sm2() else { return };
+    let at = open(Some(Tls {
+        international: None,
+        national: Some(sm2.server(kernel_crypto::tls::provider(), None)),
+    }))
+    .await;
+    let mut only_ccm = kernel_crypto::tls::provider();
+    only_ccm
+        .cipher_suites
+        .retain(|s| s.suite() == kernel_crypto::tls::TLS_SM4_CCM_SM3);
+    let stream = connect(at, sm2.client(only_ccm, None)).await.unwrap();
+    let suite = stream.get_ref().1.negotiated_cipher_suite().unwrap();
+    assert_eq!(suite.suite(), kernel_crypto::tls::TLS_SM4_CCM_SM3);
+    assert_eq!(ask(stream).await, "127.0.0.1 false");
+}
+
+#[tokio::test]
+async fn a_client_without_a_common_suite_or_with_plain_text_is_turned_away_and_others_are_served() {
+    let (Some(sm2), Some(p256)) = (sm2(), p256()) else {
+        return;
+    };
+    let national = kernel_crypto::tls::provider;
+    let at = open(Some(Tls {
+        international: None,
+        national: Some(sm2.server(national(), None)),
+    }))
+    .await;
+    assert!(
+        connect(at, p256.client(ring::default_provider(), None))
+            .await
+            .is_err()
+    );
+    let plain = ask(TcpStream::connect(at).await.unwrap()).await;
+    assert!(!plain.contains("127.0.0.1"), "{plain}");
+    // One that says nothing at all holds nobody up.
+    let silent = TcpStream::connect(at).await.unwrap();
+    let stream = connect(at, sm2.client(national(), None)).await.unwrap();
+    assert_eq!(ask(stream).await, "127.0.0.1 false");
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_server_of_another_authority_is_not_believed() {
+    let (Some(sm2), Some(stranger)) = (sm2(), sm2()) else {
+        return;
+    };
+    let national = kernel_crypto::tls::provider;
+    let at = open(Some(Tls {
+        international: None,
+        national: Some(stranger.server(national(), None)),
+    }))
+    .await;
+    assert!(connect(at, sm2.client(national(), None)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_proves_its_certificate_where_one_is_required() {
+    let (Some(sm2), Some(stranger)) = (sm2(), sm2()) else {
+        return;
+    };
+    let national = kernel_crypto::tls::provider;
+    let at = open(Some(Tls {
+        international: None,
+        national: Some(sm2.server(national(), Some(&sm2))),
+    }))
+    .await;
+    let stream = connect(at, sm2.client(national(), Some(&sm2)))
+        .await
+        .unwrap();
+    assert_eq!(ask(stream).await, "127.0.0.1 true");
+    for shows in [None, Some(&stranger)] {
+        // TLS 1.3: the client learns of the refusal only with the first answer.
+        let answer = match connect(at, sm2.client(national(), shows)).await {
+            Ok(stream) => ask(stream).await,
+            Err(_) => String::new(),
+        };
+        assert_eq!(answer, "", "shows a certificate: {}", shows.is_some());
+    }
+}
+
+#[tokio::test]
+async fn without_tls_the_door_is_plain() {
+    let at = open(None).await;
+    assert_eq!(
+        ask(TcpStream::connect(at).await.unwrap()).await,
+        "127.0.0.1 false"
+    );
+}
+
+/// The `openssl` command of OpenSSL 4, where `./x interop` has built it.
+fn openssl4() -> Option<std::path::PathBuf> {
+    let built = std::env::var_os("RONGQIAO_OPENSSL4");
+    if built.is_none() {
+        println!("skipped: RONGQIAO_OPENSSL4 is not set; run ./x interop");
+    }
+    built.map(Into::into)
+}
+
+const NATIONAL: [&str; 7] = [
+    "-tls1_3",
+    "-ciphersuites",
+    "TLS_SM4_GCM_SM3:TLS_SM4_CCM_SM3",
+    "-groups",
+    "curveSM2",
+    "-sigalgs",
+    "sm2sig_sm3",
+];
+
+#[tokio::test]
+async fn openssl_4_is_served_with_and_without_its_own_certificate() {
+    let (Some(command), Some(sm2)) = (openssl4(), sm2()) else {
+        return;
+    };
+    for required in [false, true] {
+        let at = open(Some(Tls {
+            international: None,
+            national: Some(sm2.server(kernel_crypto::tls::provider(), required.then_some(&sm2))),
+        }))
+        .await;
+        let mut client = tokio::process::Command::new(&command);
+        client
+            .args([
+                "s_client",
+                "-connect",
+                &at.to_string(),
+                "-servername",
+                "localhost",
+            ])
+            .args(["-verify_return_error", "-quiet", "-CAfile"])
+            .arg(sm2.path("authority.pem"))
+            .args(NATIONAL)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped());
+        if required {
+            client.arg("-cert").arg(sm2.path("leaf.pem"));
+            client.arg("-key").arg(sm2.path("leaf.key"));
+        }
+        let mut client = client.spawn().unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        let mut stdin = client.stdin.take().unwrap();
+        stdin.write_all(request).await.unwrap();
+        stdin.flush().await.unwrap();
+        let out = client.wait_with_output().await.unwrap();
+        drop(stdin);
+        let answer = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(
+            answer.ends_with(&format!("127.0.0.1 {required}")),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn openssl_4_serves_our_client() {
+    let (Some(command), Some(sm2)) = (openssl4(), sm2()) else {
+        return;
+    };
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = free.local_addr().unwrap();
+    drop(free);
+    let mut server = tokio::process::Command::new(command)
+        .args([
+            "s_server",
+            "-accept",
+            &at.port().to_string(),
+            "-www",
+            "-cert",
+        ])
+        .arg(sm2.path("leaf.pem"))
+        .arg("-key")
+        .arg(sm2.path("leaf.key"))
+        .args(NATIONAL)
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let national = kernel_crypto::tls::provider;
+    let mut answer = String::new();
+    for _ in 0..100 {
+        match connect(at, sm2.client(national(), None)).await {
+            Ok(stream) => {
+                answer = ask(stream).await;
+                break;
+            }
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    }
+    server.kill().await.unwrap();
+    assert!(answer.contains("TLS_SM4_GCM_SM3"), "{answer}");
+}
