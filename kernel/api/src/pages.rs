@@ -16,8 +16,8 @@ use sdk_contract::error::Fault;
 use sdk_contract::page::{Page, Shell};
 
 use crate::caller::Caller;
-use crate::login::see_other;
 use crate::edge::{PAGE_JSON, RequestInfo};
+use crate::login::see_other;
 use crate::problem::Problem;
 use crate::typed::Typed;
 use crate::{Web, cookies, parked, posts, view};

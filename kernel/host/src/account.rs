@@ -114,17 +114,14 @@ impl Module for Account {
 }
 
 fn password_form() -> Form {
-    Form::new(
-        "password",
-        Action::send("修改密码", "user.change-password"),
-    )
-    .field(Field::secret("current", "当前密码").required())
-    .field(
-        Field::secret("new", "新密码")
-            .required()
-            .help("至少 8 位（平台管理岗位 12 位），含大写、小写、数字、符号中的三类"),
-    )
-    .field(Field::secret("again", "再输入一次新密码").required())
+    Form::new("password", Action::send("修改密码", "user.change-password"))
+        .field(Field::secret("current", "当前密码").required())
+        .field(
+            Field::secret("new", "新密码")
+                .required()
+                .help("至少 8 位（平台管理岗位 12 位），含大写、小写、数字、符号中的三类"),
+        )
+        .field(Field::secret("again", "再输入一次新密码").required())
 }
 
 fn factor_blocks(factor: Option<&Factor>, login: &str) -> Vec<Block> {
@@ -147,7 +144,11 @@ fn factor_blocks(factor: Option<&Factor>, login: &str) -> Vec<Block> {
                     .help("手机丢失时每个可代替动态口令登录一次；只在此处显示，请抄下并妥善保管"),
             ];
             let form = Form::new("factor-confirm", Action::send("确认启用", "factor.confirm"))
-                .field(Field::text("code", "动态口令", 12).required().hint("六位数字"));
+                .field(
+                    Field::text("code", "动态口令", 12)
+                        .required()
+                        .hint("六位数字"),
+                );
             vec![
                 Block::details("factor", facts).title(title),
                 Block::form(form),
@@ -211,9 +212,7 @@ fn fault(error: AccountError) -> Fault {
         Fault::invalid(vec![FieldFault::new(name, code, message)])
     };
     match error {
-        AccountError::WrongPassword => {
-            field("current", "wrong-password", "当前密码不正确".into())
-        }
+        AccountError::WrongPassword => field("current", "wrong-password", "当前密码不正确".into()),
         AccountError::Weak(weak) => field("new", weak.code(), weak.message()),
         AccountError::WrongCode => field(
             "code",
@@ -223,10 +222,9 @@ fn fault(error: AccountError) -> Fault {
         AccountError::NoSuchFactor => {
             Fault::conflict("factor-state", "动态口令的状态已改变，请刷新页面")
         }
-        AccountError::Needed => Fault::refused(
-            "second-factor-needed",
-            "您的岗位须保持第二重验证，不能停用",
-        ),
+        AccountError::Needed => {
+            Fault::refused("second-factor-needed", "您的岗位须保持第二重验证，不能停用")
+        }
         AccountError::Locked { retry_after } => Fault::refused(
             "too-many-failures",
             format!("失败次数过多，请 {} 分钟后再试", (retry_after + 59) / 60),

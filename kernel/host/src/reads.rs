@@ -128,9 +128,11 @@ pub(crate) fn permitted(
             "unauthenticated",
             "请先登录",
         )),
-        Decision::Deny(Denial::Duty(duty)) => {
-            Err(Fault::new(FaultKind::Forbidden, duty.code(), duty.message()))
-        }
+        Decision::Deny(Denial::Duty(duty)) => Err(Fault::new(
+            FaultKind::Forbidden,
+            duty.code(),
+            duty.message(),
+        )),
         Decision::Deny(Denial::NoGrant) => Err(Fault::forbidden(format!(
             "您的岗位没有“{}”的权限",
             declared.label.zh

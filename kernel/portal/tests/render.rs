@@ -431,6 +431,7 @@ fn an_unknown_block_says_so() {
 fn sign_in_and_errors_keep_the_work() {
     let login = LoginScreen {
         username: "wang",
+        pending: "",
         message: Some("密码不对"),
         next: "https://evil.example",
         note: None,

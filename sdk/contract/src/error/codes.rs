@@ -49,6 +49,12 @@ pub const CODES: &[Code] = &[
         "Read the record again.",
     ),
     code(
+        "account-unused",
+        &[401],
+        "The account was not used for longer than is allowed, and is closed.",
+        "Ask an administrator to open it again.",
+    ),
+    code(
         "bad-credentials",
         &[401],
         "The login or the password is wrong; which one is not said.",
@@ -95,6 +101,12 @@ pub const CODES: &[Code] = &[
         &[403],
         "A plugin did what its `plugin.toml` does not ask for.",
         "The plugin's author adds the line that the detail names, and an operator grants it.",
+    ),
+    code(
+        "code-needed",
+        &[401],
+        "The password is right; the account has a second factor.",
+        "Send the same again with `code`.",
     ),
     code(
         "consent.expired",
@@ -151,6 +163,12 @@ pub const CODES: &[Code] = &[
         "Install or remove the module instead.",
     ),
     code(
+        "console.nothing-to-switch",
+        &[422],
+        "The edition is on, or off, there already.",
+        "Nothing is left to do.",
+    ),
+    code(
         "crypto-unavailable",
         &[503],
         "The signing service did not answer. Nothing was done.",
@@ -173,6 +191,12 @@ pub const CODES: &[Code] = &[
         &[409],
         "A record with the same unique value exists; `errors` names the fields.",
         "Use another value, or the record that is there.",
+    ),
+    code(
+        "factor-state",
+        &[409],
+        "The second factor is not in the state that the action needs.",
+        "Read the account again.",
     ),
     code(
         "forbidden",
@@ -247,6 +271,12 @@ pub const CODES: &[Code] = &[
         "Check the id and who is signed in.",
     ),
     code(
+        "password-change-needed",
+        &[403],
+        "The password was given by somebody else, or is too old.",
+        "Change it on the account's page first.",
+    ),
+    code(
         "plugin.bad-write",
         &[500],
         "A plugin wanted to write what its declaration does not allow. Nothing was written.",
@@ -269,6 +299,18 @@ pub const CODES: &[Code] = &[
         &[503],
         "A plugin ran over its time because something it waited for was slow. Nothing was written.",
         "Send the same request again with its idempotency key.",
+    ),
+    code(
+        "second-factor-needed",
+        &[403, 422],
+        "A role of the account needs a second factor.",
+        "Set one up on the account's page; it cannot be removed.",
+    ),
+    code(
+        "sign-in-late",
+        &[401],
+        "The code came too long after the password.",
+        "Begin the sign-in again.",
     ),
     code(
         "stale",
@@ -296,8 +338,8 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "too-many-failures",
-        &[429],
-        "Too many failed sign-ins from this account or address.",
+        &[422, 429],
+        "Too many wrong passwords or codes for this account or address.",
         "Wait for the seconds of `Retry-After`.",
     ),
     code(
@@ -324,6 +366,12 @@ pub const CODES: &[Code] = &[
         "The body's content type is not taken here.",
         "Send `application/json`, or a form where a form is asked for.",
     ),
+    code(
+        "wrong-code",
+        &[401],
+        "The code of the second factor is wrong or was used before.",
+        "Send the code that the authenticator shows now, or a recovery code.",
+    ),
 ];
 
 /// Of fields, by code.
@@ -344,6 +392,11 @@ pub const FIELD_CODES: &[FieldCode] = &[
     field("bad-parameter", "A query parameter's value cannot be used."),
     field("bad-value", "Not a value of the field's kind."),
     field("control-character", "Holds invisible control characters."),
+    field("differs", "The two entries are not the same."),
+    field(
+        "missing-reference",
+        "There is no such record, or it may not be seen.",
+    ),
     field("not-a-bool", "Neither true nor false."),
     field("not-a-date", "Not a date `YYYY-MM-DD`."),
     field(
@@ -354,6 +407,25 @@ pub const FIELD_CODES: &[FieldCode] = &[
     field("not-an-integer", "Not a whole number."),
     field("not-an-option", "None of the values that may be chosen."),
     field("not-text", "Not text."),
+    field("password-common", "On the lists that guessing begins with."),
+    field("password-holds-login", "Contains the login."),
+    field(
+        "password-run",
+        "Neighbouring keys, counting, or one character again and again.",
+    ),
+    field(
+        "password-too-long",
+        "More characters than a password may have.",
+    ),
+    field(
+        "password-too-short",
+        "Fewer characters than a password needs.",
+    ),
+    field(
+        "password-too-uniform",
+        "Too few of upper case, lower case, digits and signs.",
+    ),
+    field("password-used", "One of the last passwords."),
     field("required", "Missing."),
     field("taken", "Another record has this value already."),
     field("too-early", "Before the earliest day."),
@@ -369,6 +441,8 @@ pub const FIELD_CODES: &[FieldCode] = &[
         "unknown-field",
         "The action or collection has no such field.",
     ),
+    field("wrong-code", "Not a code of now, or it was used before."),
+    field("wrong-password", "Not the current password."),
 ];
 
 #[cfg(test)]
