@@ -14,6 +14,8 @@
 //! | [`merkle`] tree over them | RFC 6962 §2.1 with SM3 | the definition, written twice |
 //! | [`ca`] certificates | RFC 5280 with SM2 and SM3 | OpenSSL both ways |
 //! | [`detached`] signatures of documents | own format, stated there | OpenSSL |
+//! | [`stream`] of sealed chunks | STREAM (Hoang et al., CRYPTO 2015) over SM4-GCM | flip, cut, reorder |
+//! | [`recovery`] locks | Argon2id, HMAC-SM3, SM4-GCM | through those |
 //! | [`canonical`] JSON bytes | own format, stated there | fixed examples |
 //!
 //! The arithmetic is `RustCrypto`'s; nothing here implements a primitive. [`self_test`] runs the
@@ -33,10 +35,12 @@ pub mod merkle;
 pub mod otp;
 pub mod password;
 pub mod random;
+pub mod recovery;
 mod self_test;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;
 pub mod tls;
+pub mod stream;
 
 pub use self_test::{SelfTestError, TESTED, self_test};

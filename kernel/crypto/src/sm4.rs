@@ -12,7 +12,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::random::{self, EntropyError};
 use crate::sm3::Digest32;
 
-type Gcm = AesGcm<::sm4::Sm4, U12>;
+pub(crate) type Gcm = AesGcm<::sm4::Sm4, U12>;
 
 /// Bytes of nonce in front of the ciphertext.
 const NONCE: usize = 12;
@@ -107,7 +107,7 @@ impl Key {
         Self(key)
     }
 
-    fn cipher(&self) -> Gcm {
+    pub(crate) fn cipher(&self) -> Gcm {
         Gcm::new((&*self.0).into())
     }
 }
