@@ -1,7 +1,9 @@
 //! The command line.
 
 mod audit;
+mod backup;
 mod crypto;
+mod doctor;
 mod keys;
 mod model;
 mod serve;
@@ -42,6 +44,12 @@ enum Command {
     /// The cryptography.
     #[command(subcommand)]
     Crypto(crypto::Crypto),
+    /// Writes everything into one sealed file, also while the platform serves.
+    Backup(backup::BackupArgs),
+    /// Makes a new data folder, and database, of a backup.
+    Restore(backup::RestoreArgs),
+    /// Says how the data is, also while the platform serves; fails when something is wrong.
+    Doctor(doctor::Doctor),
 }
 
 impl Cli {
@@ -57,6 +65,9 @@ impl Cli {
             Command::Audit(audit) => audit.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::Crypto(crypto) => crypto.run(),
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
+            Command::Doctor(doctor) => doctor.run().await,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The one place where everything meets: for the command, and for the stages of tests, which serve
 //! the same platform under a clock of their own.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail, ensure};
 use axum::Router;
 use kernel_api::{Web, router};
 use kernel_crypto::keys::{KeyRing, KeyRingError};
@@ -13,6 +14,7 @@ use kernel_host::{Engines, Ground, Host, KeptCode};
 use kernel_identity::demo::{self, Demo, DemoLogin};
 use kernel_identity::first::{self, FirstLogin};
 use kernel_identity::session::Sessions;
+use kernel_storage::backup::RESTORING;
 use kernel_storage::{BlobStore, CheckpointFolder, Store, StoreUrl};
 
 use crate::config::{self, City, Config};
@@ -78,6 +80,9 @@ impl Opened {
     }
 }
 
+/// The `SQLite` file's name in the data folder.
+pub(crate) const SQLITE: &str = "rongqiao.sqlite";
+
 /// Opens keys, database and uploads. The cryptography proves itself first: a machine on which the
 /// standard vectors fail serves nothing.
 pub async fn open(place: &Place) -> Result<Opened> {
@@ -87,7 +92,20 @@ pub async fn open(place: &Place) -> Result<Opened> {
     let store = Store::open(&url(place)?, Arc::clone(&keys))
         .await
         .context("the database cannot be opened")?;
-    let blobs = BlobStore::open(data.join("blobs"), Arc::clone(&keys))
+    opened(place, keys, store)
+}
+
+/// Opens what exists and changes none of it: for a look beside the process that serves.
+pub(crate) async fn open_reading(place: &Place) -> Result<Opened> {
+    let keys = existing_keys(place).await?;
+    let store = Store::open_reading(&url(place)?, Arc::clone(&keys))
+        .await
+        .context("the database cannot be opened")?;
+    opened(place, keys, store)
+}
+
+fn opened(place: &Place, keys: Arc<KeyRing>, store: Store) -> Result<Opened> {
+    let blobs = BlobStore::open(place.data.join("blobs"), Arc::clone(&keys))
         .context("uploads cannot be opened")?;
     Ok(Opened {
         keys,
@@ -95,6 +113,30 @@ pub async fn open(place: &Place) -> Result<Opened> {
         blobs,
         place: place.clone(),
     })
+}
+
+/// Held while a process serves. An `SQLite` file has one server: a second would not see the first
+/// one's switches and caches at once, and would wait for every write. Commands that end soon may run
+/// beside it. `PostgreSQL` takes any number of servers.
+pub(crate) fn sole(place: &Place) -> Result<Option<File>> {
+    let StoreUrl::Sqlite(path) = url(place)? else {
+        return Ok(None);
+    };
+    let mut name = path.into_os_string();
+    name.push(".serving");
+    let path = PathBuf::from(name);
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
+        .and_then(|()| File::options().create(true).append(true).open(&path))
+        .with_context(|| format!("{} cannot be made", path.display()))
+        .and_then(|file| match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another server serves this SQLite file (it holds {}): stop it first, or use \
+                 PostgreSQL for several",
+                path.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        })
 }
 
 impl Platform {
@@ -182,8 +224,12 @@ async fn keys(
     open: fn(&Path, Option<&[u8]>) -> Result<KeyRing, KeyRingError>,
 ) -> Result<Arc<KeyRing>> {
     kernel_crypto::self_test().context("the cryptographic self-test failed")?;
-    let data = &place.data;
-    let folder = place.keys.clone().unwrap_or_else(|| data.join("keys"));
+    ensure!(
+        !place.data.join(RESTORING).exists(),
+        "{} is half restored: run the same restore again, it ends what was begun",
+        place.data.display()
+    );
+    let folder = keys_folder(place);
     // Deriving the root key is slow on purpose, so not on a thread that serves.
     let keys = tokio::task::spawn_blocking(move || {
         open(&folder, config::passphrase().as_deref().map(str::as_bytes))
@@ -193,11 +239,17 @@ async fn keys(
     Ok(Arc::new(keys))
 }
 
+/// Where the key ring is.
+pub(crate) fn keys_folder(place: &Place) -> PathBuf {
+    let own = place.keys.clone();
+    own.unwrap_or_else(|| place.data.join("keys"))
+}
+
 /// Where the database is.
 pub(crate) fn url(place: &Place) -> Result<StoreUrl> {
     Ok(match &place.database {
         Some(url) => url.parse()?,
-        None => StoreUrl::Sqlite(place.data.join("rongqiao.sqlite")),
+        None => StoreUrl::Sqlite(place.data.join(SQLITE)),
     })
 }
 

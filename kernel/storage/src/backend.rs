@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sea_query::{PostgresQueryBuilder, QueryStatementWriter, SqliteQueryBuilder, Value};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
@@ -75,6 +76,12 @@ pub(crate) enum Held {
     Pg(PoolConnection<Postgres>),
 }
 
+/// A transaction; dropped, it is rolled back.
+pub(crate) enum Transaction {
+    Lite(sqlx::Transaction<'static, Sqlite>),
+    Pg(sqlx::Transaction<'static, Postgres>),
+}
+
 /// A statement with its values. The text is ours: built, or a constant of this crate.
 pub(crate) struct Sql {
     text: Text,
@@ -116,22 +123,53 @@ impl Db {
                 source,
             })?;
         }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
+        let options = lite_options(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY)
-            .disable_statement_logging();
-        let opening = StorageError::db("opening the SQLite file");
-        let writer = options.connect().await.map_err(&opening)?;
+            .synchronous(SqliteSynchronous::Full);
+        let writer = options.connect().await.map_err(StorageError::db(OPENING))?;
+        Ok((writer, Self::readers(options).await?))
+    }
+
+    /// Only the readers of an `SQLite` file that exists.
+    pub(crate) async fn sqlite_reading(path: &Path) -> Result<Self, StorageError> {
+        Self::readers(lite_options(path)).await
+    }
+
+    /// One connection that fills a new `SQLite` file in one transaction. A file that is not
+    /// complete is thrown away, so the journal need not survive.
+    pub(crate) async fn sqlite_loading(path: &Path) -> Result<Self, StorageError> {
+        let options = lite_options(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Memory)
+            .synchronous(SqliteSynchronous::Full);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await
+            .map_err(StorageError::db(OPENING))?;
+        Ok(Self::Lite(pool))
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction, StorageError> {
+        match self {
+            Self::Lite(pool) => pool
+                .begin_with("BEGIN IMMEDIATE")
+                .await
+                .map(Transaction::Lite),
+            Self::Pg(pool) => pool.begin().await.map(Transaction::Pg),
+        }
+        .map_err(StorageError::db("beginning a transaction"))
+    }
+
+    async fn readers(options: SqliteConnectOptions) -> Result<Self, StorageError> {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE)
             .connect_with(options.pragma("query_only", "on"))
             .await
-            .map_err(&opening)?;
-        Ok((writer, Self::Lite(readers)))
+            .map_err(StorageError::db(OPENING))?;
+        Ok(Self::Lite(readers))
     }
 
     /// An `SQLite` file that is only read, and never made.
@@ -179,11 +217,48 @@ impl Db {
         })
     }
 
+    /// A transaction that sees one moment of the data, whatever is written meanwhile. Nothing can
+    /// be written through it.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction, StorageError> {
+        let opened = match self {
+            // A deferred transaction sees what was there at its first read; WAL keeps it so.
+            Self::Lite(pool) => pool.begin_with("BEGIN").await.map(Transaction::Lite),
+            Self::Pg(pool) => pool
+                .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .await
+                .map(Transaction::Pg),
+        };
+        let mut snapshot = opened.map_err(StorageError::db("opening a snapshot"))?;
+        snapshot
+            .conn()
+            .rows(sql("SELECT COUNT(*) FROM kernel__migrations", []))
+            .await
+            .map_err(StorageError::db("opening a snapshot"))?;
+        Ok(snapshot)
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Lite(pool) => pool.close().await,
             Self::Pg(pool) => pool.close().await,
         }
+    }
+}
+
+impl Transaction {
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Lite(c) => Conn::Lite(c),
+            Self::Pg(c) => Conn::Pg(c),
+        }
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StorageError> {
+        match self {
+            Self::Lite(tx) => tx.commit().await,
+            Self::Pg(tx) => tx.commit().await,
+        }
+        .map_err(StorageError::db("committing"))
     }
 }
 
@@ -263,6 +338,41 @@ impl Conn<'_> {
         }
     }
 
+    /// Hands rows on one by one, as they come, so that a table need not fit into memory.
+    pub(crate) async fn each<E: From<StorageError>>(
+        &mut self,
+        sql: Sql,
+        doing: &'static str,
+        mut take: impl FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = StorageError::db(doing);
+        match self {
+            Self::Lite(conn) => {
+                let args = lite_arguments(sql.values).map_err(&failed)?;
+                let query = match sql.text {
+                    Text::Built(t) => sqlx::query_with(AssertSqlSafe(t), args),
+                    Text::Fixed(t) => sqlx::query_with(t, args),
+                };
+                let mut rows = query.fetch(&mut **conn);
+                while let Some(row) = rows.try_next().await.map_err(&failed)? {
+                    take(Row::Lite(row))?;
+                }
+            }
+            Self::Pg(conn) => {
+                let args = pg_arguments(sql.values).map_err(&failed)?;
+                let query = match sql.text {
+                    Text::Built(t) => sqlx::query_with(AssertSqlSafe(t), args),
+                    Text::Fixed(t) => sqlx::query_with(t, args),
+                };
+                let mut rows = query.fetch(&mut **conn);
+                while let Some(row) = rows.try_next().await.map_err(&failed)? {
+                    take(Row::Pg(row))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The first row, if any.
     pub(crate) async fn row(&mut self, sql: Sql) -> Result<Option<Row>, sqlx::Error> {
         Ok(self.rows(sql).await?.into_iter().next())
@@ -275,6 +385,15 @@ impl Conn<'_> {
             Self::Pg(conn) => sqlx::raw_sql(text).execute(&mut **conn).await.map(drop),
         }
     }
+}
+
+const OPENING: &str = "opening the SQLite file";
+
+fn lite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .disable_statement_logging()
 }
 
 fn lite_arguments(values: Vec<Value>) -> Result<SqliteArguments, sqlx::Error> {

@@ -75,6 +75,26 @@ impl BlobStore {
     }
 }
 
+/// The sealed files as they lie, for backups.
+impl BlobStore {
+    /// Relative names, sorted.
+    pub(crate) async fn raw_names(&self) -> Result<Vec<String>, BlobError> {
+        let inner = Arc::clone(&self.inner);
+        aside(move || inner.names()).await
+    }
+
+    /// None when there is no such file.
+    pub(crate) async fn raw(&self, name: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        let path = self.inner.dir.join(name);
+        aside(move || match fs::read(&path) {
+            Ok(sealed) => Ok(Some(sealed)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(failed(&path)(e)),
+        })
+        .await
+    }
+}
+
 async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
 ) -> Result<T, BlobError> {
@@ -128,10 +148,28 @@ impl Inner {
         }
     }
 
+    fn names(&self) -> Result<Vec<String>, BlobError> {
+        let mut names = Vec::new();
+        for folder in entries(&self.dir)?.into_iter().filter(|p| p.is_dir()) {
+            for file in entries(&folder)? {
+                let name = file.strip_prefix(&self.dir).ok().and_then(Path::to_str);
+                names.extend(name.filter(|n| !n.ends_with(".part")).map(str::to_owned));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
     fn path(&self, digest: &str) -> PathBuf {
         let (folder, name) = digest.split_at_checked(2).unwrap_or(("", digest));
         self.dir.join(folder).join(name)
     }
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, BlobError> {
+    fs::read_dir(folder)
+        .and_then(|all| all.map(|e| e.map(|e| e.path())).collect())
+        .map_err(failed(folder))
 }
 
 /// Binds ciphertext to its digest, so that files cannot be swapped.

@@ -38,6 +38,8 @@ pub enum StorageError {
     Damaged(String),
     #[error("the store is closed")]
     Closed,
+    #[error("the store was opened to read only")]
+    ReadOnly,
 }
 
 /// A declaration was not applied. Nothing was changed.

@@ -46,10 +46,14 @@
 
 mod audit;
 mod backend;
+pub mod backup;
 mod blobs;
 mod commit;
+mod contents;
 mod ddl;
 mod error;
+mod health;
+mod inspect;
 mod migrate;
 mod outbox;
 mod plan;
@@ -69,7 +73,9 @@ pub use blobs::{BlobError, BlobStore};
 pub use commit::{
     By, Change, Commit, Committed, Expected, Idempotency, Idempotent, NewEvent, StepDraft, Written,
 };
+pub use contents::Content;
 pub use error::{CommitError, PlanError, QueryError, StorageError};
+pub use health::{AuditHead, OutboxState, SchemaState};
 pub use outbox::{Due, Retry};
 pub use plan::Applied;
 pub use read::RowFilter;

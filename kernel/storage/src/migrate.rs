@@ -27,6 +27,14 @@ pub(crate) const LOCK_SCHEMA: i64 = 0x726f_6e67_0001;
 
 /// Runs what is missing inside the transaction that `conn` is in.
 pub(crate) async fn run(conn: &mut Conn<'_>) -> Result<(), StorageError> {
+    run_to(conn, MIGRATIONS.len()).await
+}
+
+/// How many migrations this build knows.
+pub(crate) const KNOWN: usize = MIGRATIONS.len();
+
+/// The same, up to a number: what an older backup holds fits only the tables of its time.
+pub(crate) async fn run_to(conn: &mut Conn<'_>, last: usize) -> Result<(), StorageError> {
     let migrating = StorageError::db("migrating the kernel's tables");
     let engine = conn.engine();
     if engine == Engine::Postgres {
@@ -44,17 +52,8 @@ pub(crate) async fn run(conn: &mut Conn<'_>) -> Result<(), StorageError> {
     .await
     .map_err(&migrating)?;
 
-    let applied = conn
-        .rows(sql(
-            "SELECT version, name, digest FROM kernel__migrations ORDER BY version",
-            [],
-        ))
-        .await
-        .map_err(&migrating)?;
-    for row in &applied {
-        check(engine, row)?;
-    }
-    for &(version, name, sqlite, postgres) in MIGRATIONS.iter().skip(applied.len()) {
+    let applied = applied(conn).await?;
+    for &(version, name, sqlite, postgres) in MIGRATIONS.iter().take(last).skip(applied) {
         let text = if engine == Engine::Sqlite {
             sqlite
         } else {
@@ -73,6 +72,22 @@ pub(crate) async fn run(conn: &mut Conn<'_>) -> Result<(), StorageError> {
         tracing::info!(version, name, "migrated the kernel's tables");
     }
     Ok(())
+}
+
+/// How many migrations the database has; refused when one of them is not of this build.
+pub(crate) async fn applied(conn: &mut Conn<'_>) -> Result<usize, StorageError> {
+    let engine = conn.engine();
+    let applied = conn
+        .rows(sql(
+            "SELECT version, name, digest FROM kernel__migrations ORDER BY version",
+            [],
+        ))
+        .await
+        .map_err(StorageError::db("reading which migrations there are"))?;
+    for row in &applied {
+        check(engine, row)?;
+    }
+    Ok(applied.len())
 }
 
 fn check(engine: Engine, row: &backend::Row) -> Result<(), StorageError> {

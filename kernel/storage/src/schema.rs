@@ -110,6 +110,14 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
+    pub(crate) fn of(modules: &[ModuleDef]) -> Self {
+        let mut all = Self::default();
+        for module in modules {
+            all.put(module);
+        }
+        all
+    }
+
     /// Replaces what is known of a module.
     pub(crate) fn put(&mut self, module: &ModuleDef) {
         self.tables.retain(|name, _| name.module != module.id);
@@ -121,6 +129,10 @@ impl Registry {
 
     pub(crate) fn table(&self, name: &CollectionName) -> Option<Arc<Table>> {
         self.tables.get(name).map(Arc::clone)
+    }
+
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.tables.values()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use kernel_crypto::keys::KeyRing;
 use sdk_contract::def::ModuleDef;
@@ -11,7 +12,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::audit::{Gauge, Tail};
 pub use crate::backend::Engine;
-use crate::backend::{Conn, Db};
+use crate::backend::{Conn, Db, sql};
 use crate::schema::Registry;
 use crate::write::{SchemaChange, Work};
 use crate::writer::Writer;
@@ -20,8 +21,10 @@ use crate::{
     write,
 };
 
-/// How often a `PostgreSQL` transaction is tried that lost a deadlock or a serialisation race.
+/// How often a `PostgreSQL` transaction is tried that lost a race or its connection.
 const ATTEMPTS: u32 = 4;
+/// Between the first two of them.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// Where the data is.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,6 +71,8 @@ struct Inner {
     db: Db,
     /// On `SQLite` only: the one connection that writes.
     writer: Option<Writer>,
+    /// Opened by [`Store::open_reading`].
+    reading: bool,
     shared: Arc<Shared>,
     /// One schema change at a time.
     applying: Mutex<()>,
@@ -84,6 +89,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    fn new(keys: Arc<KeyRing>) -> Self {
+        Self {
+            keys,
+            tail: Tail::default(),
+            audit: Gauge::default(),
+            registry: RwLock::default(),
+            wake: Notify::new(),
+        }
+    }
+
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -114,13 +129,7 @@ impl Store {
     /// Opens the database, makes it if absent (`SQLite`), and brings the kernel's tables up to
     /// date. Must be called inside a tokio runtime.
     pub async fn open(url: &StoreUrl, keys: Arc<KeyRing>) -> Result<Self, StorageError> {
-        let shared = Arc::new(Shared {
-            keys,
-            tail: Tail::default(),
-            audit: Gauge::default(),
-            registry: RwLock::default(),
-            wake: Notify::new(),
-        });
+        let shared = Arc::new(Shared::new(keys));
         let migrating = StorageError::db("migrating the kernel's tables");
         let (db, writer) = match url {
             StoreUrl::Sqlite(path) => {
@@ -147,7 +156,29 @@ impl Store {
             inner: Arc::new(Inner {
                 db,
                 writer,
+                reading: false,
                 shared,
+                applying: Mutex::default(),
+            }),
+        };
+        store.refresh().await?;
+        Ok(store)
+    }
+
+    /// Opens a database that exists to read it, also beside the process that serves it: changes
+    /// nothing, and takes an older state of the kernel's tables as it is. Commits are refused.
+    pub async fn open_reading(url: &StoreUrl, keys: Arc<KeyRing>) -> Result<Self, StorageError> {
+        let db = match url {
+            StoreUrl::Sqlite(path) => Db::sqlite_reading(path).await?,
+            StoreUrl::Postgres(url) => Db::postgres(url).await?,
+        };
+        migrate::applied(&mut db.acquire().await?.conn()).await?;
+        let store = Self {
+            inner: Arc::new(Inner {
+                db,
+                writer: None,
+                reading: true,
+                shared: Arc::new(Shared::new(keys)),
                 applying: Mutex::default(),
             }),
         };
@@ -169,17 +200,9 @@ impl Store {
 
     /// Learns the schemas that other nodes have applied.
     pub async fn refresh(&self) -> Result<(), StorageError> {
-        let rows = self
-            .fixed(
-                "SELECT module, document FROM kernel__schema",
-                vec![],
-                "reading the schemas",
-            )
-            .await?;
-        for row in rows {
-            self.inner
-                .shared
-                .put(&document(&row.string(0)?, &row.string(1)?)?);
+        let mut held = self.inner.db.acquire().await?;
+        for module in declarations(&mut held.conn()).await? {
+            self.inner.shared.put(&module);
         }
         Ok(())
     }
@@ -278,6 +301,9 @@ impl Store {
 
     /// The one way of a change to the engine.
     pub(crate) async fn submit(&self, work: Work) -> Result<Committed, CommitError> {
+        if self.inner.reading {
+            return Err(StorageError::ReadOnly.into());
+        }
         match (&self.inner.writer, &self.inner.db) {
             (Some(writer), _) => writer.submit(work).await,
             (None, Db::Pg(pool)) => self.transaction(pool, &work).await,
@@ -295,30 +321,61 @@ impl Store {
         }
         let mut attempt = 1;
         loop {
-            let mut tx = pool
-                .begin()
-                .await
-                .map_err(StorageError::db("beginning a transaction"))?;
+            let mut tx = match pool.begin().await {
+                Ok(tx) => tx,
+                Err(e) if attempt < ATTEMPTS && lost_connection(&e) => {
+                    pause(attempt).await;
+                    attempt += 1;
+                    continue;
+                }
+                Err(e) => return Err(StorageError::db("beginning a transaction")(e).into()),
+            };
             match write::run(&mut Conn::Pg(&mut tx), &self.inner.shared, work).await {
                 Ok(done) => {
                     tx.commit().await.map_err(StorageError::db("committing"))?;
                     self.inner.shared.after(work, &done);
                     return Ok(done);
                 }
-                Err(CommitError::Storage(e)) if attempt < ATTEMPTS && lost_a_race(work, &e) => {
-                    tx.rollback()
-                        .await
-                        .map_err(StorageError::db("rolling back"))?;
+                Err(CommitError::Storage(e)) if attempt < ATTEMPTS && again(work, &e) => {
+                    // Fails with a connection that is gone; then nothing is open.
+                    let _ = tx.rollback().await;
+                    pause(attempt).await;
                     attempt += 1;
                 }
                 Err(e) => {
-                    tx.rollback()
-                        .await
-                        .map_err(StorageError::db("rolling back"))?;
+                    let _ = tx.rollback().await;
                     return Err(e);
                 }
             }
         }
+    }
+}
+
+/// Before the next try: longer each time, for a database that starts again.
+async fn pause(attempt: u32) {
+    tokio::time::sleep(PAUSE.saturating_mul(attempt)).await;
+}
+
+/// Whether the same closed list may be run again and may then succeed. It was not committed: only
+/// a failure of the commit itself leaves that open, and is never tried again.
+fn again(work: &Work, error: &StorageError) -> bool {
+    match error {
+        StorageError::Database { source, .. } => {
+            lost_a_race(work, source) || lost_connection(source)
+        }
+        _ => false,
+    }
+}
+
+/// The server ended the connection, is about to, or is not there yet.
+fn lost_connection(error: &sqlx::Error) -> bool {
+    let ended = |code: &str| matches!(code, "57P01" | "57P02" | "57P03") || code.starts_with("08");
+    match error {
+        sqlx::Error::Io(_) => true,
+        error => error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| ended(&code)),
     }
 }
 
@@ -327,6 +384,17 @@ impl Store {
 /// again is safe and may succeed.
 fn lost_a_race(work: &Work, error: &StorageError) -> bool {
     error.is_lost_race() || (error.is_unique_violation() && matches!(work, Work::Commit(_)))
+}
+
+/// Every module's declaration, as `conn` sees them.
+pub(crate) async fn declarations(conn: &mut Conn<'_>) -> Result<Vec<ModuleDef>, StorageError> {
+    let rows = conn
+        .rows(sql("SELECT module, document FROM kernel__schema", []))
+        .await
+        .map_err(StorageError::db("reading the schemas"))?;
+    rows.iter()
+        .map(|row| document(&row.string(0)?, &row.string(1)?))
+        .collect()
 }
 
 fn document(module: &str, text: &str) -> Result<ModuleDef, StorageError> {

@@ -51,6 +51,7 @@ pub(crate) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Result<()> {
         let config = Config::read(self.config.as_deref())?;
+        let _sole = wire::sole(&self.place)?;
         let tls = config.tls.load()?;
         let setup = Setup {
             plugins: self.plugins.clone(),

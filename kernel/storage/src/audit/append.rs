@@ -96,8 +96,8 @@ impl Tail {
     }
 }
 
-/// Where the trail ends as this transaction sees it.
-pub(super) async fn end(conn: &mut Conn<'_>, shared: &Shared) -> Result<End, StorageError> {
+/// The last record and the time it says; none before the first.
+async fn last(conn: &mut Conn<'_>) -> Result<Option<(Head, i64)>, StorageError> {
     let last = conn
         .row(sql(
             "SELECT seq, hash, at FROM kernel__audit ORDER BY seq DESC LIMIT 1",
@@ -105,16 +105,29 @@ pub(super) async fn end(conn: &mut Conn<'_>, shared: &Shared) -> Result<End, Sto
         ))
         .await
         .map_err(StorageError::db("reading the end of the audit trail"))?;
-    let Some(last) = last else {
+    last.map(|row| {
+        let head = Head {
+            seq: row.number(0)?.cast_unsigned(),
+            hash: digest(&row.string(1)?)?,
+        };
+        Ok((head, row.number(2)?))
+    })
+    .transpose()
+}
+
+/// Where the chain ends.
+pub(crate) async fn head(conn: &mut Conn<'_>) -> Result<Head, StorageError> {
+    Ok(last(conn).await?.map_or_else(|| Head::start(CHAIN), |(head, _)| head))
+}
+
+/// Where the trail ends as this transaction sees it.
+pub(super) async fn end(conn: &mut Conn<'_>, shared: &Shared) -> Result<End, StorageError> {
+    let Some((head, at)) = last(conn).await? else {
         return Ok(End {
             head: Head::start(CHAIN),
             tree: Frontier::new(),
             at: i64::MIN,
         });
-    };
-    let head = Head {
-        seq: last.number(0)?.cast_unsigned(),
-        hash: digest(&last.string(1)?)?,
     };
     if let Some(end) = shared.tail.take(head) {
         return Ok(end);
@@ -126,7 +139,7 @@ pub(super) async fn end(conn: &mut Conn<'_>, shared: &Shared) -> Result<End, Sto
     Ok(End {
         head,
         tree: tree.ok_or_else(|| StorageError::Damaged("the audit tree's right edge".into()))?,
-        at: last.number(2)?,
+        at,
     })
 }
 

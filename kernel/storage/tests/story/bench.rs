@@ -20,8 +20,8 @@ pub(crate) const NOW: i64 = 1_795_420_800_000_000;
 pub(crate) struct Bench {
     pub(crate) url: StoreUrl,
     pub(crate) keys: Arc<KeyRing>,
-    /// Goes with the bench.
-    _dir: tempfile::TempDir,
+    /// With the folder `keys`; goes with the bench.
+    pub(crate) dir: tempfile::TempDir,
 }
 
 /// Runs the story on `SQLite`, and on `PostgreSQL` where there is one.
@@ -30,14 +30,20 @@ pub(crate) async fn on_each_engine(story: impl AsyncFn(&Bench)) {
     let url = StoreUrl::Sqlite(dir.path().join("data").join("store.db"));
     story(&Bench::new(url, dir)).await;
 
+    on_postgres(async |url| {
+        story(&Bench::at(StoreUrl::Postgres(url.to_owned()))).await;
+    })
+    .await;
+}
+
+/// Runs the story with the address of an empty `PostgreSQL` database, where there is one.
+pub(crate) async fn on_postgres(story: impl AsyncFn(&str)) {
     let Some(server) = tests_scratch::server() else {
         println!("skipped: RONGQIAO_TEST_PG is not set");
         return;
     };
     let scratch = Scratch::create(&server, "story").await.unwrap();
-    let url = StoreUrl::Postgres(scratch.url());
-    let bench = Bench::new(url, tempfile::tempdir().unwrap());
-    let told = AssertUnwindSafe(story(&bench)).catch_unwind().await;
+    let told = AssertUnwindSafe(story(&scratch.url())).catch_unwind().await;
     scratch.remove().await.unwrap();
     if let Err(panic) = told {
         std::panic::resume_unwind(panic);
@@ -47,11 +53,12 @@ pub(crate) async fn on_each_engine(story: impl AsyncFn(&Bench)) {
 impl Bench {
     fn new(url: StoreUrl, dir: tempfile::TempDir) -> Self {
         let keys = Arc::new(KeyRing::open_or_create(&dir.path().join("keys"), None).unwrap());
-        Self {
-            url,
-            keys,
-            _dir: dir,
-        }
+        Self { url, keys, dir }
+    }
+
+    /// A bench whose database is already there.
+    pub(crate) fn at(url: StoreUrl) -> Self {
+        Self::new(url, tempfile::tempdir().unwrap())
     }
 
     pub(crate) async fn open(&self) -> Store {

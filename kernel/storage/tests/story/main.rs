@@ -13,6 +13,7 @@
 )]
 
 mod audit;
+mod backup;
 mod bench;
 mod blobs;
 mod commits;

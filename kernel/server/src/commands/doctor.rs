@@ -1,0 +1,228 @@
+//! `rongqiao doctor`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use kernel_crypto::keys::SignKey;
+use kernel_storage::Content;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::say;
+use crate::wire::Place;
+use crate::{config, wire};
+
+/// Less free space than this is a warning: a full disk refuses every write.
+const FREE: u64 = 1 << 30;
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    place: Place,
+    /// One JSON document instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Whether no check failed.
+    ok: bool,
+    version: &'static str,
+    engine: &'static str,
+    /// Rows and digest of each collection, `<module>.<collection>`.
+    collections: BTreeMap<String, Content>,
+    checks: Vec<Check>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    state: State,
+    /// In one line.
+    says: String,
+    detail: Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Warning,
+    Failed,
+}
+
+impl Doctor {
+    pub(super) async fn run(self) -> Result<()> {
+        let ground = wire::open_reading(&self.place).await?;
+        let store = &ground.store;
+        let collections = store
+            .contents()
+            .await
+            .context("a collection does not read")?;
+        let checks = vec![
+            schema(&ground).await,
+            integrity(&ground).await,
+            audit(&ground).await,
+            outbox(&ground).await,
+            keys(&ground),
+            disk(&self.place.data),
+        ];
+        let report = Report {
+            ok: checks.iter().all(|check| check.state != State::Failed),
+            version: env!("CARGO_PKG_VERSION"),
+            engine: store.engine().name(),
+            collections,
+            checks,
+        };
+        store.close().await;
+        if self.json {
+            say(serde_json::to_string_pretty(&report)?);
+        } else {
+            report.print();
+        }
+        if !report.ok {
+            bail!("something is wrong: see the failed checks");
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn print(&self) {
+        for check in &self.checks {
+            let state = match check.state {
+                State::Ok => "ok",
+                State::Warning => "warning",
+                State::Failed => "FAILED",
+            };
+            say(format!("{state:<8} {:<10} {}", check.name, check.says));
+        }
+        for (name, content) in &self.collections {
+            say(format!("{:>10}  {}  {name}", content.rows, content.digest));
+        }
+    }
+}
+
+impl Check {
+    fn new(name: &'static str, state: State, says: impl Into<String>, detail: Value) -> Self {
+        Self {
+            name,
+            state,
+            says: says.into(),
+            detail,
+        }
+    }
+
+    /// A check that could not be made has failed.
+    fn failed(name: &'static str, error: impl Into<anyhow::Error>) -> Self {
+        let error = error.into();
+        Self::new(name, State::Failed, format!("{error:#}"), Value::Null)
+    }
+}
+
+async fn schema(ground: &wire::Opened) -> Check {
+    let name = "schema";
+    match ground.store.schema_state().await {
+        Err(error) => Check::failed(name, error),
+        Ok(found) => {
+            let (state, says) = if !found.missing.is_empty() {
+                let missing = found.missing.join(", ");
+                (State::Failed, format!("tables are missing: {missing}"))
+            } else if found.applied < found.known {
+                (
+                    State::Warning,
+                    "older than this build: it migrates when it serves".to_owned(),
+                )
+            } else {
+                let (modules, applied) = (found.modules.len(), found.applied);
+                (
+                    State::Ok,
+                    format!("{applied} migrations, {modules} modules"),
+                )
+            };
+            Check::new(name, state, says, json!(found))
+        }
+    }
+}
+
+async fn integrity(ground: &wire::Opened) -> Check {
+    let name = "integrity";
+    match ground.store.integrity().await {
+        Err(error) => Check::failed(name, error),
+        Ok(found) if found.is_empty() => Check::new(name, State::Ok, "no fault found", json!([])),
+        Ok(found) => {
+            // PostgreSQL without checksums is a choice; a damaged SQLite file is a loss.
+            let state = match ground.store.engine() {
+                kernel_storage::Engine::Sqlite => State::Failed,
+                kernel_storage::Engine::Postgres => State::Warning,
+            };
+            Check::new(name, state, found.join("; "), json!(found))
+        }
+    }
+}
+
+async fn audit(ground: &wire::Opened) -> Check {
+    let name = "audit";
+    let head = match ground.store.audit_head().await {
+        Ok(head) => head,
+        Err(error) => return Check::failed(name, error),
+    };
+    match ground.store.audit_verify().await {
+        Err(error) => Check::failed(name, error),
+        Ok(held) => {
+            let says = format!("{held} records hold, signed to {}", head.signed);
+            Check::new(name, State::Ok, says, json!(head))
+        }
+    }
+}
+
+async fn outbox(ground: &wire::Opened) -> Check {
+    let name = "outbox";
+    match ground.store.outbox_state().await {
+        Err(error) => Check::failed(name, error),
+        Ok(found) => {
+            let state = if found.dead > 0 {
+                State::Warning
+            } else {
+                State::Ok
+            };
+            let says = format!("{} waiting, {} given up", found.waiting, found.dead);
+            Check::new(name, state, says, json!(found))
+        }
+    }
+}
+
+fn keys(ground: &wire::Opened) -> Check {
+    let name = "keys";
+    let guarded = config::passphrase().is_some();
+    let fingerprint = ground.keys.verifying_key(SignKey::Audit).fingerprint();
+    let detail = json!({ "passphrase": guarded, "audit": fingerprint.to_string() });
+    if guarded {
+        Check::new(name, State::Ok, "the key ring opens", detail)
+    } else {
+        let says = "the key ring opens without a passphrase: for development only";
+        Check::new(name, State::Warning, says, detail)
+    }
+}
+
+fn disk(data: &Path) -> Check {
+    let name = "disk";
+    match rustix::fs::statvfs(data) {
+        Err(error) => Check::failed(name, std::io::Error::from(error)),
+        Ok(found) => {
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            let total = found.f_blocks.saturating_mul(found.f_frsize);
+            let state = if free < FREE {
+                State::Warning
+            } else {
+                State::Ok
+            };
+            let says = format!("{} MiB free of {}", free >> 20, total >> 20);
+            Check::new(name, state, says, json!({ "free": free, "total": total }))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Backup, restore and doctor through the binary, beside a serving platform.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+use serde_json::Value;
+use tests_http::Server;
+
+/// What `doctor` found in a data folder.
+fn doctor(server: &Server, data: &str) -> Value {
+    let (ok, text) = server.run(&["doctor", "--data", data, "--json"]);
+    assert!(ok, "{text}");
+    let start = text.find('{').expect("a document");
+    let mut documents = serde_json::Deserializer::from_str(&text[start..]).into_iter();
+    documents.next().expect("a document").expect("JSON")
+}
+
+#[test]
+fn a_backup_of_a_serving_platform_restores_to_the_same_collections() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let data = server.data().to_str().expect("a path").to_owned();
+    let spare = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| spare.path().join(name).to_str().expect("a path").to_owned();
+    let (file, new) = (path("backup"), path("new"));
+
+    let (ok, text) = server.run(&["backup", "--data", &data, "--out", &file]);
+    assert!(ok, "{text}");
+    let (ok, text) = server.run(&["backup", "--data", &data, "--out", &file]);
+    assert!(!ok && text.contains("never replaces a file"), "{text}");
+    let (ok, text) = server.run(&["restore", &file, "--check"]);
+    assert!(ok, "{text}");
+    let (ok, text) = server.run(&["restore", &file, "--data", &data]);
+    assert!(!ok && text.contains("is not empty"), "{text}");
+    let (ok, text) = server.run(&["restore", &file, "--data", &new]);
+    assert!(ok, "{text}");
+
+    let (before, after) = (doctor(&server, &data), doctor(&server, &new));
+    let collections = before["collections"].as_object().expect("collections");
+    assert!(collections.len() > 10 && collections["identity.users"]["rows"].as_u64() > Some(5));
+    assert_eq!(before["collections"], after["collections"]);
+    assert_eq!(after["ok"], true, "{after}");
+
+    // Without its recovery key the backup stays shut.
+    std::fs::rename(path("backup.key"), path("elsewhere")).expect("moved");
+    let (ok, text) = server.run(&["restore", &file, "--data", &path("other")]);
+    assert!(!ok && text.contains("recovery key"), "{text}");
+    let key = path("elsewhere");
+    let (ok, text) = server.run(&["restore", &file, "--data", &path("other"), "--key", &key]);
+    assert!(ok, "{text}");
+
+    // A folder between the two halves of a restore does not open.
+    std::fs::write(spare.path().join("new").join("RESTORING"), "x").expect("a mark");
+    let (ok, text) = server.run(&["doctor", "--data", &new]);
+    assert!(!ok && text.contains("half restored"), "{text}");
+}
+
+#[test]
+fn an_sqlite_file_has_one_server() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let data = server.data().to_str().expect("a path").to_owned();
+    let (ok, text) = server.run(&["serve", "--data", &data, "--port", "0"]);
+    assert!(!ok && text.contains("another server"), "{text}");
+    assert_eq!(doctor(&server, &data)["ok"], true);
+}
