@@ -1,16 +1,32 @@
-//! Files by their digest: sealed at rest, verified when read.
+//! Files by their digest: sealed at rest, verified when read, readable from the middle.
 //!
 //! A blob lies at `<dir>/<2 hex>/<62 hex>` under the SM3 of its plain bytes and never changes, so
-//! putting the same bytes twice keeps one file. Writing is temporary file, sync, rename, sync of
-//! the folder: after a crash a blob is whole or absent. Whole files pass through memory.
+//! putting the same bytes twice keeps one file:
+//!
+//! ```text
+//! "rongqiao-blob-2\n" ‖ plain length (8) ‖ length of the wrapped key (4) ‖ wrapped key
+//! ‖ sealed chunks
+//! ```
+//!
+//! Numbers are big-endian. The chunks are those of [`kernel_crypto::stream`], under a key of the
+//! blob's own that the key ring wraps for this digest; so a ring that changes its key rewrites heads
+//! and no content ([`BlobStore::rewrap`]), and a range costs the chunks it touches. A file without
+//! that head is of the first format, sealed whole under the ring's key, and stays readable; its
+//! rewrapping brings it into this one.
+//!
+//! Writing is temporary file, sync, rename, sync of the folder: after a crash a blob is whole or
+//! absent.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+mod file;
+
+use std::fs;
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
-use kernel_crypto::keys::{KeyRing, SealKey};
+use kernel_crypto::keys::KeyRing;
 use kernel_crypto::sm3::{self, Digest32};
 
 /// A blob could not be kept or found.
@@ -62,16 +78,71 @@ impl BlobStore {
     /// Keeps the bytes durably and returns their SM3 digest, 64 hex characters.
     pub async fn put(&self, bytes: Vec<u8>) -> Result<String, BlobError> {
         let inner = Arc::clone(&self.inner);
-        aside(move || inner.put(&bytes)).await
+        aside(move || {
+            let digest = sm3::digest(&bytes);
+            if !inner.path(&digest.to_string()).exists() {
+                inner.write(digest, &bytes)?;
+            }
+            Ok(digest.to_string())
+        })
+        .await
     }
 
-    /// The bytes of a digest; none when there is no such blob.
+    /// The bytes of a digest, checked against it; none when there is no such blob.
     pub async fn get(&self, digest: &str) -> Result<Option<Vec<u8>>, BlobError> {
-        let digest: Digest32 = digest
-            .parse()
-            .map_err(|_| BlobError::BadDigest(digest.to_owned()))?;
+        let digest = parse(digest)?;
         let inner = Arc::clone(&self.inner);
-        aside(move || inner.get(digest)).await
+        aside(move || {
+            let Some(mut blob) = inner.find(digest)? else {
+                return Ok(None);
+            };
+            let plain = blob.range(0..u64::MAX)?;
+            if sm3::digest(&plain) == digest {
+                Ok(Some(plain))
+            } else {
+                Err(altered(digest))
+            }
+        })
+        .await
+    }
+
+    /// The bytes of `range`, as far as there are any; none when there is no such blob. Each chunk
+    /// they lie in is authentic and in its place.
+    pub async fn range(
+        &self,
+        digest: &str,
+        range: Range<u64>,
+    ) -> Result<Option<Vec<u8>>, BlobError> {
+        let digest = parse(digest)?;
+        let inner = Arc::clone(&self.inner);
+        aside(move || match inner.find(digest)? {
+            Some(mut blob) => blob.range(range).map(Some),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    /// How many bytes a blob has; none when there is no such blob.
+    pub async fn size(&self, digest: &str) -> Result<Option<u64>, BlobError> {
+        let digest = parse(digest)?;
+        let inner = Arc::clone(&self.inner);
+        aside(move || Ok(inner.find(digest)?.map(|blob| blob.size()))).await
+    }
+
+    /// Seals every blob's key under the ring's present key, and brings blobs of the first format
+    /// into this one. Returns how many there are. Readers go on meanwhile; killed, it has done
+    /// some of them, and can be run again.
+    pub async fn rewrap(&self) -> Result<u64, BlobError> {
+        let mut done = 0;
+        for name in self.raw_names().await? {
+            // What is no blob's name was put there by somebody else.
+            let Ok(digest) = parse(&name.replace('/', "")) else {
+                continue;
+            };
+            let inner = Arc::clone(&self.inner);
+            done += u64::from(aside(move || inner.rewrap(digest)).await?);
+        }
+        Ok(done)
     }
 }
 
@@ -104,50 +175,6 @@ async fn aside<T: Send + 'static>(
 }
 
 impl Inner {
-    fn put(&self, bytes: &[u8]) -> Result<String, BlobError> {
-        let digest = sm3::digest(bytes);
-        let path = self.path(&digest.to_string());
-        if path.exists() {
-            return Ok(digest.to_string());
-        }
-        let sealed = self
-            .keys
-            .seal(SealKey::Field, &place(digest), bytes)
-            .map_err(BlobError::Seal)?;
-        let folder = path.parent().unwrap_or(&self.dir);
-        fs::create_dir_all(folder).map_err(failed(folder))?;
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let draft = folder.join(format!("{}-{number}.part", std::process::id()));
-        write_synced(&draft, &sealed).map_err(failed(&draft))?;
-        fs::rename(&draft, &path).map_err(failed(&path))?;
-        // The names must be durable as well as the bytes.
-        sync_folder(folder)
-            .and_then(|()| sync_folder(&self.dir))
-            .map_err(failed(folder))?;
-        Ok(digest.to_string())
-    }
-
-    fn get(&self, digest: Digest32) -> Result<Option<Vec<u8>>, BlobError> {
-        let path = self.path(&digest.to_string());
-        let sealed = match fs::read(&path) {
-            Ok(sealed) => sealed,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(failed(&path)(e)),
-        };
-        let altered = || BlobError::Altered {
-            digest: digest.to_string(),
-        };
-        let plain = self
-            .keys
-            .open(SealKey::Field, &place(digest), &sealed)
-            .map_err(|_| altered())?;
-        if sm3::digest(&plain) == digest {
-            Ok(Some(plain))
-        } else {
-            Err(altered())
-        }
-    }
-
     fn names(&self) -> Result<Vec<String>, BlobError> {
         let mut names = Vec::new();
         for folder in entries(&self.dir)?.into_iter().filter(|p| p.is_dir()) {
@@ -172,19 +199,16 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, BlobError> {
         .map_err(failed(folder))
 }
 
-/// Binds ciphertext to its digest, so that files cannot be swapped.
-fn place(digest: Digest32) -> Vec<u8> {
-    format!("blob\0{digest}").into_bytes()
+fn parse(digest: &str) -> Result<Digest32, BlobError> {
+    digest
+        .parse()
+        .map_err(|_| BlobError::BadDigest(digest.to_owned()))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+fn altered(digest: Digest32) -> BlobError {
+    BlobError::Altered {
+        digest: digest.to_string(),
+    }
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> BlobError {
