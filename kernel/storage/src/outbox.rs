@@ -20,13 +20,17 @@ pub struct Due {
 /// What becomes of an event that could not be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// Try again at this time, in microseconds since 1970. Also brings a dead event back.
+    /// Try again at this time, in microseconds since 1970, at most an hour from now. Also brings a
+    /// dead event back.
     At(i64),
     /// Given up: kept and shown, no longer in the way of its aggregate.
     Dead,
 }
 
 const MOST: u32 = 1_000;
+/// No retry waits longer, in microseconds. One that seems to was put off by a clock that has since
+/// stepped back, and is due.
+const LONGEST_PAUSE: i64 = 3_600_000_000;
 
 impl Store {
     /// Up to `most` events that are due at `now`, oldest first, one per aggregate.
@@ -34,10 +38,15 @@ impl Store {
         let rows = self
             .fixed(
                 "SELECT id, name, aggregate, at, data, attempts FROM kernel__outbox o \
-                 WHERE done_at IS NULL AND dead = 0 AND next_at <= $1 AND NOT EXISTS ( \
+                 WHERE done_at IS NULL AND dead = 0 AND (next_at <= $1 OR next_at > $3) \
+                 AND NOT EXISTS ( \
                  SELECT 1 FROM kernel__outbox p WHERE p.aggregate = o.aggregate \
                  AND p.seq < o.seq AND p.done_at IS NULL AND p.dead = 0) ORDER BY seq LIMIT $2",
-                vec![now.into(), i64::from(most.min(MOST)).into()],
+                vec![
+                    now.into(),
+                    i64::from(most.min(MOST)).into(),
+                    now.saturating_add(LONGEST_PAUSE).into(),
+                ],
                 "reading the outbox",
             )
             .await?;
@@ -122,7 +131,8 @@ pub(crate) async fn append(
                 event.draft.aggregate.as_str().into(),
                 at.into(),
                 value::canonical(&event.draft.data).into(),
-                at.into(),
+                // At once, whatever another node's clock says.
+                0_i64.into(),
             ],
         ))
         .await

@@ -1,8 +1,9 @@
-//! Killed under load, `SQLite` has every write it acknowledged and no half of one.
+//! Killed under load of a hundred writers, the store has every write it acknowledged and no half of
+//! one.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,35 +14,31 @@ use sdk_contract::call::EventDraft;
 use sdk_contract::query::{Aggregate, Measure};
 use serde_json::json;
 
-use crate::bench::{commit, get, id, module, order, put, shelf};
+use crate::bench::{Bench, commit, get, id, on_each_engine, order, shelf};
 
-const DIR: &str = "RONGQIAO_TEST_CRASH_DIR";
+const TOLD: &str = "RONGQIAO_TEST_CRASH";
 /// Acknowledged writes to wait for before the kill.
 const ENOUGH: usize = 300;
-
-async fn open(dir: &Path) -> Store {
-    let keys = Arc::new(KeyRing::open_or_create(&dir.join("keys"), None).unwrap());
-    Store::open(&StoreUrl::Sqlite(dir.join("store.db")), keys)
-        .await
-        .unwrap()
-}
 
 #[expect(
     clippy::disallowed_methods,
     reason = "how the parent tells its child where to write"
 )]
-fn told() -> Option<PathBuf> {
-    std::env::var(DIR).ok().map(PathBuf::from)
+fn told() -> Option<(StoreUrl, PathBuf)> {
+    let told = std::env::var(TOLD).ok()?;
+    let (keys, url) = told.split_once('\n')?;
+    Some((url.parse().unwrap(), keys.into()))
 }
 
 /// The process that is killed; does nothing unless the test below starts it.
 #[tokio::test]
 #[ignore = "started by killed_under_load"]
 async fn child() {
-    let Some(dir) = told() else { return };
-    let store = open(&dir).await;
+    let Some((url, keys)) = told() else { return };
+    let keys = Arc::new(KeyRing::open_or_create(&keys, None).unwrap());
+    let store = Store::open(&url, keys).await.unwrap();
     let next = AtomicU32::new(1000);
-    let writers = (0..16).map(|_| async {
+    let writers = (0..100).map(|_| async {
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             let mut both = commit(vec![
@@ -71,11 +68,16 @@ async fn child() {
 
 #[tokio::test]
 async fn killed_under_load() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path()).await;
-    store.apply(&module(), 0).await.unwrap();
-    put(&store, vec![shelf(1)]).await.unwrap();
-    store.close().await;
+    on_each_engine(killed).await;
+}
+
+async fn killed(bench: &Bench) {
+    bench.stocked().await.close().await;
+    let url = match &bench.url {
+        StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        StoreUrl::Postgres(url) => url.clone(),
+    };
+    let told = format!("{}\n{url}", bench.dir.path().join("keys").display());
 
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -85,7 +87,7 @@ async fn killed_under_load() {
             "--nocapture",
             "--test-threads=1",
         ])
-        .env(DIR, dir.path())
+        .env(TOLD, told)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -101,7 +103,7 @@ async fn killed_under_load() {
     // What it had printed before it died counts, too; the last line may be cut.
     acknowledged.extend(lines.map_while(Result::ok).filter_map(|l| number(&l)));
 
-    let store = open(dir.path()).await;
+    let store = bench.open().await;
     for n in &acknowledged {
         let order = get(&store, *n)
             .await

@@ -19,6 +19,8 @@ mod blobs;
 mod commits;
 mod crash;
 mod evidence;
+mod faults;
 mod outbox;
 mod reads;
 mod schema;
+mod server;

@@ -1,0 +1,170 @@
+//! A `PostgreSQL` of a test's own, to be killed, started and starved.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use sqlx::Connection as _;
+
+pub(crate) struct Server {
+    child: Child,
+    bin: PathBuf,
+    dir: tempfile::TempDir,
+    port: u16,
+}
+
+impl Server {
+    /// None, with the reason said, where its programs or the tools to run it are missing.
+    pub(crate) async fn start() -> Option<Self> {
+        let Some(bin) = programs() else {
+            println!("skipped: no PostgreSQL programs under /usr/lib/postgresql");
+            return None;
+        };
+        if as_another().is_none() {
+            println!("skipped: PostgreSQL does not run as root, and setpriv is missing");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        if let Some(Some(user)) = as_another() {
+            run(Command::new("chown").arg(&user).arg(dir.path()));
+        }
+        let made = programs_as(&bin.join("initdb"))
+            .arg("-D")
+            .arg(dir.path().join("data"))
+            .args([
+                "-U",
+                "story",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+            ])
+            // Small, so that a bound on the size of files leaves the log alone.
+            .arg("--wal-segsize=1")
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success(), "initdb");
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let child = launch(&bin, dir.path(), port);
+        let server = Self {
+            child,
+            bin,
+            dir,
+            port,
+        };
+        server.answers().await;
+        Some(server)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://story@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Ends it at once, as a crash does, and starts it again.
+    pub(crate) async fn restart(&mut self) {
+        self.stop();
+        self.child = launch(&self.bin, self.dir.path(), self.port);
+        self.answers().await;
+    }
+
+    /// Immediate shutdown: no checkpoint, recovery at the next start.
+    fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args(["-QUIT", &pid]).status();
+        assert!(told.unwrap().success());
+        self.child.wait().unwrap();
+    }
+
+    /// Bounds the size of every file that any of its processes writes, or lifts the bound.
+    pub(crate) fn limit_files(&self, most: Option<u64>) {
+        let most = most.map_or("unlimited".to_owned(), |m| m.to_string());
+        let mine = self.child.id().to_string();
+        let children = Command::new("pgrep").args(["-P", &mine]).output().unwrap();
+        let children = String::from_utf8(children.stdout).unwrap();
+        for pid in children.lines().chain([mine.as_str()]) {
+            // As its owner, and only the soft limit, so that it needs no privilege and can be lifted.
+            let done = programs_as(Path::new("prlimit"))
+                .args(["--pid", pid, &format!("--fsize={most}:unlimited")])
+                .output()
+                .unwrap();
+            // A connection's process may have ended meanwhile.
+            assert!(done.status.success() || pid != mine, "{done:?}");
+        }
+    }
+
+    async fn answers(&self) {
+        loop {
+            match sqlx::PgConnection::connect(&self.url()).await {
+                Ok(conn) => return conn.close().await.unwrap(),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn launch(bin: &Path, dir: &Path, port: u16) -> Child {
+    programs_as(&bin.join("postgres"))
+        .arg("-D")
+        .arg(dir.join("data"))
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k"])
+        .arg(dir)
+        .current_dir(dir)
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(dir.join("log")).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    versions
+        .filter_map(Result::ok)
+        .map(|v| v.path().join("bin"))
+        .find(|bin| bin.join("initdb").exists())
+}
+
+/// The user to become: one where this is root, nobody else where it is not, none when that fails.
+fn as_another() -> Option<Option<String>> {
+    let id = Command::new("id").arg("-u").output().ok()?;
+    if id.stdout != b"0\n" {
+        return Some(None);
+    }
+    Command::new("setpriv").arg("--version").output().ok()?;
+    let known = |user: &str| {
+        Command::new("id")
+            .arg(user)
+            .output()
+            .is_ok_and(|o| o.status.success())
+    };
+    let user = ["postgres", "nobody"]
+        .into_iter()
+        .find(|user| known(user))?;
+    Some(Some(user.to_owned()))
+}
+
+/// A program of the server, as a user it agrees to run as.
+fn programs_as(program: &Path) -> Command {
+    match as_another() {
+        Some(Some(user)) => {
+            let mut command = Command::new("setpriv");
+            command
+                .args([&format!("--reuid={user}"), "--clear-groups", "--"])
+                .arg(program);
+            command
+        }
+        _ => Command::new(program),
+    }
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
