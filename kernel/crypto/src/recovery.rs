@@ -143,7 +143,7 @@ impl RecoveryKey {
 
     /// 64 hex characters and a line end, as it is kept in a file.
     pub fn to_text(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("{}\n", hex::encode(&*self.0)))
+        Zeroizing::new(format!("{}\n", hex::encode(*self.0)))
     }
 
     /// Reads [`RecoveryKey::to_text`]; none when it is anything else.

@@ -179,8 +179,11 @@ impl Inner {
         let mut names = Vec::new();
         for folder in entries(&self.dir)?.into_iter().filter(|p| p.is_dir()) {
             for file in entries(&folder)? {
+                if file.extension().is_some_and(|e| e == "part") {
+                    continue;
+                }
                 let name = file.strip_prefix(&self.dir).ok().and_then(Path::to_str);
-                names.extend(name.filter(|n| !n.ends_with(".part")).map(str::to_owned));
+                names.extend(name.map(str::to_owned));
             }
         }
         names.sort();

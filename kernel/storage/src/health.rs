@@ -65,7 +65,7 @@ impl Store {
 
     pub async fn audit_head(&self) -> Result<AuditHead, StorageError> {
         let mut held = self.db().acquire().await?;
-        let head = crate::audit::head(&mut held.conn()).await?;
+        let end = crate::audit::head(&mut held.conn()).await?;
         let signed = held
             .conn()
             .row(sql(
@@ -75,8 +75,8 @@ impl Store {
             .await
             .map_err(StorageError::db("reading checkpoints"))?;
         Ok(AuditHead {
-            records: head.seq,
-            hash: head.hash.to_string(),
+            records: end.seq,
+            hash: end.hash.to_string(),
             signed: signed.map_or(Ok(0), |r| r.number(0))?.cast_unsigned(),
         })
     }

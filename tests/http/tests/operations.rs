@@ -1,10 +1,6 @@
 //! Backup, restore and doctor through the binary, beside a serving platform.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 use serde_json::Value;
 use tests_http::Server;

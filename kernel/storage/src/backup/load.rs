@@ -303,7 +303,9 @@ impl Rows {
         let is = inspect::table(conn, &frame.name).await?;
         let known: BTreeMap<&String, Type> = is.columns.iter().map(|(n, t)| (n, *t)).collect();
         let types = frame.columns.iter().map(|(column, _)| known.get(column));
-        let types = types.map(|t| t.copied()).collect::<Option<Vec<Type>>>();
+        let types = types
+            .map(Option::<&Type>::copied)
+            .collect::<Option<Vec<Type>>>();
         Ok(Self {
             types: types.ok_or_else(|| BackupError::Tables(frame.name.clone()))?,
             most: (BOUND / frame.columns.len().max(1)).clamp(1, ROWS),

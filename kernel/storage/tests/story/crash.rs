@@ -94,8 +94,10 @@ async fn killed(bench: &Bench) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut acknowledged = Vec::new();
     while acknowledged.len() < ENOUGH {
-        let line = lines.next().expect("the child ended by itself").unwrap();
-        acknowledged.extend(number(&line));
+        let Some(line) = lines.next() else {
+            panic!("the child ended by itself")
+        };
+        acknowledged.extend(number(&line.unwrap()));
     }
     // SIGKILL: no handler, no flush.
     child.kill().unwrap();

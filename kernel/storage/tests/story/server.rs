@@ -20,12 +20,13 @@ impl Server {
             println!("skipped: no PostgreSQL programs under /usr/lib/postgresql");
             return None;
         };
-        if as_another().is_none() {
+        let runs = runs();
+        if matches!(runs, Runs::Not) {
             println!("skipped: PostgreSQL does not run as root, and setpriv is missing");
             return None;
         }
         let dir = tempfile::tempdir().unwrap();
-        if let Some(Some(user)) = as_another() {
+        if let Runs::As(user) = runs {
             run(Command::new("chown").arg(&user).arg(dir.path()));
         }
         let made = programs_as(&bin.join("initdb"))
@@ -132,36 +133,39 @@ fn programs() -> Option<PathBuf> {
         .find(|bin| bin.join("initdb").exists())
 }
 
-/// The user to become: one where this is root, nobody else where it is not, none when that fails.
-fn as_another() -> Option<Option<String>> {
-    let id = Command::new("id").arg("-u").output().ok()?;
-    if id.stdout != b"0\n" {
-        return Some(None);
+/// How the server's programs run: they refuse to do so as root.
+enum Runs {
+    AsWeAre,
+    As(String),
+    Not,
+}
+
+fn runs() -> Runs {
+    let good = |command: &mut Command| command.output().is_ok_and(|o| o.status.success());
+    let id = Command::new("id").arg("-u").output();
+    if id.is_ok_and(|id| id.stdout != b"0\n") {
+        return Runs::AsWeAre;
     }
-    Command::new("setpriv").arg("--version").output().ok()?;
-    let known = |user: &str| {
-        Command::new("id")
-            .arg(user)
-            .output()
-            .is_ok_and(|o| o.status.success())
-    };
     let user = ["postgres", "nobody"]
         .into_iter()
-        .find(|user| known(user))?;
-    Some(Some(user.to_owned()))
+        .find(|user| good(Command::new("id").arg(user)));
+    match user {
+        Some(user) if good(Command::new("setpriv").arg("--version")) => Runs::As(user.to_owned()),
+        _ => Runs::Not,
+    }
 }
 
 /// A program of the server, as a user it agrees to run as.
 fn programs_as(program: &Path) -> Command {
-    match as_another() {
-        Some(Some(user)) => {
+    match runs() {
+        Runs::As(user) => {
             let mut command = Command::new("setpriv");
             command
                 .args([&format!("--reuid={user}"), "--clear-groups", "--"])
                 .arg(program);
             command
         }
-        _ => Command::new(program),
+        Runs::AsWeAre | Runs::Not => Command::new(program),
     }
 }
 
