@@ -129,16 +129,21 @@ impl BlobStore {
         aside(move || Ok(inner.find(digest)?.map(|blob| blob.size()))).await
     }
 
+    /// Digests of all blobs, sorted.
+    pub async fn digests(&self) -> Result<Vec<String>, BlobError> {
+        let names = self.raw_names().await?.into_iter();
+        let names = names.map(|name| name.replace('/', ""));
+        // What is no blob's name was put there by somebody else.
+        Ok(names.filter(|name| parse(name).is_ok()).collect())
+    }
+
     /// Seals every blob's key under the ring's present key, and brings blobs of the first format
     /// into this one. Returns how many there are. Readers go on meanwhile; killed, it has done
     /// some of them, and can be run again.
     pub async fn rewrap(&self) -> Result<u64, BlobError> {
         let mut done = 0;
-        for name in self.raw_names().await? {
-            // What is no blob's name was put there by somebody else.
-            let Ok(digest) = parse(&name.replace('/', "")) else {
-                continue;
-            };
+        for digest in self.digests().await? {
+            let digest = parse(&digest)?;
             let inner = Arc::clone(&self.inner);
             done += u64::from(aside(move || inner.rewrap(digest)).await?);
         }

@@ -1,6 +1,6 @@
 //! What the collections hold, as a number and a digest that both engines compute alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_crypto::keys::KeyRing;
 use kernel_crypto::sm3::Hasher;
@@ -21,12 +21,26 @@ pub struct Content {
     pub digest: String,
 }
 
+/// What was seen in reading every record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// By `<module>.<collection>`.
+    pub collections: BTreeMap<String, Content>,
+    /// Every digest (64 lower-case hex characters) that some record names, in whichever field.
+    pub digests: BTreeSet<String>,
+}
+
 impl Store {
     /// What each collection, `<module>.<collection>`, holds at one moment. Reads every record.
     pub async fn contents(&self) -> Result<BTreeMap<String, Content>, StorageError> {
+        Ok(self.survey().await?.collections)
+    }
+
+    /// The same, with the digests that records name.
+    pub async fn survey(&self) -> Result<Survey, StorageError> {
         let mut snapshot = self.db().snapshot().await?;
         let registry = self.registry();
-        contents(&mut snapshot.conn(), &registry, self.keys()).await
+        survey(&mut snapshot.conn(), &registry, self.keys()).await
     }
 }
 
@@ -35,10 +49,18 @@ pub(crate) async fn contents(
     registry: &Registry,
     keys: &KeyRing,
 ) -> Result<BTreeMap<String, Content>, StorageError> {
-    let mut all = BTreeMap::new();
+    Ok(survey(conn, registry, keys).await?.collections)
+}
+
+async fn survey(
+    conn: &mut Conn<'_>,
+    registry: &Registry,
+    keys: &KeyRing,
+) -> Result<Survey, StorageError> {
+    let mut all = Survey::default();
     for table in registry.tables() {
-        let content = content(conn, table, keys).await?;
-        all.insert(table.name.to_string(), content);
+        let content = content(conn, table, keys, &mut all.digests).await?;
+        all.collections.insert(table.name.to_string(), content);
     }
     Ok(all)
 }
@@ -47,6 +69,7 @@ async fn content(
     conn: &mut Conn<'_>,
     table: &Table,
     keys: &KeyRing,
+    digests: &mut BTreeSet<String>,
 ) -> Result<Content, StorageError> {
     let statement = {
         let mut select = query::select(table);
@@ -56,7 +79,9 @@ async fn content(
     let (mut rows, mut hasher) = (0_u64, Hasher::new());
     conn.each(statement, "reading a collection", |row| {
         let record = value::record(keys, table, &row)?;
-        hasher.update(&kernel_crypto::canonical::to_vec(&Json::Object(record)));
+        let canonical = kernel_crypto::canonical::to_vec(&Json::Object(record));
+        named(&canonical, digests);
+        hasher.update(&canonical);
         hasher.update(b"\n");
         rows += 1;
         Ok::<_, StorageError>(())
@@ -66,4 +91,29 @@ async fn content(
         rows,
         digest: hasher.finish().to_string(),
     })
+}
+
+/// Adds the digests in a record's JSON: runs of exactly 64 lower-case hex digits.
+fn named(canonical: &[u8], digests: &mut BTreeSet<String>) {
+    let hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    digests.extend(
+        canonical
+            .split(|byte| !hex(byte))
+            .filter(|run| run.len() == 64)
+            .map(|run| String::from_utf8_lossy(run).into_owned()),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_found_wherever_a_record_has_them() {
+        let (a, b) = ("a".repeat(64), "0".repeat(64));
+        let text = format!(r#"{{"x":"{a}","y":[{{"digest":"{b}"}}],"z":"{a}f","n":1234}}"#);
+        let mut found = BTreeSet::new();
+        named(text.as_bytes(), &mut found);
+        assert_eq!(found, BTreeSet::from([a, b]));
+    }
 }

@@ -73,7 +73,7 @@ pub use blobs::{BlobError, BlobStore};
 pub use commit::{
     By, Change, Commit, Committed, Expected, Idempotency, Idempotent, NewEvent, StepDraft, Written,
 };
-pub use contents::Content;
+pub use contents::{Content, Survey};
 pub use error::{CommitError, PlanError, QueryError, StorageError};
 pub use health::{AuditHead, OutboxState, SchemaState};
 pub use outbox::{Due, Retry};

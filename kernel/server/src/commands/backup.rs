@@ -20,7 +20,7 @@ use crate::{config, wire};
 pub(crate) struct BackupArgs {
     #[command(flatten)]
     place: Place,
-    /// The backup; must not exist. Without RONGQIAO_PASSPHRASE its recovery key goes to FILE.key.
+    /// The backup; must not exist. Without `RONGQIAO_PASSPHRASE` its recovery key goes to FILE.key.
     #[arg(long)]
     out: PathBuf,
 }
@@ -51,13 +51,12 @@ impl BackupArgs {
         let clock = SystemClock::default();
         let passphrase = config::passphrase();
         let (recovery, kept) = (RecoveryKey::generate()?, key_file(&self.out));
-        let secret = match &passphrase {
-            Some(passphrase) => Secret::Passphrase(passphrase.as_bytes()),
-            None => {
-                // Before the backup: one whose key was lost would be worse than none.
-                keep(&kept, &recovery)?;
-                Secret::Key(&recovery)
-            }
+        let secret = if let Some(passphrase) = &passphrase {
+            Secret::Passphrase(passphrase.as_bytes())
+        } else {
+            // Before the backup: one whose key was lost would be worse than none.
+            keep(&kept, &recovery)?;
+            Secret::Key(&recovery)
         };
         let job = Backup {
             id: kernel_crypto::random::token_hex(16)?,

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use kernel_crypto::keys::SignKey;
-use kernel_storage::Content;
+use kernel_storage::{BlobError, Content, Survey};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -59,15 +59,13 @@ impl Doctor {
     pub(super) async fn run(self) -> Result<()> {
         let ground = wire::open_reading(&self.place).await?;
         let store = &ground.store;
-        let collections = store
-            .contents()
-            .await
-            .context("a collection does not read")?;
+        let seen = store.survey().await.context("a collection does not read")?;
         let checks = vec![
             schema(&ground).await,
             integrity(&ground).await,
             audit(&ground).await,
             outbox(&ground).await,
+            blobs(&ground, &seen).await,
             keys(&ground),
             disk(&self.place.data),
         ];
@@ -75,7 +73,7 @@ impl Doctor {
             ok: checks.iter().all(|check| check.state != State::Failed),
             version: env!("CARGO_PKG_VERSION"),
             engine: store.engine().name(),
-            collections,
+            collections: seen.collections,
             checks,
         };
         store.close().await;
@@ -173,8 +171,8 @@ async fn audit(ground: &wire::Opened) -> Check {
     };
     match ground.store.audit_verify().await {
         Err(error) => Check::failed(name, error),
-        Ok(held) => {
-            let says = format!("{held} records hold, signed to {}", head.signed);
+        Ok(records) => {
+            let says = format!("{records} records hold, signed to {}", head.signed);
             Check::new(name, State::Ok, says, json!(head))
         }
     }
@@ -194,6 +192,41 @@ async fn outbox(ground: &wire::Opened) -> Check {
             Check::new(name, state, says, json!(found))
         }
     }
+}
+
+/// Opens every blob, and counts those that no record names: uploads that nobody has used yet, and
+/// what is left of records that name another file now.
+async fn blobs(ground: &wire::Opened, seen: &Survey) -> Check {
+    let name = "blobs";
+    match examine(ground, seen).await {
+        Err(error) => Check::failed(name, error),
+        Ok((all, unnamed, unreadable)) => {
+            let state = if unreadable.is_empty() {
+                State::Ok
+            } else {
+                State::Failed
+            };
+            let broken = unreadable.len();
+            let says = format!("{all} blobs, {broken} unreadable, {unnamed} named by no record");
+            let detail = json!({ "all": all, "unnamed": unnamed, "unreadable": unreadable });
+            Check::new(name, state, says, detail)
+        }
+    }
+}
+
+async fn examine(
+    ground: &wire::Opened,
+    seen: &Survey,
+) -> Result<(usize, usize, Vec<String>), BlobError> {
+    let (all, mut unreadable) = (ground.blobs.digests().await?, Vec::new());
+    for digest in &all {
+        if let Err(error) = ground.blobs.get(digest).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "a blob");
+            unreadable.push(digest.clone());
+        }
+    }
+    let unnamed = all.iter().filter(|d| !seen.digests.contains(*d)).count();
+    Ok((all.len(), unnamed, unreadable))
 }
 
 fn keys(ground: &wire::Opened) -> Check {

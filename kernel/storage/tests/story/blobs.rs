@@ -146,6 +146,9 @@ async fn the_first_format_is_read_and_rewrapping_brings_it_into_this_one() {
 
     let other = blobs.put(new.clone()).await.unwrap();
     let before = std::fs::read(path(&other)).unwrap();
+    let mut both = vec![digest.clone(), other.clone()];
+    both.sort();
+    assert_eq!(blobs.digests().await.unwrap(), both);
     assert_eq!(blobs.rewrap().await.unwrap(), 2);
     let after = std::fs::read(path(&other)).unwrap();
     // Another wrapping of the same key: the content lies as it lay.
