@@ -37,7 +37,7 @@ fn a_backup_of_a_serving_platform_restores_to_the_same_collections() {
 
     let (before, after) = (doctor(&server, &data), doctor(&server, &new));
     let collections = before["collections"].as_object().expect("collections");
-    assert!(collections.len() > 10 && collections["identity.users"]["rows"].as_u64() > Some(5));
+    assert!(collections.len() > 10 && collections["platform.users"]["rows"].as_u64() > Some(5));
     assert_eq!(before["collections"], after["collections"]);
     assert_eq!(after["ok"], true, "{after}");
 
