@@ -40,7 +40,7 @@ mod self_test;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;
-pub mod tls;
 pub mod stream;
+pub mod tls;
 
 pub use self_test::{SelfTestError, TESTED, self_test};

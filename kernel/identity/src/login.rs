@@ -49,17 +49,15 @@ impl Sessions {
         let Some(factor) = factor.filter(|f| f.confirmed) else {
             return self.enter(user, &login, origin).await;
         };
-        match code {
-            Some(code) => self.prove(user, &login, &factor, code, origin).await,
-            None => {
-                // No failure of the address, which many may share; of the account it stays one
-                // until the code comes.
-                self.forgive(&address_key(origin.ip), false, origin).await?;
-                Err(LoginError::CodeNeeded {
-                    pending: self.pending(&user.id, origin.now),
-                })
-            }
+        if let Some(code) = code {
+            return self.prove(user, &login, &factor, code, origin).await;
         }
+        // No failure of the address, which many may share; of the account it stays one until the
+        // code comes.
+        self.forgive(&address_key(origin.ip), false, origin).await?;
+        Err(LoginError::CodeNeeded {
+            pending: self.pending(&user.id, origin.now),
+        })
     }
 
     /// Goes on after [`LoginError::CodeNeeded`] with the code of the second factor.

@@ -20,7 +20,7 @@ use crate::backend::Row;
 use crate::write::Work;
 use crate::{CommitError, QueryError, StorageError, Store, value};
 
-pub(crate) use append::{LOCK_CHAIN, Tail, append, head, plant};
+pub(crate) use append::{LOCK_CHAIN, Tail, append, append_first, head, plant};
 pub use checkpoint::CheckpointFolder;
 pub(crate) use checkpoint::checkpoint;
 pub use health::AuditHealth;

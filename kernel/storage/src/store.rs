@@ -361,7 +361,7 @@ async fn pause(attempt: u32) {
 fn again(work: &Work, error: &StorageError) -> bool {
     match error {
         StorageError::Database { source, .. } => {
-            lost_a_race(work, source) || lost_connection(source)
+            lost_a_race(work, error) || lost_connection(source)
         }
         _ => false,
     }

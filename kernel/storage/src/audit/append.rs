@@ -8,7 +8,7 @@ use kernel_crypto::merkle::{self, Frontier, Node};
 use kernel_crypto::sm3::Digest32;
 use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
 
-use super::{AuditDraft, CHAIN, PAGE, content, digest, nodes};
+use super::{AuditDraft, CHAIN, Gauge, PAGE, content, digest, nodes};
 use crate::backend::{Conn, sql};
 use crate::store::Shared;
 use crate::{StorageError, value};
@@ -36,17 +36,25 @@ pub(crate) async fn append(
     shared: &Shared,
     drafts: &[AuditDraft],
 ) -> Result<Vec<u64>, StorageError> {
-    let appended = extend(conn, shared, drafts).await;
+    let appended = extend(conn, (&shared.tail, &shared.audit), drafts).await;
     shared.audit.appended(appended.as_ref().err());
     appended
 }
 
-async fn extend(
+/// The same where no store is open yet: at the end of a restore.
+pub(crate) async fn append_first(
     conn: &mut Conn<'_>,
-    shared: &Shared,
     drafts: &[AuditDraft],
 ) -> Result<Vec<u64>, StorageError> {
-    let mut end = end(conn, shared).await?;
+    extend(conn, (&Tail::default(), &Gauge::default()), drafts).await
+}
+
+async fn extend(
+    conn: &mut Conn<'_>,
+    (tail, gauge): (&Tail, &Gauge),
+    drafts: &[AuditDraft],
+) -> Result<Vec<u64>, StorageError> {
+    let mut end = end(conn, tail).await?;
     let mut seqs = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let link = end.head.link(&content(draft));
@@ -74,13 +82,13 @@ async fn extend(
         .await
         .map_err(StorageError::db("appending to the audit trail"))?;
         if is_backdated(draft.at, end.at) {
-            shared.audit.clock_set_back(link.seq, draft.at, end.at);
+            gauge.clock_set_back(link.seq, draft.at, end.at);
         }
         seqs.push(link.seq);
         end.head = link.head();
         end.at = Ord::max(end.at, draft.at);
     }
-    shared.tail.put(end);
+    tail.put(end);
     Ok(seqs)
 }
 
@@ -117,11 +125,13 @@ async fn last(conn: &mut Conn<'_>) -> Result<Option<(Head, i64)>, StorageError> 
 
 /// Where the chain ends.
 pub(crate) async fn head(conn: &mut Conn<'_>) -> Result<Head, StorageError> {
-    Ok(last(conn).await?.map_or_else(|| Head::start(CHAIN), |(head, _)| head))
+    Ok(last(conn)
+        .await?
+        .map_or_else(|| Head::start(CHAIN), |(head, _)| head))
 }
 
 /// Where the trail ends as this transaction sees it.
-pub(super) async fn end(conn: &mut Conn<'_>, shared: &Shared) -> Result<End, StorageError> {
+pub(super) async fn end(conn: &mut Conn<'_>, tail: &Tail) -> Result<End, StorageError> {
     let Some((head, at)) = last(conn).await? else {
         return Ok(End {
             head: Head::start(CHAIN),
@@ -129,7 +139,7 @@ pub(super) async fn end(conn: &mut Conn<'_>, shared: &Shared) -> Result<End, Sto
             at: i64::MIN,
         });
     };
-    if let Some(end) = shared.tail.take(head) {
+    if let Some(end) = tail.take(head) {
         return Ok(end);
     }
     let wanted = Frontier::nodes(head.seq);

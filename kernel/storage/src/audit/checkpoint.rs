@@ -125,7 +125,7 @@ pub(crate) async fn checkpoint(
     shared: &Shared,
     at: i64,
 ) -> Result<Vec<u64>, StorageError> {
-    let end = end(conn, shared).await?;
+    let end = end(conn, &shared.tail).await?;
     let head = end.head;
     if head.seq == 0 {
         return Ok(Vec::new());

@@ -195,7 +195,7 @@ async fn load(
         detail: json!({ "tables": contents.tables.len(), "files": contents.files }),
         ..AuditDraft::default()
     };
-    audit::append(&mut tx.conn(), &[record]).await?;
+    audit::append_first(&mut tx.conn(), &[record]).await?;
     Ok(Loaded::Now(tx, contents))
 }
 

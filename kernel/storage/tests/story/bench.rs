@@ -50,6 +50,11 @@ pub(crate) async fn on_postgres(story: impl AsyncFn(&str)) {
     }
 }
 
+pub(crate) async fn execute_on(server: &str, sql: &str) {
+    let mut conn = sqlx::PgConnection::connect(server).await.unwrap();
+    conn.execute(AssertSqlSafe(sql)).await.unwrap();
+}
+
 impl Bench {
     fn new(url: StoreUrl, dir: tempfile::TempDir) -> Self {
         let keys = Arc::new(KeyRing::open_or_create(&dir.path().join("keys"), None).unwrap());
