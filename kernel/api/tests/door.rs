@@ -2,6 +2,12 @@
 //!
 //! The certificates are made by the `openssl` command, so that they are another implementation's.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "shared test code is test code, too; a skipped test says why"
+)]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! QR codes (ISO/IEC 18004) as inline SVG: no script, no style, no other origin.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 use qrcode::{Color, QrCode};
 
@@ -19,7 +21,8 @@ pub(crate) fn code(ctx: &ViewContext, text: &str) -> Markup {
     for (at, color) in code.to_colors().into_iter().enumerate() {
         if color == Color::Dark {
             let (x, y) = (at % width + QUIET, at / width + QUIET);
-            path.push_str(&format!("M{x} {y}h1v1h-1z"));
+            // Writing to a string cannot fail.
+            let _ = write!(path, "M{x} {y}h1v1h-1z");
         }
     }
     html! {

@@ -65,7 +65,7 @@ pub(crate) fn component(project: &Project, built: &Built) -> Result<Report> {
     let sandbox = Sandbox::open(&bytes)?;
     match project.guest.kind {
         Kind::Plugin | Kind::TestPlugin => plugin::check(project, &surface, &sandbox, &mut report)?,
-        Kind::Model => model::check(&surface, &sandbox, &mut report)?,
+        Kind::Model => model::check(&surface, &sandbox, &mut report),
     }
     Ok(report)
 }

@@ -9,6 +9,8 @@
 
 mod abi;
 
+use std::fmt::Write as _;
+
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use sdk_build::component::main_module;
 use sdk_contract::call::{Ask, CallContext};
@@ -48,7 +50,7 @@ pub(crate) struct Described<T> {
 
 /// Scores and, row-major, contributions.
 pub(crate) struct Scores {
-    pub(crate) scores: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     pub(crate) contributions: Vec<f64>,
     pub(crate) fuel: u64,
 }
@@ -177,7 +179,7 @@ impl Sandbox {
             bail!("no score: {}", memory.text(at.plus(4))?);
         }
         Ok(Scores {
-            scores: memory.numbers(at.plus(4))?,
+            values: memory.numbers(at.plus(4))?,
             contributions: memory.numbers(at.plus(12))?,
             fuel: running.fuel()?,
         })
@@ -297,10 +299,13 @@ fn answer_empty(
         }
         ("rongqiao:plugin/storage", "steps") => "[]".to_owned(),
         ("rongqiao:plugin/crypto", "digest") => {
-            let hex: String = Sm3::digest(&asked)
+            let hex = Sm3::digest(&asked)
                 .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+                .fold(String::new(), |mut hex, byte| {
+                    // Writing to a string cannot fail.
+                    let _ = write!(hex, "{byte:02x}");
+                    hex
+                });
             let (at, length) = put_text(caller, &hex)?;
             return view(caller)?.put_words(to, &[at, length]);
         }

@@ -1,8 +1,6 @@
 //! A page document comes back from JSON as it went in, whatever its blocks hold: a block and its
 //! body share one JSON object, so a name used by both would swallow one of them.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use proptest::prelude::*;
 use sdk_contract::page::*;
 use serde_json::Value;

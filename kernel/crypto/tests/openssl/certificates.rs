@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use kernel_crypto::ca::{self, Period, Purpose, RefusedCertificate, Revoked, Subject};
+use kernel_crypto::ca::{self, Period, Purpose, RefusedCertificate as Refused, Revoked, Subject};
 use kernel_crypto::keys::{KeyRing, SignKey};
 use kernel_crypto::sm2::SigningKey;
 
@@ -191,7 +191,6 @@ fn a_certificate_is_believed_for_its_purpose_time_and_issuer_only() {
     assert!(holder.subject.contains("王小明"), "{}", holder.subject);
 
     let refused = |purpose, at| check(purpose, at).unwrap_err();
-    use RefusedCertificate as Refused;
     assert_eq!(refused(Purpose::User, NOW), Refused::Purpose);
     assert_eq!(refused(Purpose::Node, NOW), Refused::Purpose);
     assert_eq!(
@@ -220,7 +219,6 @@ fn a_revoked_certificate_and_a_stale_or_foreign_list_are_refused() {
     let (_, pem) = authority.issue(Purpose::User, 7, PERIOD);
     let check =
         |list: &str, at| ca::verify(&pem, &authority.root, Some(list), Purpose::User, at).map(drop);
-    use RefusedCertificate as Refused;
     let empty = authority.list(1, &[]);
     assert_eq!(check(&empty, NOW), Ok(()));
     let other_serial = authority.list(2, &[Revoked { serial: 8, at: NOW }]);
@@ -347,10 +345,9 @@ fn we_verify_a_chain_that_openssl_issued() {
 /// The microseconds of midnight of `notBefore=2026-11-24 15:37:27Z`.
 fn start_of(text: &str) -> i64 {
     let date = text.trim().strip_prefix("notBefore=").unwrap();
-    let numbers: Vec<i64> = date[..10].split('-').map(|n| n.parse().unwrap()).collect();
-    let [year, month, day] = numbers[..] else {
-        panic!("{text}")
-    };
+    let mut numbers = date[..10].split('-').map(|n| n.parse::<i64>().unwrap());
+    let mut next = || numbers.next().unwrap();
+    let (year, month, day) = (next(), next(), next());
     // Days since 1970 in the civil calendar, years counted from March.
     let (year, month) = if month > 2 {
         (year, month - 3)

@@ -1,8 +1,11 @@
 //! Sample pages of the public side.
 #![expect(clippy::too_many_lines, reason = "sample data")]
-#![expect(
-    clippy::wildcard_imports,
-    reason = "a page author imports the whole vocabulary"
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::wildcard_imports,
+        reason = "a page author imports the whole vocabulary"
+    )
 )]
 
 use sdk_contract::page::*;

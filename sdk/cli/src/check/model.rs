@@ -13,7 +13,7 @@ use sdk_contract::model::{GOLDEN_TOLERANCE, GoldenCase, ModelDef, SUM_TOLERANCE,
 use super::Report;
 use crate::sandbox::Sandbox;
 
-pub(super) fn check(surface: &Surface, sandbox: &Sandbox, report: &mut Report) -> Result<()> {
+pub(super) fn check(surface: &Surface, sandbox: &Sandbox, report: &mut Report) {
     for import in &surface.imports {
         report.fault(format!("imports {import}; a model imports nothing"));
     }
@@ -21,7 +21,7 @@ pub(super) fn check(surface: &Surface, sandbox: &Sandbox, report: &mut Report) -
         Ok(described) => described,
         Err(error) => {
             report.fault(format!("describe(): {error:#}"));
-            return Ok(());
+            return;
         }
     };
     let def = &described.def;
@@ -56,15 +56,14 @@ pub(super) fn check(surface: &Surface, sandbox: &Sandbox, report: &mut Report) -
         "golden",
         format!("{held} of {all} hold, {fuel} fuel for one explained score"),
     );
-    Ok(())
 }
 
 /// Scores one case; the fuel it took.
 fn golden(sandbox: &Sandbox, def: &ModelDef, case: &GoldenCase) -> Result<u64> {
     let row = encode_row(def, &case.input)?;
     let out = sandbox.score(1, &row)?;
-    let [score] = out.scores.as_slice() else {
-        anyhow::bail!("{} scores for one row", out.scores.len());
+    let [score] = out.values.as_slice() else {
+        anyhow::bail!("{} scores for one row", out.values.len());
     };
     anyhow::ensure!(
         out.contributions.len() == row.len(),

@@ -15,7 +15,7 @@ const COMMON: &str = r#"
     (data (i32.const 64) "{\"id\":\"tea\",\"label\":{\"zh\":\"\",\"en\":\"\"}}")
     (data (i32.const 32) "\01\00\00\00\40\00\00\00\26\00\00\00")"#;
 
-/// A plugin whose describe() does this.
+/// A plugin whose `describe()` does this.
 fn plugin(imports: &str, describe: &str) -> Sandbox {
     let text = format!(
         r#"(component (core module {imports} {COMMON}
@@ -110,12 +110,12 @@ fn every_built_model_of_one_module_scores_as_declared() {
             assert_eq!(scored.contributions.len(), row.len());
             assert!(
                 scored
-                    .scores
+                    .values
                     .iter()
                     .all(|score| (score - case.score).abs() <= GOLDEN_TOLERANCE),
                 "{}: {:?}, declared {}",
                 path.display(),
-                scored.scores,
+                scored.values,
                 case.score
             );
         }
