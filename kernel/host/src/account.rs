@@ -202,7 +202,7 @@ fn sessions(live: &[serde_json::Map<String, Value>], own: &str) -> Table {
         Column::new("ip", "网络地址", 0),
         Column::new("since", "登录时间", 1),
         Column::new("seen", "最近活动", 2),
-        Column::new("own", "", 1),
+        Column::new("own", "状态", 1),
     ];
     Table::new(columns).rows(rows)
 }
