@@ -411,7 +411,10 @@ fn a_ring_of_the_first_format_is_taken_over_with_all_it_made() {
         let bytes = |name: &str| hex::decode(value(name)).unwrap();
         let open = || KeyRing::open_or_create(dir.path(), passphrase.map(str::as_bytes)).unwrap();
         let ring = open();
-        assert_eq!(ring.created().iter().collect::<Vec<_>>(), [&"authority"]);
+        assert_eq!(
+            ring.created().iter().collect::<Vec<_>>(),
+            [&"authority", &"code"]
+        );
         for ring in [ring, open()] {
             let signature = bytes("signature");
             assert!(ring.verify(SignKey::Audit, b"m", &signature));

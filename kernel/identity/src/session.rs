@@ -74,11 +74,12 @@ impl SessionPolicy {
         days > 0 && seen.is_some_and(|seen| Timestamp(now) >= seen.plus_seconds(days))
     }
 
-    /// The same, without a second factor that roles must have: whoever tries the platform out
-    /// should not need a telephone.
+    /// The same, without a second factor that roles must have and without an end for unused
+    /// accounts: whoever tries the platform out should need no telephone and may come back late.
     #[must_use]
     pub fn for_trying_out(&self) -> Self {
         Self {
+            stale_days: 0,
             second_factor: Vec::new(),
             ..self.clone()
         }

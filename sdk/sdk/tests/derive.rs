@@ -90,7 +90,7 @@ fn thing() -> TestThing {
         rate: Some(Decimal::from_units(345)),
         ratio: Some(Decimal::from_units(50)),
         secret: None,
-        parent: Some(Id::new("p")),
+        parent: Some(Id::new("01930000-0000-7000-8000-000000000001")),
         day: Date::new(2026, 2, 28),
         at: Some(Timestamp::from_micros(0)),
         flag: true,

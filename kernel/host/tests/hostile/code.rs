@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel_crypto::keys::KeyRing;
 use kernel_host::models::Pool;
@@ -146,7 +147,11 @@ async fn live_models_are_ready_after_a_start() {
     first.store().close().await;
 
     let second = start().await.host;
-    second.tasks().close();
-    second.tasks().wait().await;
-    assert!(second.models().ready(&digest).is_some());
+    let ready = async {
+        while second.models().ready(&digest).is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), ready).await;
+    assert!(waited.is_ok(), "nobody asked, and the model is there");
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use kernel_crypto::chain::Break;
 use kernel_storage::{
-    AuditDraft, CommitError, NewEvent, Retry, RowFilter, StorageError, Store, StoreUrl,
+    AuditDraft, AuditFault, CommitError, NewEvent, Retry, RowFilter, StorageError, Store, StoreUrl,
 };
 use sdk_contract::call::EventDraft;
 use sdk_contract::query::{Aggregate, Measure};
@@ -317,8 +318,15 @@ async fn a_clock_that_steps_back_stops_nothing() {
             }];
             store.commit(all).await.unwrap();
         }
-        // The chain goes by number, not by time.
-        assert_eq!(store.audit_verify().await.unwrap(), 3);
+        // The chain goes by number, not by time; that the clock stepped back is found, and where.
+        let backdated = store.audit_verify().await.unwrap_err();
+        assert!(
+            matches!(
+                backdated,
+                AuditFault::Broken(Break::Backdated { seq: 2, .. })
+            ),
+            "{backdated}"
+        );
         // Events are due at once, in the order of their commits.
         let now = NOW - day + 2;
         for n in [2, 3, 4] {
