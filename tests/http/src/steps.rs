@@ -91,3 +91,17 @@ pub fn application(product: &Value) -> Value {
 pub fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
+
+/// What the audit page tells of an object, newest first: `<collection> · <action>`, as people read it.
+pub fn trail(auditor: &Client, object: &str) -> Vec<String> {
+    let page = auditor.page(&format!("/console/audit?object={object}"));
+    assert_eq!(page.status, 200, "{}", page.body);
+    let sections = page.body["sections"].as_array().expect("sections");
+    let blocks = sections
+        .iter()
+        .flat_map(|s| s["blocks"].as_array().expect("blocks"));
+    let rows = blocks
+        .filter(|b| b["id"] == "audit")
+        .flat_map(|b| b["rows"].as_array().expect("rows"));
+    rows.map(|row| text(&row["cells"][0]["value"])).collect()
+}

@@ -9,7 +9,9 @@
 
 use serde_json::{Value, json};
 use tests_http::Server;
-use tests_http::steps::{BANK, OTHER_BANK, application, live_model, scored_product, sign_letter};
+use tests_http::steps::{
+    BANK, OTHER_BANK, application, live_model, scored_product, sign_letter, trail,
+};
 
 #[test]
 fn an_enterprise_applies_and_a_person_decides() {
@@ -108,10 +110,10 @@ fn evidence(server: &Server, application: &str, record: &Value) {
         .iter()
         .any(|c| c["reference"] == json!(application));
     assert!(found, "the operator sees the call: {}", calls.body);
-    let audit = operator.get(&format!("/console/audit?object={application}"));
+    let told = trail(&operator, application);
     assert!(
-        audit.text().contains("lending.application.approve"),
-        "the decision is in the audit trail"
+        told.iter().any(|what| what.ends_with(" · 同意")),
+        "the decision is in the audit trail: {told:?}"
     );
     let certificate = record["certificate"].as_str().unwrap();
     let (ok, said) = server.command(&["model", "replay", certificate]);

@@ -5,9 +5,8 @@
 use serde_json::Value;
 use tests_http::Server;
 
-/// What `doctor` found in a data folder.
-fn doctor(server: &Server, data: &str) -> Value {
-    let (ok, text) = server.run(&["doctor", "--data", data, "--json"]);
+/// What `doctor` found.
+fn found((ok, text): (bool, String)) -> Value {
     assert!(ok, "{text}");
     let start = text.find('{').expect("a document");
     let mut documents = serde_json::Deserializer::from_str(&text[start..]).into_iter();
@@ -24,9 +23,9 @@ fn a_backup_of_a_serving_platform_restores_to_the_same_collections() {
     let path = |name: &str| spare.path().join(name).to_str().expect("a path").to_owned();
     let (file, new) = (path("backup"), path("new"));
 
-    let (ok, text) = server.run(&["backup", "--data", &data, "--out", &file]);
+    let (ok, text) = server.command(&["backup", "--out", &file]);
     assert!(ok, "{text}");
-    let (ok, text) = server.run(&["backup", "--data", &data, "--out", &file]);
+    let (ok, text) = server.command(&["backup", "--out", &file]);
     assert!(!ok && text.contains("never replaces a file"), "{text}");
     let (ok, text) = server.run(&["restore", &file, "--check"]);
     assert!(ok, "{text}");
@@ -35,7 +34,8 @@ fn a_backup_of_a_serving_platform_restores_to_the_same_collections() {
     let (ok, text) = server.run(&["restore", &file, "--data", &new]);
     assert!(ok, "{text}");
 
-    let (before, after) = (doctor(&server, &data), doctor(&server, &new));
+    let before = found(server.command(&["doctor", "--json"]));
+    let after = found(server.run(&["doctor", "--data", &new, "--json"]));
     let collections = before["collections"].as_object().expect("collections");
     assert!(collections.len() > 10 && collections["platform.users"]["rows"].as_u64() > Some(5));
     assert_eq!(before["collections"], after["collections"]);
@@ -60,8 +60,7 @@ fn an_sqlite_file_has_one_server() {
     let Some(server) = Server::start() else {
         return;
     };
-    let data = server.data().to_str().expect("a path").to_owned();
-    let (ok, text) = server.run(&["serve", "--data", &data, "--port", "0"]);
+    let (ok, text) = server.command(&["serve", "--port", "0"]);
     assert!(!ok && text.contains("another server"), "{text}");
-    assert_eq!(doctor(&server, &data)["ok"], true);
+    assert_eq!(found(server.command(&["doctor", "--json"]))["ok"], true);
 }

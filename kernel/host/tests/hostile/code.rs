@@ -152,6 +152,6 @@ async fn live_models_are_ready_after_a_start() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(60), ready).await;
+    let waited = tokio::time::timeout(Duration::from_mins(1), ready).await;
     assert!(waited.is_ok(), "nobody asked, and the model is there");
 }

@@ -3,11 +3,10 @@
 use sdk::contract::error::FaultKind;
 use sdk::contract::page::check;
 use sdk::serde_json::json;
-use sdk_testkit::World;
+use sdk_testkit::{World, scenario};
 
-#[test]
-fn a_question_is_answered_and_closed() {
-    let t = World::mock(&[plugin_{{ident}}::module()]);
+#[scenario([plugin_{{ident}}::module()])]
+fn a_question_is_answered_and_closed(t: &World) {
     let (owner, operator) = (t.user("enterprise"), t.user("operator"));
     check(&owner.page("/{{id}}/tickets").unwrap()).unwrap();
 
@@ -34,9 +33,8 @@ fn a_question_is_answered_and_closed() {
     check(&owner.page(&path).unwrap()).unwrap();
 }
 
-#[test]
-fn nobody_reads_the_questions_of_another() {
-    let t = World::mock(&[plugin_{{ident}}::module()]);
+#[scenario([plugin_{{ident}}::module()])]
+fn nobody_reads_the_questions_of_another(t: &World) {
     let question = json!({ "title": "利率", "question": "怎样申请优惠利率？" });
     let asked = t.user("enterprise").act("{{id}}.ticket.ask", None, question);
     let id = asked.unwrap()["id"].as_str().unwrap().to_owned();
