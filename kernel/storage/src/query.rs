@@ -213,27 +213,31 @@ fn conditions(
 
 /// The condition of a row scope; none means every row.
 pub(crate) fn scope(table: &Table, rows: &RowFilter) -> Option<Condition> {
-    let of = |field: &str, text: &str| {
-        let value = table
-            .column(field)
-            .and_then(|c| value::bind(c.storage, &text.into()));
-        match value {
-            Some(value) => Expr::col(Alias::new(field)).eq(Expr::val(value)),
-            None => never(),
-        }
+    let bound = |field: &str, text: &str| {
+        let column = table.column(field)?;
+        value::bind(column.storage, &text.into()).map(Expr::val)
+    };
+    let of = |field: &str, text: &str| match bound(field, text) {
+        Some(value) => Expr::col(Alias::new(field)).eq(value),
+        None => never(),
     };
     let any = match rows {
         RowFilter::All => return None,
         RowFilter::None => Cond::any().add(never()),
         RowFilter::Subject(subject) => Cond::any().add(of("subject", subject)),
         RowFilter::District(district) => Cond::any().add(of("district", district)),
-        RowFilter::Organisations(organisations) => organisations
-            .iter()
-            .fold(Cond::any().add(never()), |any, o| {
-                any.add(of("organisation", o))
-            }),
+        // One list and no alternatives, so that an index serves it.
+        RowFilter::Organisations(organisations) => {
+            let ids = organisations
+                .iter()
+                .filter_map(|o| bound("organisation", o));
+            Cond::any().add(one_of(Expr::col(Alias::new("organisation")), ids.collect()))
+        }
         RowFilter::Any(filters) => {
-            let mut any = Cond::any().add(never());
+            let mut any = Cond::any();
+            if filters.is_empty() {
+                any = any.add(never());
+            }
             for filter in filters {
                 // One that lets everything through lets everything through.
                 any = any.add(scope(table, filter)?);
@@ -244,8 +248,17 @@ pub(crate) fn scope(table: &Table, rows: &RowFilter) -> Option<Condition> {
     Some(any)
 }
 
+fn one_of(what: Expr, values: Vec<Expr>) -> Expr {
+    if values.is_empty() {
+        never()
+    } else {
+        what.is_in(values)
+    }
+}
+
+/// Written out: a planner cannot see through bound values, and would pass over every index.
 fn never() -> Expr {
-    Expr::val(1).eq(Expr::val(0))
+    Expr::cust("1 = 0")
 }
 
 struct Builder<'a> {
@@ -271,8 +284,9 @@ impl Builder<'_> {
                 }
                 cond
             }
+            Filter::Or(any) if any.is_empty() => Cond::all().add(never()),
             Filter::Or(any) => {
-                let mut cond = Cond::any().add(never());
+                let mut cond = Cond::any();
                 for one in any {
                     cond = cond.add(self.condition(one, depth)?);
                 }
@@ -307,13 +321,9 @@ impl Builder<'_> {
                 }
                 let mut bound = Vec::with_capacity(values.len());
                 for value in values {
-                    bound.extend(self.value(column, value)?);
+                    bound.extend(self.value(column, value)?.map(Expr::val));
                 }
-                Ok(if bound.is_empty() {
-                    never()
-                } else {
-                    col(column).is_in(bound)
-                })
+                Ok(one_of(col(column), bound))
             }
             Filter::Range { field, min, max } => self.range(field, min.as_ref(), max.as_ref()),
             Filter::Contains { field, text } => self.contains(field, text),
