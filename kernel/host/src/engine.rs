@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel_crypto::sm3::{self, Digest32};
+use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -18,11 +19,18 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 const MIB: usize = 1024 * 1024;
 
+/// Calls of plugins that run at once. More wait for a place instead of failing.
+const CALLS: u32 = 128;
+/// Places in the pool for what is not a call: a component that is asked to describe itself.
+const SPARE: u32 = 8;
+
 /// Both engines and the ticker that keeps their epochs going until it is dropped.
 #[derive(Clone)]
 pub struct Engines {
     pub plugins: Sandbox,
     pub models: Sandbox,
+    /// A place in the plugins' pool for each call.
+    pub(crate) calls: Arc<Semaphore>,
     _ticker: Arc<Ticker>,
 }
 
@@ -79,6 +87,7 @@ impl Engines {
         Ok(Self {
             plugins,
             models,
+            calls: Arc::new(Semaphore::new(CALLS as usize)),
             _ticker: Arc::new(Ticker { stop }),
         })
     }
@@ -167,11 +176,12 @@ fn common() -> Config {
 
 fn plugin_config() -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(128)
-        .total_core_instances(512)
-        .total_memories(128)
-        .total_tables(512)
-        .total_stacks(128)
+    let places = CALLS + SPARE;
+    pool.total_component_instances(places)
+        .total_core_instances(4 * places)
+        .total_memories(places)
+        .total_tables(4 * places)
+        .total_stacks(places)
         .max_memory_size(64 * MIB)
         // Keeping pages resident saves the madvise and page faults of a fresh instance a call.
         .linear_memory_keep_resident(2 * MIB)

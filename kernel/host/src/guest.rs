@@ -13,6 +13,7 @@ use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::manifest::Manifest;
 use sdk_contract::page::{PAGE_DOCUMENT, Page};
 use serde::de::DeserializeOwned;
+use tokio::sync::SemaphorePermit;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 
@@ -118,6 +119,20 @@ impl Guest {
         Ok(bounded(&self.engine, state, &self.manifest, |s| {
             &mut s.limits
         }))
+    }
+
+    /// A place in the pool. Calls wait for one, so that a rush is slow and not full of errors that
+    /// would count against the plugin.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        let wait = Duration::from_millis(u64::from(self.manifest.limits.deadline_ms));
+        match tokio::time::timeout(wait, self.host.engines().calls.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(Fault::new(
+                FaultKind::Unavailable,
+                "busy",
+                "当前访问的人较多，请稍后再试",
+            )),
+        }
     }
 
     fn quarantined(&self) -> bool {
@@ -233,6 +248,7 @@ const PATIENCE: u64 = 4;
 /// plugin's fault; the time it waits for others has a wider bound and is nobody's.
 macro_rules! with_instance {
     ($self:ident, $call:ident, |$guest:ident, $store:ident| $body:expr) => {{
+        let _place = $self.place().await?;
         let mut $store = $self.store($call)?;
         let own = u64::from($self.manifest.limits.deadline_ms);
         let deadline = Duration::from_millis(own * PATIENCE);

@@ -132,6 +132,14 @@ async fn reading_without_a_grant_names_the_line_that_would_allow_it() {
     assert_eq!(stage.page("bad").await.unwrap().title, "bad");
 }
 
+/// Each call holds its place in the pool while the store answers, and there are more calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_calls_than_the_pool_has_places_all_are_served() {
+    let stage = Stage::with(&[]).await;
+    let served = futures_util::future::join_all((0..400).map(|_| stage.page("calm"))).await;
+    assert!(served.iter().all(Result::is_ok), "{served:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn scoring_without_a_grant_names_the_line_that_would_allow_it() {
     const SCORE: &str =

@@ -97,6 +97,12 @@ pub const CODES: &[Code] = &[
         "Send the same request again, with its idempotency key, after a moment.",
     ),
     code(
+        "busy",
+        &[503],
+        "More people use the platform at this moment than it serves at once. Nothing was written.",
+        "Send the same request again with its idempotency key.",
+    ),
+    code(
         "capability.denied",
         &[403],
         "A plugin did what its `plugin.toml` does not ask for.",
