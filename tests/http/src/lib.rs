@@ -87,6 +87,8 @@ pub struct Start {
     pub dev: bool,
     /// A configuration file.
     pub config: Option<PathBuf>,
+    /// Keys of its own, for a test that changes them.
+    pub own_keys: bool,
 }
 
 /// A running platform with demo data in a folder of its own; stopped and removed when dropped.
@@ -260,8 +262,10 @@ impl Server {
 /// The keys lie beside the guests, for compiled code is kept under them from one server to the next.
 fn place(built: &Built, start: &Start, data: &Path) -> Vec<String> {
     let mut options = vec!["--data".to_owned(), data.display().to_string()];
-    let keys = built.guests.join("keys");
-    options.extend(["--keys".to_owned(), keys.display().to_string()]);
+    if !start.own_keys {
+        let keys = built.guests.join("keys");
+        options.extend(["--keys".to_owned(), keys.display().to_string()]);
+    }
     if let Some(database) = &start.database {
         options.extend(["--database".to_owned(), database.url.clone()]);
     }

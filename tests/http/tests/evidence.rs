@@ -108,7 +108,11 @@ fn dj_10_the_trail_of_a_running_platform_is_verified_and_proven_by_strangers() {
 
 #[test]
 fn mm_9_two_custodians_rotate_a_key_while_the_platform_serves() {
-    let Some(server) = Server::start() else {
+    let start = Start {
+        own_keys: true,
+        ..Start::default()
+    };
+    let Some(server) = Server::start_as(start) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
