@@ -93,14 +93,8 @@ pub const CODES: &[Code] = &[
     code(
         "busy",
         &[503],
-        "Too many requests want the same record at once.",
+        "Too many requests want the same record, or the platform, at once. Nothing was written.",
         "Send the same request again, with its idempotency key, after a moment.",
-    ),
-    code(
-        "busy",
-        &[503],
-        "More people use the platform at this moment than it serves at once. Nothing was written.",
-        "Send the same request again with its idempotency key.",
     ),
     code(
         "capability.denied",
