@@ -448,15 +448,20 @@ impl Client {
         self.url.clone_from(&server.url);
     }
 
-    /// Sends a file; the answer is what an action takes as a file.
+    /// Sends a file; the answer is what an action takes as a file. A body that is too large is refused before all of it is read, and
+    /// whether the answer or the end of the connection comes first is then a race: asked again, the
+    /// answer is read.
     pub fn upload(&self, name: &str, bytes: &[u8]) -> Answer {
-        answer(
-            self.agent
+        let send = || {
+            let request = self
+                .agent
                 .post(format!("{}/api/v1/files?name={name}", self.url))
                 .header("x-csrf-token", &self.csrf)
-                .header("content-type", "application/octet-stream")
-                .send(bytes),
-        )
+                .header("content-type", "application/octet-stream");
+            read(request.send(bytes))
+        };
+        let answered = (0..20).find_map(|_| send().ok());
+        answered.expect("an answer")
     }
 
     /// The form token forgotten: what another site's form would send.
