@@ -7,7 +7,7 @@
 //! | [`sm4`] in GCM mode | GB/T 32907-2016, RFC 8998 | GB/T block example; RFC 8998 Appendix A.1 |
 //! | [`sm2`] signatures | GB/T 32918.2-2016, curve of part 5 | GB/T 32918.5-2017 Annex A; OpenSSL both ways |
 //! | [`sm2::encryption`] | GB/T 32918.4-2016; GB/T 35276-2017 encoding | GB/T 32918.5-2017 Annex C; OpenSSL both ways |
-//! | [`tls`] national suites of TLS 1.3 | RFC 8998 | handshakes with another implementation |
+//! | [`tls`] national suites of TLS 1.3 | RFC 8998 | handshakes over certificates made by OpenSSL; `./x interop` for another implementation |
 //! | [`password`] storage | Argon2id (RFC 9106) under HMAC-SM3 | RFC 9106 through the `argon2` crate |
 //! | [`otp`] one-time codes | RFC 4226, RFC 6238 | its Appendix B |
 //! | [`chain`] of audit records | own format, stated there | alter, delete, reorder, truncate, rewrite, backdate |
