@@ -31,6 +31,7 @@ fn a_reopened_ring_holds_the_same_keys() {
             [
                 "audit",
                 "authority",
+                "blind",
                 "certificate",
                 "code",
                 "field",
@@ -48,7 +49,7 @@ fn a_reopened_ring_holds_the_same_keys() {
             );
             assert!(again.verify(key, b"m", &first.sign(key, b"m").unwrap()));
         }
-        for key in [MacKey::Session, MacKey::Pepper, MacKey::Code] {
+        for key in [MacKey::Session, MacKey::Pepper, MacKey::Code, MacKey::Blind] {
             assert_eq!(first.mac(key, b"m"), again.mac(key, b"m"));
         }
         let sealed = first.seal(SealKey::Field, b"row 1", b"plain").unwrap();

@@ -23,6 +23,9 @@ pub enum MacKey {
     /// Compiled components: what is loaded as native code must have been compiled here. Rotating it
     /// only has everything compiled again.
     Code,
+    /// Digests that stand for encrypted values in an index. Stored beside them, so it never rotates
+    /// without all of them being made anew.
+    Blind,
 }
 
 /// Master keys that seal with SM4-GCM.
@@ -33,10 +36,11 @@ pub enum SealKey {
 }
 
 /// Every key name of this release.
-pub(super) const NAMES: [(&str, KeyKind); 7] = [
+pub(super) const NAMES: [(&str, KeyKind); 8] = [
     (SignKey::Audit.name(), KeyKind::Sm2),
     (SignKey::Authority.name(), KeyKind::Sm2),
     (SignKey::Certificate.name(), KeyKind::Sm2),
+    (MacKey::Blind.name(), KeyKind::HmacSm3),
     (MacKey::Code.name(), KeyKind::HmacSm3),
     (SealKey::Field.name(), KeyKind::Sm4Master),
     (MacKey::Pepper.name(), KeyKind::HmacSm3),
@@ -62,6 +66,7 @@ impl MacKey {
             Self::Session => "session",
             Self::Pepper => "pepper",
             Self::Code => "code",
+            Self::Blind => "blind",
         }
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct Opened {
     session: Coding,
     pepper: Coding,
     code: Coding,
+    blind: Coding,
     field: Sealing,
     uses: BTreeMap<u32, Uses>,
 }
@@ -83,6 +84,7 @@ impl Opened {
             session: load.coding(MacKey::Session)?,
             pepper: load.coding(MacKey::Pepper)?,
             code: load.coding(MacKey::Code)?,
+            blind: load.coding(MacKey::Blind)?,
             field: load.sealing(SealKey::Field)?,
             stamp,
             uses,
@@ -103,6 +105,7 @@ impl Opened {
             MacKey::Session => &self.session,
             MacKey::Pepper => &self.pepper,
             MacKey::Code => &self.code,
+            MacKey::Blind => &self.blind,
         }
     }
 

@@ -18,7 +18,11 @@ pub(super) fn possible(content: &Content, operation: &Operation) -> Result<(), K
     match operation {
         Operation::Rotate { key } => match NAMES.iter().find(|(name, _)| name == key) {
             None => Err(KeyRingError::UnknownKey(key.clone())),
-            Some((name, _)) if *name == MacKey::Pepper.name() => {
+            Some((name, _))
+                if [MacKey::Pepper, MacKey::Blind]
+                    .map(MacKey::name)
+                    .contains(name) =>
+            {
                 Err(KeyRingError::NotRotatable { name: key.clone() })
             }
             Some(_) => Ok(()),
