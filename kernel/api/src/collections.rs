@@ -14,10 +14,12 @@ use kernel_identity::principal::Principal;
 use sdk_contract::call::Reply;
 use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS};
 use sdk_contract::error::{Fault, FieldFault};
-use sdk_contract::kind::Kind;
+use sdk_contract::eval::system_kind;
+use sdk_contract::kind::{Kind, Ops};
 use sdk_contract::page::Outcome;
-use sdk_contract::query::{Filter, MAX_LIMIT, Query};
-use serde_json::{Value, json};
+use sdk_contract::query::{Filter, MAX_FACETS, MAX_LIMIT, Query, With};
+use sdk_contract::scalar::Timestamp;
+use serde_json::{Map, Value, json};
 
 use crate::Web;
 use crate::caller::Caller;
@@ -25,6 +27,8 @@ use crate::problem::Problem;
 use crate::typed::pairs;
 
 const IDEMPOTENCY: &str = "idempotency-key";
+/// Fields whose doubts the caller has confirmed, separated by commas.
+pub(crate) const CONFIRM: &str = "x-confirm";
 /// Rows of a page unless `size` says otherwise.
 const DEFAULT_SIZE: u32 = 20;
 
@@ -53,10 +57,21 @@ pub(crate) async fn list(
         }
     };
     let Listing { query, page, size } = listing;
+    let paged = query.cursor.is_some();
     let found = web.host().find(&caller.principal, query).await?;
-    Ok(Json(
-        json!({ "items": found.records, "total": found.total, "page": page, "size": size }),
-    ))
+    let mut answer = Map::new();
+    answer.insert("items".into(), found.records.into());
+    answer.insert("size".into(), size.into());
+    if paged {
+        answer.insert("next".into(), json!(found.next));
+    } else {
+        answer.insert("total".into(), json!(found.total));
+        answer.insert("page".into(), page.into());
+    }
+    if !found.facets.is_empty() {
+        answer.insert("facets".into(), json!(found.facets));
+    }
+    Ok(Json(Value::Object(answer)))
 }
 
 /// `GET /api/v1/{module}/{plural}/{id}`
@@ -175,12 +190,21 @@ async fn run(
         Some(Ok(key)) => Some(key.to_owned()),
         Some(Err(_)) => return Err(Problem::bad_request("bad-key", "幂等键只能含可见字符")),
     };
+    let confirmed = headers
+        .get_all(CONFIRM)
+        .iter()
+        .filter_map(|h| h.to_str().ok())
+        .flat_map(|h| h.split(','))
+        .map(|f| f.trim().to_owned())
+        .filter(|f| !f.is_empty())
+        .collect();
     let act = Act {
         module: called.module,
         action,
         id: called.id,
         input,
         key,
+        confirmed,
     };
     let reply = web.host().act(&by.principal, act).await?;
     Ok(Json(answer(&reply)))
@@ -234,8 +258,9 @@ struct Listing {
     size: u32,
 }
 
-/// Reads a list's parameters: `field=value` (repeated: any of them), `sort=-field,field`, `page`,
-/// `size`, `q`. Every wrong one is named.
+/// Reads a list's parameters: `field=value` (repeated: any of them), `field.min=`, `field.max=`,
+/// `sort=-field,field`, `page` or `cursor`, `size`, `q`, `facets=field,field`,
+/// `with=field.read,field.read`, `as_of=time`. Every wrong one is named.
 fn listing(
     module: &ModuleDef,
     collection: &CollectionDef,
@@ -255,11 +280,12 @@ fn listing(
     let (mut page, mut size) = (1, DEFAULT_SIZE);
     let mut query = Query::new(format!("{}.{}", module.id, collection.name));
     let mut wanted: Vec<(String, Vec<Value>)> = Vec::new();
+    let mut paged = false;
     for (name, value) in pairs {
         let wrong = |message: &str| FieldFault::new(name, "bad-parameter", message);
         match name.as_str() {
             "page" => match value.parse() {
-                Ok(n) if n >= 1 => page = n,
+                Ok(n) if n >= 1 => (page, paged) = (n, true),
                 _ => faults.push(wrong("页码从 1 开始")),
             },
             "size" => match value.parse() {
@@ -270,16 +296,43 @@ fn listing(
                 for part in value.split(',').filter(|p| !p.is_empty()) {
                     let (field, descending) =
                         part.strip_prefix('-').map_or((part, false), |f| (f, true));
-                    match reader.usable(field) {
+                    match reader.plain(field, |ops| ops.sort) {
                         Ok(()) => query = query.sort(field, descending),
                         Err(message) => faults.push(wrong(message)),
                     }
                 }
             }
+            "cursor" => query.cursor = Some(value.clone()),
+            "facets" => {
+                for field in value.split(',').filter(|p| !p.is_empty()) {
+                    match reader.countable(field) {
+                        Ok(()) if query.facets.len() < MAX_FACETS => query = query.facet(field),
+                        Ok(()) => faults.push(wrong("最多按 8 个字段计数")),
+                        Err(message) => faults.push(wrong(message)),
+                    }
+                }
+            }
+            "with" => {
+                for path in value.split(',').filter(|p| !p.is_empty()) {
+                    match reader.reference(path) {
+                        Ok((field, read)) => follow(&mut query, field, read),
+                        Err(message) => faults.push(wrong(message)),
+                    }
+                }
+            }
+            "as_of" => match value.parse::<Timestamp>() {
+                Ok(at) if collection.audited => query = query.as_of(at),
+                Ok(_) => faults.push(wrong("此列表不保留历史")),
+                Err(_) => faults.push(wrong("时间格式不对，如 2026-11-23T08:00:00Z")),
+            },
             "q" => match reader.search(value) {
                 Ok(Some(filter)) => query = query.filter(filter),
                 Ok(None) => {}
                 Err(message) => faults.push(wrong(message)),
+            },
+            name if name.contains('.') => match reader.end(name, value) {
+                Ok(filter) => query = query.filter(filter),
+                Err(message) => faults.push(wrong(&message)),
             },
             field => match reader.value(field, value) {
                 Ok(value) => match wanted.iter_mut().find(|(f, _)| f == field) {
@@ -299,14 +352,29 @@ fn listing(
             _ => Filter::In { field, values },
         });
     }
+    if query.cursor.is_some() && paged {
+        let message = "page 与 cursor 只能用一种";
+        faults.push(FieldFault::new("cursor", "bad-parameter", message));
+    }
     if faults.is_empty() {
-        Ok(Listing {
-            query: query.page(page, size),
-            page,
-            size,
-        })
+        query.limit = size;
+        if query.cursor.is_none() {
+            query = query.page(page, size);
+        }
+        Ok(Listing { query, page, size })
     } else {
         Err(faults)
+    }
+}
+
+/// Adds a field to read of what a reference names.
+fn follow(query: &mut Query, field: &str, read: &str) {
+    match query.with.iter_mut().find(|w| w.field == field) {
+        Some(with) => with.read.push(read.to_owned()),
+        None => query.with.push(With {
+            field: field.to_owned(),
+            read: vec![read.to_owned()],
+        }),
     }
 }
 
@@ -325,38 +393,67 @@ impl Reader<'_> {
         }
         match self.collection.field(name) {
             None => Err("没有这个字段"),
-            Some(f) if f.encrypted || matches!(f.kind, Kind::Json) => Err("该字段不能用于查询"),
+            Some(f) if f.encrypted && !f.blind || !f.kind.ops().equal => Err("该字段不能用于查询"),
             Some(f) if f.mask.is_some() && !(self.may_reveal)(f) => Err("该字段不能用于查询"),
             Some(_) => Ok(()),
         }
     }
 
+    /// A field whose values are in plain columns, to be sorted, ranged or counted by.
+    fn plain(&self, name: &str, fits: impl Fn(Ops) -> bool) -> Result<(), &'static str> {
+        self.usable(name)?;
+        match self.collection.field(name) {
+            Some(f) if f.encrypted || !fits(f.kind.ops()) => Err("该字段不能这样查询"),
+            _ => Ok(()),
+        }
+    }
+
+    fn countable(&self, name: &str) -> Result<(), &'static str> {
+        self.plain(name, |ops| ops.group)
+    }
+
+    /// `product.name`: a ref field, and a field of what it names.
+    fn reference<'t>(&self, path: &'t str) -> Result<(&'t str, &'t str), &'static str> {
+        let (field, read) = path.split_once('.').ok_or("请写成 字段.字段")?;
+        match self.collection.field(field).map(|f| &f.kind) {
+            Some(Kind::Ref { .. }) => Ok((field, read)),
+            _ => Err("该字段不引用其他记录"),
+        }
+    }
+
+    /// `amount.min` or `amount.max`.
+    fn end(&self, name: &str, text: &str) -> Result<Filter, String> {
+        let (field, end) = name.split_once('.').unwrap_or((name, ""));
+        self.plain(field, |ops| ops.range)?;
+        let value = Some(self.value(field, text)?);
+        let (min, max) = match end {
+            "min" => (value, None),
+            "max" => (None, value),
+            _ => return Err("没有这个字段".to_owned()),
+        };
+        Ok(Filter::Range {
+            field: field.to_owned(),
+            min,
+            max,
+        })
+    }
+
     fn value(&self, name: &str, text: &str) -> Result<Value, String> {
         self.usable(name)?;
-        let Some(field) = self.collection.field(name) else {
-            let kind = match name {
-                "revision" => Kind::Integer {
-                    min: None,
-                    max: None,
-                },
-                "created_at" | "updated_at" => Kind::Datetime,
-                _ => Kind::Text { max: 64 },
-            };
-            return kind.check(&text.into(), &[]).map_err(|m| m.message);
+        let text = Value::from(text);
+        let checked = match self.collection.field(name) {
+            // One option at a time: a record that has it among others is found.
+            Some(field) => match &field.kind {
+                Kind::MultiChoice { of, .. } => {
+                    Kind::Choice { of: of.clone() }.check(&text, &self.module.choices)
+                }
+                kind => kind.check(&text, &self.module.choices),
+            },
+            None => system_kind(name)
+                .unwrap_or(Kind::Text { max: 64 })
+                .check(&text, &[]),
         };
-        let choice = match &field.kind {
-            Kind::Choice { of } => self.module.choice(of),
-            _ => None,
-        };
-        let options: Vec<&str> = choice
-            .iter()
-            .flat_map(|c| &c.options)
-            .map(|o| o.value.as_str())
-            .collect();
-        field
-            .kind
-            .check(&text.into(), &options)
-            .map_err(|m| m.message)
+        checked.map_err(|m| m.message)
     }
 
     fn search(&self, text: &str) -> Result<Option<Filter>, &'static str> {

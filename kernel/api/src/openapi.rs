@@ -1,7 +1,7 @@
 //! `OpenAPI` 3.1 of the resource API, derived from the declarations that serve it.
 
 use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, ModuleDef};
-use sdk_contract::kind::Kind;
+use sdk_contract::kind::{self, Kind};
 use serde_json::{Map, Value, json};
 
 /// The document for these modules, in their order.
@@ -124,6 +124,7 @@ fn fixed_schemas() -> Map<String, Value> {
                     "errors",
                     json!({ "type": "array", "items": object(&[
                     ("field", text.clone()), ("code", text.clone()), ("detail", text.clone()),
+                    ("confirm", json!({ "type": "boolean" })),
                 ]) }),
                 ),
             ]),
@@ -139,6 +140,19 @@ fn fixed_schemas() -> Map<String, Value> {
                 ("organisation_name", text.clone()),
                 ("subject", optional.clone()),
                 ("district", optional),
+            ]),
+        ),
+        (
+            "Facet",
+            object(&[
+                ("field", text.clone()),
+                ("more", json!({ "type": "boolean" })),
+                (
+                    "values",
+                    json!({ "type": "array", "items": object(&[
+                        ("value", json!({})), ("count", json!({ "type": "integer" })),
+                    ]) }),
+                ),
             ]),
         ),
         (
@@ -181,9 +195,48 @@ fn list(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
             &json!({ "type": "string", "maxLength": 100 }),
         ));
     }
-    let askable = |f: &&FieldDef| !f.encrypted && f.mask.is_none() && !matches!(f.kind, Kind::Json);
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let mut word = |name: &str, description: &str| {
+        parameters.push(parameter("query", name, false, &text(description)));
+    };
+    word(
+        "cursor",
+        "empty to begin, then `next` of the answer; instead of `page`",
+    );
+    word(
+        "facets",
+        "fields to count the matching records by, separated by commas",
+    );
+    if collection
+        .fields
+        .iter()
+        .any(|f| matches!(f.kind, Kind::Ref { .. }))
+    {
+        word(
+            "with",
+            "fields of referred records to read along, `field.read`, separated by commas",
+        );
+    }
+    if collection.audited {
+        let moment = json!({ "type": "string", "format": "date-time", "description": "records as they were at that moment" });
+        parameters.push(parameter("query", "as_of", false, &moment));
+    }
+    let askable =
+        |f: &&FieldDef| (!f.encrypted || f.blind) && f.mask.is_none() && f.kind.ops().equal;
     for field in collection.fields.iter().filter(askable) {
-        parameters.push(parameter("query", &field.name, false, &kind(module, field)));
+        let schema = described(module, field);
+        // One option of several at a time.
+        let schema = match &field.kind {
+            Kind::MultiChoice { .. } => schema.get("items").cloned().unwrap_or_default(),
+            _ => schema,
+        };
+        if field.kind.ops().range && !field.encrypted {
+            for end in ["min", "max"] {
+                let name = format!("{}.{end}", field.name);
+                parameters.push(parameter("query", &name, false, &schema));
+            }
+        }
+        parameters.push(parameter("query", &field.name, false, &schema));
     }
     let page = object(&[
         (
@@ -193,6 +246,11 @@ fn list(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
         ("total", json!({ "type": "integer" })),
         ("page", json!({ "type": "integer" })),
         ("size", json!({ "type": "integer" })),
+        ("next", json!({ "type": ["string", "null"] })),
+        (
+            "facets",
+            json!({ "type": "array", "items": reference("Facet") }),
+        ),
     ]);
     let answer = json!({ "description": collection.label.zh, "content": json_content(&page) });
     let id = format!("{}.{}.list", module.id, collection.entity);
@@ -245,6 +303,10 @@ fn act(module: &ModuleDef, action: &ActionDef) -> Option<(String, Value)> {
         false,
         &json!({ "type": "string", "maxLength": 100 }),
     )];
+    if action.input.iter().any(|f| doubtful(&f.kind)) {
+        let fields = json!({ "type": "string", "description": "确认过的存疑字段，逗号分隔" });
+        parameters.push(parameter("header", "X-Confirm", false, &fields));
+    }
     if action.record {
         parameters.insert(0, parameter("path", "id", true, &uuid()));
     }
@@ -272,7 +334,7 @@ fn fields(module: &ModuleDef, declared: &[FieldDef], system: &[(&str, Value)]) -
     let mut schema = object(system);
     let required: Vec<&str> = declared
         .iter()
-        .filter(|f| f.required)
+        .filter(|f| f.required && !matches!(f.kind, Kind::Computed { .. }))
         .map(|f| f.name.as_str())
         .collect();
     if let Some(map) = schema.as_object_mut() {
@@ -289,60 +351,16 @@ fn fields(module: &ModuleDef, declared: &[FieldDef], system: &[(&str, Value)]) -
 }
 
 fn described(module: &ModuleDef, field: &FieldDef) -> Value {
-    let mut schema = kind(module, field);
-    if let Some(map) = schema.as_object_mut() {
-        map.insert("title".into(), field.label.zh.as_str().into());
-        if !field.help.is_empty() {
-            map.insert("description".into(), field.help.as_str().into());
-        }
-    }
-    schema
+    kind::schema(&module.id, &module.choices, field)
 }
 
-/// The JSON form of a kind, as documented in the contract.
-fn kind(module: &ModuleDef, field: &FieldDef) -> Value {
-    match &field.kind {
-        Kind::Text { max } => json!({ "type": "string", "maxLength": max }),
-        Kind::Code { .. } => json!({ "type": "string" }),
-        Kind::Integer { min, max } => {
-            let mut schema = json!({ "type": "integer", "format": "int64" });
-            if let Some(map) = schema.as_object_mut() {
-                map.extend(min.map(|m| ("minimum".to_owned(), m.into())));
-                map.extend(max.map(|m| ("maximum".to_owned(), m.into())));
-            }
-            schema
-        }
-        Kind::Decimal { scale, .. } => decimal(*scale),
-        Kind::Money { .. } => decimal(2),
-        Kind::Date => json!({ "type": "string", "format": "date" }),
-        Kind::Datetime => json!({ "type": "string", "format": "date-time" }),
-        Kind::Choice { of } => {
-            let options = module
-                .choice(of)
-                .map(|c| c.options.as_slice())
-                .unwrap_or_default();
-            let values: Vec<&str> = options.iter().map(|o| o.value.as_str()).collect();
-            json!({ "type": "string", "enum": values })
-        }
-        Kind::Bool => json!({ "type": "boolean" }),
-        Kind::Ref { to } => {
-            let to = if to.contains('.') {
-                to.clone()
-            } else {
-                format!("{}.{to}", module.id)
-            };
-            json!({ "type": "string", "format": "uuid", "x-refers-to": to })
-        }
-        Kind::Json => json!({}),
+/// Whether a value of it may have to be confirmed.
+fn doubtful(kind: &Kind) -> bool {
+    match kind {
+        Kind::Code { .. } => true,
+        Kind::Rows { fields, .. } => fields.iter().any(|f| doubtful(&f.kind)),
+        _ => false,
     }
-}
-
-fn decimal(scale: u8) -> Value {
-    let pattern = match scale {
-        0 => "^-?[0-9]+$".to_owned(),
-        n => format!("^-?[0-9]+\\.[0-9]{{{n}}}$"),
-    };
-    json!({ "type": "string", "pattern": pattern })
 }
 
 fn operation(id: &str, summary: &str, responses: &Value) -> Value {
@@ -453,7 +471,6 @@ mod tests {
         let session = &doc["components"]["schemas"]["platform.session"]["properties"];
         assert_eq!(session["user"]["x-refers-to"], "platform.users");
         assert_eq!(session["expires_at"]["format"], "date-time");
-        assert_eq!(decimal(2)["pattern"], "^-?[0-9]+\\.[0-9]{2}$");
     }
 
     #[test]

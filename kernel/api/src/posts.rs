@@ -22,7 +22,7 @@ use kernel_host::{Act, UploadRef};
 use kernel_portal::LoginScreen;
 use sdk_contract::call::Reply;
 use sdk_contract::def::Tone;
-use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault};
 use sdk_contract::page::{
     ACTION_FIELD, FORM_FIELD, FieldKind, Outcome, Page, PostFault, Posted, RECORD_FIELD,
     is_site_path, read_post,
@@ -229,6 +229,7 @@ async fn act(
         module: module.to_owned(),
         action: posted.action.clone(),
         key: idempotency(key, &posted.action, id.as_deref()),
+        confirmed: posted.confirmed.clone(),
         input: Value::Object(input.clone()),
         id,
     };
@@ -380,12 +381,17 @@ impl Screen<'_> {
                 StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
         };
+        let tone = if fault.code == CONFIRM {
+            Tone::Warning
+        } else {
+            Tone::Danger
+        };
         self.again(
             status,
             self.page,
             post,
             fault.fields,
-            Some((Tone::Danger, fault.message)),
+            Some((tone, fault.message)),
         )
     }
 

@@ -112,10 +112,13 @@ impl Problem {
             "request_id": request,
         });
         if let Some(map) = body.as_object_mut().filter(|_| !self.errors.is_empty()) {
-            let errors = self
-                .errors
-                .iter()
-                .map(|e| json!({ "field": e.field, "code": e.code, "detail": e.message }));
+            let errors = self.errors.iter().map(|e| {
+                let mut error = json!({ "field": e.field, "code": e.code, "detail": e.message });
+                if let Some(error) = error.as_object_mut().filter(|_| e.confirm) {
+                    error.insert("confirm".into(), true.into());
+                }
+                error
+            });
             map.insert("errors".into(), errors.collect());
         }
         body

@@ -64,11 +64,7 @@ pub(crate) fn fault_from_guest(fault: wit::Fault) -> Fault {
         fields: fault
             .fields
             .into_iter()
-            .map(|f| FieldFault {
-                field: f.field,
-                code: f.code,
-                message: f.message,
-            })
+            .map(|f| FieldFault::new(f.field, f.code, f.message))
             .collect(),
     }
 }

@@ -74,6 +74,13 @@ impl storage::Host for GuestState {
         let found = async {
             let mut query: Query = read(&query)?;
             query.collection = self.collection(&query.collection)?;
+            // What is read along is read just the same.
+            for with in &query.with {
+                let to =
+                    self.host
+                        .refers_to(&self.call.principal, &query.collection, &with.field)?;
+                self.collection(&to)?;
+            }
             write(&self.host.find(&self.call.principal, query).await?)
         };
         found.await.map_err(fault_to_guest)

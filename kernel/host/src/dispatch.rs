@@ -11,7 +11,8 @@ use kernel_storage::{
 };
 use sdk_contract::call::{Ask, Event, Reply};
 use sdk_contract::def::{ActionDef, BlockDef, Tone};
-use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault};
+use sdk_contract::input;
 use sdk_contract::kind::Kind;
 use sdk_contract::page::{Block, Notice, Page, Section};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub struct Act {
     pub input: Value,
     /// The same key with the same request gets the first answer again.
     pub key: Option<String>,
+    /// Fields whose doubts the person has confirmed.
+    pub confirmed: Vec<String>,
 }
 
 /// A stored upload, as it stands in an action's input.
@@ -179,6 +182,8 @@ impl Host {
         }
         if let Err(fault) = &done
             && matches!(fault.kind, FaultKind::Forbidden | FaultKind::Refused)
+            // A question back is no decision.
+            && fault.code != CONFIRM
         {
             let object = act.id.clone().unwrap_or_default();
             let detail = json!({ "code": fault.code });
@@ -216,10 +221,14 @@ impl Host {
                 ));
             }
         };
-        let values = effects::input(def, &action.input, given)?;
+        let checked = input::check(&action.input, &def.choices, given, &act.confirmed)
+            .map_err(Fault::invalid)?;
+        if !checked.doubts.is_empty() {
+            return Err(Fault::doubtful(checked.doubts));
+        }
         let input = Input {
             record: record.clone(),
-            values: values.clone(),
+            values: checked.values.clone(),
         };
         let mut reply = installed.module.act(call, &action.name, input).await?;
         let running = Running {
@@ -250,7 +259,7 @@ impl Host {
                 &format!("{}.{}", def.id, action.name),
                 &object.unwrap_or_default(),
                 "ok",
-                note(&reply),
+                note(&reply, &checked.confirmed),
             )],
             idempotency: act.key.clone().map(|key| Idempotency {
                 key,
@@ -266,9 +275,8 @@ impl Host {
                 }
                 None => Ok(reply),
             },
-            Err(error) => {
-                Err(misreferred(action, &values, &error).unwrap_or_else(|| commit_fault(&error)))
-            }
+            Err(error) => Err(misreferred(action, &checked.values, &error)
+                .unwrap_or_else(|| commit_fault(&error))),
         }
     }
 
@@ -506,11 +514,20 @@ pub(crate) fn draft(
     }
 }
 
-fn note(reply: &Reply) -> Value {
-    reply
-        .note
-        .as_ref()
-        .map_or(Value::Null, |note| json!({ "note": note }))
+/// The reason a person gave, and the doubts they took on themselves.
+fn note(reply: &Reply, confirmed: &[String]) -> Value {
+    let mut detail = Map::new();
+    if let Some(note) = &reply.note {
+        detail.insert("note".into(), note.as_str().into());
+    }
+    if !confirmed.is_empty() {
+        detail.insert("confirmed".into(), json!(confirmed));
+    }
+    if detail.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(detail)
+    }
 }
 
 fn step(m: Move, action: &str, note: Option<String>) -> StepDraft {

@@ -3,62 +3,18 @@
 
 use sdk_contract::call::Write;
 use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, ModuleDef};
-use sdk_contract::error::{Fault, FaultKind, FieldFault};
-use sdk_contract::validate::{field_options, options};
+use sdk_contract::error::{Fault, FaultKind};
 use serde_json::{Map, Value};
 
-/// Checks input against declared fields and brings it to canonical form. Every fault is found at
-/// once, so that a person corrects a form in one go.
-pub(crate) fn input(
+/// Checks a module's own values against declared fields. Doubts are for people: none here.
+fn input(
     def: &ModuleDef,
     fields: &[FieldDef],
-    mut given: Map<String, Value>,
+    given: Map<String, Value>,
 ) -> Result<Map<String, Value>, Fault> {
-    let mut faults = Vec::new();
-    let mut values = Map::new();
-    for field in fields {
-        match value(def, field, given.remove(&field.name)) {
-            Ok(Some(value)) => {
-                values.insert(field.name.clone(), value);
-            }
-            Ok(None) => {}
-            Err(fault) => faults.push(fault),
-        }
-    }
-    for unknown in given.keys() {
-        faults.push(FieldFault::new(unknown, "unknown-field", "没有这一项"));
-    }
-    if faults.is_empty() {
-        Ok(values)
-    } else {
-        Err(Fault::invalid(faults))
-    }
-}
-
-/// The canonical value, or none where an optional one is absent or empty.
-fn value(
-    def: &ModuleDef,
-    field: &FieldDef,
-    given: Option<Value>,
-) -> Result<Option<Value>, FieldFault> {
-    let blank = match &given {
-        None | Some(Value::Null) => true,
-        Some(Value::String(s)) => s.trim().is_empty(),
-        Some(_) => false,
-    };
-    match given {
-        Some(given) if !blank => field
-            .kind
-            .check(&given, &field_options(def, field))
-            .map(Some)
-            .map_err(|m| FieldFault::new(&field.name, m.code, m.message)),
-        _ if field.required => Err(FieldFault::new(
-            &field.name,
-            "required",
-            format!("请填写{}", field.label.zh),
-        )),
-        _ => Ok(None),
-    }
+    sdk_contract::input::check(fields, &def.choices, given, &[])
+        .map(|checked| checked.values)
+        .map_err(Fault::invalid)
 }
 
 /// A state change that goes with a write.
@@ -196,13 +152,12 @@ fn changes(
         if field.frozen {
             return Err(format!("{}: {name} is frozen", c.name));
         }
-        let options = options(def, c, &name);
         let value = match given {
             Value::Null if field.required => return Err(format!("{}: {name} is required", c.name)),
             Value::Null => Value::Null,
             given => field
                 .kind
-                .check(&given, &options)
+                .check(&given, &def.choices)
                 .map_err(|m| format!("{}: {name} {}", c.name, m.code))?,
         };
         checked.insert(name, value);

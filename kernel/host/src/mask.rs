@@ -6,7 +6,7 @@ use kernel_identity::principal::Principal;
 use kernel_storage::RowFilter;
 use sdk_contract::def::{CollectionDef, FieldDef, Mask, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind};
-use sdk_contract::query::{Aggregate, Filter, Measure, Query};
+use sdk_contract::query::{Aggregate, Filter, Key, Measure, Query};
 use serde_json::{Map, Value};
 
 /// A collection's masked fields as one principal sees them.
@@ -62,26 +62,33 @@ impl<'a> Sight<'a> {
     pub(crate) fn may_query(&self, query: &Query, rows: &RowFilter) -> Result<(), Fault> {
         let mut names: Vec<&str> = query.sort.iter().map(|s| s.field.as_str()).collect();
         query.filter.iter().for_each(|f| fields(f, &mut names));
+        self.may_count(query.facets.iter().map(String::as_str))?;
         names.iter().try_for_each(|name| self.may_ask(name, rows))
     }
 
     /// The same for counts and sums. Groups are never made by a masked field: their keys would
     /// stand in the answer.
     pub(crate) fn may_aggregate(&self, ask: &Aggregate, rows: &RowFilter) -> Result<(), Fault> {
-        if let Some(name) = ask.group_by.iter().find(|n| self.masked(n).is_some()) {
-            return Err(refused(name));
-        }
+        self.may_count(ask.group_by.iter().map(Key::field))?;
         let mut names: Vec<&str> = Vec::new();
         ask.filter.iter().for_each(|f| fields(f, &mut names));
         for measure in &ask.measures {
             match measure {
                 Measure::Count => {}
-                Measure::Sum(field) | Measure::Min(field) | Measure::Max(field) => {
-                    names.push(field);
-                }
+                Measure::Sum(field)
+                | Measure::Avg(field)
+                | Measure::Min(field)
+                | Measure::Max(field) => names.push(field),
             }
         }
         names.iter().try_for_each(|name| self.may_ask(name, rows))
+    }
+
+    fn may_count<'f>(&self, mut fields: impl Iterator<Item = &'f str>) -> Result<(), Fault> {
+        match fields.find(|name| self.masked(name).is_some()) {
+            Some(name) => Err(refused(name)),
+            None => Ok(()),
+        }
     }
 
     fn may_ask(&self, name: &str, rows: &RowFilter) -> Result<(), Fault> {
@@ -109,6 +116,8 @@ fn fields<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) {
         | Filter::In { field, .. }
         | Filter::Range { field, .. }
         | Filter::Contains { field, .. }
+        // The fields of a row have no masks of their own.
+        | Filter::Any { field, .. }
         | Filter::Missing { field } => names.push(field),
     }
 }
@@ -182,18 +191,10 @@ mod tests {
 
     fn module() -> ModuleDef {
         let field = |name: &str, mask| FieldDef {
-            name: name.into(),
-            label: Label::default(),
-            help: String::new(),
-            kind: Kind::Json,
-            required: false,
-            unique: false,
-            frozen: false,
             list: true,
-            search: false,
-            encrypted: false,
             mask,
             reveal: mask.map(|_| "thing.reveal".into()),
+            ..FieldDef::new(name, Label::default(), Kind::Json)
         };
         let grant = |role: &str, scope| RoleGrant {
             role: role.into(),
@@ -209,6 +210,7 @@ mod tests {
                 title: "open".into(),
                 shard: Shard::Subject,
                 audited: false,
+                suppress_below: None,
                 fields: vec![
                     field("open", None),
                     field("phone", Some(Mask::Phone)),
@@ -297,6 +299,7 @@ mod tests {
             filter: None,
             group_by: group_by.iter().map(|g| (*g).into()).collect(),
             measures,
+            ..Aggregate::default()
         };
         let may = |p: &Principal, ask: &Aggregate, rows: &RowFilter| {
             let sight = Sight::of(&def, &def.collections[0], p);

@@ -4,9 +4,10 @@
 use kernel_identity::decide::{Decision, Denial, decide};
 use kernel_identity::principal::Principal;
 use kernel_storage::{CollectionName, QueryError, RowFilter};
-use sdk_contract::def::{CollectionDef, ModuleDef};
+use sdk_contract::def::{CollectionDef, ModuleDef, SYSTEM_FIELDS};
 use sdk_contract::error::{Fault, FaultKind};
-use sdk_contract::query::{Aggregate, Found, Group, Query, Step};
+use sdk_contract::kind::Kind;
+use sdk_contract::query::{Aggregate, Filter, Found, Group, MAX_WITH, Query, Step, With};
 use serde_json::{Map, Value};
 
 use crate::Host;
@@ -40,20 +41,94 @@ impl Host {
         Ok(record)
     }
 
+    /// A page of records. Fields of referred records come along as far as the principal may read
+    /// those records.
     pub async fn find(&self, p: &Principal, query: Query) -> Result<Found, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, &query.collection)?;
         let sight = readable.sight(p);
         sight.may_query(&query, &readable.rows)?;
+        let joins = readable.joins(&query)?;
         let mut found = self
             .store()
             .find(&query, &readable.rows)
             .await
             .map_err(|e| ask(&e))?;
+        for join in &joins {
+            self.join(&catalog, p, join, &mut found.records).await?;
+        }
         for record in &mut found.records {
             sight.mask(record);
         }
         Ok(found)
+    }
+
+    /// The collection that a ref field of a readable collection names.
+    pub(crate) fn refers_to(
+        &self,
+        p: &Principal,
+        collection: &str,
+        field: &str,
+    ) -> Result<String, Fault> {
+        let catalog = self.catalog();
+        let to = readable(&catalog, p, collection)?.refers_to(field);
+        to.ok_or_else(|| {
+            let what = format!("{field} refers to nothing");
+            Fault::new(FaultKind::Invalid, "bad-query", what)
+        })
+    }
+
+    /// Reads along what a ref field of these records names. Whatever the principal may not read,
+    /// the collection or single records of it, is null.
+    async fn join(
+        &self,
+        catalog: &crate::Catalog,
+        p: &Principal,
+        join: &Join<'_>,
+        records: &mut [Map<String, Value>],
+    ) -> Result<(), Fault> {
+        let mut ids: Vec<String> = records
+            .iter()
+            .filter_map(|r| r.get(join.field)?.as_str().map(str::to_owned))
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let target = readable(catalog, p, &join.to);
+        if let Ok(target) = &target {
+            for name in join.read {
+                target.knows(name)?;
+            }
+        }
+        let mut read = std::collections::BTreeMap::new();
+        if let (Ok(target), false) = (&target, ids.is_empty()) {
+            let query = Query {
+                limit: sdk_contract::query::MAX_LIMIT,
+                ..Query::new(&join.to).filter(Filter::In {
+                    field: "id".into(),
+                    values: ids.into_iter().map(Value::from).collect(),
+                })
+            };
+            let sight = target.sight(p);
+            let found = self.store().find(&query, &target.rows).await;
+            for mut record in found.map_err(|e| ask(&e))?.records {
+                sight.mask(&mut record);
+                let id = record.get("id").and_then(Value::as_str).unwrap_or_default();
+                read.insert(id.to_owned(), record);
+            }
+        }
+        for record in records {
+            let named = record.get(join.field).and_then(Value::as_str);
+            let other = named.and_then(|id| read.get(id));
+            let values: Vec<Value> = join
+                .read
+                .iter()
+                .map(|name| other.and_then(|o| o.get(name)).cloned().unwrap_or_default())
+                .collect();
+            for (name, value) in join.read.iter().zip(values) {
+                record.insert(format!("{}.{name}", join.field), value);
+            }
+        }
+        Ok(())
     }
 
     pub async fn aggregate(
@@ -92,6 +167,50 @@ impl Host {
 impl<'a> Readable<'a> {
     pub(crate) fn sight(&self, p: &Principal) -> Sight<'a> {
         Sight::of(self.def, self.collection, p)
+    }
+}
+
+/// A reference to follow: from a field, to a collection, reading some fields there.
+struct Join<'q> {
+    field: &'q str,
+    to: String,
+    read: &'q [String],
+}
+
+impl Readable<'_> {
+    /// Refuses a name that is no field.
+    fn knows(&self, name: &str) -> Result<(), Fault> {
+        if SYSTEM_FIELDS.contains(&name) || self.collection.field(name).is_some() {
+            return Ok(());
+        }
+        let what = format!("{} has no field {name}", self.name);
+        Err(Fault::new(FaultKind::Invalid, "bad-query", what))
+    }
+
+    /// The references that a query follows.
+    fn joins<'q>(&self, query: &'q Query) -> Result<Vec<Join<'q>>, Fault> {
+        let bad = |what: String| Fault::new(FaultKind::Invalid, "bad-query", what);
+        if query.with.len() > MAX_WITH {
+            return Err(bad(format!("at most {MAX_WITH} references")));
+        }
+        let join = |with: &'q With| {
+            let to = self.refers_to(&with.field);
+            let to = to.ok_or_else(|| bad(format!("{} refers to nothing", with.field)))?;
+            Ok(Join {
+                field: &with.field,
+                to,
+                read: &with.read,
+            })
+        };
+        query.with.iter().map(join).collect()
+    }
+
+    /// The full name of the collection that a field refers to.
+    pub(crate) fn refers_to(&self, field: &str) -> Option<String> {
+        match &self.collection.field(field)?.kind {
+            Kind::Ref { to } => Some(CollectionName::within(&self.def.id, to).to_string()),
+            _ => None,
+        }
     }
 }
 
@@ -145,6 +264,11 @@ pub(crate) fn ask(error: &QueryError) -> Fault {
     match error {
         QueryError::Storage(e) => storage(e),
         QueryError::UnknownCollection(_) => Fault::not_found(),
+        QueryError::BadCursor => Fault::new(
+            FaultKind::Invalid,
+            "bad-cursor",
+            "翻页标记不属于这次查询，请从第一页重新开始",
+        ),
         other => Fault::new(FaultKind::Invalid, "bad-query", other.to_string()),
     }
 }

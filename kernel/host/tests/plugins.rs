@@ -129,6 +129,7 @@ impl City {
                     id: row["id"].as_str().map(str::to_owned),
                     input: json!({}),
                     key: None,
+                    confirmed: Vec::new(),
                 };
                 self.host().act(operator, act).await.unwrap();
             }
@@ -281,6 +282,7 @@ async fn everything_refuses_the_anonymous_and_the_wrong_role(city: &City) {
                 id: action.record.then(|| NOWHERE.into()),
                 input: json!({}),
                 key: None,
+                confirmed: Vec::new(),
             };
             refusal.anonymous(host.act(&nobody, act()).await);
             refusal.stranger(host.act(&stranger, act()).await);

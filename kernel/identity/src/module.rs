@@ -362,6 +362,7 @@ fn collection(
         title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
         shard,
         audited: false,
+        suppress_below: None,
         fields,
         indexes: Vec::new(),
         unique: Vec::new(),
@@ -373,18 +374,8 @@ fn collection(
 
 fn field(name: &str, label: Label, kind: Kind) -> FieldDef {
     FieldDef {
-        name: name.into(),
-        label,
-        help: String::new(),
-        kind,
-        required: false,
-        unique: false,
-        frozen: false,
         list: true,
-        search: false,
-        encrypted: false,
-        mask: None,
-        reveal: None,
+        ..FieldDef::new(name, label, kind)
     }
 }
 

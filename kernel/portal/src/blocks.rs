@@ -5,6 +5,7 @@ mod cards;
 mod field;
 mod filter;
 mod form;
+mod grid;
 pub(crate) mod plain;
 mod prose;
 mod stats;

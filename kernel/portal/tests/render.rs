@@ -13,6 +13,8 @@ use sdk_contract::page::*;
 mod forms;
 #[path = "render/hostile.rs"]
 mod hostile;
+#[path = "render/kinds.rs"]
+mod kinds;
 
 fn ctx() -> ViewContext {
     ViewContext {

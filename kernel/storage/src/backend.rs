@@ -93,6 +93,27 @@ enum Text {
     Fixed(&'static str),
 }
 
+impl Sql {
+    fn text(&self) -> &str {
+        match &self.text {
+            Text::Built(text) => text,
+            Text::Fixed(text) => text,
+        }
+    }
+
+    /// The statement that tells how this one would be run.
+    pub(crate) fn explained(self, engine: Engine) -> Self {
+        let verb = match engine {
+            Engine::Sqlite => "EXPLAIN QUERY PLAN",
+            Engine::Postgres => "EXPLAIN",
+        };
+        Self {
+            text: Text::Built(format!("{verb} {}", self.text())),
+            values: self.values,
+        }
+    }
+}
+
 /// A fixed statement with `$1` placeholders, which both engines number alike.
 pub(crate) fn sql(text: &'static str, values: impl Into<Vec<Value>>) -> Sql {
     Sql {
@@ -281,6 +302,7 @@ impl Conn<'_> {
 
     /// Runs a statement; returns how many rows it touched.
     pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, sqlx::Error> {
+        crate::lint::statement(sql.text());
         match self {
             Self::Lite(conn) => {
                 let args = lite_arguments(sql.values)?;
@@ -310,6 +332,7 @@ impl Conn<'_> {
     }
 
     pub(crate) async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>, sqlx::Error> {
+        crate::lint::statement(sql.text());
         match self {
             Self::Lite(conn) => {
                 let args = lite_arguments(sql.values)?;

@@ -1,12 +1,13 @@
 //! Planned steps as statements of each engine.
 
 use sea_query::{
-    Alias, ColumnDef, Index as IndexOf, PostgresQueryBuilder, SqliteQueryBuilder, Table as TableOf,
+    Alias, ColumnDef, ForeignKey, Index as IndexOf, PostgresQueryBuilder, SqliteQueryBuilder,
+    Table as TableOf,
 };
 
 use crate::backend::Engine;
 use crate::plan::Step;
-use crate::schema::{Column, Index, Storage, Table};
+use crate::schema::{Column, Index, ROW_RECORD, ROW_SHARD, Storage, Table, shard_column};
 
 /// The statements of one step, in order.
 pub(crate) fn statements(engine: Engine, step: &Step) -> Vec<String> {
@@ -45,15 +46,28 @@ pub(crate) fn statements(engine: Engine, step: &Step) -> Vec<String> {
 fn create_table(engine: Engine, table: &Table) -> String {
     let mut create = TableOf::create();
     create.table(Alias::new(&table.sql_name));
-    for column in &table.columns {
+    for column in table
+        .columns
+        .iter()
+        .chain(table.blinds.iter().map(|b| &b.column))
+    {
         create.col(definition_in(engine, table, column));
     }
     let mut key = IndexOf::create();
-    if let Some(shard) = table.shard_column() {
-        key.col(Alias::new(shard));
+    for column in &table.key {
+        key.col(Alias::new(column));
     }
-    key.col(Alias::new("id"));
     create.primary_key(&mut key);
+    if let Some(parent) = &table.parent {
+        let mut to = ForeignKey::create();
+        to.from_tbl(Alias::new(&table.sql_name))
+            .to_tbl(Alias::new(parent));
+        if let Some(shard) = shard_column(table.shard) {
+            to.from_col(Alias::new(ROW_SHARD)).to_col(Alias::new(shard));
+        }
+        to.from_col(Alias::new(ROW_RECORD)).to_col(Alias::new("id"));
+        create.foreign_key(&mut to);
+    }
     match engine {
         Engine::Sqlite => create.to_string(SqliteQueryBuilder),
         Engine::Postgres => create.to_string(PostgresQueryBuilder),
@@ -78,7 +92,7 @@ fn create_index(engine: Engine, table: &str, index: &Index) -> String {
 fn definition_in(engine: Engine, table: &Table, column: &Column) -> ColumnDef {
     let mut def = definition(engine, column);
     // Declared fields stay nullable: see the crate's documentation.
-    if column.system && column.required || table.shard_column() == Some(column.name.as_str()) {
+    if column.system && column.required || table.key.contains(&column.name) {
         def.not_null();
     }
     def
@@ -89,11 +103,23 @@ fn definition(engine: Engine, column: &Column) -> ColumnDef {
     match (engine, column.storage) {
         (Engine::Postgres, Storage::Uuid) => def.uuid(),
         // Byte order, so that both engines sort and fold alike.
-        (Engine::Postgres, Storage::Text | Storage::Date) => def.text().extra("COLLATE \"C\""),
-        (_, Storage::Uuid | Storage::Text | Storage::Date | Storage::Json) => def.text(),
+        (
+            Engine::Postgres,
+            Storage::Text | Storage::Word | Storage::Date | Storage::Month | Storage::Tags,
+        ) => def.text().extra("COLLATE \"C\""),
+        (
+            _,
+            Storage::Uuid
+            | Storage::Text
+            | Storage::Word
+            | Storage::Date
+            | Storage::Month
+            | Storage::Tags
+            | Storage::Json,
+        ) => def.text(),
         (_, Storage::Integer | Storage::Scaled(_) | Storage::Datetime) => def.big_integer(),
         (_, Storage::Bool) => def.boolean(),
-        (_, Storage::Sealed) => def.blob(),
+        (_, Storage::Sealed | Storage::Blind) => def.blob(),
     };
     def
 }

@@ -68,6 +68,15 @@ pub enum QueryError {
     },
     #[error("the value asked for in {collection}.{field} is not of its kind")]
     BadValue { collection: String, field: String },
+    /// Of another question, altered, or made before the keys changed: begin again.
+    #[error("the cursor does not belong to this question; begin again without one")]
+    BadCursor,
+    /// History is asked of a collection that keeps none.
+    #[error("{0} keeps no history")]
+    NotAudited(String),
+    /// A question that rows of a moment do not answer.
+    #[error("{0}")]
+    Moment(String),
     #[error("{what} must be at most {most}")]
     TooMuch { what: &'static str, most: u32 },
     #[error(transparent)]

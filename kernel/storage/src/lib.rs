@@ -10,13 +10,17 @@
 //! | kind | `SQLite` | `PostgreSQL` |
 //! |---|---|---|
 //! | id, ref, subject, organisation | TEXT | uuid |
-//! | text, code, choice, date | TEXT | text, byte order |
+//! | text, code, choice, date, month | TEXT | text, byte order |
+//! | multi-choice | TEXT, JSON array | text, the same |
 //! | integer | INTEGER | bigint |
 //! | decimal, money | INTEGER, in units of the last digit | bigint, the same |
 //! | datetime | INTEGER, microseconds since 1970 | bigint, the same |
-//! | bool | INTEGER | boolean |
-//! | json | TEXT, canonical | text, the same |
+//! | bool | BOOLEAN, 0 or 1 | boolean |
+//! | file, json | TEXT, canonical | text, the same |
 //! | any kind, encrypted | BLOB | bytea |
+//! | its blind index, `<field>__blind` | BLOB | bytea |
+//! | rows | table `<table>__<field>` | the same |
+//! | computed | none, made when read | none |
 //!
 //! Both engines therefore compare, sort and sum alike, and nothing passes through a float.
 //!
@@ -44,6 +48,7 @@
 //! Deliberately absent: permissions and masks (the host decides and passes a [`RowFilter`]), a
 //! clock, ids, deletion.
 
+mod as_of;
 mod audit;
 mod backend;
 pub mod backup;
@@ -54,6 +59,7 @@ mod ddl;
 mod error;
 mod health;
 mod inspect;
+pub mod lint;
 mod migrate;
 mod outbox;
 mod plan;
@@ -62,6 +68,7 @@ mod read;
 mod schema;
 mod store;
 mod value;
+mod whole;
 mod write;
 mod writer;
 

@@ -56,9 +56,7 @@ pub(crate) fn plan(old: Option<&ModuleDef>, new: &ModuleDef) -> Result<Vec<Step>
     for collection in &new.collections {
         match old.and_then(|o| o.collection(&collection.name)) {
             Some(before) => plan.compare(&new.id, before, collection),
-            None => plan
-                .steps
-                .push(Step::CreateTable(Table::of(&new.id, collection))),
+            None => plan.create(Table::of(&new.id, collection)),
         }
     }
     if plan.refusals.is_empty() {
@@ -77,6 +75,14 @@ struct Plan {
 impl Plan {
     fn refuse(&mut self, sentence: String) {
         self.refusals.push(sentence);
+    }
+
+    /// A table, then those of its rows fields.
+    fn create(&mut self, mut table: Table) {
+        let rows = std::mem::take(&mut table.rows);
+        self.steps.push(Step::CreateTable(table));
+        let tables = rows.into_iter().map(|r| Step::CreateTable(r.table));
+        self.steps.extend(tables);
     }
 
     /// What a declaration must hold by itself.
@@ -109,7 +115,7 @@ impl Plan {
             SYSTEM_FIELDS.iter().map(|name| (*name, None)).collect();
         for field in &collection.fields {
             let name = &field.name;
-            if !is_name(name, '_', LONGEST_FIELD) {
+            if !is_name(name, '_', LONGEST_FIELD) || name.contains("__") {
                 self.refuse(format!("'{name}' of {of} is not a field name: lower-case letters, digits and underscores."));
             }
             if fields.insert(name, Some(field)).is_some() {
@@ -117,33 +123,11 @@ impl Plan {
                     "Field {name} of {of} is declared twice or is a system field."
                 ));
             }
-            match &field.kind {
-                Kind::Choice { of: choice } if module.choice(choice).is_none() => {
-                    self.refuse(format!(
-                        "Field {name} of {of} names the choice {choice}, which is not declared."
-                    ));
-                }
-                Kind::Ref { to } if !to.contains('.') && module.collection(to).is_none() => {
-                    self.refuse(format!(
-                        "Field {name} of {of} refers to {to}, which is not declared."
-                    ));
-                }
-                Kind::Decimal { scale, .. } if *scale > 18 => {
-                    self.refuse(format!(
-                        "Field {name} of {of} has more than 18 digits after the point."
-                    ));
-                }
-                _ => {}
-            }
-            if field.encrypted && (field.unique || field.search) {
-                self.refuse(format!(
-                    "Field {name} of {of} is encrypted, so it cannot be unique or searched."
-                ));
-            }
-            if field.unique && matches!(field.kind, Kind::Json) {
-                self.refuse(format!(
-                    "Field {name} of {of} is json, so it cannot be unique."
-                ));
+            self.check_kind(module, of, field);
+            if let Kind::Computed { result, from } = &field.kind
+                && let Some(why) = from.fault(result, &collection.fields)
+            {
+                self.refuse(format!("Field {name} of {of} cannot be computed: {why}."));
             }
         }
         for index in collection.indexes.iter().chain(&collection.unique) {
@@ -155,14 +139,84 @@ impl Plan {
                     None => self.refuse(format!(
                         "An index of {of} names {name}, which is not a field."
                     )),
-                    Some(Some(f)) if f.encrypted || matches!(f.kind, Kind::Json) => {
+                    Some(Some(f)) if f.encrypted || !f.kind.ops().group => {
                         self.refuse(format!(
-                            "An index of {of} names {name}, which is encrypted or json."
+                            "An index of {of} names {name}, which is encrypted or has no plain column."
                         ));
                     }
                     Some(_) => {}
                 }
             }
+        }
+    }
+
+    /// What a field must hold by itself, in a collection or in a row.
+    fn check_kind(&mut self, module: &ModuleDef, of: &str, field: &FieldDef) {
+        let name = &field.name;
+        match &field.kind {
+            Kind::Choice { of: choice } | Kind::MultiChoice { of: choice, .. }
+                if module.choice(choice).is_none() =>
+            {
+                self.refuse(format!(
+                    "Field {name} of {of} names the choice {choice}, which is not declared."
+                ));
+            }
+            Kind::Ref { to } if !to.contains('.') && module.collection(to).is_none() => {
+                self.refuse(format!(
+                    "Field {name} of {of} refers to {to}, which is not declared."
+                ));
+            }
+            Kind::Decimal { scale, .. } if *scale > 18 => {
+                self.refuse(format!(
+                    "Field {name} of {of} has more than 18 digits after the point."
+                ));
+            }
+            Kind::Rows { fields, .. } => self.check_rows(module, of, name, fields),
+            _ => {}
+        }
+        if field.encrypted && (field.unique && !field.blind || field.search) {
+            self.refuse(format!("Field {name} of {of} is encrypted, so it cannot be unique without a blind index, and not searched."));
+        }
+        if field.blind && !field.encrypted {
+            self.refuse(format!(
+                "Field {name} of {of} has a blind index, which is for encrypted fields."
+            ));
+        }
+        let ops = field.kind.ops();
+        if field.unique && !ops.group {
+            self.refuse(format!(
+                "Field {name} of {of} is of the kind {}, so it cannot be unique.",
+                field.kind.name()
+            ));
+        }
+        if field.encrypted && matches!(field.kind, Kind::Rows { .. } | Kind::Computed { .. }) {
+            self.refuse(format!(
+                "Field {name} of {of} is of the kind {}, so it cannot be encrypted.",
+                field.kind.name()
+            ));
+        }
+    }
+
+    fn check_rows(&mut self, module: &ModuleDef, of: &str, rows: &str, fields: &[FieldDef]) {
+        let of = format!("{of}.{rows}");
+        let mut names = BTreeSet::new();
+        if fields.is_empty() {
+            self.refuse(format!("The rows of {of} have no fields."));
+        }
+        for field in fields {
+            let name = &field.name;
+            let fine = is_name(name, '_', LONGEST_FIELD) && !name.contains("__");
+            if !fine || !names.insert(name) {
+                self.refuse(format!("'{name}' of {of} is not a field name: lower-case letters, digits and underscores, each once."));
+            }
+            let nested = matches!(
+                field.kind,
+                Kind::Rows { .. } | Kind::File { .. } | Kind::Computed { .. }
+            );
+            if nested || field.unique || field.encrypted || field.search {
+                self.refuse(format!("Field {name} of {of} is in a row, so it cannot be rows, file or computed, nor unique, encrypted or searched."));
+            }
+            self.check_kind(module, &of, field);
         }
     }
 
@@ -206,28 +260,20 @@ impl Plan {
                 shard(new.shard)
             ));
         }
-        for before in &old.fields {
-            match new.field(&before.name) {
-                Some(after) => self.compare_field(of, before, after),
-                None => self.refuse(format!(
-                    "Field {} is gone from {of}, but records may hold it. If it was renamed, keep the old name.",
-                    before.name
-                )),
-            }
-        }
-        let (was, is) = (Table::of(module, old), Table::of(module, new));
-        for field in new.fields.iter().filter(|f| old.field(&f.name).is_none()) {
-            if field.required {
-                self.refuse(format!(
-                    "Field {} is added to {of} as required, but records that exist have no value for it. Make it optional.",
-                    field.name
-                ));
-            } else if let Some(column) = is.column(&field.name) {
-                let step = Step::AddColumn {
-                    table: is.sql_name.clone(),
-                    column: column.clone(),
-                };
-                self.steps.push(step);
+        let (was, mut is) = (Table::of(module, old), Table::of(module, new));
+        self.compare_fields(of, (&old.fields, &new.fields), &is);
+        for rows in std::mem::take(&mut is.rows) {
+            let Some(Kind::Rows { fields: now, .. }) = new.field(&rows.name).map(|f| &f.kind)
+            else {
+                continue;
+            };
+            match old.field(&rows.name).map(|f| &f.kind) {
+                Some(Kind::Rows { fields: before, .. }) => {
+                    let of = format!("{of}.{}", rows.name);
+                    self.compare_fields(&of, (before, now), &rows.table);
+                }
+                Some(_) => {}
+                None => self.create(rows.table),
             }
         }
         for index in was.indexes.iter().filter(|i| !is.indexes.contains(i)) {
@@ -244,6 +290,37 @@ impl Plan {
         }
     }
 
+    fn compare_fields(&mut self, of: &str, (old, new): (&[FieldDef], &[FieldDef]), is: &Table) {
+        let find = |all: &[FieldDef], name: &str| all.iter().find(|f| f.name == name).cloned();
+        for before in old {
+            match find(new, &before.name) {
+                Some(after) => self.compare_field(of, before, &after),
+                // It has no column.
+                None if matches!(before.kind, Kind::Computed { .. }) => {}
+                None => self.refuse(format!(
+                    "Field {} is gone from {of}, but records may hold it. If it was renamed, keep the old name.",
+                    before.name
+                )),
+            }
+        }
+        for field in new.iter().filter(|f| find(old, &f.name).is_none()) {
+            if field.required {
+                self.refuse(format!(
+                    "Field {} is added to {of} as required, but records that exist have no value for it. Make it optional.",
+                    field.name
+                ));
+                continue;
+            }
+            let blind = is.blind_of(&field.name).map(|b| &b.column);
+            for column in is.column(&field.name).into_iter().chain(blind) {
+                self.steps.push(Step::AddColumn {
+                    table: is.sql_name.clone(),
+                    column: column.clone(),
+                });
+            }
+        }
+    }
+
     fn compare_field(&mut self, of: &str, old: &FieldDef, new: &FieldDef) {
         let name = &new.name;
         if !same_meaning(&old.kind, &new.kind) {
@@ -253,6 +330,9 @@ impl Plan {
         }
         if old.encrypted != new.encrypted {
             self.refuse(format!("Field {name} of {of} changes whether it is encrypted; stored values would have to be rewritten."));
+        }
+        if old.blind != new.blind {
+            self.refuse(format!("Field {name} of {of} changes whether it has a blind index; stored values would have to be digested or forgotten."));
         }
         if new.required && !old.required {
             self.refuse(format!(
@@ -267,8 +347,13 @@ fn same_meaning(old: &Kind, new: &Kind) -> bool {
     match (old, new) {
         (Kind::Text { .. }, Kind::Text { .. })
         | (Kind::Integer { .. }, Kind::Integer { .. })
-        | (Kind::Money { .. }, Kind::Money { .. }) => true,
+        | (Kind::Money { .. }, Kind::Money { .. })
+        // The rows' fields are compared one by one; computed fields keep nothing.
+        | (Kind::Rows { .. }, Kind::Rows { .. })
+        | (Kind::Computed { .. }, Kind::Computed { .. }) => true,
         (Kind::Decimal { scale: a, .. }, Kind::Decimal { scale: b, .. }) => a == b,
+        (Kind::MultiChoice { of: a, .. }, Kind::MultiChoice { of: b, .. }) => a == b,
+        (Kind::File { many: a, .. }, Kind::File { many: b, .. }) => a == b,
         _ => old == new,
     }
 }

@@ -3,15 +3,20 @@
 use std::str::FromStr as _;
 use std::sync::Arc;
 
-use sdk_contract::query::{Aggregate, Found, Group, Query, Step};
+use sdk_contract::query::{
+    Aggregate, FACET_VALUES, Facet, FacetValue, Found, Group, Query, Step, average,
+};
 use sdk_contract::scalar::{Timestamp, print_scaled};
 use sea_query::{Alias, Expr, ExprTrait as _};
 use serde_json::Value as Json;
 
 use crate::backend::{Row, sql};
-use crate::query::{self, Shape};
+use crate::query::{self, Asked, Shape};
 use crate::schema::{Storage, Table};
-use crate::{Change, CollectionName, Idempotent, QueryError, Record, StorageError, Store, value};
+use crate::{
+    Change, CollectionName, Engine, Idempotent, QueryError, Record, StorageError, Store, value,
+    whole,
+};
 
 /// Which rows the asker may see. Applied in the statement, before sorting, paging and counting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +31,18 @@ pub enum RowFilter {
     District(String),
     /// Rows that one of these lets through.
     Any(Vec<RowFilter>),
+}
+
+impl RowFilter {
+    /// Whether whatever it lets through belongs to the asker: is about it, or is its
+    /// organisation's.
+    pub fn owns(&self) -> bool {
+        match self {
+            Self::All | Self::District(_) => false,
+            Self::None | Self::Subject(_) | Self::Organisations(_) => true,
+            Self::Any(filters) => filters.iter().all(Self::owns),
+        }
+    }
 }
 
 impl Store {
@@ -48,25 +65,38 @@ impl Store {
         }
         let statement = self.engine().build(&select);
         let mut held = self.db().acquire().await?;
-        let row = held
-            .conn()
+        let mut conn = held.conn();
+        let row = conn
             .row(statement)
             .await
             .map_err(StorageError::db("reading a record"))?;
-        Ok(row
-            .map(|row| value::record(self.keys(), &table, &row))
-            .transpose()?)
+        let Some(row) = row else { return Ok(None) };
+        let mut record = [value::record(self.keys(), &table, &row)?];
+        whole::complete(&mut conn, &table, &mut record).await?;
+        let [record] = record;
+        Ok(Some(record))
     }
 
     /// A page of records. `query.collection` is the full name.
     pub async fn find(&self, query: &Query, rows: &RowFilter) -> Result<Found, QueryError> {
         let table = self.table(&CollectionName::from_str(&query.collection)?)?;
-        let page = self.engine().build(&query::page(&table, query, rows)?);
+        if query.as_of.is_some() {
+            return self.find_as_of(&table, query, rows).await;
+        }
+        let of = Asked {
+            table: &table,
+            keys: self.keys(),
+        };
+        let page = self.engine().build(&query::page(of, query, rows)?);
         let count = if query.total {
-            Some(self.engine().build(&query::count(&table, query, rows)?))
+            Some(self.engine().build(&query::count(of, query, rows)?))
         } else {
             None
         };
+        let facets: Vec<_> = query::facets(of, query, rows)?
+            .iter()
+            .map(|f| self.engine().build(f))
+            .collect();
         let finding = StorageError::db("finding records");
         let mut held = self.db().acquire().await?;
         let mut conn = held.conn();
@@ -76,6 +106,16 @@ impl Store {
                 .records
                 .push(value::record(self.keys(), &table, &row)?);
         }
+        if query.cursor.is_some() && found.records.len() > query.limit as usize {
+            found.records.truncate(query.limit as usize);
+            let last = found.records.last();
+            found.next = last.map(|r| query::next(of, query, r)).transpose()?;
+        }
+        whole::complete(&mut conn, &table, &mut found.records).await?;
+        for (field, statement) in query.facets.iter().zip(facets) {
+            let rows = conn.rows(statement).await.map_err(&finding)?;
+            found.facets.push(facet(&table, field, &rows)?);
+        }
         if let Some(count) = count {
             let row = conn.row(count).await.map_err(&finding)?;
             let n = row.map(|r| r.number(0)).transpose()?.unwrap_or(0);
@@ -84,8 +124,48 @@ impl Store {
         Ok(found)
     }
 
+    /// How the engine would find a page of records, line by line. On `PostgreSQL` as if reading
+    /// the whole table were not to be had, so that a small table shows which index serves.
+    pub async fn explain(
+        &self,
+        query: &Query,
+        rows: &RowFilter,
+    ) -> Result<Vec<String>, QueryError> {
+        let table = self.table(&CollectionName::from_str(&query.collection)?)?;
+        let of = Asked {
+            table: &table,
+            keys: self.keys(),
+        };
+        let page = self.engine().build(&query::page(of, query, rows)?);
+        let page = page.explained(self.engine());
+        let explaining = StorageError::db("explaining a statement");
+        let mut held = self.db().acquire().await?;
+        let mut conn = held.conn();
+        let (rows, column) = match self.engine() {
+            Engine::Sqlite => (conn.rows(page).await, 3),
+            Engine::Postgres => {
+                conn.execute(sql("BEGIN", [])).await.map_err(&explaining)?;
+                let setting = sql("SET LOCAL enable_seqscan = off", []);
+                let rows = match conn.execute(setting).await {
+                    Ok(_) => conn.rows(page).await,
+                    Err(e) => Err(e),
+                };
+                conn.execute(sql("ROLLBACK", []))
+                    .await
+                    .map_err(&explaining)?;
+                (rows, 0)
+            }
+        };
+        let lines = rows.map_err(&explaining)?;
+        let lines = lines.iter().map(|line| line.string(column));
+        Ok(lines.collect::<Result<_, StorageError>>()?)
+    }
+
     /// Counts and sums by group, ordered by the group's keys, nulls last. A sum over nothing is
     /// zero. `ask.collection` is the full name.
+    ///
+    /// Where the collection suppresses small groups and the asker does not own the rows, a small
+    /// group comes without its measures; with `having` or `top` it does not come at all.
     pub async fn aggregate(
         &self,
         ask: &Aggregate,
@@ -93,9 +173,14 @@ impl Store {
     ) -> Result<Vec<Group>, QueryError> {
         let table = self.table(&CollectionName::from_str(&ask.collection)?)?;
         let (statement, shapes) = {
-            let (select, shapes) = query::groups(&table, ask, rows)?;
+            let of = Asked {
+                table: &table,
+                keys: self.keys(),
+            };
+            let (select, shapes) = query::groups(self.engine(), of, ask, rows)?;
             (self.engine().build(&select), shapes)
         };
+        let least = query::suppress_below(&table, rows);
         let mut held = self.db().acquire().await?;
         let rows = held.conn().rows(statement).await;
         let rows = rows.map_err(StorageError::db("counting and summing"))?;
@@ -108,13 +193,27 @@ impl Store {
         let mut groups = Vec::with_capacity(rows.len());
         for row in rows {
             let mut values = Vec::with_capacity(shapes.len());
-            for (index, shape) in shapes.iter().enumerate() {
-                values.push(measured(&row, index, shape)?);
+            let (mut index, mut size) = (0, 0);
+            for shape in &shapes {
+                match shape {
+                    Shape::Size => size = row.number(index)?,
+                    shape => values.push(measured(&row, index, shape)?),
+                }
+                index += if matches!(shape, Shape::Average(_)) {
+                    2
+                } else {
+                    1
+                };
             }
-            let measures = values.split_off(ask.group_by.len());
+            let mut measures = values.split_off(ask.group_by.len());
+            let suppressed = least.is_some_and(|least| (1..least).contains(&size));
+            if suppressed {
+                measures.fill(Json::Null);
+            }
             groups.push(Group {
                 keys: values,
                 measures,
+                suppressed,
             });
         }
         Ok(groups)
@@ -228,11 +327,32 @@ fn measured(row: &Row, index: usize, shape: &Shape) -> Result<Json, StorageError
         Shape::Sum(Storage::Scaled(scale)) => {
             Ok(print_scaled(row.integer(index)?.unwrap_or(0), *scale).into())
         }
-        Shape::Sum(_) => Ok(row.integer(index)?.unwrap_or(0).into()),
+        Shape::Sum(_) | Shape::Size => Ok(row.integer(index)?.unwrap_or(0).into()),
+        Shape::Average(scale) => {
+            let (sum, count) = (row.integer(index)?, row.number(index + 1)?);
+            let average = sum.and_then(|sum| average(sum, count, *scale));
+            Ok(average.map_or(Json::Null, Json::from))
+        }
     }
 }
 
-fn object(text: &str) -> Result<Record, StorageError> {
+fn facet(table: &Table, field: &str, rows: &[Row]) -> Result<Facet, QueryError> {
+    let storage = query::column(table, field)?.storage;
+    let most = FACET_VALUES as usize;
+    let values = rows.iter().take(most).map(|row| {
+        Ok(FacetValue {
+            value: value::read(storage, row, 0)?,
+            count: row.number(1)?.cast_unsigned(),
+        })
+    });
+    Ok(Facet {
+        field: field.to_owned(),
+        values: values.collect::<Result<_, StorageError>>()?,
+        more: rows.len() > most,
+    })
+}
+
+pub(crate) fn object(text: &str) -> Result<Record, StorageError> {
     match value::parse(text)? {
         Json::Object(map) => Ok(map),
         _ => Err(StorageError::Damaged(

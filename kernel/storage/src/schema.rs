@@ -57,11 +57,17 @@ impl FromStr for CollectionName {
 pub(crate) enum Storage {
     Uuid,
     Text,
+    /// Text of a closed list: equal or not, but neither greater nor partly.
+    Word,
     Integer,
     /// Units of the last digit.
     Scaled(u8),
     /// Text, `YYYY-MM-DD`.
     Date,
+    /// Text, `YYYY-MM`.
+    Month,
+    /// Canonical JSON text of an array of texts.
+    Tags,
     /// Microseconds since 1970.
     Datetime,
     Bool,
@@ -69,6 +75,19 @@ pub(crate) enum Storage {
     Json,
     /// Ciphertext of the canonical JSON of the value.
     Sealed,
+    /// Keyed digest of the canonical JSON of a sealed value; never read back.
+    Blind,
+}
+
+impl Storage {
+    /// Whether its columns may be grouped by.
+    pub(crate) const fn groups(self) -> bool {
+        !matches!(self, Self::Sealed | Self::Json | Self::Tags | Self::Blind)
+    }
+    /// Whether its columns have an order that means something.
+    pub(crate) const fn ranges(self) -> bool {
+        self.groups() && !matches!(self, Self::Bool | Self::Uuid | Self::Word)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +100,23 @@ pub(crate) struct Column {
     pub(crate) frozen: bool,
     pub(crate) system: bool,
     pub(crate) refers: Option<CollectionName>,
+}
+
+/// A rows field: its rows are in a table of their own.
+#[derive(Debug)]
+pub(crate) struct RowsField {
+    pub(crate) name: String,
+    pub(crate) required: bool,
+    pub(crate) frozen: bool,
+    pub(crate) table: Table,
+}
+
+/// A column of keyed digests beside an encrypted field.
+#[derive(Debug, Clone)]
+pub(crate) struct BlindField {
+    /// The encrypted field.
+    pub(crate) of: String,
+    pub(crate) column: Column,
 }
 
 /// An index the table has.
@@ -98,10 +134,25 @@ pub(crate) struct Table {
     pub(crate) sql_name: String,
     pub(crate) shard: Shard,
     pub(crate) audited: bool,
-    /// System columns first, then fields as declared.
+    /// System columns first, then fields as declared; all that a record is read from.
     pub(crate) columns: Vec<Column>,
+    pub(crate) blinds: Vec<BlindField>,
+    pub(crate) rows: Vec<RowsField>,
+    /// Columns of the primary key, in order.
+    pub(crate) key: Vec<String>,
+    /// The table whose record a row belongs to, by the first columns of the key.
+    pub(crate) parent: Option<String>,
     pub(crate) indexes: Vec<Index>,
+    /// As declared. Of a table of rows, only its fields count.
+    pub(crate) def: Arc<CollectionDef>,
+    /// Whether a field is made of others when it is read.
+    pub(crate) computes: bool,
 }
+
+/// Columns of a table of rows, before the row's fields. Fields have no double underscore.
+pub(crate) const ROW_SHARD: &str = "row__shard";
+pub(crate) const ROW_RECORD: &str = "row__record";
+pub(crate) const ROW_POSITION: &str = "row__position";
 
 /// All collections of all applied modules.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +174,7 @@ impl Registry {
         self.tables.retain(|name, _| name.module != module.id);
         for collection in &module.collections {
             let table = Table::of(&module.id, collection);
+            crate::lint::table(&table);
             self.tables.insert(table.name.clone(), Arc::new(table));
         }
     }
@@ -142,15 +194,90 @@ impl Table {
         let table = table_name(&name);
         let columns = system_columns()
             .into_iter()
-            .chain(def.fields.iter().map(|f| column(module, f)));
+            .chain(def.fields.iter().filter_map(|f| column(module, f)));
+        let rows = def.fields.iter().filter_map(|f| match &f.kind {
+            Kind::Rows { fields, .. } => Some(RowsField {
+                name: f.name.clone(),
+                required: f.required,
+                frozen: f.frozen,
+                table: Self::of_rows(module, def, &f.name, fields),
+            }),
+            _ => None,
+        });
+        let shard = shard_column(def.shard).map(str::to_owned);
         Self {
             indexes: indexes(&table, def),
-            sql_name: table,
             shard: def.shard,
             audited: def.audited,
             columns: columns.collect(),
+            blinds: def.fields.iter().filter_map(blind).collect(),
+            rows: rows.collect(),
+            key: shard.into_iter().chain(["id".to_owned()]).collect(),
+            parent: None,
+            computes: def
+                .fields
+                .iter()
+                .any(|f| matches!(f.kind, Kind::Computed { .. })),
+            def: Arc::new(def.clone()),
+            sql_name: table,
             name,
         }
+    }
+
+    /// The table of a rows field. It hangs on the shard key of the record.
+    fn of_rows(module: &str, def: &CollectionDef, field: &str, fields: &[FieldDef]) -> Self {
+        let parent = table_name(&CollectionName::new(module, &def.name));
+        let sql_name = rows_table_name(&parent, field);
+        let system = |name: &str, storage| Column {
+            required: true,
+            ..plain_column(name, storage)
+        };
+        let sharded = shard_column(def.shard).is_some();
+        let mut columns = Vec::new();
+        if sharded {
+            columns.push(system(ROW_SHARD, Storage::Uuid));
+        }
+        columns.push(system(ROW_RECORD, Storage::Uuid));
+        columns.push(system(ROW_POSITION, Storage::Integer));
+        let key = columns.iter().map(|c| c.name.clone()).collect();
+        // The primary key of an unsharded one begins with the record.
+        let by_record = vec![ROW_RECORD.to_owned(), ROW_POSITION.to_owned()];
+        let indexes = sharded.then(|| Index {
+            name: index_name(&sql_name, &by_record, false),
+            fields: by_record,
+            unique: false,
+        });
+        columns.extend(fields.iter().filter_map(|f| column(module, f)));
+        let def = CollectionDef {
+            name: format!("{}.{field}", def.name),
+            fields: fields.to_vec(),
+            indexes: Vec::new(),
+            unique: Vec::new(),
+            audited: false,
+            ..def.clone()
+        };
+        Self {
+            name: CollectionName::new(module, &def.name),
+            shard: def.shard,
+            audited: false,
+            columns,
+            blinds: Vec::new(),
+            rows: Vec::new(),
+            key,
+            parent: Some(parent),
+            indexes: indexes.into_iter().collect(),
+            def: Arc::new(def),
+            computes: false,
+            sql_name,
+        }
+    }
+
+    pub(crate) fn rows_field(&self, name: &str) -> Option<&RowsField> {
+        self.rows.iter().find(|r| r.name == name)
+    }
+
+    pub(crate) fn blind_of(&self, field: &str) -> Option<&BlindField> {
+        self.blinds.iter().find(|b| b.of == field)
     }
 
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
@@ -159,12 +286,31 @@ impl Table {
 
     /// The system column that leads the primary key, where it is not the id itself.
     pub(crate) fn shard_column(&self) -> Option<&'static str> {
-        match self.shard {
-            Shard::Subject => Some("subject"),
-            Shard::Organisation => Some("organisation"),
-            Shard::Aggregate | Shard::Reference => None,
+        match self.parent {
+            None => shard_column(self.shard),
+            Some(_) => self.column(ROW_SHARD).map(|_| ROW_SHARD),
         }
     }
+}
+
+pub(crate) const fn shard_column(shard: Shard) -> Option<&'static str> {
+    match shard {
+        Shard::Subject => Some("subject"),
+        Shard::Organisation => Some("organisation"),
+        Shard::Aggregate | Shard::Reference => None,
+    }
+}
+
+/// `<table>__<field>`, within the 63 bytes that `PostgreSQL` keeps of a name.
+fn rows_table_name(parent: &str, field: &str) -> String {
+    let full = format!("{parent}__{field}");
+    if full.len() <= 60 {
+        return full;
+    }
+    let digest = kernel_crypto::sm3::digest(full.as_bytes()).to_string();
+    let head: String = full.chars().take(50).collect();
+    let tail: String = digest.chars().take(8).collect();
+    format!("{head}_{tail}")
 }
 
 /// `<module>__<plural>` with dashes as underscores.
@@ -172,23 +318,40 @@ pub(crate) fn table_name(name: &CollectionName) -> String {
     format!("{}__{}", name.module, name.collection).replace('-', "_")
 }
 
-pub(crate) fn storage_of(kind: &Kind) -> Storage {
-    match kind {
-        Kind::Text { .. } | Kind::Code { .. } | Kind::Choice { .. } => Storage::Text,
+/// How a kind's column keeps its values; none for what has no column.
+pub(crate) fn storage_of(kind: &Kind) -> Option<Storage> {
+    Some(match kind {
+        Kind::Text { .. } | Kind::Code { .. } => Storage::Text,
+        Kind::Choice { .. } => Storage::Word,
         Kind::Integer { .. } => Storage::Integer,
         Kind::Decimal { scale, .. } => Storage::Scaled(*scale),
         Kind::Money { .. } => Storage::Scaled(2),
         Kind::Date => Storage::Date,
+        Kind::Month => Storage::Month,
         Kind::Datetime => Storage::Datetime,
+        Kind::MultiChoice { .. } => Storage::Tags,
         Kind::Bool => Storage::Bool,
         Kind::Ref { .. } => Storage::Uuid,
-        Kind::Json => Storage::Json,
-    }
+        Kind::File { .. } | Kind::Json => Storage::Json,
+        Kind::Rows { .. } | Kind::Computed { .. } => return None,
+    })
 }
 
-fn column(module: &str, field: &FieldDef) -> Column {
-    let wire = storage_of(&field.kind);
-    Column {
+/// The name of the column of digests beside an encrypted field.
+pub(crate) fn blind_name(field: &str) -> String {
+    format!("{field}__blind")
+}
+
+fn blind(field: &FieldDef) -> Option<BlindField> {
+    field.blind.then(|| BlindField {
+        of: field.name.clone(),
+        column: plain_column(&blind_name(&field.name), Storage::Blind),
+    })
+}
+
+fn column(module: &str, field: &FieldDef) -> Option<Column> {
+    let wire = storage_of(&field.kind)?;
+    Some(Column {
         name: field.name.clone(),
         storage: if field.encrypted {
             Storage::Sealed
@@ -203,19 +366,26 @@ fn column(module: &str, field: &FieldDef) -> Column {
             Kind::Ref { to } => Some(CollectionName::within(module, to)),
             _ => None,
         },
+    })
+}
+
+fn plain_column(name: &str, storage: Storage) -> Column {
+    Column {
+        name: name.to_owned(),
+        storage,
+        wire: storage,
+        required: false,
+        frozen: true,
+        system: true,
+        refers: None,
     }
 }
 
 /// In the order of [`sdk_contract::def::SYSTEM_FIELDS`].
 fn system_columns() -> [Column; 9] {
     let column = |name: &str, storage, required| Column {
-        name: name.to_owned(),
-        storage,
-        wire: storage,
         required,
-        frozen: true,
-        system: true,
-        refers: None,
+        ..plain_column(name, storage)
     };
     [
         column("id", Storage::Uuid, true),
@@ -237,7 +407,7 @@ fn indexes(table: &str, def: &CollectionDef) -> Vec<Index> {
         .fields
         .iter()
         .filter(|f| f.unique)
-        .map(|f| vec![f.name.clone()])
+        .map(|f| vec![stored_name(f)])
         .chain(def.unique.iter().cloned())
         .map(|fields| (fields, true));
     // The primary key already serves what it starts with.
@@ -250,6 +420,8 @@ fn indexes(table: &str, def: &CollectionDef) -> Vec<Index> {
         }
         Shard::Reference => {}
     }
+    let blind = def.fields.iter().filter(|f| f.blind && !f.unique);
+    plain.extend(blind.map(|f| vec![stored_name(f), "id".to_owned()]));
     let plain = plain
         .into_iter()
         .chain(def.indexes.iter().map(|declared| {
@@ -273,6 +445,15 @@ fn indexes(table: &str, def: &CollectionDef) -> Vec<Index> {
         }
     }
     indexes
+}
+
+/// The column that equality is asked of.
+fn stored_name(field: &FieldDef) -> String {
+    if field.blind {
+        blind_name(&field.name)
+    } else {
+        field.name.clone()
+    }
 }
 
 /// Readable, stable, and within the 63 bytes that `PostgreSQL` keeps of a name.

@@ -1,6 +1,6 @@
 //! Values on their way between wire form and columns.
 
-use sdk_contract::scalar::{Date, Timestamp, parse_scaled, print_scaled};
+use sdk_contract::scalar::{Date, Month, Timestamp, parse_scaled, print_scaled};
 use sea_query::Value;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::StorageError;
 use crate::backend::Row;
 use crate::schema::{Column, Storage, Table};
-use kernel_crypto::keys::{KeyRing, SealKey};
+use kernel_crypto::keys::{KeyRing, MacKey, SealKey};
 
 /// Longest text a filter or a text column takes, in bytes. Kinds bound fields far below.
 const LONGEST_TEXT: usize = 1 << 20;
@@ -20,9 +20,20 @@ pub(crate) fn bind(storage: Storage, json: &Json) -> Option<Value> {
     let value = match storage {
         Storage::Uuid if null => Value::Uuid(None),
         Storage::Uuid => Value::Uuid(Some(uuid(json.as_str()?)?)),
-        Storage::Text | Storage::Date | Storage::Json if null => Value::String(None),
-        Storage::Text => text(json.as_str()?)?,
+        Storage::Text
+        | Storage::Word
+        | Storage::Date
+        | Storage::Month
+        | Storage::Tags
+        | Storage::Json
+            if null =>
+        {
+            Value::String(None)
+        }
+        Storage::Text | Storage::Word => text(json.as_str()?)?,
         Storage::Date => text(&json.as_str()?.parse::<Date>().ok()?.to_string())?,
+        Storage::Month => text(&json.as_str()?.parse::<Month>().ok()?.to_string())?,
+        Storage::Tags if json.as_array()?.iter().all(Json::is_string) => text(&canonical(json))?,
         Storage::Json => Value::String(Some(canonical(json))),
         Storage::Integer | Storage::Scaled(_) | Storage::Datetime if null => Value::BigInt(None),
         Storage::Integer => Value::BigInt(Some(json.as_i64()?)),
@@ -32,8 +43,8 @@ pub(crate) fn bind(storage: Storage, json: &Json) -> Option<Value> {
         }
         Storage::Bool if null => Value::Bool(None),
         Storage::Bool => Value::Bool(Some(json.as_bool()?)),
-        Storage::Sealed if null => Value::Bytes(None),
-        Storage::Sealed => return None,
+        Storage::Sealed | Storage::Blind if null => Value::Bytes(None),
+        Storage::Tags | Storage::Sealed | Storage::Blind => return None,
     };
     Some(value)
 }
@@ -61,15 +72,19 @@ pub(crate) fn canonical(json: &Json) -> String {
 pub(crate) fn read(storage: Storage, row: &Row, index: usize) -> Result<Json, StorageError> {
     let json = match storage {
         Storage::Uuid => row.uuid(index)?.map(Json::from),
-        Storage::Text | Storage::Date => row.text(index)?.map(Json::from),
+        Storage::Text | Storage::Word | Storage::Date | Storage::Month => {
+            row.text(index)?.map(Json::from)
+        }
         Storage::Integer => row.integer(index)?.map(Json::from),
         Storage::Scaled(scale) => row.integer(index)?.map(|n| print_scaled(n, scale).into()),
         Storage::Datetime => row
             .integer(index)?
             .map(|n| Timestamp::from_micros(n).to_string().into()),
         Storage::Bool => row.boolean(index)?.map(Json::from),
-        Storage::Json => row.text(index)?.map(|s| parse(&s)).transpose()?,
-        Storage::Sealed => return Err(StorageError::Damaged("a sealed value read plainly".into())),
+        Storage::Json | Storage::Tags => row.text(index)?.map(|s| parse(&s)).transpose()?,
+        Storage::Sealed | Storage::Blind => {
+            return Err(StorageError::Damaged("a sealed value read plainly".into()));
+        }
     };
     Ok(json.unwrap_or(Json::Null))
 }
@@ -122,6 +137,16 @@ pub(crate) fn seal(
         .seal(SealKey::Field, &place(table, column, id), &plain)
         .map_err(StorageError::Seal)?;
     Ok(Value::Bytes(Some(sealed)))
+}
+
+/// The digest that stands for an encrypted value in its blind index; null for null.
+pub(crate) fn blind(keys: &KeyRing, table: &Table, field: &str, json: &Json) -> Value {
+    if json.is_null() {
+        return Value::Bytes(None);
+    }
+    let mut text = format!("blind\0{}\0{field}\0", table.sql_name).into_bytes();
+    text.extend(kernel_crypto::canonical::to_vec(json));
+    Value::Bytes(Some(keys.mac(MacKey::Blind, &text).as_bytes().to_vec()))
 }
 
 fn open(

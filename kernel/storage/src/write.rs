@@ -1,6 +1,7 @@
 //! What happens inside a transaction: the only place that changes data.
 
 mod records;
+mod rows;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::schema::{CollectionName, Registry, Table};
 use crate::store::Shared;
 use crate::{
     AuditDraft, Commit, CommitError, Committed, Expected, Idempotency, Record, Retry, StepDraft,
-    StorageError, Written, audit, migrate, outbox, query, value,
+    StorageError, Written, audit, migrate, outbox, query, value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
@@ -255,10 +256,10 @@ impl<'a, 'c> Run<'a, 'c> {
             .await
             .map_err(StorageError::db("reading a record to change"))?
             .ok_or_else(not_found)?;
-        Ok((
-            uuid.to_string(),
-            value::record(&self.shared.keys, table, &row)?,
-        ))
+        let mut record = [value::record(&self.shared.keys, table, &row)?];
+        whole::complete(self.conn, table, &mut record).await?;
+        let [record] = record;
+        Ok((uuid.to_string(), record))
     }
 
     async fn write(&mut self, module: &str, write: &Write) -> Result<(), CommitError> {

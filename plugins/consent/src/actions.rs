@@ -165,6 +165,7 @@ pub(crate) fn recipients(ctx: &Ctx) -> Result<Vec<(String, String)>, Fault> {
         filter: None,
         group_by: vec!["organisation".into(), "institution_name".into()],
         measures: vec![Measure::Count],
+        ..Aggregate::default()
     })?;
     let mut all: Vec<(String, String)> = groups
         .into_iter()

@@ -337,6 +337,7 @@ fn no_groups(aggregate: &Aggregate) -> Vec<Group> {
     vec![Group {
         keys: Vec::new(),
         measures: aggregate.measures.iter().map(nothing).collect(),
+        suppressed: false,
     }]
 }
 

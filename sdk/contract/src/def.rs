@@ -96,6 +96,10 @@ pub struct CollectionDef {
     #[serde(default)]
     pub audited: bool,
     pub fields: Vec<FieldDef>,
+    /// Groups of fewer records come back suppressed from an aggregate, unless the asker owns the
+    /// rows: sees only its own or its organisation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppress_below: Option<u32>,
     /// Compound indexes, by field name; system fields may be named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Vec<String>>,
@@ -167,6 +171,13 @@ pub struct FieldDef {
     /// Stored as SM4-GCM ciphertext bound to table, column and row. No filter, sort or search.
     #[serde(default, skip_serializing_if = "is_false")]
     pub encrypted: bool,
+    /// An encrypted field that equality may be asked of, and that may be unique: a keyed digest of
+    /// the value is stored beside the ciphertext.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub blind: bool,
+    /// How sensitive it is. From L3 on it must be encrypted and masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
     /// How it is shown where `reveal` does not reach. Who sees a field masked in some of the rows
     /// they read can neither filter, sort nor sum by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,6 +185,21 @@ pub struct FieldDef {
     /// Permission (of this module) to see it unmasked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reveal: Option<String>,
+}
+
+/// Classes of data, in line with GB/T 43697-2024: public, inner, sensitive, most sensitive.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Level {
+    /// 公开
+    L1,
+    /// 内部, on conditions.
+    L2,
+    /// 敏感, by authorisation.
+    L3,
+    /// 高敏, such as a person's credit record.
+    L4,
 }
 
 /// Formats of masking (tender row 93).
@@ -397,6 +423,28 @@ impl ModuleDef {
     /// The flow over a collection, if it has one.
     pub fn flow(&self, collection: &str) -> Option<&FlowDef> {
         self.flows.iter().find(|f| f.collection == collection)
+    }
+}
+
+impl FieldDef {
+    /// An optional field without modifiers.
+    pub fn new(name: impl Into<String>, label: Label, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            label,
+            help: String::new(),
+            kind,
+            required: false,
+            unique: false,
+            frozen: false,
+            list: false,
+            search: false,
+            encrypted: false,
+            blind: false,
+            level: None,
+            mask: None,
+            reveal: None,
+        }
     }
 }
 

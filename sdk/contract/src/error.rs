@@ -31,12 +31,19 @@ impl FaultKind {
     }
 }
 
+/// Code of [`Fault::doubtful`].
+pub const CONFIRM: &str = "confirm";
+
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldFault {
+    /// `amount`, or `lines.1.quantity` for a field of a row, counted from 0.
     pub field: String,
     pub code: String,
     pub message: String,
+    /// Not wrong by itself: the same input passes once the person has confirmed this field.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
 }
 
 impl FieldFault {
@@ -49,7 +56,14 @@ impl FieldFault {
             field: field.into(),
             code: code.into(),
             message: message.into(),
+            confirm: false,
         }
+    }
+    /// One that a person may confirm.
+    #[must_use]
+    pub fn confirm(mut self) -> Self {
+        self.confirm = true;
+        self
     }
 }
 
@@ -91,6 +105,16 @@ impl Fault {
             kind: FaultKind::Invalid,
             code: "invalid".into(),
             message: "有内容需要更正".into(),
+            fields,
+        }
+    }
+    /// Well-formed input that a person should look at again. Sent once more with these fields
+    /// confirmed, it passes.
+    pub fn doubtful(fields: Vec<FieldFault>) -> Self {
+        Self {
+            kind: FaultKind::Refused,
+            code: CONFIRM.into(),
+            message: "有内容请再核对一次，确认无误后可继续提交".into(),
             fields,
         }
     }

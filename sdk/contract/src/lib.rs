@@ -8,6 +8,8 @@ pub mod code;
 pub mod def;
 pub mod disclosure;
 pub mod error;
+pub mod eval;
+pub mod input;
 pub mod kind;
 pub mod manifest;
 pub mod model;

@@ -21,11 +21,13 @@ mod action;
 mod block;
 mod chart;
 mod datum;
+mod derive;
 mod entry;
 mod form;
 mod limits;
 mod list;
 mod outcome;
+mod typed;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,7 @@ pub use form::{Choice, Condition, Field, FieldKind, Form, Group, MoneyUnit, Pick
 pub use limits::{PageFault, check, check_blocks, is_site_path, is_slug};
 pub use list::{Card, CardLook, Cards, Column, Paging, Row, Table};
 pub use outcome::Outcome;
+pub use typed::{CONFIRM_FIELD, confirms, typed_rows};
 
 pub use crate::def::Tone;
 

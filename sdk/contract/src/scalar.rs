@@ -109,6 +109,12 @@ impl Date {
     pub fn new(year: i16, month: i8, day: i8) -> Option<Self> {
         jiff::civil::Date::new(year, month, day).ok().map(Self)
     }
+    /// Whole days from this day to a later one; negative to an earlier one.
+    pub fn days_until(self, later: Self) -> i64 {
+        self.0
+            .until(later.0)
+            .map_or(0, |span| i64::from(span.get_days()))
+    }
     /// Saturates at the ends of the calendar.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Self {
@@ -142,6 +148,47 @@ impl FromStr for Date {
     }
 }
 
+/// A month of the calendar, `YYYY-MM`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month {
+    year: i16,
+    month: i8,
+}
+
+impl Month {
+    /// `None` when there is no such month.
+    pub fn new(year: i16, month: i8) -> Option<Self> {
+        (year >= 0)
+            .then(|| Date::new(year, month, 1))
+            .flatten()
+            .map(Self::of)
+    }
+    /// The month that a day is in.
+    pub fn of(day: Date) -> Self {
+        Self {
+            year: day.0.year(),
+            month: day.0.month(),
+        }
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+impl FromStr for Month {
+    type Err = BadScalar;
+    fn from_str(s: &str) -> Result<Self, BadScalar> {
+        if s.len() != 7 {
+            return Err(BadScalar("month"));
+        }
+        let day: Date = format!("{s}-01").parse().map_err(|_| BadScalar("month"))?;
+        Ok(Self::of(day))
+    }
+}
+
 /// A moment, UTC, in microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
@@ -163,6 +210,16 @@ impl Timestamp {
                 .civil()
                 .date(),
         )
+    }
+    /// From what a person typed as Beijing time: `2026-11-23T16:05`, with or without seconds.
+    pub fn from_local(text: &str) -> Option<Self> {
+        let local: jiff::civil::DateTime = text.trim().parse().ok()?;
+        let at = jiff::tz::Offset::constant(8).to_timestamp(local).ok()?;
+        Some(Self(at.as_microsecond()))
+    }
+    /// `2026-11-23T16:05` in Beijing time, as a browser's picker takes it.
+    pub fn local_input(self) -> String {
+        self.local_minute().replace(' ', "T")
     }
     /// `2026-11-23 16:05` in Beijing time.
     pub fn local_minute(self) -> String {
@@ -283,7 +340,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!({const S: u8} Decimal<S>, {} Date, {} Timestamp);
+as_text!({const S: u8} Decimal<S>, {} Date, {} Month, {} Timestamp);
 
 /// A version 7 UUID from a time and 80 bits of caller-given randomness: ids sort by time, and
 /// tests with a fixed seed are stable.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::def::{CollectionDef, FieldDef, Mask, ModuleDef, SYSTEM_FIELDS};
+use crate::def::{CollectionDef, FieldDef, Level, Mask, ModuleDef, SYSTEM_FIELDS};
 use crate::kind::Kind;
 use crate::manifest::is_slug;
 
@@ -21,6 +21,11 @@ pub fn faults(def: &ModuleDef) -> Vec<String> {
     check.features();
     check.faults
 }
+
+/// Rows of a rows field.
+const MOST_ROWS: u32 = 500;
+/// Bytes of one file.
+const MOST_BYTES: u64 = 1 << 30;
 
 struct Check<'a> {
     def: &'a ModuleDef,
@@ -126,11 +131,19 @@ impl Check<'_> {
                 let taken = SYSTEM_FIELDS.contains(&field.name.as_str());
                 self.say(!taken, || format!("{at}: {} is a system field", field.name));
                 self.field(&at, field);
+                if let Kind::Computed { result, from } = &field.kind {
+                    let fault = from.fault(result, &c.fields);
+                    let plain = !field.required && !field.unique && !field.encrypted;
+                    self.say(fault.is_none() && plain, || {
+                        let why = fault.unwrap_or_else(|| "it is read only".to_owned());
+                        format!("{at}: {} cannot be computed: {why}", field.name)
+                    });
+                }
             }
             for name in c.indexes.iter().chain(&c.unique).flatten() {
                 let plain = c
                     .field(name)
-                    .is_some_and(|f| !f.encrypted && f.kind != Kind::Json);
+                    .is_some_and(|f| !f.encrypted && f.kind.ops().group);
                 let known = plain || SYSTEM_FIELDS.contains(&name.as_str());
                 self.say(known, || format!("{at}: {name} cannot be indexed"));
             }
@@ -142,17 +155,53 @@ impl Check<'_> {
         self.say(is_field_name(&field.name), || {
             format!("{at}: not a field name")
         });
-        self.say(!(field.encrypted && (field.search || field.unique)), || {
-            format!("{at}: an encrypted field cannot be searched or unique")
+        self.say(
+            !(field.encrypted && (field.search || field.unique && !field.blind)),
+            || {
+                format!(
+                    "{at}: an encrypted field cannot be searched, nor unique unless it is blind"
+                )
+            },
+        );
+        self.say(field.encrypted || !field.blind, || {
+            format!("{at}: blind is for encrypted fields")
+        });
+        let guarded = field.encrypted && field.mask.is_some();
+        self.say(field.level < Some(Level::L3) || guarded, || {
+            format!("{at}: a field of level L3 or L4 must be encrypted and masked")
         });
         match &field.kind {
-            Kind::Choice { of } => {
+            Kind::Choice { of } | Kind::MultiChoice { of, .. } => {
                 let there = self.def.choice(of).is_some();
                 self.say(there, || format!("{at}: choice {of} is not declared"));
             }
             Kind::Ref { to } if !to.contains('.') => {
                 let there = self.def.collection(to).is_some();
                 self.say(there, || format!("{at}: collection {to} is not declared"));
+            }
+            Kind::Rows { fields, max } => {
+                self.say((1..=MOST_ROWS).contains(max), || {
+                    format!("{at}: at least 1 and at most {MOST_ROWS} rows")
+                });
+                self.unique(
+                    &format!("{at}: field"),
+                    fields.iter().map(|f| f.name.as_str()),
+                );
+                for cell in fields {
+                    let nested = matches!(
+                        cell.kind,
+                        Kind::Rows { .. } | Kind::File { .. } | Kind::Computed { .. }
+                    );
+                    self.say(!nested && !cell.encrypted && !cell.unique, || {
+                        format!("{at}: {} cannot be in a row", cell.name)
+                    });
+                    self.field(&at, cell);
+                }
+            }
+            Kind::File { max_bytes, .. } => {
+                self.say((1..=MOST_BYTES).contains(max_bytes), || {
+                    format!("{at}: a file has at most {MOST_BYTES} bytes")
+                });
             }
             Kind::Decimal { scale, .. } => {
                 self.say((1..=9).contains(scale), || {
@@ -272,16 +321,8 @@ const DISCLOSURE_FIELDS: [&str; 8] = [
 ];
 
 /// The allowed values of a choice field; empty for any other.
-pub fn options<'a>(def: &'a ModuleDef, collection: &'a CollectionDef, field: &str) -> Vec<&'a str> {
-    collection
-        .field(field)
-        .map(|f| field_options(def, f))
-        .unwrap_or_default()
-}
-
-/// See [`options`].
-pub fn field_options<'a>(def: &'a ModuleDef, field: &FieldDef) -> Vec<&'a str> {
-    let Kind::Choice { of } = &field.kind else {
+fn options<'a>(def: &'a ModuleDef, collection: &CollectionDef, field: &str) -> Vec<&'a str> {
+    let Some(Kind::Choice { of }) = collection.field(field).map(|f| &f.kind) else {
         return Vec::new();
     };
     def.choice(of)

@@ -85,6 +85,10 @@ fn option(variant: &Variant) -> Result<Option_<'_>> {
     })
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one quoted text, which reads best in one piece"
+)]
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let Data::Enum(data) = &input.data else {
         return Err(Error::new_spanned(
@@ -114,6 +118,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let labels = all.iter().map(|o| &o.label);
     let zh = all.iter().map(|o| &o.zh);
 
+    let item = item(ident);
     Ok(quote! {
         #[automatically_derived]
         impl #ident {
@@ -173,6 +178,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                 ::sdk::Value::from(Self::value(*self))
             }
         }
+        #item
         #[automatically_derived]
         impl ::sdk::serde::Serialize for #ident {
             fn serialize<S: ::sdk::serde::Serializer>(
@@ -191,4 +197,25 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             }
         }
     })
+}
+
+/// Lets a field hold several options.
+fn item(ident: &Ident) -> TokenStream {
+    quote! {
+        #[automatically_derived]
+        impl ::sdk::field::Item for #ident {
+            fn list(rules: &::sdk::field::Rules) -> ::sdk::contract::kind::Kind {
+                ::sdk::contract::kind::Kind::MultiChoice {
+                    of: <Self as ::sdk::choice::Choice>::NAME.to_owned(),
+                    max: rules.most(),
+                }
+            }
+            fn read(value: &::sdk::Value) -> ::core::option::Option<Self> {
+                value.as_str().and_then(<Self as ::sdk::choice::Choice>::of_value)
+            }
+            fn write(&self) -> ::sdk::Value {
+                ::sdk::Value::from(Self::value(*self))
+            }
+        }
+    }
 }

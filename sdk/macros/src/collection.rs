@@ -15,6 +15,7 @@ struct Options {
     title: Option<Ident>,
     shard: Option<Ident>,
     audited: bool,
+    suppress_below: Option<u32>,
     read: Option<Path>,
     create: Option<Path>,
     update: Option<Path>,
@@ -53,6 +54,10 @@ impl Options {
                         this.shard = Some(fields::variant(&text, &known)?);
                     }
                     "audited" => this.audited = true,
+                    "suppress_below" => {
+                        let least: syn::LitInt = meta.value()?.parse()?;
+                        this.suppress_below = Some(least.base10_parse()?);
+                    }
                     "read" => this.read = Some(attrs::path(&meta)?),
                     "create" => this.create = Some(attrs::path(&meta)?),
                     "update" => this.update = Some(attrs::path(&meta)?),
@@ -124,6 +129,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let help = &words.help;
     let title = title.to_string();
     let audited = options.audited;
+    let suppress_below = fields::option(options.suppress_below.map(|n| quote!(#n)));
     let [create, update] = [options.create, options.update].map(|permission| {
         permission.map_or_else(
             || quote!(::core::option::Option::None),
@@ -160,6 +166,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                     title: #title.to_owned(),
                     shard: ::sdk::contract::def::Shard::#shard,
                     audited: #audited,
+                    suppress_below: #suppress_below,
                     fields: ::std::vec![#(#defs),*],
                     indexes: #indexes,
                     unique: #unique,

@@ -39,9 +39,29 @@ pub(crate) struct Field {
     flags: Vec<Ident>,
     mask: Option<Ident>,
     reveal: Option<Path>,
+    level: Option<Ident>,
+    accept: Vec<String>,
+    formula: Option<(Ident, Vec<Ident>)>,
 }
 
-const FLAGS: [&str; 6] = ["unique", "frozen", "list", "search", "encrypted", "json"];
+const FLAGS: [&str; 7] = [
+    "unique",
+    "frozen",
+    "list",
+    "search",
+    "encrypted",
+    "blind",
+    "json",
+];
+/// Formulas of a computed field, with the number of fields each names; 0 is any.
+const FORMULAS: [(&str, usize); 6] = [
+    ("sum", 0),
+    ("difference", 2),
+    ("total", 2),
+    ("count", 1),
+    ("join", 0),
+    ("days", 2),
+];
 
 /// The named fields of a struct; none for a unit struct.
 pub(crate) fn all(input: &DeriveInput) -> Result<Vec<Field>> {
@@ -89,6 +109,9 @@ impl Field {
             flags: Vec::new(),
             mask: None,
             reveal: None,
+            level: None,
+            accept: Vec::new(),
+            formula: None,
         };
         for attr in field.attrs.iter().filter(|a| a.path().is_ident("field")) {
             attr.parse_nested_meta(|meta| this.option(&meta))?;
@@ -105,7 +128,7 @@ impl Field {
             "to" => self.to = Some(attrs::text(meta)?.value()),
             "en" => self.en = Some(attrs::text(meta)?.value()),
             "format" => {
-                let known = ["uscc", "phone", "region", "industry"];
+                let known = ["uscc", "resident-id", "phone", "region", "industry"];
                 self.format = Some(variant(&attrs::text(meta)?, &known)?);
             }
             "mask" => {
@@ -113,6 +136,23 @@ impl Field {
                 self.mask = Some(variant(&attrs::text(meta)?, &known)?);
             }
             "reveal" => self.reveal = Some(attrs::path(meta)?),
+            "level" => {
+                let known = ["L1", "L2", "L3", "L4"];
+                self.level = Some(variant(&attrs::text(meta)?, &known)?);
+            }
+            "accept" => {
+                let endings = attrs::text(meta)?.value().to_ascii_lowercase();
+                self.accept = endings.split(',').map(|e| e.trim().to_owned()).collect();
+            }
+            formula if FORMULAS.iter().any(|(f, _)| *f == formula) => {
+                let of = attrs::idents(meta)?;
+                let count = FORMULAS.iter().find(|(f, _)| *f == formula);
+                let fits = count.is_some_and(|(_, n)| *n == of.len() || *n == 0 && !of.is_empty());
+                if !fits {
+                    return Err(meta.error("not as many fields as the formula takes"));
+                }
+                self.formula = Some((name, of));
+            }
             flag if FLAGS.contains(&flag) => self.flags.push(name),
             other => return Err(meta.error(format!("no field option is called `{other}`"))),
         }
@@ -141,11 +181,23 @@ impl Field {
 
     fn check(&self) -> Result<()> {
         let refuse = |at: &Ident, why: &str| Err(Error::new(at.span(), why));
-        let found = self.has("search").or_else(|| self.has("unique"));
+        let blind = self.has("blind");
+        let found = self
+            .has("search")
+            .or_else(|| self.has("unique").filter(|_| blind.is_none()));
         if let Some(flag) = found.filter(|_| self.is_json() || self.has("encrypted").is_some()) {
             return refuse(
                 flag,
-                "an encrypted or json field cannot be searched or unique",
+                "an encrypted or json field cannot be searched, nor unique unless it is blind",
+            );
+        }
+        if let Some(flag) = blind.filter(|_| self.has("encrypted").is_none()) {
+            return refuse(flag, "`blind` is for encrypted fields");
+        }
+        if self.formula.is_some() && !self.optional {
+            return refuse(
+                &self.ident,
+                "a computed field is an Option: it has a value only once it is stored",
             );
         }
         let hidden = self.mask.as_ref().is_some_and(|m| m == "Hidden");
@@ -173,11 +225,17 @@ impl Field {
         let scale = match last(&self.ty) {
             Some(s) if s.ident == "Money" => 2,
             Some(s) if s.ident == "Decimal" => decimal_scale(s)?,
-            Some(s) if s.ident == "i64" || s.ident == "String" => 0,
+            Some(s)
+                if ["i64", "String", "Vec", "StoredFile"]
+                    .iter()
+                    .any(|t| s.ident == t) =>
+            {
+                0
+            }
             _ => {
                 return Err(Error::new_spanned(
                     expr,
-                    "bounds are for i64, Money, Decimal<N> and String",
+                    "bounds are for i64, Money, Decimal<N>, String, Vec and StoredFile",
                 ));
             }
         };
@@ -196,8 +254,14 @@ impl Field {
         let label = words::label(&self.words, self.en.as_deref(), name);
         let help = &self.words.help;
         let required = !self.optional;
-        let [unique, frozen, list, search, encrypted] =
-            ["unique", "frozen", "list", "search", "encrypted"].map(|f| self.has(f).is_some());
+        let [unique, frozen, list, search, encrypted, blind] =
+            ["unique", "frozen", "list", "search", "encrypted", "blind"]
+                .map(|f| self.has(f).is_some());
+        let level = option(
+            self.level
+                .as_ref()
+                .map(|l| quote!(::sdk::contract::def::Level::#l)),
+        );
         let kind = self.kind();
         let mask = option(
             self.mask
@@ -209,7 +273,8 @@ impl Field {
             ::sdk::contract::def::FieldDef {
                 name: #name.to_owned(), label: #label, help: #help.to_owned(), kind: #kind,
                 required: #required, unique: #unique, frozen: #frozen, list: #list,
-                search: #search, encrypted: #encrypted, mask: #mask, reveal: #reveal,
+                search: #search, encrypted: #encrypted, blind: #blind, level: #level,
+                mask: #mask, reveal: #reveal,
             }
         }
     }
@@ -228,10 +293,22 @@ impl Field {
                 .map(|f| quote!(::sdk::contract::code::Format::#f)),
         );
         let plain_decimal = self.plain_decimal;
-        quote! {
+        let accept = &self.accept;
+        let kind = quote! {
             <#ty as ::sdk::field::FieldType>::kind(&::sdk::field::Rules {
                 min: #min, max: #max, to: #to, format: #format, plain_decimal: #plain_decimal,
+                accept: &[#(#accept),*],
             })
+        };
+        match &self.formula {
+            None => kind,
+            Some((formula, of)) => {
+                let from = formula_of(formula, of);
+                quote!(::sdk::contract::kind::Kind::Computed {
+                    result: ::std::boxed::Box::new(#kind),
+                    from: ::sdk::contract::kind::Formula::#from,
+                })
+            }
         }
     }
 
@@ -250,6 +327,9 @@ impl Field {
 
     /// A statement that puts `self`'s field into `map`.
     pub(crate) fn put(&self) -> TokenStream {
+        if self.formula.is_some() {
+            return TokenStream::new();
+        }
         let (ident, name) = (&self.ident, &self.name);
         let write = if self.is_json() {
             quote!(::sdk::field::write_json(value))
@@ -286,7 +366,27 @@ pub(crate) fn read_all(input: &DeriveInput, fields: &[Field]) -> TokenStream {
     }
 }
 
-fn option(inner: Option<TokenStream>) -> TokenStream {
+/// A variant of `Formula`, from its name and the fields it names.
+fn formula_of(formula: &Ident, of: &[Ident]) -> TokenStream {
+    let names: Vec<String> = of.iter().map(Ident::to_string).collect();
+    let at = |i: usize| names.get(i).cloned().unwrap_or_default();
+    let (a, b) = (at(0), at(1));
+    match formula.to_string().as_str() {
+        "sum" => quote!(Sum {
+            of: ::std::vec![#(#names.to_owned()),*]
+        }),
+        "difference" => quote!(Difference { of: #a.to_owned(), less: #b.to_owned() }),
+        "total" => quote!(Total { rows: #a.to_owned(), of: #b.to_owned() }),
+        "count" => quote!(Count { rows: #a.to_owned() }),
+        "days" => quote!(Days { from: #a.to_owned(), to: #b.to_owned() }),
+        _ => quote!(Join {
+            of: ::std::vec![#(#names.to_owned()),*],
+            between: ::std::string::String::new(),
+        }),
+    }
+}
+
+pub(crate) fn option(inner: Option<TokenStream>) -> TokenStream {
     inner.map_or_else(
         || quote!(::core::option::Option::None),
         |t| quote!(::core::option::Option::Some(#t)),

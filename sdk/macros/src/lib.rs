@@ -1,5 +1,5 @@
-//! Derives that turn a plugin's types into its declaration: `Collection`, `Choice`, `Action`; and
-//! `scenario`, which the test kit offers.
+//! Derives that turn a plugin's types into its declaration: `Collection`, `Row`, `Choice`,
+//! `Action`; and `scenario`, which the test kit offers.
 //!
 //! A derive writes only what an author could have written by hand against `sdk`: a declaration,
 //! reading from and writing to a JSON map, typed handles. Everything that can be wrong with a
@@ -10,6 +10,7 @@ mod attrs;
 mod choice;
 mod collection;
 mod fields;
+mod row;
 mod scenario;
 mod words;
 
@@ -19,14 +20,26 @@ use syn::{DeriveInput, Expr, ItemFn, parse_macro_input};
 /// A set of records. The first sentence of each doc comment is its label, the rest its help.
 ///
 /// On the type: `#[collection(plural = "applications", title = number, shard = subject)]`, with
-/// `audited`, `read = P`, `create = P`, `update = P`, `index(a, b)`, `unique(a, b)`,
+/// `audited`, `suppress_below = 5`, `read = P`, `create = P`, `update = P`, `index(a, b)`, `unique(a, b)`,
 /// `entity = "…"` and `en = "…"` as wanted. On fields `#[field(…)]`: `max`, `min`, `frozen`,
 /// `list`, `search`, `unique`, `to = "plugin.collection"`, `format = "uscc"`, `encrypted`,
-/// `mask = "phone"` (`name`, `id-number`, `all`, `hidden`), `reveal = P`, `json`, `en = "…"`.
+/// `blind`, `level = "L3"`, `mask = "phone"` (`name`, `id-number`, `all`, `hidden`), `reveal = P`,
+/// `json`, `accept = "pdf, jpg"`, `en = "…"`; and of a computed field one of `sum(a, b)`,
+/// `difference(a, b)`, `total(rows, a)`, `count(rows)`, `join(a, b)`, `days(a, b)`.
 #[proc_macro_derive(Collection, attributes(collection, field))]
 pub fn collection(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     collection::derive(&input)
+        .unwrap_or_else(|e| e.to_compile_error())
+        .into()
+}
+
+/// One row of a field `Vec<Row>`, which is kept in a table of its own. Fields as in `Collection`,
+/// without `unique` and `encrypted`.
+#[proc_macro_derive(Row, attributes(field))]
+pub fn row(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    row::derive(&input)
         .unwrap_or_else(|e| e.to_compile_error())
         .into()
 }

@@ -103,6 +103,8 @@ impl Ctx {
         Ok(Rows {
             items,
             total: found.total.unwrap_or(counted),
+            next: found.next,
+            facets: found.facets,
         })
     }
     /// Records of any collection as maps: another plugin's, `market.products`.

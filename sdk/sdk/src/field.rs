@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use sdk_contract::error::FieldFault;
 use sdk_contract::kind::Kind;
 use sdk_contract::query::{Filter, Sort};
-use sdk_contract::scalar::{Date, Decimal, Id, Timestamp};
-use serde::Serialize;
+use sdk_contract::scalar::{Date, Decimal, Id, Month, Timestamp};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Map;
@@ -25,7 +25,21 @@ pub struct Rules {
     pub format: Option<sdk_contract::code::Format>,
     /// Two digits after the point, but no money.
     pub plain_decimal: bool,
+    /// Endings of a file's name.
+    pub accept: &'static [&'static str],
 }
+
+impl Rules {
+    /// The most items, rows or options.
+    pub fn most(&self) -> Option<u32> {
+        self.max.and_then(|n| u32::try_from(n).ok())
+    }
+}
+
+/// Rows of a field whose author said nothing.
+pub const MOST_ROWS: u32 = 100;
+/// Bytes of a file whose author said nothing.
+const FILE_BYTES: u64 = 10 << 20;
 
 /// Characters of a text whose author said nothing.
 const TEXT_MAX: u32 = 200;
@@ -33,7 +47,7 @@ const TEXT_MAX: u32 = 200;
 /// A type that a field of a collection or of an action's input can have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no kind of field",
-    label = "use String, i64, Money, Decimal<N>, Date, Timestamp, bool, Id<T>, a type deriving Choice, or mark the field `#[field(json)]`"
+    label = "use String, i64, Money, Decimal<N>, Date, Month, Timestamp, bool, Id<T>, StoredFile, a type deriving Choice, a Vec of one deriving Choice or Row, or mark the field `#[field(json)]`"
 )]
 pub trait FieldType: Sized {
     fn kind(rules: &Rules) -> Kind;
@@ -122,6 +136,85 @@ impl FieldType for Date {
     }
     fn write(&self) -> Value {
         self.to_string().into()
+    }
+}
+
+impl FieldType for Month {
+    fn kind(_: &Rules) -> Kind {
+        Kind::Month
+    }
+    fn read(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok()
+    }
+    fn write(&self) -> Value {
+        self.to_string().into()
+    }
+}
+
+/// A file that was uploaded, as records keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// SM3 of its bytes, hex; also its address.
+    pub digest: String,
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+fn file_kind(rules: &Rules, many: bool) -> Kind {
+    let bytes = rules.max.and_then(|n| u64::try_from(n).ok());
+    Kind::File {
+        accept: rules.accept.iter().map(|e| (*e).to_owned()).collect(),
+        max_bytes: bytes.unwrap_or(FILE_BYTES),
+        many,
+    }
+}
+
+impl FieldType for StoredFile {
+    fn kind(rules: &Rules) -> Kind {
+        file_kind(rules, false)
+    }
+    fn read(value: &Value) -> Option<Self> {
+        from_json(value)
+    }
+    fn write(&self) -> Value {
+        write_json(self)
+    }
+}
+
+/// What a field can hold a list of: options of a choice, rows, files.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no item of a list field",
+    label = "derive Choice for several options or Row for a table of rows, or mark the field `#[field(json)]`"
+)]
+pub trait Item: Sized {
+    /// The kind of the list.
+    fn list(rules: &Rules) -> Kind;
+    fn read(value: &Value) -> Option<Self>;
+    fn write(&self) -> Value;
+}
+
+impl Item for StoredFile {
+    fn list(rules: &Rules) -> Kind {
+        file_kind(rules, true)
+    }
+    fn read(value: &Value) -> Option<Self> {
+        from_json(value)
+    }
+    fn write(&self) -> Value {
+        write_json(self)
+    }
+}
+
+impl<T: Item> FieldType for Vec<T> {
+    fn kind(rules: &Rules) -> Kind {
+        T::list(rules)
+    }
+    fn read(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(T::read).collect()
+    }
+    fn write(&self) -> Value {
+        self.iter().map(T::write).collect()
     }
 }
 
@@ -253,6 +346,23 @@ impl<R, V: FieldType> Field<R, V> {
             field: self.name.to_owned(),
             min,
             max,
+        }
+    }
+}
+
+impl<R, T: Item> Field<R, Vec<T>> {
+    /// Holds this option.
+    pub fn has(self, option: &T) -> Filter {
+        Filter::Eq {
+            field: self.name.to_owned(),
+            value: option.write(),
+        }
+    }
+    /// Holds when one of the rows meets a condition on the row's fields.
+    pub fn any(self, row: Filter) -> Filter {
+        Filter::Any {
+            field: self.name.to_owned(),
+            filter: Box::new(row),
         }
     }
 }

@@ -149,11 +149,7 @@ fn from_wit(fault: types::Fault) -> Fault {
         fields: fault
             .fields
             .into_iter()
-            .map(|f| FieldFault {
-                field: f.field,
-                code: f.code,
-                message: f.message,
-            })
+            .map(|f| FieldFault::new(f.field, f.code, f.message))
             .collect(),
     }
 }

@@ -4,12 +4,13 @@
 //! `query::Group` and the typed handles in [`crate::field`], which a plugin names through its own
 //! types, `Application::AMOUNT`.
 
-pub use sdk_macros::{Action, Choice, Collection};
+pub use sdk_macros::{Action, Choice, Collection, Row};
 
 pub use crate::Map;
 pub use crate::action::{CollectionAction, Done, Input, RecordAction};
 pub use crate::ctx::Ctx;
 pub use crate::event::{EventName, Listener};
+pub use crate::field::StoredFile;
 pub use crate::flow::Flow;
 pub use crate::host::Level;
 pub use crate::page::{HomeBlock, Route};
@@ -31,7 +32,7 @@ pub use sdk_contract::page::{
     PickLook, Radar, Roc, Row, Section, Series, Shape, Shell, Stat, Status, Table, Timeline,
     Weight,
 };
-pub use sdk_contract::query::{Aggregate, Filter, Found, Measure, Query, Sort, Step};
-pub use sdk_contract::scalar::{Date, Decimal, Id, Money, Ref, Timestamp};
+pub use sdk_contract::query::{Aggregate, Bucket, Filter, Found, Measure, Query, Sort, Step};
+pub use sdk_contract::scalar::{Date, Decimal, Id, Money, Month, Ref, Timestamp};
 pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use sdk_contract::call::Write;
-use sdk_contract::def::CollectionDef;
+use sdk_contract::def::{CollectionDef, FieldDef};
 use sdk_contract::error::{Fault, FieldFault};
-use sdk_contract::query::{Filter, Query, Sort};
+use sdk_contract::query::{Facet, Filter, Query, Sort};
 use sdk_contract::scalar::{Id, Timestamp};
 
 use crate::Map;
@@ -35,6 +35,14 @@ pub trait Record: Sized {
     fn to_map(&self) -> Map;
 }
 
+/// A type that derives `Row`: one row of a list field.
+#[diagnostic::on_unimplemented(message = "`{Self}` does not derive Row")]
+pub trait Row: Sized {
+    fn fields() -> Vec<FieldDef>;
+    fn from_map(map: &Map) -> Result<Self, Vec<FieldFault>>;
+    fn to_map(&self) -> Map;
+}
+
 /// A record with what the kernel keeps about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored<T> {
@@ -51,6 +59,8 @@ pub struct Stored<T> {
     /// User id; absent for seeds and events.
     pub created_by: Option<String>,
     pub updated_at: Timestamp,
+    /// What was read along of other records, by `<field>.<read>`.
+    pub joined: Map,
     pub record: T,
 }
 
@@ -87,6 +97,11 @@ impl<T: Record> Stored<T> {
             created_at: time("created_at"),
             created_by: text("created_by"),
             updated_at: time("updated_at"),
+            joined: map
+                .iter()
+                .filter(|(name, _)| name.contains('.'))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
             record,
         })
     }
@@ -288,6 +303,34 @@ impl<T: Record> Find<T> {
         self.query.total = true;
         self
     }
+    /// `size` rows after a cursor, an earlier answer's [`Rows::next`]; the empty one begins.
+    #[must_use]
+    pub fn after(mut self, cursor: impl Into<String>, size: u32) -> Self {
+        self.query = self.query.after(cursor, size);
+        self
+    }
+    /// Also counts the rows that match by the values of a field.
+    #[must_use]
+    pub fn facet<V>(mut self, field: Field<T, V>) -> Self {
+        self.query = self.query.facet(field.name());
+        self
+    }
+    /// Also reads fields of the record that a field refers to; see [`Stored::joined`].
+    #[must_use]
+    pub fn with<V, S: Into<String>>(
+        mut self,
+        field: Field<T, V>,
+        read: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.query = self.query.with(field.name(), read);
+        self
+    }
+    /// As it was at a moment; for audited collections.
+    #[must_use]
+    pub fn as_of(mut self, moment: Timestamp) -> Self {
+        self.query = self.query.as_of(moment);
+        self
+    }
 }
 
 impl<T: Record> From<Query> for Find<T> {
@@ -313,6 +356,10 @@ pub struct Rows<T> {
     pub items: Vec<Stored<T>>,
     /// All rows that match where the question asked for it, else the number of `items`.
     pub total: u64,
+    /// Where to go on, when a cursor was asked for and there is more.
+    pub next: Option<String>,
+    /// In the order asked.
+    pub facets: Vec<Facet>,
 }
 
 impl<T> Rows<T> {

@@ -1,6 +1,7 @@
 //! What the derives make of a type.
 
 use sdk::action::Input;
+use sdk::choice::Choice as _;
 use sdk::contract::def::{Mask, SYSTEM_FIELDS};
 use sdk::contract::kind::Kind;
 use sdk::prelude::*;
@@ -224,13 +225,11 @@ fn a_record_survives_the_way_out_and_back() {
     assert_eq!(TestThing::from_map(&map).unwrap(), thing());
     for (name, value) in &map {
         let field = TestThing::def().field(name).unwrap().clone();
-        if field.name != "status" {
-            assert_eq!(
-                &field.kind.check(value, &[]).unwrap(),
-                value,
-                "{name} is canonical"
-            );
-        }
+        assert_eq!(
+            &field.kind.check(value, &[Status::def()]).unwrap(),
+            value,
+            "{name} is canonical"
+        );
     }
 }
 
@@ -398,4 +397,147 @@ fn the_macros_know_the_system_fields() {
     let list = list.split("];").next().unwrap();
     let known: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
     assert_eq!(known, SYSTEM_FIELDS);
+}
+
+/// 一行.
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Line {
+    /// 品名.
+    #[field(max = 20)]
+    item: String,
+    price: Option<Money>,
+}
+
+/// 全. A field of every kind.
+#[derive(Collection, Clone, Debug, PartialEq)]
+#[collection(plural = "everything", title = text, shard = subject, suppress_below = 5,
+             read = permissions::READ)]
+struct Everything {
+    text: String,
+    #[field(
+        format = "resident-id",
+        encrypted,
+        blind,
+        unique,
+        level = "L3",
+        mask = "id-number"
+    )]
+    code: Option<String>,
+    integer: Option<i64>,
+    decimal: Option<Decimal<4>>,
+    money: Option<Money>,
+    date: Option<Date>,
+    until: Option<Date>,
+    month: Option<Month>,
+    datetime: Option<Timestamp>,
+    choice: Option<Status>,
+    #[field(max = 2)]
+    choices: Option<Vec<Status>>,
+    flag: bool,
+    other: Option<Ref<Everything>>,
+    #[field(max = 9)]
+    lines: Vec<Line>,
+    #[field(accept = "PDF, jpg", max = 1000)]
+    file: Option<StoredFile>,
+    files: Option<Vec<StoredFile>>,
+    #[field(json)]
+    free: Option<Inner>,
+    #[field(total(lines, price))]
+    total: Option<Money>,
+    #[field(days(date, until))]
+    days: Option<i64>,
+}
+
+#[test]
+fn every_kind_can_be_declared() {
+    let def = Everything::def();
+    let declared: std::collections::BTreeSet<&str> =
+        def.fields.iter().map(|f| f.kind.name()).collect();
+    let all: std::collections::BTreeSet<&str> = sdk::contract::kind::TABLE
+        .iter()
+        .map(|entry| entry.kind)
+        .collect();
+    assert_eq!(declared, all, "a kind that no field type makes");
+    assert_eq!(def.suppress_below, Some(5));
+    let kind = |name: &str| def.field(name).unwrap().kind.clone();
+    assert_eq!(
+        kind("file"),
+        Kind::File {
+            accept: vec!["pdf".into(), "jpg".into()],
+            max_bytes: 1000,
+            many: false
+        }
+    );
+    assert!(matches!(kind("files"), Kind::File { many: true, .. }));
+    assert!(matches!(
+        kind("choices"),
+        Kind::MultiChoice { max: Some(2), .. }
+    ));
+    let Kind::Rows { fields, max } = kind("lines") else {
+        panic!("not rows")
+    };
+    assert_eq!((fields.len(), max), (2, 9));
+    assert!(fields[0].required && !fields[1].required);
+    let code = def.field("code").unwrap();
+    assert!(code.blind && code.encrypted && code.unique);
+    assert_eq!(code.level, Some(sdk::contract::def::Level::L3));
+    for field in &def.fields {
+        if let Kind::Computed { result, from } = &field.kind {
+            assert_eq!(from.fault(result, &def.fields), None, "{}", field.name);
+        }
+    }
+}
+
+#[test]
+fn lists_and_computed_fields_survive_the_way_out_and_back() {
+    let file = StoredFile {
+        digest: "ab".repeat(32),
+        name: "a.pdf".into(),
+        size: 7,
+    };
+    let record = Everything {
+        text: "甲".into(),
+        code: None,
+        integer: None,
+        decimal: None,
+        money: None,
+        date: None,
+        until: None,
+        month: Month::new(2026, 11),
+        datetime: None,
+        choice: None,
+        choices: Some(vec![Status::UnderReview, Status::Done]),
+        flag: false,
+        other: None,
+        lines: vec![Line {
+            item: "螺栓".into(),
+            price: Some(Money::from_yuan(3)),
+        }],
+        file: Some(file.clone()),
+        files: Some(vec![file]),
+        free: None,
+        total: Some(Money::from_yuan(9)),
+        days: None,
+    };
+    let map = record.to_map();
+    assert_eq!(map["month"], "2026-11");
+    assert_eq!(map["choices"], json!(["under-review", "01"]));
+    assert_eq!(map["lines"], json!([{"item": "螺栓", "price": "3.00"}]));
+    assert!(!map.contains_key("total"), "nobody writes a computed field");
+    let choices = [Status::def()];
+    for (name, value) in &map {
+        let field = Everything::def().field(name).unwrap().clone();
+        assert_eq!(
+            &field.kind.check(value, &choices).unwrap(),
+            value,
+            "{name} is canonical"
+        );
+    }
+    let mut read = map;
+    read.insert("total".into(), json!("9.00"));
+    assert_eq!(Everything::from_map(&read).unwrap(), record);
+    assert_eq!(
+        serde_json::to_value(Everything::CHOICES.has(&Status::Done)).unwrap(),
+        json!({"eq": {"field": "choices", "value": "01"}})
+    );
 }

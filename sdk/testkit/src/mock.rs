@@ -20,10 +20,12 @@ use sdk::Map;
 use sdk::host::{Host, Level};
 use sdk::module::Module;
 use sdk_contract::call::{Ask, CallContext, Caller, Event, Given, ScoreRequest, Scored};
-use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef, Tone};
+use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef, RowScope, Tone};
 use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::input;
+use sdk_contract::kind::{Kind, compute};
 use sdk_contract::page::{self, Block, Notice, Page, Section, Shell};
-use sdk_contract::query::{Aggregate, Found, Group, Query, Step};
+use sdk_contract::query::{Aggregate, Found, Group, Key, Query, Step, With};
 use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Value, json};
 use sm3::{Digest, Sm3};
@@ -120,17 +122,89 @@ impl State {
         let rows = self
             .table(name)
             .filter(|row| runner.reaches(reach, row, &self.people));
-        rows.map(|row| {
-            let absent = c.fields.iter().map(|f| (f.name.clone(), Value::Null));
-            absent.chain(row.clone()).collect()
-        })
-        .collect()
+        let mut rows: Vec<Map> = rows.cloned().collect();
+        for row in &mut rows {
+            whole(c, row);
+        }
+        rows
+    }
+
+    /// Refuses to count by a masked field, which would read it.
+    fn countable<'f>(
+        &self,
+        name: &str,
+        mut fields: impl Iterator<Item = &'f str>,
+    ) -> Result<(), Fault> {
+        let (_, c) = self.collection(name)?;
+        let masked = fields.find(|f| c.field(f).is_some_and(|d| d.mask.is_some()));
+        match masked {
+            Some(field) => Err(Fault::new(
+                FaultKind::Invalid,
+                "masked-field",
+                format!("{field} 不能用于分组"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether whatever a runner may read of a collection is its own or its organisation's.
+    fn owns(&self, runner: &Runner, name: &str) -> bool {
+        let reach = self
+            .collection(name)
+            .and_then(|(def, c)| runner.reach(&def, &c.read));
+        matches!(reach, Ok(Reach::Scopes(scopes)) if scopes
+            .iter()
+            .all(|s| matches!(s, RowScope::Own | RowScope::Organisation)))
+    }
+
+    /// Reads along what a ref field names, as far as the runner may read it.
+    fn join(
+        &self,
+        runner: &Runner,
+        (name, c): (&str, &CollectionDef),
+        with: &With,
+        records: &mut [Map],
+    ) -> Result<(), Fault> {
+        let Some(Kind::Ref { to }) = c.field(&with.field).map(|f| &f.kind) else {
+            return Err(search::bad(format!("{} refers to nothing", with.field)));
+        };
+        let module = name.split('.').next().unwrap_or_default();
+        let to = if to.contains('.') {
+            to.clone()
+        } else {
+            format!("{module}.{to}")
+        };
+        let others = self
+            .readable(runner, &to)
+            .map(|(_, rows)| rows)
+            .unwrap_or_default();
+        for record in records {
+            let id = check::text(record, &with.field).to_owned();
+            let other = others.iter().find(|o| check::text(o, "id") == id);
+            for read in &with.read {
+                let value = other.and_then(|o| o.get(read)).cloned();
+                record.insert(format!("{}.{read}", with.field), value.unwrap_or_default());
+            }
+        }
+        Ok(())
     }
 
     fn get(&self, runner: &Runner, name: &str, id: &str) -> Result<Option<Map>, Fault> {
         let (_, rows) = self.readable(runner, name)?;
         Ok(rows.into_iter().find(|row| check::text(row, "id") == id))
     }
+}
+
+/// What the kernel answers with for fields that hold nothing, and those made of others.
+fn whole(c: &CollectionDef, row: &mut Map) {
+    for field in &c.fields {
+        let none = match field.kind {
+            Kind::Rows { .. } => json!([]),
+            _ => Value::Null,
+        };
+        row.entry(field.name.clone()).or_insert(none);
+    }
+    compute(&c.fields, row);
 }
 
 impl Mock {
@@ -246,7 +320,12 @@ impl Mock {
                 ));
             }
         };
-        let values = check::input(&def, &action.input, given)?;
+        let checked =
+            input::check(&action.input, &def.choices, given, &[]).map_err(Fault::invalid)?;
+        if !checked.doubts.is_empty() {
+            return Err(Fault::doubtful(checked.doubts));
+        }
+        let values = checked.values;
         let host = self.host(runner.clone(), module.id());
         let given = Given {
             record: record.clone(),
@@ -439,13 +518,29 @@ impl Host for MockHost {
     }
     fn find(&self, query: &Query) -> Result<Found, Fault> {
         let name = self.name(&query.collection);
-        let (c, rows) = self.mock.0.borrow().readable(&self.runner, &name)?;
-        search::find(&c, query, rows)
+        let state = self.mock.0.borrow();
+        if query.as_of.is_some() {
+            return Err(search::bad("the mock keeps no history"));
+        }
+        let fields = query.facets.iter().map(String::as_str);
+        state.countable(&name, fields)?;
+        let (c, rows) = state.readable(&self.runner, &name)?;
+        let mut found = search::find(&c, query, rows)?;
+        for with in &query.with {
+            state.join(&self.runner, (&name, &c), with, &mut found.records)?;
+        }
+        Ok(found)
     }
     fn aggregate(&self, aggregate: &Aggregate) -> Result<Vec<Group>, Fault> {
         let name = self.name(&aggregate.collection);
-        let (c, rows) = self.mock.0.borrow().readable(&self.runner, &name)?;
-        search::aggregate(&c, aggregate, rows)
+        let state = self.mock.0.borrow();
+        let fields = aggregate.group_by.iter().map(Key::field);
+        state.countable(&name, fields)?;
+        let (c, rows) = state.readable(&self.runner, &name)?;
+        let least = c
+            .suppress_below
+            .filter(|_| !state.owns(&self.runner, &name));
+        search::aggregate(&c, aggregate, rows, least)
     }
     fn steps(&self, collection: &str, id: &str) -> Result<Vec<Step>, Fault> {
         let name = self.name(collection);

@@ -83,6 +83,7 @@ async fn console(
         action: action.into(),
         id: id.map(str::to_owned),
         input,
+        confirmed: Vec::new(),
         key: None,
     };
     Ok(host.act(by, act).await?)

@@ -5,18 +5,8 @@ use super::*;
 
 fn field(name: &str, kind: Kind) -> FieldDef {
     FieldDef {
-        name: name.into(),
-        label: Label::default(),
-        help: String::new(),
-        kind,
-        required: false,
-        unique: false,
-        frozen: false,
         list: true,
-        search: false,
-        encrypted: false,
-        mask: None,
-        reveal: None,
+        ..FieldDef::new(name, Label::default(), kind)
     }
 }
 
@@ -30,7 +20,8 @@ fn module() -> ModuleDef {
             help: String::new(),
             title: "name".into(),
             shard: Shard::Reference,
-            audited: false,
+            audited: true,
+            suppress_below: None,
             fields: vec![
                 FieldDef {
                     search: true,
@@ -60,6 +51,24 @@ fn module() -> ModuleDef {
                     ..field("secret", Kind::Text { max: 20 })
                 },
                 field("extra", Kind::Json),
+                field(
+                    "sizes",
+                    Kind::MultiChoice {
+                        of: "state".into(),
+                        max: None,
+                    },
+                ),
+                field(
+                    "other",
+                    Kind::Ref {
+                        to: "things".into(),
+                    },
+                ),
+                FieldDef {
+                    encrypted: true,
+                    blind: true,
+                    ..field("number", Kind::Text { max: 20 })
+                },
             ],
             indexes: vec![],
             unique: vec![],
@@ -169,4 +178,50 @@ fn an_answer_says_where_a_person_would_go() {
         answer(&reply),
         json!({"result": {"id": "1"}, "path": "/shop/things/1"})
     );
+}
+
+#[test]
+fn ranges_facets_references_and_moments_are_read() {
+    let query = ask("price.min=1&price.max=2&sizes=open&number=x&facets=state,count&with=other.name,other.price&as_of=2026-11-23T08:00:00Z")
+        .unwrap()
+        .query;
+    assert_eq!(query.facets, ["state", "count"]);
+    assert_eq!(query.with.len(), 1);
+    assert_eq!(query.with[0].read, ["name", "price"]);
+    assert_eq!(query.as_of.as_deref(), Some("2026-11-23T08:00:00.000000Z"));
+    let filter = serde_json::to_value(query.filter.unwrap()).unwrap();
+    let text = filter.to_string();
+    assert!(
+        text.contains(r#""min":"1.00""#) && text.contains(r#""max":"2.00""#),
+        "{text}"
+    );
+    assert_eq!(
+        filter["and"][2],
+        json!({"eq": {"field": "sizes", "value": "open"}})
+    );
+
+    let wrong = "price.least=1&state.min=open&number.min=x&facets=extra&with=state.name&with=other&as_of=now&sort=sizes";
+    let faults = ask(wrong).unwrap_err();
+    let names: Vec<&str> = faults.iter().map(|f| f.field.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "price.least",
+            "state.min",
+            "number.min",
+            "facets",
+            "with",
+            "with",
+            "as_of",
+            "sort"
+        ]
+    );
+}
+
+#[test]
+fn a_cursor_replaces_numbered_pages() {
+    let query = ask("cursor=&size=5").unwrap().query;
+    assert_eq!((query.cursor.as_deref(), query.limit), (Some(""), 5));
+    assert!(!query.total, "a walk counts nothing");
+    assert_eq!(ask("cursor=&page=2").unwrap_err()[0].field, "cursor");
 }

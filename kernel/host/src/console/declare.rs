@@ -32,18 +32,9 @@ pub(crate) fn def() -> ModuleDef {
 
 fn field(name: &str, zh: &str, en: &str, kind: Kind) -> FieldDef {
     FieldDef {
-        name: name.into(),
-        label: Label::new(zh, en),
-        help: String::new(),
-        kind,
         required: true,
-        unique: false,
-        frozen: false,
         list: true,
-        search: false,
-        encrypted: false,
-        mask: None,
-        reveal: None,
+        ..FieldDef::new(name, Label::new(zh, en), kind)
     }
 }
 
@@ -106,6 +97,7 @@ fn collection(
         title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
         shard,
         audited: true,
+        suppress_below: None,
         fields,
         indexes: Vec::new(),
         unique: Vec::new(),

@@ -133,6 +133,7 @@ async fn live_models_are_ready_after_a_start() {
         id,
         input,
         key: None,
+        confirmed: Vec::new(),
     };
 
     let first = start().await.host;

@@ -210,3 +210,59 @@ async fn a_listener_moves_no_flow() {
     );
     unchanged(&stage).await;
 }
+
+/// Early codes of Fujian are legal although their check character is not the computed one.
+const EARLY: &str = "91350100M0001TGQXM";
+
+fn takes_codes(def: &mut Value) {
+    let code = |name: &str| {
+        let label = json!({ "zh": name, "en": name });
+        json!({ "name": name, "label": label, "kind": "code", "format": "uscc" })
+    };
+    let add = &mut def["actions"][0];
+    assert_eq!(add["name"], "thing.add");
+    let rows = json!({
+        "name": "parties", "label": { "zh": "", "en": "" }, "kind": "rows", "max": 3,
+        "fields": [code("uscc")],
+    });
+    add["input"] = json!([code("uscc"), rows]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doubtful_code_passes_once_a_person_confirms_it_and_that_is_on_record() {
+    let reply = json!({ "writes": [inserts("things", &fine())] });
+    let guest = PluginGuest::calm("codes")
+        .declares(takes_codes)
+        .act_says(reply.to_string());
+    let stage = Stage::with(&[guest]).await;
+    let input = json!({ "uscc": EARLY, "parties": [{ "uscc": EARLY }] });
+
+    let fault = stage
+        .add("codes", input.clone(), &["uscc"])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (fault.kind, fault.code.as_str()),
+        (FaultKind::Refused, "confirm")
+    );
+    assert_eq!(fault.fields.len(), 1, "one is confirmed, one is not");
+    assert_eq!(fault.fields[0].field, "parties.0.uscc");
+    assert!(fault.fields[0].confirm);
+    assert_eq!(stage.count("codes").await, 1, "nothing was written");
+
+    let both = ["uscc", "parties.0.uscc"];
+    let wrong = json!({ "uscc": "9131", "parties": [] });
+    let fault = stage.add("codes", wrong, &both).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Invalid, "what is wrong stays wrong");
+
+    stage.add("codes", input, &both).await.unwrap();
+    assert_eq!(stage.count("codes").await, 2);
+    let filter = kernel_storage::AuditFilter {
+        action: Some("codes.thing.add".into()),
+        ..kernel_storage::AuditFilter::default()
+    };
+    let kept = stage.host().store().audit_find(&filter, 10, 0).await;
+    let kept = kept.unwrap().records;
+    assert_eq!(kept.len(), 1, "being asked back is no refusal");
+    assert_eq!(kept[0].draft.detail, json!({ "confirmed": both }));
+}

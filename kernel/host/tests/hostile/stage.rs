@@ -82,6 +82,24 @@ impl Stage {
             id: (action != "thing.add").then(|| SEEDED.into()),
             input: json!({}),
             key: None,
+            confirmed: Vec::new(),
+        };
+        self.host().act(&self.tester, act).await
+    }
+
+    /// `thing.add` with this input and these confirmed fields.
+    pub(crate) async fn add(
+        &self,
+        id: &str,
+        input: Value,
+        confirmed: &[&str],
+    ) -> Result<Reply, Fault> {
+        let act = Act {
+            module: id.into(),
+            action: "thing.add".into(),
+            input,
+            confirmed: confirmed.iter().map(|f| (*f).to_owned()).collect(),
+            ..Act::default()
         };
         self.host().act(&self.tester, act).await
     }

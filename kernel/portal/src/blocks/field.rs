@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use sdk_contract::code::Format;
-use sdk_contract::page::{Choice, Field, FieldKind, Form, MoneyUnit, PickLook};
-use sdk_contract::scalar::{parse_scaled, print_scaled};
+use sdk_contract::error::FieldFault;
+use sdk_contract::page::{
+    CONFIRM_FIELD, Choice, Field, FieldKind, Form, MoneyUnit, PickLook, confirms,
+};
+use sdk_contract::scalar::{Timestamp, parse_scaled, print_scaled};
 
+use crate::blocks::grid;
 use crate::blocks::plain::size;
 use crate::datum::{percent_text, short};
 use crate::url::href;
@@ -43,7 +47,7 @@ pub(crate) fn field(ctx: &ViewContext, form: &Form, field: &Field, typed: Typed<
         };
     }
     let id = id(&form.name, &field.name);
-    let fault = typed.and_then(|_| ctx.faults.iter().find(|f| f.field == field.name));
+    let fault = fault_at(ctx, typed, &field.name);
     let help = help_of(ctx, field);
     let help_id = (!help.is_empty()).then(|| format!("{id}-help"));
     let fault_id = fault.map(|_| format!("{id}-fault"));
@@ -64,12 +68,74 @@ pub(crate) fn field(ctx: &ViewContext, form: &Form, field: &Field, typed: Typed<
         (!field.when.is_empty()).then(|| serde_json::to_string(&field.when).unwrap_or_default());
     html! {
         div.field.wide[field.wide] data-when=[when.as_deref()] {
-            (control.draw())
+            @if let FieldKind::Rows { fields, max } = &field.kind {
+                (grid::grid(ctx, &control.id, field, (fields, *max), typed))
+            } @else {
+                (control.draw())
+            }
             @if let Some(help_id) = &help_id {
                 p.field-help id=(help_id) { @for line in &help { span { (line) } } }
             }
             @if let (Some(fault), Some(fault_id)) = (fault, &fault_id) {
                 p.fault id=(fault_id) { (fault.message) }
+            }
+            (doubt(ctx, &control.id, (&field.name, control.value()), fault, typed))
+        }
+    }
+}
+
+/// One cell of a grid: a control without a visible label, its fault under it.
+pub(crate) fn cell(
+    ctx: &ViewContext,
+    id: String,
+    field: &Field,
+    values: Vec<String>,
+    typed: Typed<'_>,
+) -> Markup {
+    let fault = fault_at(ctx, typed, &field.name);
+    let fault_id = fault.map(|_| format!("{id}-fault"));
+    let control = Control {
+        ctx,
+        field,
+        id,
+        values,
+        described: fault_id.clone(),
+        faulty: fault.is_some(),
+        // A row that is left empty is no row.
+        required: false,
+    };
+    html! {
+        (control.draw())
+        @if let (Some(fault), Some(fault_id)) = (fault, &fault_id) {
+            p.fault id=(fault_id) { (fault.message) }
+        }
+        (doubt(ctx, &control.id, (&field.name, control.value()), fault, typed))
+    }
+}
+
+fn fault_at<'c>(ctx: &'c ViewContext, typed: Typed<'_>, name: &str) -> Option<&'c FieldFault> {
+    typed.and_then(|_| ctx.faults.iter().find(|f| f.field == name))
+}
+
+/// The box that confirms a doubt about what was typed; ticked where it was confirmed before.
+fn doubt(
+    ctx: &ViewContext,
+    id: &str,
+    (name, text): (&str, &str),
+    fault: Option<&FieldFault>,
+    typed: Typed<'_>,
+) -> Markup {
+    let value = confirms(name, text);
+    let before = typed.and_then(|t| t.get(CONFIRM_FIELD));
+    let ticked = before.is_some_and(|all| all.contains(&value));
+    html! {
+        @if ticked || fault.is_some_and(|f| f.confirm) {
+            @let id = format!("{id}-confirm");
+            div.form-check {
+                input.form-check-input type="checkbox" id=(id) name=(CONFIRM_FIELD) value=(value) checked[ticked];
+                label.form-check-label for=(id) {
+                    (ctx.say("已核对，确认无误", "I have checked it, it is right"))
+                }
             }
         }
     }
@@ -143,7 +209,7 @@ fn values_of(field: &Field, typed: Typed<'_>) -> Vec<String> {
 }
 
 /// A canonical value as a person would type it.
-fn typeable(kind: &FieldKind, canonical: &str) -> String {
+pub(crate) fn typeable(kind: &FieldKind, canonical: &str) -> String {
     match kind {
         FieldKind::Money { unit, .. } => {
             let scale = if *unit == MoneyUnit::Wan { 6 } else { 2 };
@@ -153,6 +219,9 @@ fn typeable(kind: &FieldKind, canonical: &str) -> String {
             )
         }
         FieldKind::Ratio { .. } => percent_text(canonical),
+        FieldKind::Time => canonical
+            .parse()
+            .map_or_else(|_| canonical.to_owned(), |t: Timestamp| t.local_input()),
         _ => canonical.to_owned(),
     }
 }
@@ -190,6 +259,8 @@ impl Control<'_> {
                     readonly[self.field.readonly] required[self.required]
                     aria-invalid=[self.invalid()] aria-describedby=[self.described.as_deref()];
             },
+            FieldKind::Month => html! { (self.label()) (self.picker("month")) },
+            FieldKind::Time => html! { (self.label()) (self.picker("datetime-local")) },
             FieldKind::Pick {
                 choices,
                 many,
@@ -230,7 +301,16 @@ impl Control<'_> {
                         aria-describedby=[self.described.as_deref()];
                 }
             }
-            FieldKind::Hidden => html! {},
+            // A grid is drawn around its cells.
+            FieldKind::Hidden | FieldKind::Rows { .. } => html! {},
+        }
+    }
+
+    fn picker(&self, kind: &str) -> Markup {
+        html! {
+            input.form-control.is-invalid[self.faulty] type=(kind) id=(self.id) name=(self.field.name)
+                value=(self.value()) readonly[self.field.readonly] required[self.required]
+                aria-invalid=[self.invalid()] aria-describedby=[self.described.as_deref()];
         }
     }
 

@@ -22,6 +22,7 @@ fn module() -> ModuleDef {
             title: "number".into(),
             shard: Shard::Subject,
             audited: false,
+            suppress_below: None,
             fields: vec![
                 field("number", "text", &json!({"max": 10, "required": true})),
                 field("status", "choice", &json!({"of": "states"})),

@@ -18,7 +18,7 @@ impl Run<'_, '_> {
     ) -> Result<(), CommitError> {
         let id = value::canonical_id(id).ok_or_else(|| invalid(table, "id", "is not a UUID"))?;
         for field in values.keys() {
-            declared(table, field)?;
+            writable(table, field)?;
         }
         let by = Json::from(self.commit.by.user.as_str());
         let at = sea_query::Value::BigInt(Some(self.commit.at));
@@ -53,6 +53,11 @@ impl Run<'_, '_> {
             columns.push(Alias::new(&column.name));
             bound.push(value);
         }
+        for blind in &table.blinds {
+            let json = values.get(&blind.of).unwrap_or(&Json::Null);
+            columns.push(Alias::new(&blind.column.name));
+            bound.push(value::blind(&self.shared.keys, table, &blind.of, json));
+        }
         if table.shard_column().is_some() && self.exists(&table.sql_name, &id).await? {
             return Err(CommitError::Conflict {
                 collection: table.name.clone(),
@@ -74,6 +79,17 @@ impl Run<'_, '_> {
             .execute(statement)
             .await
             .map_err(|e| conflict(table, e))?;
+        let shard = owner
+            .iter()
+            .find(|(name, _)| table.shard_column() == Some(*name))
+            .and_then(|(_, id)| id.as_deref());
+        for rows in &table.rows {
+            let given = list(values.get(&rows.name));
+            if rows.required && given.is_empty() {
+                return Err(invalid(table, &rows.name, "is required"));
+            }
+            self.put_rows(rows, (shard, &id), &given).await?;
+        }
         if table.audited {
             let after = visible(table, values);
             self.keep(table, &id, 1, (None, after)).await?;
@@ -108,17 +124,39 @@ impl Run<'_, '_> {
             ),
         ];
         let (mut before, mut after) = (Record::new(), Record::new());
+        let mut rows = Vec::new();
         for (field, json) in values {
-            let column = declared(table, field)?;
+            writable(table, field)?;
             let was = now.get(field).unwrap_or(&Json::Null);
             if was == json {
                 continue;
             }
+            if let Some(of) = table.rows_field(field) {
+                let given = list(Some(json));
+                if list(Some(was)) == given {
+                    continue;
+                }
+                if of.frozen {
+                    return Err(invalid(table, field, "is set once and never changed"));
+                }
+                if of.required && given.is_empty() {
+                    return Err(invalid(table, field, "is required"));
+                }
+                before.insert(field.clone(), was.clone());
+                after.insert(field.clone(), Json::from(given.clone()));
+                rows.push((of, given));
+                continue;
+            }
+            let column = declared(table, field)?;
             if column.frozen {
                 return Err(invalid(table, field, "is set once and never changed"));
             }
             let value = self.bind(table, column, &id, json)?;
             update.push((Alias::new(field), Expr::val(value)));
+            if let Some(blind) = table.blind_of(field) {
+                let digest = value::blind(&self.shared.keys, table, field, json);
+                update.push((Alias::new(&blind.column.name), Expr::val(digest)));
+            }
             before.insert(field.clone(), was.clone());
             after.insert(field.clone(), json.clone());
         }
@@ -143,6 +181,12 @@ impl Run<'_, '_> {
         if touched != 1 {
             return Err(StorageError::Damaged(format!("{touched} rows of one record")).into());
         }
+        let shard = table.shard_column().and_then(|name| now.get(name));
+        for (of, given) in rows {
+            let key = (shard.and_then(Json::as_str), id.as_str());
+            self.remove_rows(&of.table, key).await?;
+            self.put_rows(of, key, &given).await?;
+        }
         if table.audited {
             let change = (Some(visible(table, &before)), visible(table, &after));
             self.keep(table, &id, next, change).await?;
@@ -152,7 +196,7 @@ impl Run<'_, '_> {
     }
 
     /// The column value of a wire value, with its references noted.
-    fn bind(
+    pub(super) fn bind(
         &mut self,
         table: &Table,
         column: &Column,
@@ -208,6 +252,19 @@ impl Run<'_, '_> {
     }
 }
 
+/// The rows of a value; null is none.
+fn list(json: Option<&Json>) -> Vec<Json> {
+    json.and_then(Json::as_array).cloned().unwrap_or_default()
+}
+
+/// Refuses a field that no write may name.
+fn writable(table: &Table, field: &str) -> Result<(), CommitError> {
+    if table.rows_field(field).is_some() {
+        return Ok(());
+    }
+    declared(table, field).map(drop)
+}
+
 pub(super) fn invalid(table: &Table, field: &str, why: &'static str) -> CommitError {
     CommitError::Invalid {
         collection: table.name.clone(),
@@ -230,7 +287,9 @@ fn visible(table: &Table, values: &Map<String, Json>) -> Record {
     let shown = |field: &str| {
         table
             .column(field)
-            .is_some_and(|c| c.storage != Storage::Sealed)
+            .map_or(table.rows_field(field).is_some(), |c| {
+                c.storage != Storage::Sealed
+            })
     };
     values
         .iter()
@@ -240,8 +299,8 @@ fn visible(table: &Table, values: &Map<String, Json>) -> Record {
 }
 
 /// A failed insert or update, as a conflict where a unique key was taken.
-fn conflict(table: &Table, error: sqlx::Error) -> CommitError {
-    let fields = match error.as_database_error() {
+pub(super) fn conflict(table: &Table, error: sqlx::Error) -> CommitError {
+    let fields: Vec<String> = match error.as_database_error() {
         Some(e) if e.is_unique_violation() => match e.constraint() {
             Some(index) => {
                 let index = table.indexes.iter().find(|i| i.name == index);
@@ -251,6 +310,14 @@ fn conflict(table: &Table, error: sqlx::Error) -> CommitError {
         },
         _ => return StorageError::db("writing a record")(error).into(),
     };
+    // A blind column stands for its field.
+    let fields = fields
+        .into_iter()
+        .map(|f| match table.blinds.iter().find(|b| b.column.name == f) {
+            Some(blind) => blind.of.clone(),
+            None => f,
+        })
+        .collect();
     CommitError::Conflict {
         collection: table.name.clone(),
         fields,

@@ -25,7 +25,16 @@ pub(crate) struct Bench {
 }
 
 /// Runs the story on `SQLite`, and on `PostgreSQL` where there is one.
+///
+/// Whatever the story makes the store say is watched for statements that would not scale out.
 pub(crate) async fn on_each_engine(story: impl AsyncFn(&Bench)) {
+    kernel_storage::lint::watch();
+    tell(story).await;
+    let (_, faults) = kernel_storage::lint::report();
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+async fn tell(story: impl AsyncFn(&Bench)) {
     let dir = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(dir.path().join("data").join("store.db"));
     story(&Bench::new(url, dir)).await;

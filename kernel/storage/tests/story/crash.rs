@@ -143,6 +143,7 @@ async fn count(store: &Store, collection: &str) -> u64 {
         filter: None,
         group_by: vec![],
         measures: vec![Measure::Count],
+        ..Aggregate::default()
     };
     let groups = store.aggregate(&ask, &RowFilter::All).await.unwrap();
     groups[0].measures[0].as_u64().unwrap()

@@ -103,9 +103,8 @@ fn filler(n: u32) -> String {
 async fn count(store: &Store, collection: &str) -> u64 {
     let ask = Aggregate {
         collection: collection.into(),
-        filter: None,
-        group_by: vec![],
         measures: vec![Measure::Count],
+        ..Aggregate::default()
     };
     let groups = store.aggregate(&ask, &RowFilter::All).await.unwrap();
     groups[0].measures[0].as_u64().unwrap()

@@ -324,6 +324,7 @@ async fn a_row_scope_holds_for_get_find_and_count() {
                 filter: None,
                 group_by: vec![],
                 measures: vec![Measure::Count],
+                ..Aggregate::default()
             };
             let groups = store.aggregate(&count, &rows).await.unwrap();
             assert_eq!(groups[0].measures, [json!(expected.len())], "{rows:?}");
@@ -346,8 +347,9 @@ async fn sums_are_exact_and_grouped() {
         let measure = |group_by: &[&str], measures: Vec<Measure>, filter| Aggregate {
             collection: "desk.orders".into(),
             filter,
-            group_by: group_by.iter().map(|s| (*s).to_owned()).collect(),
+            group_by: group_by.iter().map(|s| (*s).into()).collect(),
             measures,
+            ..Aggregate::default()
         };
         let all = vec![
             Measure::Count,

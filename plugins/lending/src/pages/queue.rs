@@ -80,6 +80,7 @@ pub(super) fn stats(ctx: &Ctx) -> Result<Vec<Stat>, Fault> {
         filter: None,
         group_by: vec![Application::STATUS.name().into()],
         measures: vec![Measure::Count],
+        ..Aggregate::default()
     })?;
     let count = |status: Status| {
         let group = groups
@@ -109,6 +110,7 @@ fn products(ctx: &Ctx) -> Result<Vec<String>, Fault> {
         filter: None,
         group_by: vec![Application::PRODUCT_NAME.name().into()],
         measures: vec![Measure::Count],
+        ..Aggregate::default()
     })?;
     let mut names: Vec<String> = groups
         .iter()

@@ -191,6 +191,7 @@ fn counts(ctx: &Ctx, chosen: &Chosen<'_>, field: &str) -> Result<Vec<(String, u3
         filter: Some(chosen.filter(field)),
         group_by: vec![field.into()],
         measures: vec![Measure::Count],
+        ..Aggregate::default()
     })?;
     let mut counts: Vec<(String, u32)> = groups
         .iter()

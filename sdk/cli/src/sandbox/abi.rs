@@ -111,6 +111,7 @@ impl<'a> Memory<'a> {
                 field: self.text(at)?,
                 code: self.text(at.plus(8))?,
                 message: self.text(at.plus(16))?,
+                confirm: false,
             });
         }
         Ok(Fault {

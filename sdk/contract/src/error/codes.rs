@@ -61,6 +61,12 @@ pub const CODES: &[Code] = &[
         "Ask the person again. Repeated failures lock the account for a while.",
     ),
     code(
+        "bad-cursor",
+        &[400],
+        "The cursor belongs to another question, was altered, or is too old.",
+        "Begin again with an empty cursor.",
+    ),
+    code(
         "bad-document",
         &[400],
         "A plugin sent the kernel a document that does not have the shape of its schema.",
@@ -107,6 +113,12 @@ pub const CODES: &[Code] = &[
         &[401],
         "The password is right; the account has a second factor.",
         "Send the same again with `code`.",
+    ),
+    code(
+        "confirm",
+        &[422],
+        "Fields are well formed but look mistyped; `errors` names them.",
+        "Look again, then send the same request with the header `x-confirm: field,field`.",
     ),
     code(
         "consent.expired",
@@ -384,6 +396,10 @@ pub const FIELD_CODES: &[FieldCode] = &[
         "bad-file",
         "The file was not uploaded, or is not what is asked for.",
     ),
+    field(
+        "bad-file-type",
+        "The file's name does not end as it should.",
+    ),
     field("bad-id", "Not the form of an id."),
     field(
         "bad-key",
@@ -391,6 +407,10 @@ pub const FIELD_CODES: &[FieldCode] = &[
     ),
     field("bad-parameter", "A query parameter's value cannot be used."),
     field("bad-value", "Not a value of the field's kind."),
+    field(
+        "check-digit",
+        "The check character is not the computed one: look again and confirm.",
+    ),
     field("control-character", "Holds invisible control characters."),
     field("differs", "The two entries are not the same."),
     field(
@@ -399,6 +419,7 @@ pub const FIELD_CODES: &[FieldCode] = &[
     ),
     field("not-a-bool", "Neither true nor false."),
     field("not-a-date", "Not a date `YYYY-MM-DD`."),
+    field("not-a-month", "Not a month `YYYY-MM`."),
     field(
         "not-a-number",
         "Not a number with at most the field's digits; decimals travel as text.",
@@ -406,6 +427,7 @@ pub const FIELD_CODES: &[FieldCode] = &[
     field("not-a-time", "Not a time of RFC 3339."),
     field("not-an-integer", "Not a whole number."),
     field("not-an-option", "None of the values that may be chosen."),
+    field("not-rows", "Not an array of objects, one a row."),
     field("not-text", "Not text."),
     field("password-common", "On the lists that guessing begins with."),
     field("password-holds-login", "Contains the login."),
@@ -426,6 +448,7 @@ pub const FIELD_CODES: &[FieldCode] = &[
         "Too few of upper case, lower case, digits and signs.",
     ),
     field("password-used", "One of the last passwords."),
+    field("read-only", "Computed by the platform; it cannot be given."),
     field("required", "Missing."),
     field("taken", "Another record has this value already."),
     field("too-early", "Before the earliest day."),
@@ -435,6 +458,7 @@ pub const FIELD_CODES: &[FieldCode] = &[
     ),
     field("too-late", "After the latest day."),
     field("too-long", "More characters than fit."),
+    field("too-many", "More items, rows or files than allowed."),
     field("too-short", "Fewer characters than needed."),
     field("too-small", "Below the smallest value."),
     field(

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::typed::{confirmed, typed_rows};
 use super::{Action, Body, Condition, Deed, Field, FieldKind, Form, MoneyUnit, Page, Send, Test};
 use crate::code::Format;
 use crate::error::FieldFault;
-use crate::scalar::{Date, parse_scaled, print_scaled};
+use crate::scalar::{Date, Month, Timestamp, parse_scaled, print_scaled};
 
 /// Name of the posted field that says which action was pressed.
 pub const ACTION_FIELD: &str = "_action";
@@ -33,6 +34,8 @@ pub struct Posted {
     pub record: Option<String>,
     /// The form's values, the button's arguments, and `reason` when it was asked for.
     pub values: Map<String, Value>,
+    /// Fields whose doubts were confirmed, `uscc` or `lines.1.uscc`.
+    pub confirmed: Vec<String>,
     /// Keys of the ticked rows that are on the page; empty unless it was a bulk action.
     pub rows: Vec<String>,
 }
@@ -59,7 +62,10 @@ pub fn read_post(page: &Page, typed: &BTreeMap<String, Vec<String>>) -> Result<P
         let values = read_form(form, typed);
         let reason = read_reason(action, typed);
         return match (values, reason) {
-            (Ok(values), Ok(reason)) => Ok(posted(action, values, reason)),
+            (Ok(values), Ok(reason)) => Ok(Posted {
+                confirmed: confirmed(&values, typed),
+                ..posted(action, values, reason)
+            }),
             (Err(mut faults), reason) => {
                 faults.extend(reason.err());
                 Err(PostFault::Fields(faults))
@@ -109,6 +115,16 @@ pub fn read_form(
         if !field.when.iter().all(|c| holds(c, &values)) {
             continue;
         }
+        if let FieldKind::Rows { fields, max } = &field.kind {
+            match read_rows(field, fields, *max, typed) {
+                Ok(Some(rows)) => {
+                    values.insert(field.name.clone(), rows);
+                }
+                Ok(None) => {}
+                Err(all) => faults.extend(all),
+            }
+            continue;
+        }
         match read_field(field, typed) {
             Ok(Some(value)) => {
                 values.insert(field.name.clone(), value);
@@ -146,6 +162,7 @@ fn posted(action: &Action, mut values: Map<String, Value>, reason: Option<String
             action: String::new(),
             record: None,
             values,
+            confirmed: Vec::new(),
             rows: Vec::new(),
         };
     };
@@ -157,6 +174,7 @@ fn posted(action: &Action, mut values: Map<String, Value>, reason: Option<String
         action: action.clone(),
         record: record.clone(),
         values,
+        confirmed: Vec::new(),
         rows: Vec::new(),
     }
 }
@@ -281,6 +299,50 @@ fn read_field(
     }
 }
 
+/// The rows of a grid that hold something, or every fault in them.
+fn read_rows(
+    field: &Field,
+    cells: &[Field],
+    max: u32,
+    typed: &BTreeMap<String, Vec<String>>,
+) -> Result<Option<Value>, Vec<FieldFault>> {
+    if field.readonly {
+        let rows = field.initial.iter().map(|row| serde_json::from_str(row));
+        let rows: Vec<Value> = rows.filter_map(Result::ok).collect();
+        return Ok((!rows.is_empty()).then(|| rows.into()));
+    }
+    let grid = typed_rows(&field.name, typed);
+    if grid.len() > max as usize {
+        let message = format!("最多 {max} 行");
+        return Err(vec![FieldFault::new(&field.name, "too-many", message)]);
+    }
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    for (number, texts) in grid.iter().enumerate() {
+        let mut row = Map::new();
+        for cell in cells {
+            match read_field(cell, texts) {
+                Ok(Some(value)) => {
+                    row.insert(cell.name.clone(), value);
+                }
+                Ok(None) => {}
+                Err((code, message)) => {
+                    let place = format!("{}.{number}.{}", field.name, cell.name);
+                    faults.push(FieldFault::new(place, code, message));
+                }
+            }
+        }
+        rows.push(Value::Object(row));
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    if rows.is_empty() && field.required {
+        let message = missing(field);
+        return Err(vec![FieldFault::new(&field.name, "required", message)]);
+    }
+    Ok((!rows.is_empty()).then(|| rows.into()))
+}
+
 fn many(field: &Field, items: Vec<Value>) -> Result<Option<Value>, Wrong> {
     match items.as_slice() {
         [] if field.required => Err(("required", missing(field))),
@@ -351,6 +413,13 @@ fn one(kind: &FieldKind, text: &str, fixed: bool) -> Result<Value, Wrong> {
             Ok(print_scaled(n, *scale).into())
         }
         FieldKind::Date { min, max } => date(text, min.as_deref(), max.as_deref()),
+        FieldKind::Month => {
+            let month: Month = text
+                .parse()
+                .map_err(|_| ("not-a-month", "请按 年-月 填写月份，如 2026-11".to_owned()))?;
+            Ok(month.to_string().into())
+        }
+        FieldKind::Time => time(text, fixed),
         FieldKind::Pick { choices, .. } if choices.iter().any(|c| c.value == text) => {
             Ok(text.into())
         }
@@ -360,8 +429,26 @@ fn one(kind: &FieldKind, text: &str, fixed: bool) -> Result<Value, Wrong> {
             .map(Value::from)
             .map_err(|m| ("bad-code", m)),
         FieldKind::File { .. } => file_id(text).map(|id| vec![id].into()),
-        FieldKind::Toggle | FieldKind::Consent { .. } | FieldKind::Hidden => Ok(text.into()),
+        FieldKind::Toggle
+        | FieldKind::Consent { .. }
+        | FieldKind::Rows { .. }
+        | FieldKind::Hidden => Ok(text.into()),
     }
+}
+
+fn time(text: &str, fixed: bool) -> Result<Value, Wrong> {
+    let at = if fixed {
+        text.parse().ok()
+    } else {
+        Timestamp::from_local(text)
+    };
+    let wrong = || {
+        (
+            "not-a-time",
+            "请填写日期和时间，如 2026-11-23 16:05".to_owned(),
+        )
+    };
+    at.map(|t| t.to_string().into()).ok_or_else(wrong)
 }
 
 fn plain_text(

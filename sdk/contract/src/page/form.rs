@@ -69,9 +69,11 @@ pub struct Field {
 /// | number | decimal | number when `scale` is 0, else decimal text with `scale` digits |
 /// | money | 元 or 万元 | decimal text of 元 with two digits |
 /// | ratio | percent | decimal text of the fraction with `scale` digits |
-/// | date | `YYYY-MM-DD` | the same |
+/// | date, month | `YYYY-MM-DD`, `YYYY-MM` | the same |
+/// | time | date and minute in Beijing time | RFC 3339 UTC |
 /// | pick, region | value | string; array of strings for many |
 /// | toggle, consent | ticked or not | bool |
+/// | rows | each row's fields, as `name.0.field` | array of objects; rows left empty are absent |
 /// | file | upload | array of file ids, which the kernel puts in place of the files |
 /// | hidden | nothing | string, always `initial` |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -128,6 +130,9 @@ pub enum FieldKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<String>,
     },
+    Month,
+    /// A moment, typed in Beijing time.
+    Time,
     Pick {
         choices: Vec<Choice>,
         #[serde(default)]
@@ -150,6 +155,13 @@ pub enum FieldKind {
         max_bytes: u64,
         #[serde(default)]
         many: bool,
+    },
+    /// A grid. Initial values are rows as JSON objects, one text each.
+    Rows {
+        /// No rows, files or consents; conditions are of no effect.
+        fields: Vec<Field>,
+        /// Rows at most.
+        max: u32,
     },
     Hidden,
 }
@@ -414,6 +426,21 @@ impl Field {
             },
         )
     }
+    pub fn month(name: impl Into<String>, label: impl Into<String>) -> Self {
+        Self::new(name, label, FieldKind::Month)
+    }
+    pub fn time(name: impl Into<String>, label: impl Into<String>) -> Self {
+        Self::new(name, label, FieldKind::Time)
+    }
+    /// A grid of at most `max` rows.
+    pub fn rows(
+        name: impl Into<String>,
+        label: impl Into<String>,
+        fields: Vec<Self>,
+        max: u32,
+    ) -> Self {
+        Self::new(name, label, FieldKind::Rows { fields, max }).wide()
+    }
     pub fn toggle(name: impl Into<String>, label: impl Into<String>) -> Self {
         Self::new(name, label, FieldKind::Toggle)
     }
@@ -443,6 +470,14 @@ impl Field {
     }
     pub fn hidden(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self::new(name, "", FieldKind::Hidden).initial(value)
+    }
+    /// What can be picked; for a field that was made from a declaration's reference.
+    #[must_use]
+    pub fn choices(mut self, all: Vec<Choice>) -> Self {
+        if let FieldKind::Pick { choices, .. } = &mut self.kind {
+            *choices = all;
+        }
+        self
     }
     #[must_use]
     pub fn required(mut self) -> Self {

@@ -223,6 +223,19 @@ fn fields<'a>(place: &str, all: impl Iterator<Item = &'a Field>) -> Checked {
             FieldKind::Ratio { scale, .. } if !(2..=12).contains(scale) => {
                 return fault(place, format!("field {name:?} needs a scale of 2 to 12"));
             }
+            FieldKind::Rows { fields: cells, max } => {
+                at_most(place, *max as usize, ITEMS)?;
+                let nested = |f: &Field| {
+                    matches!(
+                        f.kind,
+                        FieldKind::Rows { .. } | FieldKind::File { .. } | FieldKind::Consent { .. }
+                    )
+                };
+                if cells.is_empty() || cells.iter().any(nested) {
+                    return fault(place, format!("the rows of {name:?} hold plain fields"));
+                }
+                fields(place, cells.iter())?;
+            }
             FieldKind::Number { scale, .. } if *scale > 12 => {
                 return fault(place, format!("field {name:?} has more than 12 digits"));
             }

@@ -1,72 +1,21 @@
-//! Input and writes against the declaration, as the kernel checks them.
+//! Writes against the declaration, as the kernel checks them.
 
 use sdk::Map;
 use sdk_contract::call::Write;
 use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, FlowDef, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::input;
 use sdk_contract::kind::Kind;
 use serde_json::Value;
 
-/// Brings input to its canonical form, or names every fault in it.
-pub(super) fn input(def: &ModuleDef, fields: &[FieldDef], mut given: Map) -> Result<Map, Fault> {
-    let mut faults = Vec::new();
-    let mut values = Map::new();
-    for field in fields {
-        match value(def, field, given.remove(&field.name)) {
-            Ok(Some(value)) => {
-                values.insert(field.name.clone(), value);
-            }
-            Ok(None) => {}
-            Err(fault) => faults.push(fault),
-        }
-    }
-    faults.extend(
-        given
-            .keys()
-            .map(|name| FieldFault::new(name, "unknown-field", "没有这一项")),
-    );
-    if faults.is_empty() {
-        Ok(values)
-    } else {
-        Err(Fault::invalid(faults))
-    }
-}
-
-fn value(
-    def: &ModuleDef,
-    field: &FieldDef,
-    given: Option<Value>,
-) -> Result<Option<Value>, FieldFault> {
-    let given = given.filter(|v| match v {
-        Value::Null => false,
-        Value::String(s) => !s.trim().is_empty(),
-        _ => true,
-    });
-    match given {
-        Some(given) => canonical(def, field, &given).map(Some),
-        None if field.required => Err(FieldFault::new(
-            &field.name,
-            "required",
-            format!("请填写{}", field.label.zh),
-        )),
-        None => Ok(None),
-    }
-}
-
+/// A value of one field in canonical form.
 pub(super) fn canonical(
     def: &ModuleDef,
     field: &FieldDef,
     given: &Value,
 ) -> Result<Value, FieldFault> {
-    let options: Vec<&str> = match &field.kind {
-        Kind::Choice { of } => def
-            .choice(of)
-            .map(|c| c.options.iter().map(|o| o.value.as_str()).collect())
-            .unwrap_or_default(),
-        _ => Vec::new(),
-    };
-    let checked = field.kind.check(given, &options);
-    checked.map_err(|m| FieldFault::new(&field.name, m.code, m.message))
+    let checked = field.kind.check(given, &def.choices);
+    checked.map_err(|m| m.fault(&field.name))
 }
 
 /// A write the module should not have asked for: its defect, not the caller's.
@@ -123,9 +72,9 @@ impl Running<'_> {
                 values,
             } => {
                 let c = self.own(&collection)?;
-                let values = input(self.def, &c.fields, values).map_err(|f| {
-                    let names: Vec<String> = f
-                        .fields
+                let checked = input::check(&c.fields, &self.def.choices, values, &[]);
+                let values = checked.map(|checked| checked.values).map_err(|faults| {
+                    let names: Vec<String> = faults
                         .iter()
                         .map(|f| format!("{} {}", f.field, f.code))
                         .collect();
@@ -191,9 +140,9 @@ impl Running<'_> {
                 (Some(field), _) if field.frozen => return refuse("is frozen"),
                 (Some(field), Value::Null) if field.required => return refuse("is required"),
                 (Some(_), Value::Null) => Value::Null,
-                (Some(field), given) => match canonical(self.def, field, &given) {
+                (Some(field), given) => match field.kind.check(&given, &self.def.choices) {
                     Ok(value) => value,
-                    Err(fault) => return refuse(&fault.code),
+                    Err(misfit) => return refuse(&misfit.code),
                 },
             };
             changes.insert(name, value);

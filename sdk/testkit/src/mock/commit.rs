@@ -4,6 +4,7 @@ use sdk::Map;
 use sdk_contract::call::{Caller, Event, Reply, Write};
 use sdk_contract::def::CollectionDef;
 use sdk_contract::error::{Fault, FieldFault};
+use sdk_contract::input;
 use sdk_contract::kind::Kind;
 use sdk_contract::query::Step;
 use serde_json::Value;
@@ -240,8 +241,8 @@ impl State {
                 let c = def
                     .collection(&seed.collection)
                     .ok_or_else(|| format!("{at}: no such collection"))?;
-                let values = super::check::input(def, &c.fields, seed.values.clone())
-                    .map_err(|f| format!("{at}: {:?}", f.fields))?;
+                let checked = input::check(&c.fields, &def.choices, seed.values.clone(), &[]);
+                let values = checked.map_err(|f| format!("{at}: {f:?}"))?.values;
                 let parties = [
                     ("subject", seed.subject.clone()),
                     ("organisation", seed.organisation.clone()),

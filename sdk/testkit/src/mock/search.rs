@@ -1,153 +1,56 @@
-//! Filters, sorts and sums over rows in memory, with the meaning the kernel's stores give them.
+//! Questions over rows in memory, with the meaning the kernel's stores give them.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use sdk::Map;
 use sdk_contract::def::CollectionDef;
 use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::eval::{self, Rank, Wrong};
 use sdk_contract::kind::Kind;
-use sdk_contract::query::{Aggregate, Filter, Found, Group, MAX_LIMIT, Measure, Query, Sort};
-use sdk_contract::scalar::{parse_scaled, print_scaled};
-use serde_json::Value;
+use sdk_contract::query::{
+    Aggregate, Bucket, Found, Group, Having, Key, MAX_FACETS, MAX_LIMIT, MAX_OFFSET, Measure,
+    Query, average,
+};
+use sdk_contract::scalar::{Timestamp, print_scaled};
+use serde_json::{Value, json};
 
-/// Rows a query may pass over.
-const MAX_OFFSET: u32 = 10_000;
+/// Groups an aggregate may answer with.
+const MAX_GROUPS: usize = 1_000;
 
-/// A value that can be put in order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Bool(bool),
-    Number(i64),
-    Text(String),
-}
-
-fn bad(what: impl Into<String>) -> Fault {
+pub(super) fn bad(what: impl Into<String>) -> Fault {
     Fault::new(FaultKind::Invalid, "bad-query", what)
 }
 
-/// The kind of a field that may be asked about.
-fn kind(collection: &CollectionDef, name: &str) -> Result<Kind, Fault> {
-    if let Some(field) = collection.field(name) {
-        return match &field.kind {
-            Kind::Json => Err(bad(format!("{name} is json"))),
-            _ if field.encrypted => Err(bad(format!("{name} is encrypted"))),
-            kind => Ok(kind.clone()),
-        };
+fn wrong(wrong: Wrong) -> Fault {
+    bad(wrong.0)
+}
+
+/// What a cursor belongs to. The kernel's are sealed; these can be read when a test fails.
+fn binding(query: &Query) -> Value {
+    json!([query.collection, query.filter, query.sort, query.as_of])
+}
+
+fn write_cursor(query: &Query, last: &Map) -> String {
+    let value = |field: &str| last.get(field).cloned().unwrap_or_default();
+    let mut values: Vec<Value> = query.sort.iter().map(|s| value(&s.field)).collect();
+    values.push(value("id"));
+    json!([binding(query), values]).to_string()
+}
+
+fn read_cursor(query: &Query, cursor: &str) -> Result<Option<Vec<Value>>, Fault> {
+    if cursor.is_empty() {
+        return Ok(None);
     }
-    match name {
-        "revision" => Ok(Kind::Integer {
-            min: None,
-            max: None,
-        }),
-        "created_at" | "updated_at" => Ok(Kind::Datetime),
-        _ if sdk_contract::def::SYSTEM_FIELDS.contains(&name) => Ok(Kind::Text { max: 64 }),
-        _ => Err(bad(format!("no field {name}"))),
+    match serde_json::from_str::<(Value, Vec<Value>)>(cursor) {
+        Ok((bound, values)) if bound == binding(query) && values.len() == query.sort.len() + 1 => {
+            Ok(Some(values))
+        }
+        _ => Err(Fault::new(
+            FaultKind::Invalid,
+            "bad-cursor",
+            "翻页标记不属于这次查询，请从第一页重新开始",
+        )),
     }
-}
-
-fn key(kind: &Kind, value: &Value) -> Option<Key> {
-    match (kind, value) {
-        (Kind::Money { .. }, Value::String(s)) => parse_scaled(s, 2).map(Key::Number),
-        (Kind::Decimal { scale, .. }, Value::String(s)) => parse_scaled(s, *scale).map(Key::Number),
-        (_, Value::String(s)) => Some(Key::Text(s.clone())),
-        (_, Value::Bool(b)) => Some(Key::Bool(*b)),
-        (_, Value::Number(n)) => n.as_i64().map(Key::Number),
-        _ => None,
-    }
-}
-
-/// A value of a filter, as the field's kind has it.
-fn wanted(kind: &Kind, name: &str, value: &Value) -> Result<Key, Fault> {
-    // The options of a choice are of no concern: one that is not there just finds nothing.
-    let canonical = match kind {
-        Kind::Choice { .. } => value.clone(),
-        kind => kind
-            .check(value, &[])
-            .map_err(|m| bad(format!("{name}: {}", m.code)))?,
-    };
-    key(kind, &canonical).ok_or_else(|| bad(format!("{name}: not a value")))
-}
-
-fn of(kind: &Kind, row: &Map, name: &str) -> Option<Key> {
-    row.get(name).and_then(|v| key(kind, v))
-}
-
-pub(super) fn holds(c: &CollectionDef, filter: &Filter, row: &Map) -> Result<bool, Fault> {
-    Ok(match filter {
-        Filter::And(all) => {
-            let each = all
-                .iter()
-                .map(|f| holds(c, f, row))
-                .collect::<Result<Vec<_>, _>>()?;
-            each.iter().all(|held| *held)
-        }
-        Filter::Or(any) => {
-            let each = any
-                .iter()
-                .map(|f| holds(c, f, row))
-                .collect::<Result<Vec<_>, _>>()?;
-            each.iter().any(|held| *held)
-        }
-        Filter::Not(inner) => !holds(c, inner, row)?,
-        Filter::Eq { field, value } if value.is_null() => {
-            of(&kind(c, field)?, row, field).is_none()
-        }
-        Filter::Eq { field, value } => {
-            let kind = kind(c, field)?;
-            of(&kind, row, field) == Some(wanted(&kind, field, value)?)
-        }
-        Filter::In { field, values } => {
-            let kind = kind(c, field)?;
-            let wanted = values
-                .iter()
-                .map(|v| wanted(&kind, field, v))
-                .collect::<Result<Vec<_>, _>>()?;
-            of(&kind, row, field).is_some_and(|have| wanted.contains(&have))
-        }
-        Filter::Range { field, min, max } => {
-            let kind = kind(c, field)?;
-            let end = |v: &Option<Value>| v.as_ref().map(|v| wanted(&kind, field, v)).transpose();
-            let (min, max) = (end(min)?, end(max)?);
-            of(&kind, row, field).is_some_and(|have| {
-                min.is_none_or(|min| have >= min) && max.is_none_or(|max| have <= max)
-            })
-        }
-        Filter::Contains { field, text } => match of(&kind(c, field)?, row, field) {
-            Some(Key::Text(have)) => have
-                .to_ascii_lowercase()
-                .contains(&text.to_ascii_lowercase()),
-            _ => false,
-        },
-        Filter::Missing { field } => of(&kind(c, field)?, row, field).is_none(),
-    })
-}
-
-fn order(c: &CollectionDef, sort: &[Sort], a: &Map, b: &Map) -> Result<Ordering, Fault> {
-    for by in sort {
-        let kind = kind(c, &by.field)?;
-        // What is missing comes last in both directions.
-        let ordering = match (of(&kind, a, &by.field), of(&kind, b, &by.field)) {
-            (Some(a), Some(b)) if by.descending => b.cmp(&a),
-            (Some(a), Some(b)) => a.cmp(&b),
-            (a, b) => b.is_some().cmp(&a.is_some()),
-        };
-        if ordering != Ordering::Equal {
-            return Ok(ordering);
-        }
-    }
-    let id = |row: &Map| {
-        row.get("id")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let by_id = id(a).cmp(&id(b));
-    // Ties go the way of the last sort.
-    Ok(match sort.last() {
-        Some(last) if last.descending => by_id.reverse(),
-        _ => by_id,
-    })
 }
 
 /// Answers a query over the rows the asker may see.
@@ -157,116 +60,400 @@ pub(super) fn find(c: &CollectionDef, query: &Query, rows: Vec<Map>) -> Result<F
             "limit 1 to {MAX_LIMIT}, offset up to {MAX_OFFSET}"
         )));
     }
-    let mut rows = matching(c, query.filter.as_ref(), rows)?;
-    // Sorting cannot fail half-way, so the fields are looked at first.
-    for by in &query.sort {
-        kind(c, &by.field)?;
+    if query.facets.len() > MAX_FACETS {
+        return Err(bad(format!("at most {MAX_FACETS} facets")));
     }
-    rows.sort_by(|a, b| order(c, &query.sort, a, b).unwrap_or(Ordering::Equal));
-    let total = u64::try_from(rows.len()).ok().filter(|_| query.total);
-    let records = rows
-        .into_iter()
-        .skip(query.offset as usize)
-        .take(query.limit as usize)
-        .collect();
-    Ok(Found { records, total })
-}
-
-fn matching(c: &CollectionDef, filter: Option<&Filter>, rows: Vec<Map>) -> Result<Vec<Map>, Fault> {
-    let Some(filter) = filter else {
-        return Ok(rows);
+    if query.cursor.is_some() && query.offset > 0 {
+        return Err(bad("an offset besides a cursor"));
+    }
+    let after = match &query.cursor {
+        Some(cursor) => read_cursor(query, cursor)?,
+        None => None,
     };
-    let mut kept = Vec::new();
-    for row in rows {
-        if holds(c, filter, &row)? {
-            kept.push(row);
-        }
-    }
-    Ok(kept)
+    let (mut found, last) = eval::answer(c, query, rows, after.as_deref()).map_err(wrong)?;
+    found.next = last.map(|last| write_cursor(query, &last));
+    Ok(found)
 }
 
+/// A group's key: its rank for the order, and how it is shown.
+fn key(c: &CollectionDef, key: &Key, row: &Map) -> Result<(Option<Rank>, Value), Fault> {
+    let kind = eval::kind(c, key.field()).map_err(wrong)?;
+    if !kind.ops().group {
+        return Err(bad(format!("{} cannot be grouped by", key.field())));
+    }
+    let value = row.get(key.field()).cloned().unwrap_or_default();
+    let Key::Bucket { by, .. } = key else {
+        return Ok((eval::rank(&kind, &value), value));
+    };
+    let Some(text) = value.as_str() else {
+        return Ok((None, Value::Null));
+    };
+    let day = match kind {
+        Kind::Date => text.parse().ok(),
+        Kind::Month if *by != Bucket::Day => format!("{text}-01").parse().ok(),
+        Kind::Datetime => text.parse().ok().map(Timestamp::local_date),
+        _ => return Err(bad(format!("{} cannot be grouped by time", key.field()))),
+    };
+    let bucket = day.map(|day| by.of(day));
+    Ok((
+        bucket.clone().map(Rank::Text),
+        bucket.map_or(Value::Null, Value::from),
+    ))
+}
+
+/// The order of a group's keys: nulls come last.
+type Ranks = Vec<(bool, Option<Rank>)>;
+
+/// One group on its way: the ranks of its keys, and what it answers with.
+struct Counted {
+    ranks: Vec<Option<Rank>>,
+    size: usize,
+    group: Group,
+}
+
+/// Counts and sums. Groups of fewer than `least` rows are suppressed.
 pub(super) fn aggregate(
     c: &CollectionDef,
-    aggregate: &Aggregate,
+    ask: &Aggregate,
     rows: Vec<Map>,
+    least: Option<u32>,
 ) -> Result<Vec<Group>, Fault> {
-    let kinds = aggregate
-        .group_by
-        .iter()
-        .map(|name| kind(c, name))
-        .collect::<Result<Vec<_>, _>>()?;
-    if let Some(name) = aggregate
-        .group_by
-        .iter()
-        .find(|n| c.field(n).is_some_and(|f| f.mask.is_some()))
-    {
-        return Err(Fault::new(
-            FaultKind::Invalid,
-            "masked-field",
-            format!("{name} 不能用于分组"),
-        ));
+    let mut groups: BTreeMap<Ranks, (Vec<Value>, Vec<Map>)> = BTreeMap::new();
+    if ask.group_by.is_empty() {
+        groups.insert(Vec::new(), (Vec::new(), Vec::new()));
     }
-    // What is missing comes last.
-    let mut groups: BTreeMap<Vec<(bool, Option<Key>)>, Vec<Map>> = BTreeMap::new();
-    if kinds.is_empty() {
-        groups.insert(Vec::new(), Vec::new());
+    for by in &ask.group_by {
+        // Asked wrongly, it is wrong without a row, too.
+        key(c, by, &Map::new())?;
     }
-    for row in matching(c, aggregate.filter.as_ref(), rows)? {
-        let keys = kinds
+    for row in rows {
+        let held = ask.filter.as_ref().map(|f| eval::holds(c, f, &row));
+        if !held.transpose().map_err(wrong)?.unwrap_or(true) {
+            continue;
+        }
+        let keys = ask
+            .group_by
             .iter()
-            .zip(&aggregate.group_by)
-            .map(|(k, name)| of(k, &row, name))
-            .map(|key| (key.is_none(), key));
-        groups.entry(keys.collect()).or_default().push(row);
+            .map(|by| key(c, by, &row))
+            .collect::<Result<Vec<_>, Fault>>()?;
+        let (ranks, values): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        // Nulls come last.
+        let ranks = ranks.into_iter().map(|r| (r.is_none(), r)).collect();
+        groups
+            .entry(ranks)
+            .or_insert((values, Vec::new()))
+            .1
+            .push(row);
     }
-    groups
-        .into_values()
-        .map(|rows| {
-            let first = rows.first();
-            let keys = aggregate.group_by.iter().map(|name| {
-                first
-                    .and_then(|row| row.get(name))
-                    .cloned()
-                    .unwrap_or_default()
-            });
-            let measures = aggregate.measures.iter().map(|m| measure(c, m, &rows));
-            Ok(Group {
-                keys: keys.collect(),
+    let mut counted = Vec::new();
+    for (ranks, (keys, rows)) in groups {
+        let measures = ask.measures.iter().map(|m| measure(c, m, &rows));
+        counted.push(Counted {
+            ranks: ranks.into_iter().map(|(_, rank)| rank).collect(),
+            size: rows.len(),
+            group: Group {
+                keys,
                 measures: measures.collect::<Result<_, Fault>>()?,
-            })
-        })
-        .collect()
+                suppressed: false,
+            },
+        });
+    }
+    let small = |g: &Counted| least.is_some_and(|least| (1..least as usize).contains(&g.size));
+    if !ask.having.is_empty() || ask.top.is_some() {
+        counted.retain(|g| !small(g));
+    }
+    for having in &ask.having {
+        let mut kept = Vec::new();
+        for one in counted {
+            if within(c, ask, having, &one.group)? {
+                kept.push(one);
+            }
+        }
+        counted = kept;
+    }
+    if let Some(top) = &ask.top {
+        let kind = compared(c, ask, top.measure)?;
+        let rank = |g: &Counted| {
+            let value = g.group.measures.get(top.measure);
+            value.and_then(|v| eval::rank(&kind, v))
+        };
+        counted.sort_by(|a, b| {
+            let (x, y) = (rank(a), rank(b));
+            let by = if top.least { x.cmp(&y) } else { y.cmp(&x) };
+            x.is_none()
+                .cmp(&y.is_none())
+                .then(by)
+                .then_with(|| a.ranks.cmp(&b.ranks))
+        });
+        counted.truncate(top.groups as usize);
+    }
+    if counted.len() > MAX_GROUPS {
+        return Err(bad(format!("more than {MAX_GROUPS} groups")));
+    }
+    let suppress = |mut g: Counted| {
+        if small(&g) {
+            g.group.measures.fill(Value::Null);
+            g.group.suppressed = true;
+        }
+        g.group
+    };
+    Ok(counted.into_iter().map(suppress).collect())
+}
+
+/// The kind of a measure that groups may be compared by.
+fn compared(c: &CollectionDef, ask: &Aggregate, place: usize) -> Result<Kind, Fault> {
+    match ask.measures.get(place) {
+        Some(Measure::Count) => Ok(Kind::Integer {
+            min: None,
+            max: None,
+        }),
+        Some(Measure::Sum(f) | Measure::Min(f) | Measure::Max(f)) => {
+            eval::kind(c, f).map_err(wrong)
+        }
+        Some(Measure::Avg(f)) => Err(bad(format!("averages of {f} are not compared"))),
+        None => Err(bad("no such measure")),
+    }
+}
+
+fn within(
+    c: &CollectionDef,
+    ask: &Aggregate,
+    having: &Having,
+    group: &Group,
+) -> Result<bool, Fault> {
+    let kind = compared(c, ask, having.measure)?;
+    let value = group.measures.get(having.measure);
+    let have = value.and_then(|v| eval::rank(&kind, v));
+    let end = |end: &Option<Value>| end.as_ref().and_then(|v| eval::rank(&kind, v));
+    let (min, max) = (end(&having.min), end(&having.max));
+    Ok(have
+        .is_some_and(|have| min.is_none_or(|min| have >= min) && max.is_none_or(|max| have <= max)))
 }
 
 fn measure(c: &CollectionDef, measure: &Measure, rows: &[Map]) -> Result<Value, Fault> {
-    let values = |name: &str| -> Result<(Kind, Vec<Key>), Fault> {
-        let kind = kind(c, name)?;
-        let keys = rows.iter().filter_map(|row| of(&kind, row, name)).collect();
-        Ok((kind, keys))
+    let values = |name: &str| -> Result<(Kind, Vec<Rank>), Fault> {
+        let kind = eval::kind(c, name).map_err(wrong)?;
+        let ranks = rows.iter().filter_map(|row| eval::of(&kind, row, name));
+        let ranks = ranks.collect();
+        Ok((kind, ranks))
+    };
+    let ends = |name: &str| {
+        let (kind, ranks) = values(name)?;
+        if kind.ops().range {
+            Ok((kind, ranks))
+        } else {
+            Err(bad(format!("{name} has no ends")))
+        }
+    };
+    let total = |name: &str| {
+        let (kind, ranks) = values(name)?;
+        if !kind.ops().sum {
+            return Err(bad(format!("{name} cannot be summed")));
+        }
+        let sum = ranks.iter().try_fold(0_i64, |sum, rank| match rank {
+            Rank::Number(n) => sum.checked_add(*n),
+            _ => None,
+        });
+        let sum = sum.ok_or_else(|| bad(format!("{name} cannot be summed")))?;
+        Ok((kind, sum, ranks.len()))
     };
     match measure {
         Measure::Count => Ok(rows.len().into()),
-        Measure::Min(name) => values(name).map(|(kind, keys)| show(&kind, keys.into_iter().min())),
-        Measure::Max(name) => values(name).map(|(kind, keys)| show(&kind, keys.into_iter().max())),
+        Measure::Min(name) => ends(name).map(|(kind, all)| show(&kind, all.into_iter().min())),
+        Measure::Max(name) => ends(name).map(|(kind, all)| show(&kind, all.into_iter().max())),
         Measure::Sum(name) => {
-            let (kind, keys) = values(name)?;
-            let sum = keys.iter().try_fold(0_i64, |sum, key| match key {
-                Key::Number(n) => sum.checked_add(*n),
-                _ => None,
-            });
-            let sum = sum.ok_or_else(|| bad(format!("{name} cannot be summed")))?;
-            Ok(show(&kind, Some(Key::Number(sum))))
+            let (kind, sum, _) = total(name)?;
+            Ok(show(&kind, Some(Rank::Number(sum))))
+        }
+        Measure::Avg(name) => {
+            let (kind, sum, count) = total(name)?;
+            let scale = match kind {
+                Kind::Money { .. } => 2,
+                Kind::Decimal { scale, .. } => scale,
+                _ => 0,
+            };
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            Ok(average(sum, count, scale).map_or(Value::Null, Value::from))
         }
     }
 }
 
-fn show(kind: &Kind, key: Option<Key>) -> Value {
-    match (kind, key) {
-        (Kind::Money { .. }, Some(Key::Number(n))) => print_scaled(n, 2).into(),
-        (Kind::Decimal { scale, .. }, Some(Key::Number(n))) => print_scaled(n, *scale).into(),
-        (_, Some(Key::Number(n))) => n.into(),
-        (_, Some(Key::Text(s))) => s.into(),
-        (_, Some(Key::Bool(b))) => b.into(),
+fn show(kind: &Kind, rank: Option<Rank>) -> Value {
+    match (kind, rank) {
+        (Kind::Money { .. }, Some(Rank::Number(n))) => print_scaled(n, 2).into(),
+        (Kind::Decimal { scale, .. }, Some(Rank::Number(n))) => print_scaled(n, *scale).into(),
+        (_, Some(Rank::Number(n))) => n.into(),
+        (_, Some(Rank::Text(s))) => s.into(),
+        (_, Some(Rank::Bool(b))) => b.into(),
         (_, None) => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sdk_contract::def::{FieldDef, Label, Shard};
+    use sdk_contract::kind::TABLE;
+    use sdk_contract::query::{Filter, Top};
+
+    use super::*;
+
+    fn collection(field: FieldDef) -> CollectionDef {
+        CollectionDef {
+            name: "samples".into(),
+            entity: "sample".into(),
+            label: Label::default(),
+            help: String::new(),
+            title: "sample".into(),
+            shard: Shard::Subject,
+            audited: false,
+            suppress_below: None,
+            fields: vec![field],
+            indexes: Vec::new(),
+            unique: Vec::new(),
+            read: "sample.read".into(),
+            create: None,
+            update: None,
+        }
+    }
+
+    fn rows(values: &[Value]) -> Vec<Map> {
+        let row = |(n, value): (usize, &Value)| {
+            let mut row = Map::new();
+            row.insert("id".into(), format!("{n}").into());
+            row.insert("sample".into(), value.clone());
+            row
+        };
+        values.iter().enumerate().map(row).collect()
+    }
+
+    /// What the kernel's stores answer for a kind, the mock answers, and nothing else.
+    #[test]
+    fn every_kind_is_asked_about_as_its_line_says() {
+        for entry in TABLE {
+            let sample = entry.sample();
+            let c = collection(sample.field);
+            let ops = entry.ops;
+            let value = match sample.good.first() {
+                Some((_, value)) => value.clone(),
+                None => json!(1),
+            };
+            let all = rows(&[value.clone(), Value::Null]);
+            let one = match &value {
+                Value::Array(items) if ops.equal => items[0].clone(),
+                value => value.clone(),
+            };
+            let end = Some(one.clone());
+            let asked = [
+                (ops.equal, Filter::eq("sample", one.clone())),
+                (
+                    ops.range,
+                    Filter::Range {
+                        field: "sample".into(),
+                        min: end.clone(),
+                        max: end,
+                    },
+                ),
+                (
+                    ops.text,
+                    Filter::contains("sample", one.as_str().unwrap_or("x")),
+                ),
+                (
+                    true,
+                    Filter::Missing {
+                        field: "sample".into(),
+                    }
+                    .not(),
+                ),
+            ];
+            for (may, filter) in asked {
+                let found = find(&c, &Query::new("x").filter(filter.clone()), all.clone());
+                match found {
+                    Ok(found) => {
+                        assert!(may, "{} {filter:?}", entry.kind);
+                        assert_eq!(found.records.len(), 1, "{} {filter:?}", entry.kind);
+                    }
+                    Err(fault) => assert!(!may, "{} {filter:?}: {fault}", entry.kind),
+                }
+            }
+            let sorted = find(&c, &Query::new("x").sort("sample", true), all.clone());
+            assert_eq!(sorted.is_ok(), ops.sort, "{}", entry.kind);
+            let faceted = find(&c, &Query::new("x").facet("sample"), all.clone());
+            assert_eq!(faceted.is_ok(), ops.group, "{}", entry.kind);
+            for (may, ask) in [
+                (
+                    ops.group,
+                    Aggregate::new("x", vec![Measure::Count]).by("sample"),
+                ),
+                (
+                    ops.sum,
+                    Aggregate::new("x", vec![Measure::Avg("sample".into())]),
+                ),
+                (
+                    ops.range,
+                    Aggregate::new("x", vec![Measure::Max("sample".into())]),
+                ),
+            ] {
+                let answered = aggregate(&c, &ask, all.clone(), None);
+                assert_eq!(answered.is_ok(), may, "{} {ask:?}", entry.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn a_walk_by_cursor_sees_every_row_once() {
+        let integer = Kind::Integer {
+            min: None,
+            max: None,
+        };
+        let c = collection(FieldDef::new("sample", Label::default(), integer));
+        let values: Vec<Value> = (0..9)
+            .map(|n| {
+                if n % 4 == 3 {
+                    Value::Null
+                } else {
+                    json!(n % 3)
+                }
+            })
+            .collect();
+        for down in [false, true] {
+            let query = Query::new("x").sort("sample", down);
+            let whole = find(&c, &query, rows(&values)).unwrap().records;
+            let (mut walked, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let found = find(&c, &query.clone().after(&cursor, 2), rows(&values)).unwrap();
+                walked.extend(found.records);
+                match found.next {
+                    Some(next) => cursor = next,
+                    None => break,
+                }
+            }
+            assert_eq!(walked, whole);
+            let other = Query::new("x").after(&cursor, 2);
+            assert_eq!(
+                find(&c, &other, rows(&values)).unwrap_err().code,
+                "bad-cursor"
+            );
+        }
+    }
+
+    #[test]
+    fn small_groups_are_suppressed_and_never_told_by_their_place() {
+        let c = collection(FieldDef::new(
+            "sample",
+            Label::default(),
+            Kind::Text { max: 9 },
+        ));
+        let all = rows(&[json!("a"), json!("b"), json!("b")]);
+        let ask = Aggregate::new("x", vec![Measure::Count]).by("sample");
+        let groups = aggregate(&c, &ask, all.clone(), Some(2)).unwrap();
+        assert!(groups[0].suppressed && groups[0].measures == [Value::Null]);
+        assert_eq!(groups[1].measures, [json!(2)]);
+        let top = Some(Top {
+            measure: 0,
+            groups: 5,
+            least: true,
+        });
+        let groups = aggregate(&c, &Aggregate { top, ..ask }, all, Some(2)).unwrap();
+        assert_eq!(groups.len(), 1);
     }
 }

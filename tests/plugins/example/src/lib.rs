@@ -364,6 +364,7 @@ fn sums(ctx: &Ctx, _: &Ask) -> Result<Page, Fault> {
         filter: None,
         group_by: vec!["status".into()],
         measures: vec![Measure::Count, Measure::Sum("amount".into())],
+        ..Aggregate::default()
     })?;
     let facts = groups.iter().map(|g| {
         Fact::new(
