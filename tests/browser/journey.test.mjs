@@ -70,6 +70,9 @@ step("everybody else finds a page that works", operator.others);
 step("the market and the form work without scripts", plain.works);
 step("hostile models and files that are none are refused with the reason", wrong.files);
 step("nobody approves a model of his own, or of another bank", wrong.models);
+step("an expired letter is told as expired, and signing leads back", wrong.expired);
+step("two tabs make one application", wrong.tabs);
+step("a decision is taken once", wrong.decides);
 
 test("no page broke its policy, ran into an error, or made the server log one", { skip }, () => {
   assert.deepEqual(world.watch.faults, []);

@@ -86,11 +86,12 @@ fn unsigned(ctx: &Ctx, product: &Product) -> Result<Option<Block>, Fault> {
     if product.model.is_none() {
         return Ok(None);
     }
-    let bank = product.organisation.as_str();
-    let signed = letters(ctx)?
+    let (bank, today) = (product.organisation.as_str(), ctx.today());
+    let letters = letters(ctx)?;
+    if letters
         .iter()
-        .any(|l| rules::covers(l, bank, rules::APPROVAL, ctx.today()));
-    if signed {
+        .any(|l| rules::covers(l, bank, rules::APPROVAL, today))
+    {
         return Ok(None);
     }
     let text = format!(
@@ -101,7 +102,14 @@ fn unsigned(ctx: &Ctx, product: &Product) -> Result<Option<Block>, Fault> {
     let sign = Action::open("去签署", rules::sign_path(bank, &here))
         .icon("signature")
         .primary();
-    let notice = Notice::new(Tone::Warning, "还没有可用的数据授权书。", text).action(sign);
+    let title = match letters
+        .iter()
+        .find(|l| l.recipient == bank && l.status == "effective" && l.valid_to < today)
+    {
+        Some(old) => format!("您的数据授权书已于 {} 到期。", old.valid_to),
+        None => "还没有可用的数据授权书。".to_owned(),
+    };
+    let notice = Notice::new(Tone::Warning, title, text).action(sign);
     Ok(Some(Block::notice("consent", notice)))
 }
 
