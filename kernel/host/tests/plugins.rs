@@ -13,6 +13,8 @@
     reason = "a test stops at the first surprise, and says what it skips"
 )]
 
+#[path = "plugins/rows.rs"]
+mod rows;
 #[path = "support/host.rs"]
 mod support;
 
@@ -222,6 +224,9 @@ async fn every_plugin_keeps_the_rules() {
     every_page_draws_for_everybody_it_is_granted_to(&city).await;
     everybodys_home_page_is_whole(&city).await;
     declarations_are_valid_and_frozen(&city);
+    let asked = rows::only_what_is_declared(city.host()).await;
+    assert!(asked.collections > 15, "{} collections", asked.collections);
+    assert!(asked.refused > 100, "{} were refused", asked.refused);
 }
 
 fn declarations_are_valid_and_frozen(city: &City) {

@@ -1,0 +1,375 @@
+//! Whose rows somebody sees: a row of every collection there is, asked for in every way by everyone
+//! who differs in role, party, organisation or district.
+//!
+//! What is right is worked out here from the declared grants alone, not by the decision it tests.
+
+use kernel_host::{Act, Host};
+use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
+use kernel_storage::{By, Commit};
+use sdk_contract::call::Write;
+use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, PermissionDef, RowScope};
+use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::kind::{Kind, TABLE};
+
+use sdk_contract::query::{Aggregate, Filter, Measure, Query};
+use serde_json::{Map, Value, json};
+
+/// Whose the rows are.
+const PARTY: &str = "01930000-0000-7000-8000-00000000a001";
+const ORGANISATION: &str = "01930000-0000-7000-8000-00000000a002";
+const DISTRICT: &str = "310115";
+/// Somebody else.
+const OTHER_PARTY: &str = "01930000-0000-7000-8000-00000000b001";
+const OTHER_ORGANISATION: &str = "01930000-0000-7000-8000-00000000b002";
+const OTHER_DISTRICT: &str = "310104";
+
+/// Somebody who asks.
+struct Asker {
+    role: Option<String>,
+    party: bool,
+    organisation: bool,
+    district: bool,
+}
+
+impl Asker {
+    /// Everyone who matters to these permissions: nobody in particular, a role nothing is granted
+    /// to, and each role that is named, in every combination of what is theirs and what is not.
+    fn all(permissions: &[&PermissionDef]) -> Vec<Self> {
+        let mut roles: Vec<String> = permissions
+            .iter()
+            .flat_map(|p| p.grants.iter().map(|g| g.role.clone()))
+            .filter(|role| role != ANYONE && role != SIGNED_IN)
+            .collect();
+        roles.push("nobodys.role".into());
+        roles.sort();
+        roles.dedup();
+        let mut all = vec![Self {
+            role: None,
+            party: false,
+            organisation: false,
+            district: false,
+        }];
+        for role in roles {
+            for bits in 0..8 {
+                all.push(Self {
+                    role: Some(role.clone()),
+                    party: bits & 1 != 0,
+                    organisation: bits & 2 != 0,
+                    district: bits & 4 != 0,
+                });
+            }
+        }
+        all
+    }
+
+    fn principal(&self) -> Principal {
+        let Some(role) = &self.role else {
+            return Principal::anonymous();
+        };
+        let of = |own: bool, this: &str, other: &str| if own { this } else { other }.to_owned();
+        let organisation = of(self.organisation, ORGANISATION, OTHER_ORGANISATION);
+        Principal {
+            user: Some("01930000-0000-7000-8000-00000000f001".into()),
+            roles: vec![role.clone()],
+            organisations: vec![organisation.clone()],
+            organisation: Some(organisation),
+            subject: Some(of(self.party, PARTY, OTHER_PARTY)),
+            district: Some(of(self.district, DISTRICT, OTHER_DISTRICT)),
+            request: "test".into(),
+            ..Principal::anonymous()
+        }
+    }
+
+    fn grants<'a>(
+        &'a self,
+        permission: &'a PermissionDef,
+    ) -> impl Iterator<Item = RowScope> + use<'a> {
+        let matches = |role: &str| match (&self.role, role) {
+            (_, ANYONE) | (Some(_), SIGNED_IN) => true,
+            (Some(own), role) => own == role,
+            (None, _) => false,
+        };
+        let grants = permission.grants.iter();
+        grants.filter(move |g| matches(&g.role)).map(|g| g.scope)
+    }
+
+    /// Whether a permission is granted at all, to whatever rows.
+    fn has(&self, permission: &PermissionDef) -> bool {
+        self.grants(permission).next().is_some()
+    }
+
+    /// Whether it reaches the row.
+    fn reaches(&self, permission: &PermissionDef) -> bool {
+        self.grants(permission).any(|scope| match scope {
+            RowScope::All => true,
+            RowScope::Own => self.party,
+            RowScope::Organisation => self.organisation,
+            RowScope::District => self.district,
+        })
+    }
+}
+
+impl std::fmt::Display for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let whose = |own: bool| if own { "own" } else { "other" };
+        let role = self.role.as_deref().unwrap_or("anonymous");
+        let (party, organisation) = (whose(self.party), whose(self.organisation));
+        let district = whose(self.district);
+        write!(
+            f,
+            "{role} ({party} party, {organisation} organisation, {district} district)"
+        )
+    }
+}
+
+/// A row of a collection, and the values it was written with.
+struct Planted {
+    collection: String,
+    id: String,
+    values: Map<String, Value>,
+}
+
+/// How many questions were asked, so that none asked is noticed.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) collections: usize,
+    pub(crate) askers: usize,
+    pub(crate) refused: usize,
+}
+
+/// Plants a row in every collection of every module, and has everyone ask for it.
+pub(crate) async fn only_what_is_declared(host: &Host) -> Asked {
+    let catalog = host.catalog();
+    let mut asked = Asked::default();
+    for (number, installed) in (0_u32..).zip(catalog.modules.values()) {
+        let def = &installed.def;
+        for (place, collection) in (0_u32..).zip(&def.collections) {
+            let id = format!("01930000-0000-7000-8000-0001{number:04x}{place:04x}");
+            let Some(planted) = plant(host, def, collection, id).await else {
+                let name = &collection.name;
+                println!(
+                    "skipped: {}.{name} refers to a collection that is empty",
+                    def.id
+                );
+                continue;
+            };
+            asked.collections += 1;
+            let read = def.permission(&collection.read).unwrap();
+            let mut permissions = vec![read];
+            let others = def
+                .actions
+                .iter()
+                .filter(|a| a.collection == collection.name);
+            permissions.extend(others.map(|a| def.permission(&a.permission).unwrap()));
+            let reveals = collection.fields.iter().filter_map(|f| f.reveal.as_deref());
+            permissions.extend(reveals.map(|r| def.permission(r).unwrap()));
+            for asker in Asker::all(&permissions) {
+                asked.askers += 1;
+                asked.refused += usize::from(!asker.reaches(read));
+                asks(host, def, collection, &planted, &asker).await;
+            }
+        }
+    }
+    asked
+}
+
+async fn asks(
+    host: &Host,
+    def: &ModuleDef,
+    collection: &CollectionDef,
+    row: &Planted,
+    asker: &Asker,
+) {
+    let who = format!("{asker} asks for {}", row.collection);
+    let p = asker.principal();
+    let read = def.permission(&collection.read).unwrap();
+    let sees = asker.reaches(read);
+    let hidden = |fault: &Fault| matches!(fault.kind, FaultKind::NotFound | FaultKind::Forbidden);
+
+    match host.get(&p, &row.collection, &row.id).await {
+        Ok(record) => {
+            assert!(sees, "{who}: it was read");
+            masked(def, collection, row, asker, &record);
+        }
+        Err(fault) => {
+            assert!(!sees && hidden(&fault), "{who}: {fault:?}");
+            // Who may read others of its kind learns nothing about this one.
+            assert!(
+                !asker.has(read) || fault.kind == FaultKind::NotFound,
+                "{who}: {fault:?}"
+            );
+        }
+    }
+    let by_id = Filter::eq("id", row.id.as_str());
+    let list = Query {
+        total: true,
+        ..Query::new(&row.collection).filter(by_id.clone())
+    };
+    match host.find(&p, list).await {
+        Ok(found) => {
+            let expected = usize::from(sees);
+            assert_eq!(found.records.len(), expected, "{who}: listed");
+            assert_eq!(found.total, Some(expected as u64), "{who}: counted");
+            for record in &found.records {
+                masked(def, collection, row, asker, record);
+            }
+        }
+        Err(fault) => assert!(!asker.has(read) && hidden(&fault), "{who}: {fault:?}"),
+    }
+    let count = Aggregate {
+        filter: Some(by_id),
+        ..Aggregate::new(&row.collection, vec![Measure::Count])
+    };
+    match host.aggregate(&p, count).await {
+        Ok(groups) => {
+            let counted = &groups[0].measures[0];
+            // One row is few, where few are kept back.
+            let kept_back = groups[0].suppressed && counted.is_null();
+            assert!(
+                counted == &json!(u8::from(sees)) || (sees && kept_back),
+                "{who}: {counted}"
+            );
+        }
+        Err(fault) => assert!(!asker.has(read) && hidden(&fault), "{who}: {fault:?}"),
+    }
+    let history = host.steps(&p, &row.collection, &row.id).await;
+    assert_eq!(history.is_ok(), sees, "{who}: its steps");
+
+    for action in &def.actions {
+        if !action.record || action.collection != collection.name {
+            continue;
+        }
+        let permission = def.permission(&action.permission).unwrap();
+        if sees && asker.reaches(permission) {
+            continue;
+        }
+        let act = Act {
+            module: def.id.clone(),
+            action: action.name.clone(),
+            id: Some(row.id.clone()),
+            input: json!({}),
+            key: None,
+            confirmed: Vec::new(),
+        };
+        let fault = host.act(&p, act).await.err();
+        let fault = fault.unwrap_or_else(|| panic!("{who}: {} went through", action.name));
+        let expected = match (&asker.role, sees) {
+            // Not visible is not there; visible and not allowed is refused.
+            (Some(_), false) if asker.has(read) => FaultKind::NotFound,
+            (Some(_), true) | (None, _) => FaultKind::Forbidden,
+            (Some(_), false) => {
+                assert!(hidden(&fault), "{who}: {}: {fault:?}", action.name);
+                continue;
+            }
+        };
+        assert_eq!(fault.kind, expected, "{who}: {}: {fault:?}", action.name);
+    }
+}
+
+/// A masked value is there as it is for those alone whom it is revealed to.
+fn masked(
+    def: &ModuleDef,
+    collection: &CollectionDef,
+    row: &Planted,
+    asker: &Asker,
+    record: &Map<String, Value>,
+) {
+    for field in collection.fields.iter().filter(|f| f.mask.is_some()) {
+        let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
+        let revealed = reveal.is_some_and(|permission| asker.reaches(permission));
+        let (written, shown) = (&row.values[&field.name], &record[&field.name]);
+        assert_eq!(
+            written == shown,
+            revealed,
+            "{asker} sees {}.{}: {shown}",
+            row.collection,
+            field.name
+        );
+    }
+}
+
+/// Writes a row past every check. None where it must refer to a row of a collection that has none.
+async fn plant(
+    host: &Host,
+    def: &ModuleDef,
+    collection: &CollectionDef,
+    id: String,
+) -> Option<Planted> {
+    let mut values = Map::new();
+    for field in &collection.fields {
+        if matches!(field.kind, Kind::Computed { .. }) {
+            continue;
+        }
+        let given = match &field.kind {
+            Kind::Ref { .. } if !field.required => continue,
+            Kind::Ref { to } => Value::from(some_row(host, def, to).await?),
+            _ => value(def, field, &id),
+        };
+        values.insert(field.name.clone(), given);
+    }
+    let commit = Commit {
+        at: 1_795_420_800_000_000,
+        by: By {
+            user: "test".into(),
+            name: "test".into(),
+            organisation: None,
+        },
+        request: "test".into(),
+        module: def.id.clone(),
+        writes: vec![Write::Insert {
+            collection: collection.name.clone(),
+            id: id.clone(),
+            subject: Some(PARTY.into()),
+            organisation: Some(ORGANISATION.into()),
+            district: Some(DISTRICT.into()),
+            values: values.clone(),
+        }],
+        ..Commit::default()
+    };
+    let collection = format!("{}.{}", def.id, collection.name);
+    let written = host.store().commit(commit).await;
+    assert!(written.is_ok(), "{collection}: {:?}", written.err());
+    Some(Planted {
+        collection,
+        id,
+        values,
+    })
+}
+
+/// Any row of a collection.
+async fn some_row(host: &Host, def: &ModuleDef, to: &str) -> Option<String> {
+    let full = if to.contains('.') {
+        to.to_owned()
+    } else {
+        format!("{}.{to}", def.id)
+    };
+    let query = Query::new(full).limit(1);
+    let all = kernel_storage::RowFilter::All;
+    let found = host.store().find(&query, &all).await.ok()?;
+    Some(found.records.first()?["id"].as_str()?.to_owned())
+}
+
+/// A value of a field, canonical; of its own where it must be unique.
+fn value(def: &ModuleDef, field: &FieldDef, id: &str) -> Value {
+    let own: String = id.chars().rev().take(8).collect();
+    match &field.kind {
+        Kind::Choice { of } => json!(def.choice(of).unwrap().options[0].value),
+        Kind::MultiChoice { of, .. } => json!([def.choice(of).unwrap().options[0].value]),
+        Kind::Text { max } => json!(own.chars().take(*max as usize).collect::<String>()),
+        Kind::Code { format } => json!(match format.name() {
+            "phone" => "13800001234",
+            "region" => "310115",
+            "industry" => "C39",
+            "resident-id" => "310101190001010011",
+            _ => "91310115MA1H000125",
+        }),
+        Kind::Integer { min, .. } => json!(min.unwrap_or(1)),
+        Kind::Money { .. } => json!("1.00"),
+        Kind::Decimal { scale, .. } => json!(format!("0.{}", "0".repeat((*scale).into()))),
+        Kind::Rows { .. } => json!([]),
+        kind => {
+            let entry = TABLE.iter().find(|e| e.kind == kind.name()).unwrap();
+            entry.sample().good[0].1.clone()
+        }
+    }
+}
