@@ -1,6 +1,7 @@
 //! A whole page, and blocks alone.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sdk_contract::def::Tone;
 use sdk_contract::page::{Arrange, Block, Page, Section, Shell};
 
 use crate::blocks;
@@ -78,7 +79,7 @@ pub(crate) fn document(ctx: &ViewContext, title: &str, body: &Markup, keep_draft
             body data-keep-drafts=[keep_drafts.then_some("true")] {
                 a.skip href="#main" { (ctx.say("跳到主要内容", "Skip to content")) }
                 (body)
-                @if let Some(toast) = &ctx.toast {
+                @if let Some(toast) = ctx.toast.as_ref().filter(|t| t.tone != Tone::Danger) {
                     div class={ "toast " (tone_class(toast.tone)) } role="status" { (toast.text) }
                 }
             }
@@ -106,6 +107,10 @@ fn head(page: &Page, ctx: &ViewContext) -> Markup {
                 @if let Some(text) = &page.subtitle { p.page-sub { (text) } }
             }
             (actions::bar(ctx, &page.actions))
+        }
+        // What went wrong stays where it is read, until something is done about it.
+        @if let Some(toast) = ctx.toast.as_ref().filter(|t| t.tone == Tone::Danger) {
+            div.notice.tone-danger role="alert" { p.notice-text { (toast.text) } }
         }
     }
 }

@@ -39,8 +39,14 @@ pub(crate) fn button(ctx: &ViewContext, action: &Action, size: Size) -> Markup {
     let class = class(action.weight, size);
     let inner = html! { (icon(ctx, &action.icon)) span { (action.label) } };
     if let Some(why) = &action.off {
-        return html! {
-            button class=(class) type="button" disabled title=(why) { (inner) span.sr-only { "（" (why) "）" } }
+        return match size {
+            Size::Normal => html! {
+                span.held { button class=(class) type="button" disabled { (inner) } small { (why) } }
+            },
+            // A row of a table has no room for it.
+            Size::Small => html! {
+                button class=(class) type="button" disabled title=(why) { (inner) span.sr-only { "（" (why) "）" } }
+            },
         };
     }
     match &action.deed {
