@@ -66,7 +66,7 @@ fn recommended(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
     let cards: Vec<Card> = ctx
         .find::<Product>(query)?
         .into_iter()
-        .map(|p| card(&p))
+        .map(|p| card(ctx, &p))
         .collect();
     if cards.is_empty() {
         return Ok(Vec::new());
@@ -80,7 +80,7 @@ fn recommended(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
 }
 
 /// A product as the market, the home page and the list show it.
-fn card(product: &Stored<Product>) -> Card {
+fn card(ctx: &Ctx, product: &Stored<Product>) -> Card {
     let sheet = format!("/market/products/{}", product.id);
     let mut card = Card::new(&product.name)
         .subtitle(&product.institution_name)
@@ -92,15 +92,25 @@ fn card(product: &Stored<Product>) -> Card {
         )
         .fact("最长期限", Datum::quantity(product.term_max, "个月"))
         .fact("担保方式", Datum::text(&product.guarantee))
-        .to(&sheet)
-        .action(Action::open("立即申请", apply_path(product)).primary())
-        .action(Action::open("查看详情", sheet).quiet());
+        .to(&sheet);
+    if may_want(ctx) {
+        card = card.action(apply(product));
+    }
+    card = card.action(Action::open("查看详情", sheet).quiet());
     for (at, tag) in product.tags.iter().enumerate() {
         card = card.tag(tag, if at == 0 { Tone::Danger } else { Tone::Info });
     }
     card
 }
 
-fn apply_path(product: &Stored<Product>) -> String {
-    format!("/lending/apply?product={}", product.id)
+/// Whether applying is for this caller: an enterprise, or a guest who may turn out to be one. A
+/// bank's or an office's staff have nothing to apply for.
+fn may_want(ctx: &Ctx) -> bool {
+    let caller = ctx.caller();
+    caller.user.is_none() || caller.subject.is_some()
+}
+
+fn apply(product: &Stored<Product>) -> Action {
+    let path = format!("/lending/apply?product={}", product.id);
+    Action::open("立即申请", path).primary()
 }

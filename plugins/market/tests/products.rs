@@ -39,6 +39,26 @@ fn counts(page: &Page, name: &str) -> Vec<(String, u32)> {
 }
 
 #[scenario([plugin_market::module()])]
+fn applying_is_offered_to_enterprises_and_guests_alone(t: &World) {
+    let sheet = format!("/market/products/{TAX_LOAN}");
+    for (who, offered) in [
+        (t.anonymous(), true),
+        (t.user("enterprise"), true),
+        (t.user("officer"), false),
+        (t.user("operator"), false),
+    ] {
+        let market = who.page("/market/products").unwrap();
+        let on_cards =
+            |c: &sdk::contract::page::Card| c.actions.iter().any(|a| a.label == "立即申请");
+        assert_eq!(cards(&market).items.iter().all(on_cards), offered);
+        assert_eq!(cards(&market).items.iter().any(on_cards), offered);
+        let product = who.page(&sheet).unwrap();
+        let on_sheet = product.actions.iter().any(|a| a.label == "立即申请");
+        assert_eq!(on_sheet, offered);
+    }
+}
+
+#[scenario([plugin_market::module()])]
 fn anybody_finds_online_products_of_no_park(t: &World) {
     let page = t.anonymous().page("/market/products").unwrap();
     check(&page).unwrap();

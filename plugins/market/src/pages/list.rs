@@ -50,7 +50,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
 
     let cards = Cards::new(
         CardLook::Product,
-        found.into_iter().map(|p| card(&p)).collect(),
+        found.into_iter().map(|p| card(ctx, &p)).collect(),
     )
     .filter(pick("institution", "金融机构", named(&banks)))
     .filter(pick(

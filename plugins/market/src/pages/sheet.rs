@@ -6,7 +6,7 @@ use sdk::contract::page::{Status as Tag, read_form};
 use sdk::contract::scalar::print_scaled;
 use sdk::prelude::*;
 
-use super::apply_path;
+use super::{apply, may_want};
 use crate::model::{Product, Repayment, Status};
 use crate::rules::{Schedule, equal_installments, equal_principals};
 
@@ -22,13 +22,13 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .under("首页", "/")
         .under("产品超市", "/market/products")
         .status(product.status.label(), product.status.tone());
-    let apply = Action::open("立即申请", apply_path(&product))
-        .icon("file-plus")
-        .primary();
-    page = page.action(match product.status {
-        Status::Online => apply,
-        Status::Offline => apply.off("产品已下线，请选择其他产品"),
-    });
+    if may_want(ctx) {
+        let apply = apply(&product).icon("file-plus");
+        page = page.action(match product.status {
+            Status::Online => apply,
+            Status::Offline => apply.off("产品已下线，请选择其他产品"),
+        });
+    }
     let calculator = calculator(&product);
     let calculated = calculate(&calculator, ask);
     page = page
