@@ -23,6 +23,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Web;
 use crate::caller::Caller;
+use crate::look;
 use crate::problem::Problem;
 use crate::typed::pairs;
 
@@ -176,6 +177,14 @@ async fn run(
 ) -> Result<Json<Value>, Problem> {
     let (installed, declared_in) = collection(web, &called.module, &called.plural)?;
     let action = format!("{}.{}", declared_in.entity, called.verb);
+    if called.verb == look::VERB
+        && let Some(id) = &called.id
+        && installed.def.action(&action).is_none()
+    {
+        by.checked(web, headers)?;
+        let of = format!("{}.{}", called.module, declared_in.name);
+        return look::one(web, by, of, id, json_body(headers, body)?).await;
+    }
     let declared = installed
         .def
         .action(&action)

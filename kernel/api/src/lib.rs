@@ -21,6 +21,7 @@ mod cookies;
 mod door;
 mod edge;
 mod login;
+mod look;
 mod openapi;
 mod pages;
 mod parked;

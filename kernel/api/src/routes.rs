@@ -9,12 +9,13 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use kernel_portal::LOOK_PATH;
 use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use crate::problem::Problem;
-use crate::{Web, caller, collections, edge, login, openapi, pages};
+use crate::{Web, caller, collections, edge, login, look, openapi, pages};
 
 /// Most bytes of a JSON body.
 const JSON_BYTES: usize = 1024 * 1024;
@@ -47,6 +48,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/{*rest}", any(unknown))
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::logout))
+        .route(LOOK_PATH, post(look::show))
         // Forms may bring files; what they read is counted there.
         .fallback(any(pages::any).layer(DefaultBodyLimit::max(form_bytes)))
         .layer(DefaultBodyLimit::max(JSON_BYTES))

@@ -94,7 +94,8 @@ impl Host {
             &declared.ok_or_else(Fault::not_found)?.permission,
         )?;
         let call = self.call(p)?;
-        let page = installed.module.page(&call, &ask).await?;
+        let mut page = installed.module.page(&call, &ask).await?;
+        self.offer_looks(p, module, &mut page).await?;
         if page.guarded {
             self.audit(&call, "page.view", &address(&ask), "ok", Value::Null)
                 .await?;
@@ -128,6 +129,7 @@ impl Host {
         for ((m, b), page) in blocks.iter().zip(drawn) {
             match page {
                 Ok(mut page) => {
+                    self.offer_looks(p, &m.def.id, &mut page).await?;
                     // Modules know nothing of each other, so two may name their blocks alike.
                     for block in page.sections.iter_mut().flat_map(|s| &mut s.blocks) {
                         block.id = format!("{}-{}", m.def.id, block.id);

@@ -23,6 +23,7 @@ mod engine;
 mod guest;
 mod inspect;
 mod install;
+mod look;
 mod mask;
 pub mod models;
 mod module;
@@ -50,6 +51,7 @@ pub use engine::{EngineError, Engines, Sandbox};
 pub use guest::DescribeError;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
+pub use look::Look;
 pub use plugin_toml::ManifestError;
 
 /// What the host stands on.

@@ -123,7 +123,7 @@ fn fields<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) {
 }
 
 /// Whether a filter lets a record through, told from its system fields.
-fn lets(rows: &RowFilter, record: &Map<String, Value>) -> bool {
+pub(crate) fn lets(rows: &RowFilter, record: &Map<String, Value>) -> bool {
     let of = |name: &str| record.get(name).and_then(Value::as_str);
     match rows {
         RowFilter::All => true,

@@ -192,13 +192,26 @@ fn masked(ctx: &ViewContext, masked: &Masked) -> Markup {
     html! {
         span.masked {
             (masked.shown)
-            @if let Some(token) = &masked.token {
-                form.inline method="post" action=(crate::REVEAL_PATH) {
-                    input type="hidden" name="_csrf" value=(ctx.csrf);
-                    input type="hidden" name="token" value=(token);
-                    input type="hidden" name="back" value=(here(ctx));
-                    button.btn-look type="submit" aria-label=(ctx.say("查看完整内容（将留痕）", "Show in full (recorded)")) {
+            @if let Some(of) = &masked.of {
+                details.ask {
+                    summary.btn-look role="button" aria-label=(ctx.say("查看完整内容（将留痕）", "Show in full (recorded)")) {
                         (icon(ctx, "eye"))
+                    }
+                    div.ask-back {
+                        form.ask-sheet method="post" action=(crate::LOOK_PATH) aria-label=(ctx.say("查看完整内容", "Show in full")) {
+                            input type="hidden" name="_csrf" value=(ctx.csrf);
+                            input type="hidden" name="collection" value=(of.collection);
+                            input type="hidden" name="id" value=(of.id);
+                            input type="hidden" name="field" value=(of.field);
+                            input type="hidden" name="back" value=(here(ctx));
+                            p.ask-title { (ctx.say("查看完整内容", "Show in full")) }
+                            p { (ctx.say("查看人、时间和理由将记入审计日志。", "Who looked, when and why is recorded.")) }
+                            label.form-label {
+                                (ctx.say("查看理由", "Reason")) " " span.must aria-hidden="true" { "*" }
+                                textarea.form-control name="reason" rows="2" maxlength="200" required {}
+                            }
+                            div.actions { button.btn.btn-primary type="submit" { (ctx.say("查看", "Show")) } }
+                        }
                     }
                 }
             }

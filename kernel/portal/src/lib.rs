@@ -10,7 +10,7 @@
 //! |---|---|
 //! | POST to the page's own path and query | `_csrf`, `_key` (idempotency), `_action`, `_record`, `_form`, `_row`…, `reason` and the form's fields; read with `sdk_contract::page::read_post` |
 //! | GET of a page with `_block=<id>` | one block alone, for [`render_blocks`] |
-//! | POST [`REVEAL_PATH`] | `_csrf`, `token`, `back`: an audited look at a masked value |
+//! | POST [`LOOK_PATH`] | `_csrf`, `collection`, `id`, `field`, `reason`, `back`: a recorded look at a masked value |
 //! | POST [`LOGIN_PATH`], [`LOGOUT_PATH`] | `_csrf`, and `username`, `password`, `next` |
 //! | GET with `care=1` or `care=0`, `lang=zh-CN` or `lang=en` | 关怀版 and language, to be kept in a cookie |
 //! | GET of `/files/<id>`, `/assets/<name>` | a stored file; one of [`assets::file`] |
@@ -38,5 +38,5 @@ pub use view::{MenuItem, SearchBox, Site, Toast, UserView, ViewContext};
 pub const LOGIN_PATH: &str = "/login";
 /// Where the sign-out button is sent.
 pub const LOGOUT_PATH: &str = "/logout";
-/// Where a request for a masked value is sent.
-pub const REVEAL_PATH: &str = "/reveal";
+/// Where a look at a masked value is asked for.
+pub const LOOK_PATH: &str = "/look";

@@ -274,7 +274,11 @@ fn figures_times_and_states_are_said_in_words() {
                 "电话",
                 Datum::Masked(Masked {
                     shown: "138****1234".into(),
-                    token: Some("tok".into()),
+                    of: Some(Place {
+                        collection: "lending.applications".into(),
+                        id: "tok".into(),
+                        field: "phone".into(),
+                    }),
                 }),
             ),
             Fact::new("无", Datum::None),
@@ -286,7 +290,7 @@ fn figures_times_and_states_are_said_in_words() {
             "1,234,567.89 元",
             "3.45<small class=\"unit\">%",
             "2026-11-12 09:30",
-            "action=\"/reveal\"",
+            "action=\"/look\"",
             "value=\"tok\"",
             "—",
         ],

@@ -57,7 +57,15 @@ pub(crate) struct Application {
     #[field(max = 40, frozen, mask = "name", reveal = permissions::CONTACT)]
     pub(crate) contact: String,
     /// 联系电话.
-    #[field(format = "phone", frozen, encrypted, mask = "phone", reveal = permissions::CONTACT)]
+    #[field(
+        format = "phone",
+        frozen,
+        encrypted,
+        level = "L3",
+        mask = "phone",
+        reveal = permissions::PHONE,
+        look = permissions::CALL
+    )]
     pub(crate) phone: String,
     /// 申请金额.
     #[field(min = 0, list)]

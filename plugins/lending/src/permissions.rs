@@ -8,8 +8,12 @@ sdk::permissions! {
         "enterprise.owner": own, "bank.officer": organisation,
         "platform.operator": all, "platform.auditor": all
     };
-    /// 查看申请人联系方式.
-    CONTACT = "application.contact", "Read applicants' contacts": { "enterprise.owner": own, "bank.officer": organisation };
+    /// 查看联系人.
+    CONTACT = "application.contact", "Read contact persons": { "enterprise.owner": own, "bank.officer": organisation };
+    /// 查看自己的联系电话.
+    PHONE = "application.phone", "Read one's own phone number": { "enterprise.owner": own };
+    /// 说明理由后查看联系电话.
+    CALL = "application.call", "Look at a phone number, for a reason": { "bank.officer": organisation };
     /// 查看信用评价结果.
     SCORE = "application.score", "Read scores": {
         "enterprise.owner": own, "bank.officer": organisation

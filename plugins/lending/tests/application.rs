@@ -8,7 +8,7 @@
 )]
 
 use sdk::contract::error::{Fault, FaultKind};
-use sdk::contract::page::{Body, Deed, Page, check};
+use sdk::contract::page::{Body, Datum, Deed, Page, check};
 use sdk::serde_json::{Value, json};
 use sdk_testkit::{Setting, User, World, scenario};
 
@@ -102,6 +102,19 @@ fn under_review(t: &World) -> String {
     id
 }
 
+/// The masked values of a page, and whether it offers to look at them.
+fn phones(page: &Page) -> Vec<(&str, bool)> {
+    let facts = page.blocks().filter_map(|b| match &b.body {
+        Body::Details { facts, .. } => Some(facts),
+        _ => None,
+    });
+    let masked = facts.flatten().filter_map(|f| match &f.value {
+        Datum::Masked(m) => Some((m.shown.as_str(), m.of.is_some())),
+        _ => None,
+    });
+    masked.collect()
+}
+
 #[scenario(city())]
 fn an_application_is_scored_and_approved(t: &World) {
     let (owner, officer) = (t.user("enterprise"), t.user("officer"));
@@ -112,10 +125,15 @@ fn an_application_is_scored_and_approved(t: &World) {
     let seen = officer.get("lending.applications", &id).unwrap();
     assert_eq!(seen["status"], "submitted");
     assert_eq!(seen["enterprise_name"], "上海云杉智能装备有限公司");
-    assert_eq!(seen["phone"], "13800001001", "the bank may call");
+    assert_eq!(seen["phone"], "138****1001", "the bank looks, for a reason");
     assert_eq!(seen["consent"], letter);
     assert!(seen["certificate"].as_str().is_some_and(|c| !c.is_empty()));
     let page = officer.page(&path).unwrap();
+    assert_eq!(phones(&page), [("138****1001", true)]);
+    assert_eq!(
+        phones(&owner.page(&path).unwrap()),
+        [("13800001001", false)]
+    );
     reasons_add_up(&page);
     assert!(page.form("approve").is_some() && page.guarded);
     let queue = officer.page("/lending/queue?status=submitted").unwrap();
@@ -197,10 +215,8 @@ fn reasons_add_up(page: &Page) {
     let Some(Body::Table(table)) = page.find_block("reasons").map(|b| &b.body) else {
         panic!("no reasons")
     };
-    let points = |cell: &sdk::contract::page::Datum| match cell {
-        sdk::contract::page::Datum::Decimal(text) => {
-            sdk::contract::scalar::parse_scaled(text, 2).unwrap()
-        }
+    let points = |cell: &Datum| match cell {
+        Datum::Decimal(text) => sdk::contract::scalar::parse_scaled(text, 2).unwrap(),
         other => panic!("not a figure: {other:?}"),
     };
     assert!(table.rows.len() > 5);

@@ -185,6 +185,9 @@ pub struct FieldDef {
     /// Permission (of this module) to see it unmasked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reveal: Option<String>,
+    /// Permission (of this module) to look at it unmasked once, for a reason that is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<String>,
 }
 
 /// Classes of data, in line with GB/T 43697-2024: public, inner, sensitive, most sensitive.
@@ -444,6 +447,7 @@ impl FieldDef {
             level: None,
             mask: None,
             reveal: None,
+            look: None,
         }
     }
 }

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use action::{Action, Confirm, Deed, Send, Weight};
 pub use block::{Block, Body, Job, JobState, Mark, Moment, Notice, Stat, Timeline};
 pub use chart::{Axis, Band, Chart, Curve, Gauge, Part, Radar, Roc, Series, Shape};
-pub use datum::{Datum, Fact, FileRef, Link, Masked, Status};
+pub use datum::{Datum, Fact, FileRef, Link, Masked, Place, Status};
 pub use entry::{
     ACTION_FIELD, FORM_FIELD, PostFault, Posted, REASON_FIELD, RECORD_FIELD, ROW_FIELD, read_form,
     read_post,
@@ -184,6 +184,29 @@ impl Page {
     }
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.sections.iter().flat_map(|s| &s.blocks)
+    }
+    /// Every masked value, wherever a value of a record can stand.
+    pub fn masked_mut(&mut self) -> impl Iterator<Item = &mut Masked> {
+        let blocks = self.sections.iter_mut().flat_map(|s| &mut s.blocks);
+        let data = blocks.flat_map(|block| -> Vec<&mut Datum> {
+            match &mut block.body {
+                Body::Details { facts, .. } => facts.iter_mut().map(|f| &mut f.value).collect(),
+                Body::Stats { stats } => stats.iter_mut().map(|s| &mut s.value).collect(),
+                Body::Table(table) => {
+                    let cells = table.rows.iter_mut().flat_map(|r| &mut r.cells);
+                    cells.chain(&mut table.totals).collect()
+                }
+                Body::Cards(cards) => {
+                    let facts = cards.items.iter_mut().flat_map(|c| &mut c.facts);
+                    facts.map(|f| &mut f.value).collect()
+                }
+                _ => Vec::new(),
+            }
+        });
+        data.filter_map(|datum| match datum {
+            Datum::Masked(masked) => Some(masked),
+            _ => None,
+        })
     }
     pub fn find_block(&self, id: &str) -> Option<&Block> {
         self.blocks().find(|b| b.id == id)

@@ -214,8 +214,16 @@ impl Check<'_> {
         self.say(!left_out, || {
             format!("{at}: a field that may be hidden must be optional")
         });
-        if let Some(reveal) = &field.reveal {
-            self.permission(&at, reveal);
+        for permission in field.reveal.iter().chain(&field.look) {
+            self.permission(&at, permission);
+        }
+        if field.look.is_some() {
+            self.say(field.mask.is_some(), || {
+                format!("{at}: what is not masked needs no look")
+            });
+            self.say(field.level != Some(Level::L4), || {
+                format!("{at}: one person alone does not look at an L4 field")
+            });
         }
     }
 

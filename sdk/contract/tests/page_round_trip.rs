@@ -47,7 +47,14 @@ fn datum() -> impl Strategy<Value = Datum> {
         Just(Datum::date("2026-11-24")),
         (text(), tone()).prop_map(|(label, tone)| Datum::status(label, tone)),
         (0..=100_u8).prop_map(Datum::Progress),
-        (text(), maybe()).prop_map(|(shown, token)| Datum::Masked(Masked { shown, token })),
+        (text(), maybe()).prop_map(|(shown, id)| Datum::Masked(Masked {
+            shown,
+            of: id.map(|id| Place {
+                collection: "things".into(),
+                id,
+                field: "phone".into(),
+            }),
+        })),
         link().prop_map(Datum::Link),
         file().prop_map(Datum::File),
     ]

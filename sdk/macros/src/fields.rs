@@ -39,6 +39,7 @@ pub(crate) struct Field {
     flags: Vec<Ident>,
     mask: Option<Ident>,
     reveal: Option<Path>,
+    look: Option<Path>,
     level: Option<Ident>,
     accept: Vec<String>,
     formula: Option<(Ident, Vec<Ident>)>,
@@ -109,6 +110,7 @@ impl Field {
             flags: Vec::new(),
             mask: None,
             reveal: None,
+            look: None,
             level: None,
             accept: Vec::new(),
             formula: None,
@@ -136,6 +138,7 @@ impl Field {
                 self.mask = Some(variant(&attrs::text(meta)?, &known)?);
             }
             "reveal" => self.reveal = Some(attrs::path(meta)?),
+            "look" => self.look = Some(attrs::path(meta)?),
             "level" => {
                 let known = ["L1", "L2", "L3", "L4"];
                 self.level = Some(variant(&attrs::text(meta)?, &known)?);
@@ -212,10 +215,11 @@ impl Field {
                 "`to`, `format` and `mask` (but `hidden`) are for String fields",
             );
         }
-        match &self.reveal {
-            Some(path) if self.mask.is_none() => {
-                Err(Error::new_spanned(path, "`reveal` needs a `mask` to lift"))
-            }
+        match self.reveal.as_ref().or(self.look.as_ref()) {
+            Some(path) if self.mask.is_none() => Err(Error::new_spanned(
+                path,
+                "`reveal` and `look` need a `mask` to lift",
+            )),
             _ => Ok(()),
         }
     }
@@ -268,13 +272,15 @@ impl Field {
                 .as_ref()
                 .map(|m| quote!(::sdk::contract::def::Mask::#m)),
         );
-        let reveal = option(self.reveal.as_ref().map(|p| quote!(#p.name.to_owned())));
+        let name_of = |p: &Path| quote!(#p.name.to_owned());
+        let reveal = option(self.reveal.as_ref().map(name_of));
+        let look = option(self.look.as_ref().map(name_of));
         quote! {
             ::sdk::contract::def::FieldDef {
                 name: #name.to_owned(), label: #label, help: #help.to_owned(), kind: #kind,
                 required: #required, unique: #unique, frozen: #frozen, list: #list,
                 search: #search, encrypted: #encrypted, blind: #blind, level: #level,
-                mask: #mask, reveal: #reveal,
+                mask: #mask, reveal: #reveal, look: #look,
             }
         }
     }

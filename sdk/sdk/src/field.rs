@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use sdk_contract::error::FieldFault;
 use sdk_contract::kind::Kind;
+use sdk_contract::page::{Datum, Masked, Place};
 use sdk_contract::query::{Filter, Sort};
 use sdk_contract::scalar::{Date, Decimal, Id, Month, Timestamp};
 use serde::de::DeserializeOwned;
@@ -364,6 +365,21 @@ impl<R, T: Item> Field<R, Vec<T>> {
             field: self.name.to_owned(),
             filter: Box::new(row),
         }
+    }
+}
+
+impl<R: Record> Field<R, String> {
+    /// The value to show, as it was read of the record `id`: where it is masked, whoever is allowed
+    /// to may look at it whole.
+    pub fn masked(self, id: &Id<R>, shown: impl Into<String>) -> Datum {
+        Datum::Masked(Masked {
+            shown: shown.into(),
+            of: Some(Place {
+                collection: R::COLLECTION.to_owned(),
+                id: id.as_str().to_owned(),
+                field: self.name.to_owned(),
+            }),
+        })
     }
 }
 

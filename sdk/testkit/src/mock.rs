@@ -24,7 +24,7 @@ use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef, RowScope, Tone};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::input;
 use sdk_contract::kind::{Kind, compute};
-use sdk_contract::page::{self, Block, Notice, Page, Section, Shell};
+use sdk_contract::page::{self, Block, Notice, Page, Place, Section, Shell};
 use sdk_contract::query::{Aggregate, Found, Group, Key, Query, Step, With};
 use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Value, json};
@@ -187,6 +187,36 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Leaves on a page only the looks that its viewer may take and needs.
+    fn offer_looks(&self, runner: &Runner, module: &str, page: &mut Page) {
+        for masked in page.masked_mut() {
+            let Some(mut place) = masked.of.take() else {
+                continue;
+            };
+            if !place.collection.contains('.') {
+                place.collection = format!("{module}.{}", place.collection);
+            }
+            if self.offers(runner, &place).is_ok_and(|offers| offers) {
+                masked.of = Some(place);
+            }
+        }
+    }
+
+    fn offers(&self, runner: &Runner, place: &Place) -> Result<bool, Fault> {
+        let (def, c) = self.collection(&place.collection)?;
+        let readable = runner.reach(&def, &c.read)?;
+        let rows = self.reached(runner, &readable, &c, &place.collection);
+        let row = rows.iter().find(|row| check::text(row, "id") == place.id);
+        let (Some(row), Some(field)) = (row, c.field(&place.field)) else {
+            return Ok(false);
+        };
+        let reaches = |permission: &Option<String>| {
+            let reach = permission.as_ref().map(|p| runner.reach(&def, p));
+            matches!(reach, Some(Ok(reach)) if runner.reaches(&reach, row, &self.people))
+        };
+        Ok(field.mask.is_some() && reaches(&field.look) && !reaches(&field.reveal))
     }
 
     fn get(&self, runner: &Runner, name: &str, id: &str) -> Result<Option<Map>, Fault> {
@@ -452,7 +482,8 @@ impl Mock {
 
     fn show(&self, runner: &Runner, module: &Module, ask: &Ask) -> Result<Page, Fault> {
         let host = self.host(runner.clone(), module.id());
-        let page = module.page(host, self.context(runner), ask)?;
+        let mut page = module.page(host, self.context(runner), ask)?;
+        self.0.borrow().offer_looks(runner, module.id(), &mut page);
         match page::check(&page) {
             Ok(()) => Ok(page),
             Err(fault) => Err(Fault::internal(format!("the page is refused: {fault:?}"))),

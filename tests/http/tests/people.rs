@@ -475,3 +475,60 @@ fn refusals_are_in_words() {
     }
     says(&screen, 429, &["失败次数过多", "分钟后再试"]);
 }
+
+/// Tender row 93: a masked value whole takes a reason, and the look is on record before it is shown.
+#[test]
+fn a_look_at_a_phone_number_takes_a_reason_and_is_on_record() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let id = scored(&server);
+    let record = format!("/api/v1/lending/applications/{id}");
+    let look = format!("{record}/look");
+    let ask = |reason: &str| json!({ "field": "phone", "reason": reason });
+    let mut officer = server.user("officer");
+    assert_eq!(officer.get(&record).body["phone"], json!("138****1234"));
+    let bare = officer.post(&look, &ask(" "));
+    assert_eq!(
+        (bare.status, bare.code()),
+        (400, "invalid"),
+        "{}",
+        bare.body
+    );
+    assert_eq!(bare.body["errors"][0]["field"], json!("reason"));
+    let nothing = officer.post(&look, &json!({}));
+    assert_eq!(nothing.body["errors"].as_array().map(Vec::len), Some(2));
+    let seen = officer.post(&look, &ask("电话核实经营地址"));
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    assert_eq!(seen.body["value"], json!("13800001234"));
+    // Only what is masked and may be looked at.
+    let other = json!({ "field": "amount", "reason": "电话核实经营地址" });
+    assert_eq!(officer.post(&look, &other).status, 404);
+
+    for (login, status) in [("officer2", 404), ("enterprise2", 404), ("operator", 403)] {
+        let answer = server.user(login).post(&look, &ask("想看一看"));
+        assert_eq!(answer.status, status, "{login}: {}", answer.body);
+        assert!(!answer.body.to_string().contains("13800001234"));
+    }
+    assert_eq!(server.anonymous().post(&look, &ask("想看一看")).status, 401);
+
+    // The page of the bank offers it, and shows the value on a page that is kept nowhere.
+    let mut browser = Browser::signed_in(&server, "officer");
+    let page = browser.get(&format!("/lending/applications/{id}"));
+    assert!(page.html.contains("138****1234") && !page.html.contains("13800001234"));
+    assert!(page.html.contains("action=\"/look\""));
+    let form = [
+        ("collection", "lending.applications"),
+        ("id", id.as_str()),
+        ("field", "phone"),
+        ("reason", "再次核实"),
+        ("back", "/lending/queue"),
+    ];
+    let shown = browser.send("/look", &page, &form);
+    assert_eq!(shown.status, 200, "{}", shown.html);
+    assert!(shown.html.contains("13800001234") && shown.html.contains("href=\"/lending/queue\""));
+
+    let trail = tests_http::steps::trail(&server.user("auditor"), &id);
+    let looks = trail.iter().filter(|what| what.contains("查看完整内容"));
+    assert_eq!(looks.count(), 2, "{trail:?}");
+}

@@ -10,6 +10,7 @@ use sdk_contract::call::Write;
 use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, PermissionDef, RowScope};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::kind::{Kind, TABLE};
+use sdk_contract::page::Place;
 
 use sdk_contract::query::{Aggregate, Filter, Measure, Query};
 use serde_json::{Map, Value, json};
@@ -161,7 +162,8 @@ pub(crate) async fn only_what_is_declared(host: &Host) -> Asked {
                 .iter()
                 .filter(|a| a.collection == collection.name);
             permissions.extend(others.map(|a| def.permission(&a.permission).unwrap()));
-            let reveals = collection.fields.iter().filter_map(|f| f.reveal.as_deref());
+            let fields = collection.fields.iter();
+            let reveals = fields.flat_map(|f| f.reveal.iter().chain(&f.look));
             permissions.extend(reveals.map(|r| def.permission(r).unwrap()));
             for asker in Asker::all(&permissions) {
                 asked.askers += 1;
@@ -231,6 +233,25 @@ async fn asks(
             );
         }
         Err(fault) => assert!(!asker.has(read) && hidden(&fault), "{who}: {fault:?}"),
+    }
+    for field in collection.fields.iter().filter(|f| f.mask.is_some()) {
+        let declared = |name: &Option<String>| name.as_ref().map(|n| def.permission(n).unwrap());
+        let may = |permission: Option<&PermissionDef>| permission.is_some_and(|p| asker.reaches(p));
+        let looks = sees && (may(declared(&field.look)) || may(declared(&field.reveal)));
+        let place = Place {
+            collection: row.collection.clone(),
+            id: row.id.clone(),
+            field: field.name.clone(),
+        };
+        match host.look(&p, &place, "核对申请").await {
+            Ok(look) => {
+                assert!(looks, "{who}: looked at {}", field.name);
+                assert_eq!(look.value, row.values[&field.name], "{who}");
+                let bare = host.look(&p, &place, " ").await.err();
+                assert_eq!(bare.map(|f| f.kind), Some(FaultKind::Invalid), "no reason");
+            }
+            Err(fault) => assert!(!looks && hidden(&fault), "{who}: {fault:?}"),
+        }
     }
     let history = host.steps(&p, &row.collection, &row.id).await;
     assert_eq!(history.is_ok(), sees, "{who}: its steps");

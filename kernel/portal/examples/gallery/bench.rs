@@ -49,7 +49,11 @@ pub(super) fn queue() -> Page {
                     Datum::Progress(u8::try_from(90 - 10 * i).unwrap_or(0)),
                     Datum::Masked(Masked {
                         shown: "138****1234".into(),
-                        token: Some("t".into()),
+                        of: Some(Place {
+                            collection: "lending.applications".into(),
+                            id: "t".into(),
+                            field: "phone".into(),
+                        }),
                     }),
                     Datum::Time(T + i * DAY),
                 ],
@@ -135,7 +139,11 @@ pub(super) fn detail() -> Page {
             "法定代表人",
             Datum::Masked(Masked {
                 shown: "张**".into(),
-                token: Some("t".into()),
+                of: Some(Place {
+                    collection: "lending.applications".into(),
+                    id: "t".into(),
+                    field: "phone".into(),
+                }),
             }),
         ),
         Fact::new("注册资本", Datum::Money(1_000_000_000)).help("市场监管局 2026-11-01"),

@@ -44,7 +44,11 @@ pub(super) fn page(t: &str) -> Page {
             Datum::Tags(vec![Status::new(t, Tone::Info)]),
             Datum::Masked(Masked {
                 shown: t.into(),
-                token: Some(t.into()),
+                of: Some(Place {
+                    collection: "lending.applications".into(),
+                    id: t.into(),
+                    field: "phone".into(),
+                }),
             }),
             Datum::File(FileRef {
                 id: t.into(),

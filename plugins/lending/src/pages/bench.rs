@@ -50,7 +50,7 @@ pub(super) fn page(ctx: &Ctx, a: &Stored<Application>) -> Result<Page, Fault> {
     Ok(page)
 }
 
-fn facts(a: &Application, product: Option<&Product>) -> Block {
+fn facts(a: &Stored<Application>, product: Option<&Product>) -> Block {
     let mut facts = vec![
         Fact::new("申请编号", Datum::text(&a.number)),
         Fact::new("申请产品", product_link(a, product)),
@@ -59,7 +59,7 @@ fn facts(a: &Application, product: Option<&Product>) -> Block {
         Fact::new("用途", Datum::text(a.purpose.label())),
         Fact::new("统一社会信用代码", Datum::text(&a.uscc)),
         Fact::new("联系人", Datum::text(&a.contact)),
-        Fact::new("联系电话", Datum::text(&a.phone)),
+        Fact::new("联系电话", Application::PHONE.masked(&a.id, &a.phone)),
         Fact::new("注册资本", money(a.registered_capital)),
         Fact::new("成立日期", Datum::date(a.established.to_string())),
         Fact::new("从业人数", Datum::quantity(a.staff, "人")),

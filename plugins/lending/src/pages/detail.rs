@@ -94,7 +94,7 @@ pub(super) fn product_link(a: &Application, product: Option<&Product>) -> Datum 
     }
 }
 
-fn facts(a: &Application, product: Option<&Product>) -> Block {
+fn facts(a: &Stored<Application>, product: Option<&Product>) -> Block {
     let mut facts = vec![
         Fact::new("申请编号", Datum::text(&a.number)),
         Fact::new("产品", product_link(a, product)),
@@ -103,7 +103,7 @@ fn facts(a: &Application, product: Option<&Product>) -> Block {
         Fact::new("申请期限", Datum::quantity(a.term_months, "个月")),
         Fact::new("贷款用途", Datum::text(a.purpose.label())),
         Fact::new("联系人", Datum::text(&a.contact)),
-        Fact::new("联系电话", Datum::text(&a.phone)),
+        Fact::new("联系电话", Application::PHONE.masked(&a.id, &a.phone)),
         Fact::new("提交时间", Datum::Time(a.submitted_at.micros())),
     ];
     if let Some(note) = &a.note {

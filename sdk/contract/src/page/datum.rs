@@ -55,13 +55,23 @@ pub struct Status {
     pub tone: Tone,
 }
 
-/// A value the kernel has already masked.
+/// A value as the kernel gave it, masked or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Masked {
     pub shown: String,
-    /// Asks the kernel for an audited reveal; absent when the viewer may not.
+    /// Where it stands, so that the viewer may look at it whole, for a reason that is recorded. The
+    /// kernel takes this out where the viewer may not, or sees it whole anyway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub of: Option<Place>,
+}
+
+/// A field of a record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Place {
+    /// `<plugin>.<collection>`, or a collection of the page's own module.
+    pub collection: String,
+    pub id: String,
+    pub field: String,
 }
 
 /// A file in the kernel's store; the kernel checks access when it is fetched.

@@ -1,0 +1,101 @@
+//! A look at one masked value, for a reason: from a page by a form, from a program as JSON.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Extension, Json};
+use kernel_portal::LOOK_PATH;
+use sdk_contract::error::FieldFault;
+use sdk_contract::page::{Action, Block, Datum, Fact, Page, Place, is_site_path};
+use serde_json::{Value, json};
+
+use crate::caller::Caller;
+use crate::edge::RequestInfo;
+use crate::problem::Problem;
+use crate::typed::Post;
+use crate::{Web, view};
+
+/// Stands where the verb of an action does: `POST /api/v1/<plugin>/<plural>/<id>/look`.
+pub(crate) const VERB: &str = "look";
+/// A form with a reason is short.
+const FORM_BYTES: usize = 16 * 1024;
+
+/// The value alone on a page that is kept nowhere.
+pub(crate) async fn show(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let post = Post::read(request, FORM_BYTES).await?;
+    if !caller.owns(&web, post.first("_csrf")) {
+        return Err(Problem::csrf());
+    }
+    let text = |name: &str| post.first(name).to_owned();
+    let place = Place {
+        collection: text("collection"),
+        id: text("id"),
+        field: text("field"),
+    };
+    let looked = web
+        .host()
+        .look(&caller.principal, &place, &text("reason"))
+        .await?;
+    let back = text("back");
+    let back = if is_site_path(&back) {
+        back
+    } else {
+        "/".to_owned()
+    };
+    let value = match looked.value {
+        Value::Null => Datum::None,
+        Value::String(text) => Datum::Text(text),
+        other => Datum::Text(other.to_string()),
+    };
+    let page = Page::new(format!("查看完整{}", looked.label))
+        .subtitle("本次查看已记入审计日志；离开本页后需要重新说明理由")
+        .action(Action::open("返回", back))
+        .block(Block::details(
+            "value",
+            vec![Fact::new(looked.label, value)],
+        ))
+        .guarded();
+    let ctx = view::context(&web, Some(&caller), &info, LOOK_PATH);
+    let mut response = Html(kernel_portal::render(&page, &ctx)).into_response();
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// `{"field", "reason"}` → `{"value"}`.
+pub(crate) async fn one(
+    web: &Web,
+    caller: &Caller,
+    collection: String,
+    id: &str,
+    input: Value,
+) -> Result<Json<Value>, Problem> {
+    let text = |name: &str| match input.get(name) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(FieldFault::new(name, "not-text", "须为文字")),
+        None => Err(FieldFault::new(name, "required", "请填写此项")),
+    };
+    let (field, reason) = match (text("field"), text("reason")) {
+        (Ok(field), Ok(reason)) => (field, reason),
+        (field, reason) => {
+            let faults = field.err().into_iter().chain(reason.err()).collect();
+            return Err(sdk_contract::error::Fault::invalid(faults).into());
+        }
+    };
+    let place = Place {
+        collection,
+        id: id.to_owned(),
+        field,
+    };
+    let looked = web.host().look(&caller.principal, &place, &reason).await?;
+    Ok(Json(json!({ "value": looked.value })))
+}
