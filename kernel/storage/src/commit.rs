@@ -3,7 +3,7 @@
 use sdk_contract::call::{EventDraft, Write};
 use serde_json::Value;
 
-use crate::{AuditDraft, CollectionName, Record};
+use crate::{Admission, AuditDraft, CollectionName, Record};
 
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,6 +84,8 @@ pub struct Committed {
     pub written: Vec<Written>,
     /// Sequence numbers of the audit records.
     pub audit: Vec<u64>,
+    /// What became of a call that asked to be let in.
+    pub(crate) admission: Option<Admission>,
 }
 
 /// A record's new revision.

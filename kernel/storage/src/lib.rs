@@ -46,13 +46,14 @@
 //! `migrate.rs`, and write its statements with `$1` placeholders, which both engines take.
 //!
 //! Deliberately absent: permissions and masks (the host decides and passes a [`RowFilter`]), a
-//! clock, ids, deletion.
+//! clock, ids, deletion (of anything but nonces that have ended).
 
 mod as_of;
 mod audit;
 mod backend;
 pub mod backup;
 mod blobs;
+mod calls;
 mod commit;
 mod contents;
 mod ddl;
@@ -77,6 +78,7 @@ pub use audit::{
     CheckpointFolder, Verified,
 };
 pub use blobs::{BlobError, BlobStore};
+pub use calls::{Admission, Call, Quota, Used};
 pub use commit::{
     By, Change, Commit, Committed, Expected, Idempotency, Idempotent, NewEvent, StepDraft, Written,
 };

@@ -17,6 +17,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0002_audit_tree.sql"),
         include_str!("../../../migrations/postgres/0002_audit_tree.sql"),
     ),
+    (
+        4,
+        "calls",
+        include_str!("../../../migrations/sqlite/0004_calls.sql"),
+        include_str!("../../../migrations/postgres/0004_calls.sql"),
+    ),
 ];
 
 /// The records that exist get their tree in the same transaction.

@@ -14,14 +14,15 @@ use crate::backend::{Conn, Engine, built, sql};
 use crate::schema::{CollectionName, Registry, Table};
 use crate::store::Shared;
 use crate::{
-    AuditDraft, Commit, CommitError, Committed, Expected, Idempotency, Record, Retry, StepDraft,
-    StorageError, Written, audit, migrate, outbox, query, value, whole,
+    AuditDraft, Call, Commit, CommitError, Committed, Expected, Idempotency, Record, Retry,
+    StepDraft, StorageError, Written, audit, calls, migrate, outbox, query, value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
 pub(crate) enum Work {
     Commit(Box<Commit>),
     Audit(Vec<AuditDraft>),
+    Call(Box<Call>),
     Checkpoint(i64),
     Delivered { id: String, at: i64 },
     Undelivered { id: String, retry: Retry },
@@ -51,6 +52,11 @@ pub(crate) async fn run(
         Work::Audit(drafts) => {
             lock(conn, audit::LOCK_CHAIN).await?;
             done.audit = audit::append(conn, shared, drafts).await?;
+        }
+        Work::Call(call) => {
+            lock(conn, audit::LOCK_CHAIN).await?;
+            let (admission, seqs) = calls::admit(conn, shared, call).await?;
+            (done.admission, done.audit) = (Some(admission), seqs);
         }
         Work::Checkpoint(at) => {
             lock(conn, audit::LOCK_CHAIN).await?;

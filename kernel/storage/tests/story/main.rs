@@ -16,6 +16,7 @@ mod audit;
 mod backup;
 mod bench;
 mod blobs;
+mod calls;
 mod commits;
 mod crash;
 mod evidence;
