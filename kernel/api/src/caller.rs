@@ -13,6 +13,7 @@ use kernel_identity::session::Origin;
 
 use crate::edge::RequestInfo;
 use crate::problem::Problem;
+use crate::signed::{self, Entered};
 use crate::{Web, cookies};
 
 /// Header by which scripts and programs send the form token.
@@ -34,12 +35,18 @@ pub(crate) struct Caller {
 
 /// Middleware: puts an `Arc<Caller>` into the request, and into the answer for the edge.
 pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: Next) -> Response {
-    let headers = request.headers();
     let info = request
         .extensions()
         .get::<RequestInfo>()
         .cloned()
         .unwrap_or_default();
+    if signed::is_call(&request) {
+        return match signed::enter(&web, &info, request).await {
+            Ok(entered) => called(entered, next).await,
+            Err(refused) => refused,
+        };
+    }
+    let headers = request.headers();
     let token = cookies::read(headers, cookies::SESSION).map(str::to_owned);
     let old_visit = cookies::read(headers, cookies::VISIT).map(str::to_owned);
     let toast = cookies::read(headers, cookies::TOAST).and_then(|t| web.unstamp("toast", t));
@@ -89,6 +96,27 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
     if mark && let Some(cookie) = cookies::set(cookies::VISIT, &caller.visit, None, web.secure()) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
+    response.extensions_mut().insert(caller);
+    response
+}
+
+/// Runs a signed call. There is no session in it, whatever cookies came along.
+async fn called(entered: Entered, next: Next) -> Response {
+    let Entered {
+        principal,
+        mut request,
+        limits,
+    } = entered;
+    let caller = Arc::new(Caller {
+        principal,
+        token: None,
+        bound: String::new(),
+        visit: String::new(),
+        toast: None,
+    });
+    request.extensions_mut().insert(Arc::clone(&caller));
+    let mut response = next.run(request).await;
+    response.headers_mut().extend(limits);
     response.extensions_mut().insert(caller);
     response
 }

@@ -1,22 +1,24 @@
 //! The outermost layer: what every request gets whatever happens inside.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE,
+    ACCEPT, ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE,
     STRICT_TRANSPORT_SECURITY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use kernel_crypto::random;
+use kernel_identity::network::Network;
 use tracing::Instrument as _;
 
 use crate::caller::Caller;
 use crate::problem::{Problem, UNAUTHENTICATED};
+use crate::signed::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::{Peer, Web, cookies, typed, view};
 
 /// Media type of a page document.
@@ -196,8 +198,15 @@ fn face(
         let html = view::error(web, caller.map(AsRef::as_ref), info, problem, sent);
         (problem.status, Html(html)).into_response()
     };
-    for cookie in inner.headers().get_all(SET_COOKIE) {
-        response.headers_mut().append(SET_COOKIE, cookie.clone());
+    for name in [
+        SET_COOKIE,
+        ALLOW,
+        HeaderName::from_static(RATE_LIMIT),
+        HeaderName::from_static(RATE_LIMIT_POLICY),
+    ] {
+        for value in inner.headers().get_all(&name) {
+            response.headers_mut().append(name.clone(), value.clone());
+        }
     }
     if let Some(seconds) = problem.retry_after {
         response
@@ -279,48 +288,82 @@ fn locale(headers: &HeaderMap) -> String {
     }
 }
 
-/// The caller's address: the last one before the proxies we trust.
-fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpAddr]) -> String {
-    let Some(mut address) = peer else {
+/// The caller's address: the last one before the proxies we trust. What cannot be read ends the
+/// search, so that nobody is taken for what he wrote before it.
+fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> String {
+    let Some(mut address) = peer.map(|a| a.to_canonical()) else {
         return "unknown".into();
     };
-    let forwarded: Vec<IpAddr> = headers
+    let lines: Vec<&[u8]> = headers
         .get_all("x-forwarded-for")
         .iter()
-        .filter_map(|h| h.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map_while(|a| a.trim().parse().ok())
+        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
         .collect();
-    for hop in forwarded.iter().rev().take(MOST_HOPS) {
-        if !trusted.contains(&address) {
+    for hop in lines.into_iter().rev().take(MOST_HOPS) {
+        if !trusted.iter().any(|network| network.contains(address)) {
             break;
         }
-        address = *hop;
+        match forwarded(hop) {
+            Some(hop) => address = hop,
+            None => break,
+        }
     }
     address.to_string()
+}
+
+/// An address as proxies write it, with or without the port.
+fn forwarded(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim();
+    let address = text
+        .parse::<IpAddr>()
+        .or_else(|_| text.parse::<SocketAddr>().map(|a| a.ip()));
+    address.ok().map(|a| a.to_canonical())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn forwarded(value: &'static str) -> HeaderMap {
+    fn said(value: &'static str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", HeaderValue::from_static(value));
         headers
     }
 
+    fn told(peer: &str, header: &'static str) -> String {
+        let trusted = ["10.0.0.0/24", "2001:db8::1"].map(|n| n.parse().unwrap());
+        client(Some(peer.parse().unwrap()), &said(header), &trusted)
+    }
+
     #[test]
     fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
-        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
-        let stranger: IpAddr = "192.0.2.9".parse().unwrap();
-        let headers = forwarded("203.0.113.7, 198.51.100.2");
-        assert_eq!(client(Some(stranger), &headers, &[proxy]), "192.0.2.9");
+        assert_eq!(told("192.0.2.9", "203.0.113.7, 198.51.100.2"), "192.0.2.9");
         // What the client itself wrote before the proxy's entry is not believed.
-        assert_eq!(client(Some(proxy), &headers, &[proxy]), "198.51.100.2");
-        let chained = forwarded("203.0.113.7, 10.0.0.1");
-        assert_eq!(client(Some(proxy), &chained, &[proxy]), "203.0.113.7");
-        assert_eq!(client(None, &headers, &[proxy]), "unknown");
+        assert_eq!(
+            told("10.0.0.1", "203.0.113.7, 198.51.100.2"),
+            "198.51.100.2"
+        );
+        assert_eq!(told("10.0.0.1", "203.0.113.7, 10.0.0.2"), "203.0.113.7");
+        assert_eq!(told("::ffff:10.0.0.1", "203.0.113.7"), "203.0.113.7");
+        assert_eq!(told("2001:db8::1", "203.0.113.7:5023"), "203.0.113.7");
+        assert_eq!(told("10.0.0.1", "[2001:db8::7]:443"), "2001:db8::7");
+        assert_eq!(client(None, &said("203.0.113.7"), &[]), "unknown");
+    }
+
+    #[test]
+    fn dj_12_no_one_passes_for_another_by_writing_into_the_header() {
+        // The allowed address written in front, garbage, or the proxy's own addresses in a row.
+        assert_eq!(
+            told("10.0.0.1", "203.0.113.7, x, 198.51.100.2"),
+            "198.51.100.2"
+        );
+        assert_eq!(told("10.0.0.1", "203.0.113.7, x"), "10.0.0.1");
+        assert_eq!(told("10.0.0.1", "203.0.113.7, "), "10.0.0.1");
+        let mut two = said("203.0.113.7");
+        two.append("x-forwarded-for", HeaderValue::from_static("198.51.100.2"));
+        let trusted = ["10.0.0.0/24".parse().unwrap()];
+        let peer = Some("10.0.0.1".parse().unwrap());
+        assert_eq!(client(peer, &two, &trusted), "198.51.100.2");
     }
 
     #[test]

@@ -5,16 +5,18 @@
 //!
 //! 1. [`edge::serve`]: request id, client address, span, one log line, security headers, and the
 //!    body of every failure (page or problem) whoever caused it.
-//! 2. compression.
-//! 3. panics become failures.
-//! 4. [`edge::within_time`]: a request that takes too long becomes a failure.
-//! 5. [`caller::resolve`]: who calls.
-//! 6. body limit.
-//! 7. routes. Whatever no route takes is a page path, answered by the module that declared it.
+//! 2. [`bodies::read_out`]: what was left of a body is read before the answer goes out.
+//! 3. compression.
+//! 4. panics become failures.
+//! 5. [`edge::within_time`]: a request that takes too long becomes a failure.
+//! 6. [`caller::resolve`]: who calls: a person's session, or a signed call ([`signed`]).
+//! 7. body limit.
+//! 8. routes. Whatever no route takes is a page path, answered by the module that declared it.
 //!
 //! Deliberately absent: any rule of a module, any decision about access (the host decides), HTML
 //! (the portal draws), configuration files (the server reads them).
 
+mod bodies;
 mod caller;
 mod collections;
 mod cookies;
@@ -28,17 +30,20 @@ mod parked;
 mod posts;
 mod problem;
 mod routes;
+mod signature;
+mod signed;
 mod typed;
 mod view;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel_host::Host;
+use kernel_identity::apps::Apps;
+use kernel_identity::network::Network;
 use kernel_identity::session::Sessions;
 use kernel_portal::Site;
 use sdk_contract::def::Label;
@@ -56,8 +61,8 @@ pub struct WebSettings {
     pub roles: BTreeMap<String, Label>,
     /// Mark cookies `Secure`: whenever people come by TLS.
     pub secure_cookies: bool,
-    /// Addresses whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Where proxies are whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// Largest upload, in bytes.
     pub upload_bytes: usize,
     /// Longest a request may take.
@@ -72,17 +77,21 @@ pub struct Web(Arc<Inner>);
 struct Inner {
     host: Host,
     sessions: Sessions,
+    apps: Apps,
     settings: WebSettings,
     lot: parked::Lot,
+    refusals: signed::Refusals,
 }
 
 impl Web {
     pub fn new(host: Host, sessions: Sessions, settings: WebSettings) -> Self {
         Self(Arc::new(Inner {
+            apps: Apps::new(host.store().clone()),
             host,
             sessions,
             settings,
             lot: parked::Lot::default(),
+            refusals: signed::Refusals::default(),
         }))
     }
 
@@ -92,6 +101,14 @@ impl Web {
 
     fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    fn apps(&self) -> &Apps {
+        &self.0.apps
+    }
+
+    fn refusals(&self) -> &signed::Refusals {
+        &self.0.refusals
     }
 
     fn settings(&self) -> &WebSettings {

@@ -4,6 +4,8 @@ use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, ModuleDef};
 use sdk_contract::kind::{self, Kind};
 use serde_json::{Map, Value, json};
 
+use crate::signature;
+
 /// The document for these modules, in their order.
 pub(crate) fn document<'a>(
     title: &str,
@@ -42,13 +44,14 @@ pub(crate) fn document<'a>(
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {
-                "session": { "type": "apiKey", "in": "cookie", "name": crate::cookies::SESSION },
-                "csrf": { "type": "apiKey", "in": "header", "name": "x-csrf-token" },
-            },
+            "securitySchemes": schemes(),
             "responses": {
                 "problem": {
                     "description": "RFC 9457",
+                    "headers": {
+                        "Retry-After": { "schema": { "type": "integer" }, "description": "seconds, with 429" },
+                        "RateLimit": { "schema": { "type": "string" }, "description": "what is left of a signed caller's quotas" },
+                    },
                     "content": { "application/problem+json": { "schema": reference("Problem") } },
                 },
             },
@@ -56,11 +59,53 @@ pub(crate) fn document<'a>(
     })
 }
 
+/// A person's session, or the signature of an app.
+fn schemes() -> Value {
+    let header = |name: &str, text: &str| json!({ "type": "apiKey", "in": "header", "name": name, "description": text });
+    json!({
+        "session": { "type": "apiKey", "in": "cookie", "name": crate::cookies::SESSION },
+        "csrf": header("x-csrf-token", "The form token of the session, for whatever changes something."),
+        "digest": header(
+            signature::DIGEST,
+            "RFC 9530: `sm3=:…:`, the SM3 digest (GB/T 32905) of the body in base64, also of an empty one.",
+        ),
+        "signature-input": header(
+            signature::INPUT,
+            "RFC 9421: `sig=(\"@method\" \"@path\" \"@query\" \"content-digest\");created=…;nonce=\"…\";\
+             keyid=\"…\";alg=\"sm2-sm3\"`. `keyid` is the app's id, `created` seconds since 1970 within five \
+             minutes of now, `nonce` 16 to 64 characters that are never used again. `idempotency-key` is \
+             covered where it is sent.",
+        ),
+        "signature": header(
+            signature::SIGNATURE,
+            "RFC 9421: `sig=:…:`, the SM2 signature (GB/T 32918.2, identity 1234567812345678, DER) of the \
+             signature base in base64. docs/api.md has a runnable example with curl and openssl.",
+        ),
+    })
+}
+
+/// The ways to be somebody; a session's writes need the form token besides.
+fn security(session: &[&str]) -> Value {
+    let all = |names: &[&str]| {
+        let pairs = names.iter().map(|n| ((*n).to_owned(), json!([])));
+        Value::Object(pairs.collect())
+    };
+    json!([
+        all(session),
+        all(&["digest", "signature-input", "signature"])
+    ])
+}
+
 fn fixed_paths() -> Map<String, Value> {
     let credentials = json!({
         "type": "object",
         "required": ["login", "password"],
-        "properties": { "login": { "type": "string" }, "password": { "type": "string" } },
+        "properties": {
+            "login": { "type": "string" },
+            "password": { "type": "string" },
+            "code": { "type": ["string", "null"], "description": "of the second factor" },
+        },
+        "additionalProperties": false,
     });
     let open = json!([{}]);
     let who = json!({ "description": "who calls, and a form token", "content": json_content(&reference("Session")) });
@@ -367,7 +412,7 @@ fn operation(id: &str, summary: &str, responses: &Value) -> Value {
     json!({
         "operationId": id,
         "summary": summary,
-        "security": [{ "session": [] }],
+        "security": security(&["session"]),
         "responses": responses,
     })
 }
@@ -375,7 +420,7 @@ fn operation(id: &str, summary: &str, responses: &Value) -> Value {
 /// Writes need the form token besides the session.
 fn guarded(mut operation: Value) -> Value {
     if let Some(map) = operation.as_object_mut() {
-        map.insert("security".into(), json!([{ "session": [], "csrf": [] }]));
+        map.insert("security".into(), security(&["session", "csrf"]));
     }
     operation
 }
@@ -456,6 +501,22 @@ mod tests {
         assert_eq!(suspend["security"][0]["csrf"], json!([]));
         assert_eq!(suspend["parameters"][0]["name"], "id");
         assert!(doc["components"]["schemas"]["Problem"]["properties"]["errors"].is_object());
+    }
+
+    #[test]
+    fn every_guarded_operation_takes_a_signature_too() {
+        let module = platform();
+        let doc = document("融桥", "0.1.0", [&module].into_iter());
+        let schemes = &doc["components"]["securitySchemes"];
+        for operation in [
+            &doc["paths"]["/api/v1/platform/users"]["get"],
+            &doc["paths"]["/api/v1/platform/users/{id}/suspend"]["post"],
+            &doc["paths"]["/api/v1/files"]["post"],
+        ] {
+            let signed = operation["security"][1].as_object().unwrap();
+            assert_eq!(signed.len(), 3, "{operation}");
+            assert!(signed.keys().all(|name| schemes[name].is_object()));
+        }
     }
 
     #[test]

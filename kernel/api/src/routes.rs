@@ -15,10 +15,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use crate::problem::Problem;
-use crate::{Web, caller, collections, edge, login, look, openapi, pages};
+use crate::{Web, bodies, caller, collections, edge, login, look, openapi, pages};
 
+/// Where files are sent to.
+pub(crate) const FILES: &str = "/api/v1/files";
 /// Most bytes of a JSON body.
-const JSON_BYTES: usize = 1024 * 1024;
+pub(crate) const JSON_BYTES: usize = 1024 * 1024;
 
 /// The whole web face. Serve it with connection info, so that addresses are known.
 pub fn router(web: Web) -> Router {
@@ -59,6 +61,7 @@ pub fn router(web: Web) -> Router {
         .layer(from_fn_with_state(web.clone(), edge::within_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(web.clone(), bodies::read_out))
         .layer(from_fn_with_state(web.clone(), edge::serve))
         .with_state(web)
 }

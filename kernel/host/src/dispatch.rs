@@ -22,7 +22,7 @@ use crate::catalog::{Installed, Matched};
 use crate::effects::{self, Move, Running};
 use crate::module::{Call, Input, fill, new_id};
 use crate::reads::{permitted, readable, storage};
-use crate::{Host, console};
+use crate::{Host, console, sniff};
 
 /// A request to run one declared action.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -433,6 +433,11 @@ impl Host {
                 "file",
                 "too-large",
                 format!("文件不得大于 {} MB", MAX_UPLOAD / 1024 / 1024),
+            )]));
+        }
+        if let Some(why) = sniff::refusal(&bytes) {
+            return Err(Fault::invalid(vec![FieldFault::new(
+                "file", "bad-file", why,
             )]));
         }
         let size = bytes.len() as u64;

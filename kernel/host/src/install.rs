@@ -13,6 +13,7 @@ use sdk_contract::manifest::{Manifest, PluginKind};
 use sdk_contract::validate;
 use wasmtime::component::Component;
 
+use crate::access::Access;
 use crate::account::Account;
 use crate::catalog::{Enabled, Installed};
 use crate::engine::Sandbox;
@@ -85,6 +86,9 @@ impl Host {
     pub(crate) async fn install_native(&self) -> Result<(), InstallError> {
         let account = Account::new(self.0.ground.sessions.clone());
         self.native(kernel_identity::module::definition(), Arc::new(account))
+            .await?;
+        let access = Access::new(self.clone());
+        self.native(kernel_identity::apps::definition(), Arc::new(access))
             .await?;
         let console = console::Console::new(self.clone());
         self.native(console::def(), Arc::new(console)).await

@@ -7,10 +7,11 @@
 //! transition and input are checked before a guest runs, its writes after; then one commit makes
 //! the writes, the flow step, the audit record and the idempotency key durable together.
 //!
-//! The native modules ([`console`], [`account`]) stand behind the same trait, so there is one
+//! The native modules ([`console`], [`account`], [`access`]) stand behind the same trait, so there is one
 //! dispatch path. `wasmtime` is named only here. Deliberately absent: any business noun, HTTP, HTML.
 
 mod abi;
+mod access;
 mod account;
 mod capabilities;
 mod catalog;
@@ -30,6 +31,7 @@ mod module;
 mod plugin_toml;
 pub mod quality;
 mod reads;
+mod sniff;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@
 //! (cookies, headers) and any business role; role names come from plugins' declarations.
 
 pub mod account;
+pub mod apps;
 pub mod decide;
 pub mod demo;
 pub mod duty;
@@ -13,6 +14,7 @@ pub mod factor;
 pub mod first;
 mod login;
 pub mod module;
+pub mod network;
 pub mod password_rules;
 mod people;
 pub mod principal;

@@ -13,7 +13,7 @@ use crate::principal::Principal;
 const MOST_BELOW: usize = 5_000;
 
 /// A user as stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct User {
     pub(crate) id: String,
     pub(crate) revision: i64,

@@ -3,12 +3,12 @@
 
 mod city;
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use kernel_api::WebSettings;
+use kernel_identity::network::Network;
 use kernel_identity::session::SessionPolicy;
 use kernel_portal::{SearchBox, Site};
 use kernel_storage::CheckpointFolder;
@@ -92,8 +92,8 @@ impl Default for SiteConfig {
 struct HttpConfig {
     /// Mark cookies `Secure`: set it whenever people come by TLS.
     secure_cookies: bool,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    trusted_proxies: Vec<IpAddr>,
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
+    trusted_proxies: Vec<Network>,
     /// Largest upload, in MiB.
     upload_mb: usize,
     /// Longest a request may take.

@@ -372,7 +372,53 @@ impl Answer {
     }
 }
 
+/// An answer with its headers.
+#[derive(Debug)]
+pub struct Signed {
+    pub answer: Answer,
+    headers: Vec<(String, String)>,
+}
+
+impl Signed {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
 impl Client {
+    /// Sends a request as it is, with these headers.
+    pub fn signed(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Signed {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{target}", self.url))
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(body.to_vec()).expect("a request");
+        let config = self.agent.configure_request(request);
+        let request = config.allow_non_standard_methods(true).build();
+        let sent = self.agent.run(request);
+        let headers = match &sent {
+            Ok(response) => response.headers().iter(),
+            Err(error) => panic!("the server does not answer: {error}"),
+        };
+        let headers = headers
+            .map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned()))
+            .collect();
+        Signed {
+            headers,
+            answer: answer(sent),
+        }
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         answer(self.agent.get(format!("{}{path}", self.url)).call())
     }
@@ -448,20 +494,14 @@ impl Client {
         self.url.clone_from(&server.url);
     }
 
-    /// Sends a file; the answer is what an action takes as a file. A body that is too large is refused before all of it is read, and
-    /// whether the answer or the end of the connection comes first is then a race: asked again, the
-    /// answer is read.
+    /// Sends a file; the answer is what an action takes as a file.
     pub fn upload(&self, name: &str, bytes: &[u8]) -> Answer {
-        let send = || {
-            let request = self
-                .agent
-                .post(format!("{}/api/v1/files?name={name}", self.url))
-                .header("x-csrf-token", &self.csrf)
-                .header("content-type", "application/octet-stream");
-            read(request.send(bytes))
-        };
-        let answered = (0..20).find_map(|_| send().ok());
-        answered.expect("an answer")
+        let request = self
+            .agent
+            .post(format!("{}/api/v1/files?name={name}", self.url))
+            .header("x-csrf-token", &self.csrf)
+            .header("content-type", "application/octet-stream");
+        answer(request.send(bytes))
     }
 
     /// The form token forgotten: what another site's form would send.

@@ -24,8 +24,9 @@ use crate::{Catalog, Host};
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 5] = [
+const KERNEL: [(&str, &str); 6] = [
     ("field.look", "查看完整内容"),
+    ("api.call", "应用调用接口"),
     ("page.view", "查看受控页面"),
     ("model.score", "模型评分"),
     ("platform.session.start", "登录"),

@@ -13,7 +13,7 @@ use super::text;
 use crate::Host;
 use crate::reads::ask;
 
-/// Names of the platform's own collections of people and parties.
+/// Names of the platform's own collections of people and parties, and of programs.
 const USERS: &str = "users";
 const ORGANISATIONS: &str = "organisations";
 
@@ -29,11 +29,17 @@ impl Names {
         organisations: Vec<&str>,
     ) -> Result<Self, Fault> {
         let mut names = BTreeMap::new();
-        for (collection, ids) in [(USERS, ids(users)), (ORGANISATIONS, ids(organisations))] {
+        let people = kernel_identity::module::MODULE;
+        let programs = kernel_identity::apps::MODULE;
+        for (module, collection, ids) in [
+            (people, USERS, ids(users.clone())),
+            (programs, kernel_identity::apps::APPS, ids(users)),
+            (people, ORGANISATIONS, ids(organisations)),
+        ] {
             if ids.is_empty() {
                 continue;
             }
-            let name = CollectionName::new(kernel_identity::module::MODULE, collection);
+            let name = CollectionName::new(module, collection);
             let found = host
                 .store()
                 .find(&by_ids(&name.to_string(), ids), &Host::KERNEL)

@@ -49,10 +49,46 @@ pub const CODES: &[Code] = &[
         "Read the record again.",
     ),
     code(
+        "access.change-waits",
+        &[409],
+        "A change of the app waits for approval already.",
+        "Have it accepted or dropped first.",
+    ),
+    code(
+        "access.not-open",
+        &[409],
+        "The app waits for approval or is closed, so it cannot be changed.",
+        "Have it approved, or register another.",
+    ),
+    code(
+        "access.nothing-asked",
+        &[409],
+        "No change of the app waits for approval.",
+        "Read the app again.",
+    ),
+    code(
+        "access.same-person",
+        &[422],
+        "Whoever asked for it cannot approve it.",
+        "Another security administrator approves.",
+    ),
+    code(
         "account-unused",
         &[401],
         "The account was not used for longer than is allowed, and is closed.",
         "Ask an administrator to open it again.",
+    ),
+    code(
+        "address-not-allowed",
+        &[403],
+        "The app may not call from this network address, or not today.",
+        "Call from an allowed network, or have its list changed.",
+    ),
+    code(
+        "app-not-active",
+        &[403],
+        "The app is not approved yet, suspended or closed.",
+        "Ask the operator of the platform.",
     ),
     code(
         "bad-credentials",
@@ -193,6 +229,12 @@ pub const CODES: &[Code] = &[
         "Reload the page; API callers send the `x-csrf-token` that signing in returned.",
     ),
     code(
+        "digest-mismatch",
+        &[400],
+        "The body is not the one that was signed.",
+        "Sign the bytes that are sent.",
+    ),
+    code(
         "disclosure.unavailable",
         &[503],
         "No module that records consent is installed, so nobody's data may be read.",
@@ -313,6 +355,12 @@ pub const CODES: &[Code] = &[
         "Send the same request again with its idempotency key.",
     ),
     code(
+        "quota-exhausted",
+        &[429],
+        "The app has used up its calls of this minute or day.",
+        "Wait for the seconds of `Retry-After`; `RateLimit` says what is left.",
+    ),
+    code(
         "second-factor-needed",
         &[403, 422],
         "A role of the account needs a second factor.",
@@ -323,6 +371,30 @@ pub const CODES: &[Code] = &[
         &[401],
         "The code came too long after the password.",
         "Begin the sign-in again.",
+    ),
+    code(
+        "signature-expired",
+        &[401],
+        "The request was signed more than five minutes ago or ahead, or has expired.",
+        "Set the clock by the answer's `Date`, and sign again with a new nonce.",
+    ),
+    code(
+        "signature-invalid",
+        &[401],
+        "No registered app signed this; whether the app or the signature is wrong is not said.",
+        "Compare the signed text with the one in docs/api.md, and the key and its `distid`.",
+    ),
+    code(
+        "signature-malformed",
+        &[400],
+        "`Signature-Input`, `Signature` or `Content-Digest` is not of the documented form.",
+        "See docs/api.md; the detail says which part.",
+    ),
+    code(
+        "signature-replayed",
+        &[401],
+        "The nonce was used before.",
+        "Sign again with a new nonce; for a repeated action keep its idempotency key.",
     ),
     code(
         "stale",

@@ -1,0 +1,410 @@
+//! The declaration of the native module `access`.
+
+use sdk_contract::def::{
+    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, ModuleDef, OptionDef,
+    PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
+};
+use sdk_contract::kind::Kind;
+
+use crate::module::{AUDITOR, OPERATOR, SECURITY};
+
+/// Id of the native module.
+pub const MODULE: &str = "access";
+/// Its collection.
+pub const APPS: &str = "apps";
+
+/// What is answered for by the host's native module of the same id.
+pub fn definition() -> ModuleDef {
+    ModuleDef {
+        id: MODULE.into(),
+        label: Label::new("应用接入", "Connected systems"),
+        collections: vec![apps()],
+        choices: vec![status()],
+        flows: vec![flow()],
+        actions: actions(),
+        pages: pages(),
+        permissions: permissions(),
+        ..ModuleDef::default()
+    }
+}
+
+fn field(name: &str, zh: &str, en: &str, kind: Kind) -> FieldDef {
+    FieldDef {
+        list: true,
+        ..FieldDef::new(name, Label::new(zh, en), kind)
+    }
+}
+
+fn required(field: FieldDef) -> FieldDef {
+    FieldDef {
+        required: true,
+        ..field
+    }
+}
+
+/// Sealed at its place: what was written there by other means does not open.
+fn sealed(field: FieldDef) -> FieldDef {
+    FieldDef {
+        encrypted: true,
+        list: false,
+        ..field
+    }
+}
+
+fn name() -> FieldDef {
+    field("name", "应用名称", "Name", Kind::Text { max: 64 })
+}
+
+fn key() -> FieldDef {
+    FieldDef {
+        help: "SM2 公钥，PEM（BEGIN PUBLIC KEY）".into(),
+        ..field("key", "公钥", "Public key", Kind::Text { max: 400 })
+    }
+}
+
+fn count(name: &str, zh: &str, en: &str) -> FieldDef {
+    let kind = Kind::Integer {
+        min: Some(1),
+        max: Some(100_000_000),
+    };
+    field(name, zh, en, kind)
+}
+
+fn apps() -> CollectionDef {
+    let until = field(
+        "previous_until",
+        "原公钥有效期至",
+        "Previous key holds until",
+        Kind::Datetime,
+    );
+    CollectionDef {
+        name: APPS.into(),
+        entity: "app".into(),
+        label: Label::new("应用", "Apps"),
+        help: String::new(),
+        title: "name".into(),
+        shard: Shard::Reference,
+        audited: true,
+        suppress_below: None,
+        fields: vec![
+            required(name()),
+            required(field(
+                "status",
+                "状态",
+                "Status",
+                Kind::Choice {
+                    of: "app-status".into(),
+                },
+            )),
+            sealed(required(field("roles", "角色", "Roles", Kind::Json))),
+            sealed(required(field(
+                "networks",
+                "允许的网络",
+                "Networks",
+                Kind::Json,
+            ))),
+            sealed(required(key())),
+            sealed(field(
+                "previous_key",
+                "原公钥",
+                "Previous key",
+                Kind::Text { max: 400 },
+            )),
+            sealed(until),
+            sealed(required(count(
+                "per_minute",
+                "每分钟次数",
+                "Calls a minute",
+            ))),
+            sealed(required(count("per_day", "每日次数", "Calls a day"))),
+            sealed(field(
+                "change",
+                "待批准的变更",
+                "Change asked for",
+                Kind::Json,
+            )),
+            sealed(field(
+                "asked_by",
+                "申请人",
+                "Asked by",
+                Kind::Text { max: 64 },
+            )),
+        ],
+        indexes: Vec::new(),
+        unique: Vec::new(),
+        read: "app.read".into(),
+        create: None,
+        update: None,
+    }
+}
+
+fn status() -> ChoiceDef {
+    let option = |(value, zh, en, tone): (&str, &str, &str, Tone)| OptionDef {
+        value: value.into(),
+        label: Label::new(zh, en),
+        tone,
+    };
+    ChoiceDef {
+        name: "app-status".into(),
+        label: Label::new("应用状态", "App status"),
+        options: [
+            ("pending", "待批准", "Pending", Tone::Warning),
+            ("active", "已启用", "Active", Tone::Success),
+            ("suspended", "已停用", "Suspended", Tone::Danger),
+            ("closed", "已注销", "Closed", Tone::Neutral),
+        ]
+        .map(option)
+        .to_vec(),
+    }
+}
+
+fn flow() -> FlowDef {
+    let step = |action: &str, from: &[&str], to: &str| TransitionDef {
+        action: action.into(),
+        from: from.iter().map(|s| (*s).to_owned()).collect(),
+        to: to.into(),
+    };
+    FlowDef {
+        collection: APPS.into(),
+        field: "status".into(),
+        initial: vec!["pending".into()],
+        transitions: vec![
+            step("app.approve", &["pending"], "active"),
+            step("app.suspend", &["active"], "suspended"),
+            step("app.resume", &["suspended"], "active"),
+            step("app.close", &["pending", "suspended"], "closed"),
+        ],
+    }
+}
+
+fn actions() -> Vec<ActionDef> {
+    let action = |name: &str, label: Label, record: bool, input: Vec<FieldDef>| ActionDef {
+        name: name.into(),
+        label,
+        help: String::new(),
+        collection: APPS.into(),
+        record,
+        permission: name.into(),
+        input,
+    };
+    let networks = || FieldDef {
+        help: "每行一个网段，可加起止日期：203.0.113.0/24 2026-11-01 2027-10-31".into(),
+        ..field(
+            "networks",
+            "允许的网络",
+            "Networks",
+            Kind::Text { max: 4_000 },
+        )
+    };
+    let limits = || {
+        vec![
+            field("roles", "角色", "Roles", Kind::Json),
+            networks(),
+            key(),
+            count("per_minute", "每分钟次数", "Calls a minute"),
+            count("per_day", "每日次数", "Calls a day"),
+        ]
+    };
+    let organisation = field(
+        "organisation",
+        "所属机构",
+        "Organisation",
+        Kind::Ref {
+            to: "platform.organisations".into(),
+        },
+    );
+    let mut register = vec![required(name()), required(organisation)];
+    register.extend(limits().into_iter().map(required));
+    let mut change = limits();
+    change.push(field(
+        "overlap_hours",
+        "原公钥继续有效的小时数",
+        "Hours the key before still holds",
+        Kind::Integer {
+            min: Some(0),
+            max: Some(720),
+        },
+    ));
+    let reason = || {
+        vec![required(field(
+            "reason",
+            "原因",
+            "Reason",
+            Kind::Text { max: 200 },
+        ))]
+    };
+    vec![
+        action(
+            "app.register",
+            Label::new("登记应用", "Register"),
+            false,
+            register,
+        ),
+        action(
+            "app.approve",
+            Label::new("批准接入", "Approve"),
+            true,
+            Vec::new(),
+        ),
+        action(
+            "app.change",
+            Label::new("申请变更", "Ask for a change"),
+            true,
+            change,
+        ),
+        action(
+            "app.accept-change",
+            Label::new("批准变更", "Accept the change"),
+            true,
+            Vec::new(),
+        ),
+        action(
+            "app.drop-change",
+            Label::new("撤销变更申请", "Drop the change"),
+            true,
+            Vec::new(),
+        ),
+        action("app.suspend", Label::new("停用", "Suspend"), true, reason()),
+        action("app.resume", Label::new("恢复", "Resume"), true, reason()),
+        action("app.close", Label::new("注销", "Close"), true, reason()),
+    ]
+}
+
+fn pages() -> Vec<PageDef> {
+    let page = |path: &str, label: Label, area: Area, permission: &str| PageDef {
+        path: format!("/{MODULE}{path}"),
+        label,
+        icon: "link".into(),
+        area,
+        order: 910,
+        permission: permission.into(),
+    };
+    vec![
+        page(
+            "/apps",
+            Label::new("应用接入", "Connected systems"),
+            Area::Bench,
+            "app.read",
+        ),
+        page(
+            "/apps/new",
+            Label::new("登记应用", "Register an app"),
+            Area::None,
+            "app.register",
+        ),
+        page(
+            "/apps/{id}",
+            Label::new("应用详情", "App"),
+            Area::None,
+            "app.read",
+        ),
+        page(
+            "/apps/{id}/change",
+            Label::new("申请变更", "Change an app"),
+            Area::None,
+            "app.change",
+        ),
+    ]
+}
+
+/// Whoever runs the platform asks; whoever guards it grants; either may stop an app.
+fn permissions() -> Vec<PermissionDef> {
+    let list: [(&str, &str, &str, &[&str]); 9] = [
+        (
+            "app.read",
+            "查看应用",
+            "Read apps",
+            &[OPERATOR, SECURITY, AUDITOR],
+        ),
+        ("app.register", "登记应用", "Register apps", &[OPERATOR]),
+        ("app.approve", "批准应用接入", "Approve apps", &[SECURITY]),
+        (
+            "app.change",
+            "申请应用变更",
+            "Ask for changes of apps",
+            &[OPERATOR],
+        ),
+        (
+            "app.accept-change",
+            "批准应用变更",
+            "Accept changes of apps",
+            &[SECURITY],
+        ),
+        (
+            "app.drop-change",
+            "撤销应用变更",
+            "Drop changes of apps",
+            &[OPERATOR, SECURITY],
+        ),
+        (
+            "app.suspend",
+            "停用应用",
+            "Suspend apps",
+            &[OPERATOR, SECURITY],
+        ),
+        ("app.resume", "恢复应用", "Resume apps", &[SECURITY]),
+        ("app.close", "注销应用", "Close apps", &[OPERATOR, SECURITY]),
+    ];
+    list.iter()
+        .map(|(name, zh, en, roles)| PermissionDef {
+            name: (*name).into(),
+            label: Label::new(*zh, *en),
+            grants: roles
+                .iter()
+                .map(|role| RoleGrant {
+                    role: (*role).into(),
+                    scope: RowScope::All,
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_declaration_is_valid() {
+        let faults = sdk_contract::validate::faults(&definition());
+        assert_eq!(faults, Vec::<String>::new());
+    }
+
+    #[test]
+    fn dj_06_nobody_both_asks_and_grants() {
+        let module = definition();
+        let roles = |name: &str| {
+            let permission = module.permission(name).unwrap();
+            permission
+                .grants
+                .iter()
+                .map(|g| g.role.as_str())
+                .collect::<Vec<_>>()
+        };
+        for (asks, grants) in [
+            ("app.register", "app.approve"),
+            ("app.change", "app.accept-change"),
+        ] {
+            assert!(
+                roles(asks).iter().all(|role| !roles(grants).contains(role)),
+                "{asks}"
+            );
+        }
+    }
+
+    #[test]
+    fn mm_2d_what_decides_about_a_call_is_sealed() {
+        let module = definition();
+        let apps = module.collection(APPS).unwrap();
+        for name in [
+            "roles",
+            "networks",
+            "key",
+            "previous_key",
+            "previous_until",
+            "change",
+        ] {
+            assert!(apps.field(name).unwrap().encrypted, "{name}");
+        }
+    }
+}

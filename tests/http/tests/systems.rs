@@ -1,0 +1,568 @@
+//! Programs of other organisations: registered by one person and approved by another, signed calls,
+//! replays and forgeries, addresses behind proxies, quotas, rotation, and the documented example.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kernel_crypto::sm2::SigningKey;
+use kernel_crypto::sm3;
+use serde_json::{Value, json};
+use tests_http::steps::{BANK, text};
+use tests_http::{Client, Server, Signed, Start};
+
+static NONCES: AtomicU32 = AtomicU32::new(0);
+
+/// A program with its key.
+struct Program {
+    id: String,
+    key: SigningKey,
+}
+
+/// What goes into a signature; a test changes one part.
+struct Parts {
+    method: &'static str,
+    path: String,
+    query: String,
+    body: Vec<u8>,
+    created: i64,
+    nonce: String,
+    keyid: String,
+}
+
+fn pem(key: &SigningKey) -> String {
+    let public = key.verifying_key().expect("the public half");
+    public.to_pem().expect("a PEM")
+}
+
+fn now() -> i64 {
+    let out = Command::new("date").arg("+%s").output().expect("the date");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    text.trim().parse().expect("seconds")
+}
+
+/// An app's registration that the demo's bank asks for.
+fn registration(key: &SigningKey) -> Value {
+    json!({
+        "name": "信贷核心系统", "organisation": BANK, "roles": ["bank.officer"], "key": pem(key),
+        "networks": "127.0.0.0/8\n203.0.113.0/24", "per_minute": 1_000, "per_day": 100_000,
+    })
+}
+
+impl Program {
+    fn registered(server: &Server, asked: impl FnOnce(&mut Value)) -> Self {
+        let key = SigningKey::generate().expect("a key");
+        let mut body = registration(&key);
+        asked(&mut body);
+        let done = server
+            .user("operator")
+            .post("/api/v1/access/apps/register", &body);
+        assert_eq!(done.status, 200, "{}", done.body);
+        let id = text(&done.body["result"]["id"]);
+        Self { id, key }
+    }
+
+    fn approved(server: &Server, asked: impl FnOnce(&mut Value)) -> Self {
+        let program = Self::registered(server, asked);
+        program.decide(server, "security", "approve", &json!({}));
+        program
+    }
+
+    fn decide(&self, server: &Server, login: &str, verb: &str, body: &Value) {
+        let path = format!("/api/v1/access/apps/{}/{verb}", self.id);
+        let done = server.user(login).post(&path, body);
+        assert_eq!(done.status, 200, "{verb}: {}", done.body);
+    }
+
+    fn parts(&self, method: &'static str, path: &str, query: &str) -> Parts {
+        let number = NONCES.fetch_add(1, Ordering::Relaxed);
+        Parts {
+            method,
+            path: path.into(),
+            query: query.into(),
+            body: Vec::new(),
+            created: now(),
+            nonce: format!("{:016}-{}", number, std::process::id()),
+            keyid: self.id.clone(),
+        }
+    }
+
+    fn list(&self) -> Parts {
+        self.parts("GET", "/api/v1/lending/applications", "?size=3")
+    }
+
+    fn headers(&self, parts: &Parts) -> Vec<(String, String)> {
+        let digest = STANDARD.encode(sm3::digest(&parts.body).as_bytes());
+        let input = format!(
+            "(\"@method\" \"@path\" \"@query\" \"content-digest\");created={};nonce=\"{}\"\
+             ;keyid=\"{}\";alg=\"sm2-sm3\"",
+            parts.created, parts.nonce, parts.keyid
+        );
+        let base = format!(
+            "\"@method\": {}\n\"@path\": {}\n\"@query\": {}\n\"content-digest\": sm3=:{digest}:\n\
+             \"@signature-params\": {input}",
+            parts.method, parts.path, parts.query
+        );
+        let signature = self.key.sign(base.as_bytes()).expect("a signature");
+        let header = |name: &str, value: String| (name.to_owned(), value);
+        vec![
+            header("content-digest", format!("sm3=:{digest}:")),
+            header("signature-input", format!("sig={input}")),
+            header("signature", format!("sig=:{}:", STANDARD.encode(signature))),
+        ]
+    }
+
+    fn send(&self, client: &Client, parts: &Parts) -> Signed {
+        client.signed(
+            parts.method,
+            &format!("{}{}", parts.path, parts.query.trim_end_matches('?')),
+            &self.headers(parts),
+            &parts.body,
+        )
+    }
+
+    fn calls(&self, client: &Client) -> Signed {
+        self.send(client, &self.list())
+    }
+}
+
+/// Outcomes in the trail of the calls of a program, newest first, as people read them.
+fn recorded(server: &Server, what: &str) -> u64 {
+    let page = server
+        .user("auditor")
+        .page(&format!("/console/audit?{what}"));
+    let blocks = page.body["sections"].as_array().expect("sections").iter();
+    let mut blocks = blocks.flat_map(|s| s["blocks"].as_array().expect("blocks"));
+    let table = blocks.find(|b| b["id"] == "audit").expect("the trail");
+    table["paging"]["total"].as_u64().expect("a total")
+}
+
+fn calls_recorded(server: &Server) -> u64 {
+    recorded(server, "what=api.call")
+}
+
+#[test]
+fn dj_06_an_app_is_registered_by_one_person_and_approved_by_another() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let program = Program::registered(&server, |_| {});
+    let anyone = server.anonymous();
+    assert_eq!(program.calls(&anyone).answer.code(), "app-not-active");
+
+    let approve = format!("/api/v1/access/apps/{}/approve", program.id);
+    for login in ["operator", "auditor", "officer", "enterprise"] {
+        let refused = server.user(login).post(&approve, &json!({}));
+        assert!(
+            matches!(refused.status, 403 | 404),
+            "{login}: {}",
+            refused.body
+        );
+    }
+    let other = server.user("officer").get("/api/v1/access/apps");
+    assert_eq!(other.status, 403, "{}", other.body);
+    program.decide(&server, "security", "approve", &json!({}));
+
+    let called = program.calls(&anyone);
+    assert_eq!(called.answer.status, 200, "{}", called.answer.body);
+    let who = program.send(&anyone, &program.parts("GET", "/api/v1/session", "?"));
+    assert_eq!(who.answer.body["organisation"], BANK);
+    assert_eq!(who.answer.body["roles"], json!(["bank.officer"]));
+    // Its roles are all it has.
+    let users = program.send(
+        &anyone,
+        &program.parts("GET", "/api/v1/platform/users", "?"),
+    );
+    assert_eq!(
+        (users.answer.status, users.answer.code()),
+        (403, "forbidden")
+    );
+
+    // The page shows it to whoever looks after apps, and what was typed is only text there.
+    let detail = format!("/access/apps/{}", program.id);
+    let page = server.user("security").get(&detail);
+    assert!(page.text().contains("已启用") && page.text().contains("203.0.113.0/24"));
+    assert_eq!(server.user("officer").get(&detail).status, 403);
+    for verb in ["app.register", "app.approve"] {
+        assert_eq!(
+            recorded(&server, &format!("what=access.{verb}&outcome=done")),
+            1,
+            "{verb}"
+        );
+    }
+}
+
+#[test]
+fn an_app_is_refused_with_every_fault_named() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut operator = server.user("operator");
+    let key = SigningKey::generate().expect("a key");
+    let mut body = registration(&key);
+    body["roles"] = json!(["platform.operator"]);
+    body["networks"] = "203.0.113.7/24".into();
+    body["key"] = key.to_pkcs8_pem().expect("a PEM").as_str().into();
+    let refused = operator.post("/api/v1/access/apps/register", &body);
+    let named: Vec<&str> = refused.body["errors"]
+        .as_array()
+        .expect("errors")
+        .iter()
+        .filter_map(|e| e["field"].as_str())
+        .collect();
+    assert_eq!(
+        (refused.status, named),
+        (400, vec!["roles", "networks", "key"])
+    );
+    let mut nowhere = registration(&key);
+    nowhere["organisation"] = "01930000-0000-7000-8000-999999999999".into();
+    let refused = operator.post("/api/v1/access/apps/register", &nowhere);
+    assert_eq!(refused.body["errors"][0]["code"], "missing-reference");
+
+    // The portal's form keeps what was typed and says the same.
+    let token = operator.form_token("/access/apps/new");
+    let shown = operator.form(
+        "/access/apps/new",
+        &[
+            ("_csrf", &token),
+            ("_form", "register"),
+            ("_action", "app.register"),
+            ("name", "信贷核心系统"),
+            ("organisation", BANK),
+            ("roles", "bank.officer"),
+            ("key", "<script>alert(1)</script>"),
+            ("networks", "203.0.113.7/24"),
+            ("per_minute", "5"),
+            ("per_day", "5"),
+        ],
+    );
+    assert_eq!(shown.status, 422, "{}", shown.text());
+    assert!(
+        shown.text().contains("网段的主机位须为 0"),
+        "{}",
+        shown.text()
+    );
+    assert!(shown.text().contains("&lt;script&gt;alert(1)"));
+    assert!(!shown.text().contains("<script>alert(1)"));
+}
+
+#[test]
+fn mm_2a_only_what_the_app_signed_is_done_once_and_each_call_is_one_record() {
+    let Some(mut server) = Server::start() else {
+        return;
+    };
+    let program = Program::approved(&server, |_| {});
+    let stranger = SigningKey::generate().expect("a key");
+    let anyone = server.anonymous();
+    let good = program.list();
+    assert_eq!(program.send(&anyone, &good).answer.status, 200);
+    assert_eq!(calls_recorded(&server), 1);
+
+    let mut refused = 0;
+    let mut expect = |code: &str, status: u16, got: &Signed| {
+        assert_eq!((got.answer.status, got.answer.code()), (status, code));
+        assert_eq!(got.answer.kind, "application/problem+json");
+        refused += 1;
+        assert_eq!(calls_recorded(&server), 1 + refused, "one record of {code}");
+    };
+    expect("signature-replayed", 401, &program.send(&anyone, &good));
+
+    // Signed for one thing, sent for another.
+    let signed = program.list();
+    let headers = program.headers(&signed);
+    let target = "/api/v1/lending/applications?size=4";
+    expect(
+        "signature-invalid",
+        401,
+        &anyone.signed("GET", target, &headers, b""),
+    );
+    let target = "/api/v1/lending/applications?size=3";
+    expect(
+        "signature-invalid",
+        401,
+        &anyone.signed("POST", target, &headers, b""),
+    );
+    expect(
+        "digest-mismatch",
+        400,
+        &anyone.signed("GET", target, &headers, b"{}"),
+    );
+
+    let forged = Program {
+        id: program.id.clone(),
+        key: stranger,
+    };
+    expect("signature-invalid", 401, &forged.calls(&anyone));
+    let unknown = Parts {
+        keyid: "01930000-0000-7000-8000-999999999999".into(),
+        ..program.list()
+    };
+    expect("signature-invalid", 401, &program.send(&anyone, &unknown));
+    for off in [-301, 301] {
+        let late = Parts {
+            created: now() + off,
+            ..program.list()
+        };
+        expect("signature-expired", 401, &program.send(&anyone, &late));
+    }
+    let mut bare = program.headers(&program.list());
+    bare.retain(|(name, _)| name != "content-digest");
+    expect(
+        "signature-malformed",
+        400,
+        &anyone.signed("GET", target, &bare, b""),
+    );
+    // An idempotency key that the signature does not cover could be another's.
+    let mut keyed = program.headers(&program.list());
+    keyed.push(("idempotency-key".into(), "k".into()));
+    expect(
+        "signature-malformed",
+        400,
+        &anyone.signed("GET", target, &keyed, b""),
+    );
+
+    // A session beside a signature that does not hold gives nothing.
+    let officer = server.user("officer");
+    let with_session = forged.calls(&officer);
+    assert_eq!(with_session.answer.code(), "signature-invalid");
+
+    // The nonce is remembered where no memory is left of it.
+    server.kill();
+    server.start_again();
+    let mut anyone = server.anonymous();
+    anyone.follow(&server);
+    let again = program.send(&anyone, &good);
+    assert_eq!(again.answer.code(), "signature-replayed");
+    assert_eq!(program.calls(&anyone).answer.status, 200);
+}
+
+#[test]
+fn addresses_count_as_the_trusted_proxy_saw_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("rongqiao.toml");
+    std::fs::write(&config, "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n").expect("written");
+    let Some(server) = Server::start_as(Start {
+        config: Some(config),
+        ..Start::default()
+    }) else {
+        return;
+    };
+    let from = |program: &Program, forwarded: &str| {
+        let mut headers = program.headers(&program.list());
+        if !forwarded.is_empty() {
+            headers.push(("x-forwarded-for".into(), forwarded.into()));
+        }
+        let target = "/api/v1/lending/applications?size=3";
+        server
+            .anonymous()
+            .signed("GET", target, &headers, b"")
+            .answer
+            .code()
+            .to_owned()
+    };
+    let program = Program::approved(&server, |asked| asked["networks"] = "203.0.113.0/24".into());
+    assert_eq!(from(&program, "203.0.113.9"), "");
+    assert_eq!(from(&program, "203.0.113.9, 127.0.0.5"), "");
+    for spoofed in [
+        "",
+        "198.51.100.9",
+        "203.0.113.9, 198.51.100.9",
+        "203.0.113.9, x",
+    ] {
+        assert_eq!(
+            from(&program, spoofed),
+            "address-not-allowed",
+            "{spoofed:?}"
+        );
+    }
+    let over = "198.51.100.0/24 2020-01-01 2020-12-31";
+    let program = Program::approved(&server, |asked| asked["networks"] = over.into());
+    assert_eq!(from(&program, "198.51.100.9"), "address-not-allowed");
+}
+
+#[test]
+fn without_a_trusted_proxy_the_header_is_nobodys_word() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let program = Program::approved(&server, |asked| asked["networks"] = "203.0.113.0/24".into());
+    let mut headers = program.headers(&program.list());
+    headers.push(("x-forwarded-for".into(), "203.0.113.9".into()));
+    let target = "/api/v1/lending/applications?size=3";
+    let refused = server.anonymous().signed("GET", target, &headers, b"");
+    assert_eq!(refused.answer.code(), "address-not-allowed");
+}
+
+#[test]
+fn a_quota_is_said_and_kept() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let program = Program::approved(&server, |asked| asked["per_day"] = 3.into());
+    let anyone = server.anonymous();
+    for left in [2, 1, 0] {
+        let called = program.calls(&anyone);
+        assert_eq!(called.answer.status, 200);
+        let said = called.header("ratelimit").expect("what is left");
+        assert!(said.contains(&format!("\"day\";r={left};t=")), "{said}");
+    }
+    let refused = program.calls(&anyone);
+    assert_eq!(
+        (refused.answer.status, refused.answer.code()),
+        (429, "quota-exhausted")
+    );
+    let wait: i64 = refused
+        .header("retry-after")
+        .expect("a wait")
+        .parse()
+        .expect("seconds");
+    assert!((1..=86_400).contains(&wait), "{wait}");
+    assert!(
+        refused
+            .header("ratelimit")
+            .expect("what is left")
+            .contains("\"day\";r=0")
+    );
+    assert!(
+        refused
+            .header("ratelimit-policy")
+            .expect("the quota")
+            .contains("\"day\";q=3;w=86400")
+    );
+    // Also a failed call is answered with what is left.
+    let other = Program::approved(&server, |_| {});
+    let missing = other.send(&anyone, &other.parts("GET", "/api/v1/lending/nothing", "?"));
+    assert_eq!(missing.answer.status, 404);
+    assert!(missing.header("ratelimit").is_some());
+}
+
+#[test]
+fn a_key_is_rotated_without_a_pause_and_an_app_is_stopped_at_once() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let old = Program::approved(&server, |_| {});
+    let new = Program {
+        id: old.id.clone(),
+        key: SigningKey::generate().expect("a key"),
+    };
+    let anyone = server.anonymous();
+    let change = json!({ "key": pem(&new.key), "overlap_hours": 1 });
+    old.decide(&server, "operator", "change", &change);
+    assert_eq!(
+        new.calls(&anyone).answer.code(),
+        "signature-invalid",
+        "not accepted yet"
+    );
+    let path = format!("/api/v1/access/apps/{}", old.id);
+    let twice = server
+        .user("operator")
+        .post(&format!("{path}/change"), &change);
+    assert_eq!((twice.status, twice.code()), (409, "access.change-waits"));
+    let own = server
+        .user("operator")
+        .post(&format!("{path}/accept-change"), &json!({}));
+    assert_eq!(own.status, 403, "{}", own.body);
+    old.decide(&server, "security", "accept-change", &json!({}));
+    assert_eq!(new.calls(&anyone).answer.status, 200);
+    assert_eq!(
+        old.calls(&anyone).answer.status,
+        200,
+        "both hold for an hour"
+    );
+
+    let third = SigningKey::generate().expect("a key");
+    let change = json!({ "key": pem(&third), "overlap_hours": 0 });
+    new.decide(&server, "operator", "change", &change);
+    new.decide(&server, "security", "accept-change", &json!({}));
+    assert_eq!(old.calls(&anyone).answer.code(), "signature-invalid");
+    assert_eq!(new.calls(&anyone).answer.code(), "signature-invalid");
+    let now = Program {
+        id: old.id,
+        key: third,
+    };
+    assert_eq!(now.calls(&anyone).answer.status, 200);
+    now.decide(
+        &server,
+        "operator",
+        "suspend",
+        &json!({ "reason": "疑似泄露" }),
+    );
+    assert_eq!(now.calls(&anyone).answer.code(), "app-not-active");
+    now.decide(
+        &server,
+        "security",
+        "resume",
+        &json!({ "reason": "已核实" }),
+    );
+    assert_eq!(now.calls(&anyone).answer.status, 200);
+}
+
+#[test]
+fn a_signed_action_is_done_under_the_apps_name() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let program = Program::approved(&server, |_| {});
+    let anyone = server.anonymous();
+    let path = "/api/v1/lending/applications/00000000-0000-7000-8000-000000000000/accept";
+    let mut parts = program.parts("POST", path, "?");
+    parts.body = b"{}".to_vec();
+    let answer = program.send(&anyone, &parts).answer;
+    // No form token is asked: there is no session to borrow.
+    assert_eq!(
+        (answer.status, answer.code()),
+        (404, "not-found"),
+        "{}",
+        answer.body
+    );
+    let mut upload = program.parts("POST", "/api/v1/files", "?name=a.csv");
+    upload.body = b"a,b\n1,2\n".to_vec();
+    assert_eq!(program.send(&anyone, &upload).answer.status, 200);
+}
+
+/// The shell block of docs/api.md under a heading.
+fn documented(heading: &str) -> String {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
+    let docs = std::fs::read_to_string(docs).expect("the document");
+    let (_, section) = docs
+        .split_once(&format!("\n## {heading}\n"))
+        .expect("the section");
+    let (_, block) = section.split_once("```sh\n").expect("a block");
+    block.split("```").next().expect("its end").to_owned()
+}
+
+#[test]
+fn the_documented_example_runs_with_curl_and_openssl() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let script =
+        documented("Signed calls").replace("DIR/", &format!("{}/", server.data().display()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = Command::new("sh")
+        .args(["-e", "-c", &script])
+        .env("url", &server.url)
+        .current_dir(folder.path())
+        .output()
+        .expect("a shell");
+    let said = String::from_utf8_lossy(&out.stdout);
+    let errors = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{said}{errors}");
+    let documents = serde_json::Deserializer::from_str(&said).into_iter::<Value>();
+    let answers: Vec<Value> = documents.map(|d| d.expect("JSON")).collect();
+    let [approved, who, list, missing] = answers.as_slice() else {
+        panic!("{said}{errors}")
+    };
+    assert_eq!(approved["result"], json!({}));
+    assert_eq!(who["name"], "信贷核心系统");
+    assert_eq!(list["size"], 5, "{list}");
+    assert_eq!(missing["code"], "not-found");
+}
