@@ -1,6 +1,7 @@
 //! `OpenAPI` 3.1 of the resource API, derived from the declarations that serve it.
 
-use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, ModuleDef};
+use kernel_identity::principal::ANYONE;
+use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS};
 use sdk_contract::kind::{self, Kind};
 use serde_json::{Map, Value, json};
 
@@ -143,7 +144,7 @@ fn fixed_paths() -> Map<String, Value> {
             json!([parameter(
                 "query",
                 "name",
-                true,
+                false,
                 &json!({ "type": "string" })
             )]),
         );
@@ -217,20 +218,29 @@ fn fixed_schemas() -> Map<String, Value> {
 
 fn list(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
     let integer = |max: u32| json!({ "type": "integer", "minimum": 1, "maximum": max });
+    let sortable = |f: &&FieldDef| !f.encrypted && f.mask.is_none() && f.kind.ops().sort;
+    let names: Vec<&str> = collection
+        .fields
+        .iter()
+        .filter(sortable)
+        .map(|f| f.name.as_str())
+        .chain(SYSTEM_FIELDS)
+        .collect();
+    let field = format!("-?({})", names.join("|"));
+    let sort = json!({
+        "type": "string",
+        "pattern": format!("^({field}(,{field})*)?$"),
+        "description": "descending with `-`",
+    });
     let mut parameters = vec![
-        parameter(
-            "query",
-            "page",
-            false,
-            &json!({ "type": "integer", "minimum": 1 }),
-        ),
+        parameter("query", "page", false, &integer(u32::MAX)),
         parameter(
             "query",
             "size",
             false,
             &integer(sdk_contract::query::MAX_LIMIT),
         ),
-        parameter("query", "sort", false, &json!({ "type": "string" })),
+        parameter("query", "sort", false, &sort),
     ];
     if collection.fields.iter().any(|f| f.search) {
         parameters.push(parameter(
@@ -299,9 +309,10 @@ fn list(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
     ]);
     let answer = json!({ "description": collection.label.zh, "content": json_content(&page) });
     let id = format!("{}.{}.list", module.id, collection.entity);
+    let operation = operation(&id, &collection.label.zh, &with_problems(&answer, "200"));
     tagged(
         module,
-        operation(&id, &collection.label.zh, &with_problems(&answer, "200")),
+        opened(module, &collection.read, operation),
         parameters,
     )
 }
@@ -311,9 +322,10 @@ fn read(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
         json!({ "description": collection.label.zh, "content": json_content(&reference(schema)) });
     let id = format!("{}.{}.get", module.id, collection.entity);
     let parameters = vec![parameter("path", "id", true, &uuid())];
+    let operation = operation(&id, &collection.label.zh, &with_problems(&answer, "200"));
     tagged(
         module,
-        operation(&id, &collection.label.zh, &with_problems(&answer, "200")),
+        opened(module, &collection.read, operation),
         parameters,
     )
 }
@@ -355,6 +367,7 @@ fn act(module: &ModuleDef, action: &ActionDef) -> Option<(String, Value)> {
     if action.record {
         parameters.insert(0, parameter("path", "id", true, &uuid()));
     }
+    let operation = opened(module, &action.permission, operation);
     Some((path, tagged(module, operation, parameters)))
 }
 
@@ -372,7 +385,34 @@ fn record(module: &ModuleDef, collection: &CollectionDef) -> Value {
         ("updated_at", time),
         ("updated_by", json!({ "type": "string" })),
     ];
-    fields(module, &collection.fields, &system)
+    let mut schema = fields(module, &collection.fields, &system);
+    // A record has every field: what is empty, or masked for the caller, is null.
+    let optional = |f: &&FieldDef| !f.required || f.mask.is_some();
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    if let Some(properties) = properties {
+        for field in collection.fields.iter().filter(optional) {
+            if let Some(schema) = properties.get_mut(&field.name) {
+                nullable(schema, field.mask.is_some());
+            }
+        }
+    }
+    schema
+}
+
+fn nullable(schema: &mut Value, masked: bool) {
+    let Some(map) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(kind) = map.get("type").cloned() {
+        map.insert("type".into(), json!([kind, "null"]));
+    }
+    if let Some(options) = map.get_mut("enum").and_then(Value::as_array_mut) {
+        options.push(Value::Null);
+    }
+    if masked {
+        // What is left of it is not of the field's form.
+        map.remove("pattern");
+    }
 }
 
 fn fields(module: &ModuleDef, declared: &[FieldDef], system: &[(&str, Value)]) -> Value {
@@ -425,6 +465,17 @@ fn guarded(mut operation: Value) -> Value {
     operation
 }
 
+/// What everybody may do needs nobody to be signed in.
+fn opened(module: &ModuleDef, permission: &str, mut operation: Value) -> Value {
+    let declared = module.permission(permission);
+    let open = declared.is_some_and(|p| p.grants.iter().any(|g| g.role == ANYONE));
+    let ways = operation.get_mut("security").and_then(Value::as_array_mut);
+    if let Some(ways) = ways.filter(|_| open) {
+        ways.insert(0, json!({}));
+    }
+    operation
+}
+
 fn tagged(module: &ModuleDef, mut operation: Value, parameters: Vec<Value>) -> Value {
     if let Some(map) = operation.as_object_mut() {
         map.insert("tags".into(), json!([module.id]));
@@ -468,96 +519,4 @@ fn schema_name(module: &ModuleDef, entity: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn platform() -> ModuleDef {
-        let mut module = kernel_identity::module::definition();
-        module.actions.push(ActionDef {
-            name: "user.suspend".into(),
-            label: sdk_contract::def::Label::new("停用", "Suspend"),
-            help: String::new(),
-            collection: "users".into(),
-            record: true,
-            permission: "user.read".into(),
-            input: Vec::new(),
-        });
-        module
-    }
-
-    #[test]
-    fn every_collection_and_action_has_its_path() {
-        let module = platform();
-        let doc = document("融桥", "0.1.0", [&module].into_iter());
-        assert_eq!(doc["openapi"], "3.1.0");
-        for path in ["/api/v1/platform/users", "/api/v1/platform/users/{id}"] {
-            assert!(
-                doc["paths"][path]["get"]["responses"]["default"].is_object(),
-                "{path}"
-            );
-        }
-        let suspend = &doc["paths"]["/api/v1/platform/users/{id}/suspend"]["post"];
-        assert_eq!(suspend["operationId"], "platform.user.suspend");
-        assert_eq!(suspend["security"][0]["csrf"], json!([]));
-        assert_eq!(suspend["parameters"][0]["name"], "id");
-        assert!(doc["components"]["schemas"]["Problem"]["properties"]["errors"].is_object());
-    }
-
-    #[test]
-    fn every_guarded_operation_takes_a_signature_too() {
-        let module = platform();
-        let doc = document("融桥", "0.1.0", [&module].into_iter());
-        let schemes = &doc["components"]["securitySchemes"];
-        for operation in [
-            &doc["paths"]["/api/v1/platform/users"]["get"],
-            &doc["paths"]["/api/v1/platform/users/{id}/suspend"]["post"],
-            &doc["paths"]["/api/v1/files"]["post"],
-        ] {
-            let signed = operation["security"][1].as_object().unwrap();
-            assert_eq!(signed.len(), 3, "{operation}");
-            assert!(signed.keys().all(|name| schemes[name].is_object()));
-        }
-    }
-
-    #[test]
-    fn schemas_say_what_the_wire_carries() {
-        let module = platform();
-        let doc = document("融桥", "0.1.0", [&module].into_iter());
-        let user = &doc["components"]["schemas"]["platform.user"];
-        assert_eq!(user["properties"]["active"]["type"], "boolean");
-        assert_eq!(
-            user["required"],
-            json!(["name", "login", "roles", "active", "password"])
-        );
-        let session = &doc["components"]["schemas"]["platform.session"]["properties"];
-        assert_eq!(session["user"]["x-refers-to"], "platform.users");
-        assert_eq!(session["expires_at"]["format"], "date-time");
-    }
-
-    #[test]
-    fn encrypted_and_masked_fields_are_no_parameters() {
-        let module = platform();
-        let doc = document("融桥", "0.1.0", [&module].into_iter());
-        let parameters = doc["paths"]["/api/v1/platform/users"]["get"]["parameters"]
-            .as_array()
-            .unwrap();
-        let names: Vec<&str> = parameters
-            .iter()
-            .filter_map(|p| p["name"].as_str())
-            .collect();
-        assert!(
-            names.contains(&"login") && !names.contains(&"password") && !names.contains(&"roles")
-        );
-    }
-
-    #[test]
-    fn every_reference_leads_somewhere() {
-        let module = platform();
-        let doc = document("融桥", "0.1.0", [&module].into_iter());
-        let text = doc.to_string();
-        for part in text.split("\"$ref\":\"#/").skip(1) {
-            let path = part.split('"').next().unwrap();
-            assert!(doc.pointer(&format!("/{path}")).is_some(), "{path}");
-        }
-    }
-}
+mod tests;

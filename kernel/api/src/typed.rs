@@ -101,6 +101,8 @@ async fn multipart(request: Request, upload_bytes: usize) -> Result<Post, Proble
     let (mut texts, mut files, mut values) = (0, 0, 0);
     let broken = |e: MultipartError| match e.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(upload_bytes),
+        // The body ended in the middle: the library calls that its own failure.
+        status if status.is_server_error() => bad(),
         status => Problem::of_status(status),
     };
     while let Some(mut part) = parts.next_field().await.map_err(broken)? {
