@@ -25,7 +25,8 @@ pub(crate) struct Caller {
     pub(crate) principal: Principal,
     /// The session token as sent, living or not.
     pub(crate) token: Option<String>,
-    /// What form tokens are tied to: the session, or the visit before sign-in.
+    /// What form tokens are tied to: the session and the organisation it acts for, or the visit
+    /// before sign-in.
     bound: String,
     /// The visit cookie, also when signed in.
     pub(crate) visit: String,
@@ -78,10 +79,7 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
     };
     let principal =
         session.unwrap_or_else(|| Principal::anonymous().at(&info.id, &info.ip, &info.locale));
-    let bound = principal
-        .session
-        .clone()
-        .unwrap_or_else(|| format!("visit:{visit}"));
+    let bound = bound(&principal).unwrap_or_else(|| format!("visit:{visit}"));
     // A page without a form token needs no visit mark; programs bring their own session.
     let mark = old_visit.is_none() && principal.session.is_none() && info.person;
     let caller = Arc::new(Caller {
@@ -121,11 +119,18 @@ async fn called(entered: Entered, next: Next) -> Response {
     response
 }
 
+/// A form that was drawn while somebody acted for one organisation is not sent for another.
+fn bound(principal: &Principal) -> Option<String> {
+    let session = principal.session.as_ref()?;
+    let organisation = principal.organisation.as_deref().unwrap_or_default();
+    Some(format!("{session}:{organisation}"))
+}
+
 impl Caller {
     /// The same caller once signed in, before the browser has sent the new cookie.
     pub(crate) fn signed_in(&self, principal: &Principal) -> Self {
         Self {
-            bound: principal.session.clone().unwrap_or_default(),
+            bound: bound(principal).unwrap_or_default(),
             principal: principal.clone(),
             token: None,
             visit: self.visit.clone(),

@@ -7,6 +7,7 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
+use kernel_host::Act;
 use kernel_identity::error::LoginError;
 use kernel_portal::LoginScreen;
 use sdk_contract::page::is_site_path;
@@ -154,6 +155,30 @@ pub(crate) async fn logout(
     Ok(without_session(&web, see_other("/")))
 }
 
+/// `POST /switch`: from the account's menu, to act for another of one's organisations.
+pub(crate) async fn switch(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let post = Post::read(request, 0).await?;
+    if caller.principal.is_anonymous() {
+        return Ok(see_other("/login"));
+    }
+    if !caller.owns(&web, post.first("_csrf")) {
+        return Err(Problem::csrf());
+    }
+    let act = Act {
+        module: kernel_identity::module::MODULE.into(),
+        action: "session.switch".into(),
+        input: json!({ "organisation": post.first("organisation") }),
+        ..Act::default()
+    };
+    let reply = web.host().act(&caller.principal, act).await?;
+    Ok(crate::posts::lead_on(&web, &info, reply.outcome))
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
@@ -252,6 +277,11 @@ fn who(web: &Web, caller: &Caller) -> Value {
         "organisation_name": p.organisation_name,
         "subject": p.subject,
         "district": p.district,
+        "posts": p.posts.iter().map(|post| json!({
+            "organisation": post.organisation,
+            "organisation_name": post.organisation_name,
+            "title": post.title,
+        })).collect::<Vec<_>>(),
     })
 }
 

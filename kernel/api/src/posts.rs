@@ -300,12 +300,12 @@ fn gone() -> Fault {
     Fault::conflict("gone", "此操作已不可用：可能已被他人处理，页面已刷新")
 }
 
-/// The form is of a session before this one.
+/// The form is of a session before this one, or was drawn for another organisation.
 fn older() -> Fault {
     Fault::new(
         FaultKind::Forbidden,
         "csrf",
-        "您重新登录过，本次没有提交；填写的内容都在，请核对后再提交一次",
+        "您重新登录过或切换过机构，本次没有提交；填写的内容都在，请核对后再提交一次",
     )
 }
 
@@ -432,7 +432,7 @@ impl Screen<'_> {
 }
 
 /// By redirect to where the outcome points, else to the same page.
-fn lead_on(web: &Web, info: &RequestInfo, outcome: Option<Outcome>) -> Response {
+pub(crate) fn lead_on(web: &Web, info: &RequestInfo, outcome: Option<Outcome>) -> Response {
     match outcome {
         Some(Outcome::Go { path, toast }) if is_site_path(&path) => lead(web, &path, &toast),
         Some(Outcome::Stay { toast }) => lead(web, &info.target, &toast),

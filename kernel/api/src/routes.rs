@@ -51,6 +51,7 @@ pub fn router(web: Web) -> Router {
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::logout))
         .route(LOOK_PATH, post(look::show))
+        .route("/switch", post(login::switch))
         // Forms may bring files; what they read is counted there.
         .fallback(any(pages::any).layer(DefaultBodyLimit::max(form_bytes)))
         .layer(DefaultBodyLimit::max(JSON_BYTES))

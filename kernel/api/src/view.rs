@@ -7,7 +7,8 @@ use kernel_identity::decide::decide;
 use kernel_identity::principal::Principal;
 use kernel_portal::assets::Assets;
 use kernel_portal::{
-    ErrorScreen, LoginScreen, MenuItem, Toast, UserView, ViewContext, error_page, login_page,
+    ErrorScreen, LoginScreen, MenuItem, PostView, Toast, UserView, ViewContext, error_page,
+    login_page,
 };
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use sdk_contract::def::{Area, Label, Tone};
@@ -153,7 +154,16 @@ fn what_to_do(status: u16) -> Label {
 
 fn user(web: &Web, principal: &Principal, english: bool) -> Option<UserView> {
     let roles = &web.settings().roles;
+    let posts = principal.posts.iter();
+    let posts = posts.filter(|p| Some(&p.organisation) != principal.organisation.as_ref());
     principal.user.as_ref().map(|_| UserView {
+        posts: posts
+            .map(|p| PostView {
+                organisation: p.organisation.clone(),
+                name: p.organisation_name.clone(),
+                title: p.title.clone(),
+            })
+            .collect(),
         name: principal.name.clone(),
         organisation: principal.organisation_name.clone(),
         kind: principal.organisation_kind.clone(),
@@ -162,6 +172,7 @@ fn user(web: &Web, principal: &Principal, english: bool) -> Option<UserView> {
             .iter()
             .filter_map(|role| roles.get(role))
             .map(|label| label.pick(english))
+            .chain(principal.composed.titles.iter().map(String::as_str))
             .collect::<Vec<_>>()
             .join(if english { ", " } else { "、" }),
     })

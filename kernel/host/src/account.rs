@@ -1,5 +1,5 @@
-//! The native module `platform`: what a person does with the own account. The rules are
-//! `kernel-identity`'s; here are its page and its way through the one dispatch path.
+//! What a person does with the own account: a part of the native module `platform`. The rules are
+//! `kernel-identity`'s.
 
 use async_trait::async_trait;
 use kernel_identity::account::AccountError;

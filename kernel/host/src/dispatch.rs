@@ -169,6 +169,10 @@ impl Host {
             }
             done => done,
         };
+        if done.is_ok() && act.module == kernel_identity::module::MODULE {
+            // Who may do what may have changed, for anybody.
+            self.sessions().forget_all();
+        }
         if done.is_ok() && act.module == console::ID {
             self.refresh_enabled().await.map_err(|e| {
                 tracing::error!(

@@ -14,12 +14,12 @@ use sdk_contract::validate;
 use wasmtime::component::Component;
 
 use crate::access::Access;
-use crate::account::Account;
 use crate::catalog::{Enabled, Installed};
 use crate::engine::Sandbox;
 use crate::guest::Guest;
 use crate::inspect::{InspectError, admit};
 use crate::module::Module;
+use crate::platform::Platform;
 use crate::plugin_toml::{self, ManifestError};
 use crate::{DescribeError, Host, console, effects};
 
@@ -84,8 +84,8 @@ pub enum InstallError {
 impl Host {
     /// Puts the kernel's own modules in place.
     pub(crate) async fn install_native(&self) -> Result<(), InstallError> {
-        let account = Account::new(self.0.ground.sessions.clone());
-        self.native(kernel_identity::module::definition(), Arc::new(account))
+        let platform = Platform::new(self.clone(), self.0.ground.sessions.clone());
+        self.native(kernel_identity::module::definition(), Arc::new(platform))
             .await?;
         let access = Access::new(self.clone());
         self.native(kernel_identity::apps::definition(), Arc::new(access))

@@ -7,7 +7,7 @@
 //! transition and input are checked before a guest runs, its writes after; then one commit makes
 //! the writes, the flow step, the audit record and the idempotency key durable together.
 //!
-//! The native modules ([`console`], [`account`], [`access`]) stand behind the same trait, so there is one
+//! The native modules ([`console`], [`platform`], [`access`]) stand behind the same trait, so there is one
 //! dispatch path. `wasmtime` is named only here. Deliberately absent: any business noun, HTTP, HTML.
 
 mod abi;
@@ -28,6 +28,7 @@ mod look;
 mod mask;
 pub mod models;
 mod module;
+mod platform;
 mod plugin_toml;
 pub mod quality;
 mod reads;
@@ -69,6 +70,8 @@ pub struct Ground {
     pub plugins: PathBuf,
     /// The deployment's districts, by GB/T 2260 code; without any, every code is taken.
     pub regions: BTreeMap<String, Label>,
+    /// Roles as people call them, by name.
+    pub roles: BTreeMap<String, Label>,
     /// Insert modules' demo seeds.
     pub demo: bool,
 }
@@ -149,6 +152,12 @@ impl Host {
     }
     fn regions(&self) -> &BTreeMap<String, Label> {
         &self.0.ground.regions
+    }
+    fn roles(&self) -> &BTreeMap<String, Label> {
+        &self.0.ground.roles
+    }
+    fn sessions(&self) -> &Sessions {
+        &self.0.ground.sessions
     }
     /// Background work the host started; wait for it at shutdown.
     pub fn tasks(&self) -> &TaskTracker {

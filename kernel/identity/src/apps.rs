@@ -22,9 +22,11 @@ pub use draft::{Draft, change, register};
 
 use crate::error::IdentityError;
 use crate::network::Network;
-use crate::people::{User, optional, text};
+use crate::module::ORGANISATIONS;
+use crate::people::{below, get, optional, text};
 use crate::principal::Principal;
 use crate::session::Origin;
+use crate::tree::{Node, SUBJECT};
 
 /// A call may be signed this long before or after the platform's own time, in seconds.
 pub const CLOCK_SECONDS: i64 = 300;
@@ -132,15 +134,29 @@ impl Apps {
         app: &App,
         origin: Origin<'_>,
     ) -> Result<Principal, IdentityError> {
-        let acting = User {
-            id: app.id.clone(),
-            name: app.name.clone(),
-            roles: app.grant.roles.clone(),
-            active: true,
-            organisation: app.organisation.clone(),
-            ..User::default()
+        let own = match &app.organisation {
+            Some(id) => get(&self.store, ORGANISATIONS, id).await?,
+            None => None,
         };
-        let principal = acting.principal(&self.store).await?;
+        // An organisation that is closed has nobody act for it.
+        let own = own.as_ref().map(Node::read).filter(|n| !n.closed);
+        let mut principal = Principal {
+            user: Some(app.id.clone()),
+            name: app.name.clone(),
+            ..Principal::anonymous()
+        };
+        if let Some(own) = own {
+            let under = below(&self.store, &own.id).await?;
+            principal.organisations = std::iter::once(own.id.clone())
+                .chain(under.iter().map(|o| text(o, "id")))
+                .collect();
+            principal.subject = Some(own.id.clone()).filter(|_| own.kind == SUBJECT);
+            principal.roles.clone_from(&app.grant.roles);
+            principal.organisation_name = own.name;
+            principal.organisation_kind = own.kind;
+            principal.district = own.region;
+            principal.organisation = Some(own.id);
+        }
         Ok(principal.at(origin.request, origin.ip, origin.locale))
     }
 

@@ -33,8 +33,8 @@ impl Decision {
     }
 }
 
-/// Unites the scopes of all grants the principal's roles match. A module acting by itself has
-/// all rows of its own module.
+/// Unites the scopes of all grants the principal's roles match, and of composed roles as far as the
+/// organisation's ceiling goes. A module acting by itself has all rows of its own module.
 pub fn decide(principal: &Principal, module_id: &str, permission: &PermissionDef) -> Decision {
     if principal.module.as_deref() == Some(module_id) {
         return Decision::Allow(RowFilter::All);
@@ -47,6 +47,9 @@ pub fn decide(principal: &Principal, module_id: &str, permission: &PermissionDef
         .filter(|g| principal.has_role(&g.role) && (duty.is_none() || g.role == ANYONE))
         .map(|g| g.scope)
         .collect();
+    if duty.is_none() && !principal.is_anonymous() {
+        scopes.extend(principal.composed.scopes(module_id, permission));
+    }
     if scopes.is_empty() {
         let why = match duty {
             _ if principal.is_anonymous() => Denial::Anonymous,

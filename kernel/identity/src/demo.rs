@@ -12,8 +12,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::error::IdentityError;
-use crate::module::{MODULE, ORGANISATIONS, USERS};
+use crate::history::new_id;
+use crate::module::{GRANTS, MODULE, ORGANISATIONS, USERS};
 use crate::people::{User, get};
+use crate::posts::first_post;
 use crate::session::{Sessions, object};
 
 /// Name of the file of demo logins in the data folder: a JSON object of login to password.
@@ -40,6 +42,9 @@ pub struct DemoOrganisation {
     pub parent: Option<String>,
     /// GB/T 2260 code.
     pub district: Option<String>,
+    pub code: Option<String>,
+    pub tier: Option<String>,
+    pub licence: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -49,6 +54,21 @@ pub struct DemoUser {
     pub login: String,
     pub name: String,
     pub organisation: String,
+    pub roles: Vec<String>,
+    /// What the post is called.
+    #[serde(default)]
+    pub post: String,
+    /// Posts in further organisations, with nothing granted to them yet.
+    #[serde(default)]
+    pub also: Vec<DemoPost>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DemoPost {
+    pub organisation: String,
+    pub post: String,
+    #[serde(default)]
     pub roles: Vec<String>,
 }
 
@@ -100,11 +120,11 @@ pub async fn apply(
         let password = passwords.get(&user.login).cloned().unwrap_or_default();
         let stored = User::by_id(store, &user.id).await?;
         match stored {
-            None => writes.push(insert_user(
-                user,
-                organisation,
-                &sessions.hash(&password).await?,
-            )),
+            None => {
+                let hash = sessions.hash(&password).await?;
+                writes.push(insert_user(user, organisation, &hash));
+                writes.extend(posts(user, now)?);
+            }
             Some(stored) if fresh.contains(&user.login.as_str()) => writes.push(Write::Update {
                 collection: USERS.into(),
                 id: stored.id,
@@ -150,8 +170,47 @@ fn insert_organisation(o: &DemoOrganisation) -> Write {
         subject: (o.kind == "subject").then(|| o.id.clone()),
         organisation: Some(o.id.clone()),
         district: o.district.clone(),
-        values: object(json!({ "name": o.name, "type": o.kind, "parent": o.parent })),
+        values: present(json!({
+            "name": o.name, "type": o.kind, "parent": o.parent, "code": o.code,
+            "tier": o.tier, "licence": o.licence, "region": o.district, "status": "active",
+        })),
     }
+}
+
+/// The user's posts, with the roles of the further ones.
+fn posts(user: &DemoUser, now: i64) -> Result<Vec<Write>, IdentityError> {
+    let mut writes = vec![first_post(
+        new_id(now)?,
+        &user.id,
+        &user.organisation,
+        &user.post,
+    )];
+    for also in &user.also {
+        let post = new_id(now)?;
+        writes.push(first_post(
+            post.clone(),
+            &user.id,
+            &also.organisation,
+            &also.post,
+        ));
+        for role in &also.roles {
+            writes.push(Write::Insert {
+                collection: GRANTS.into(),
+                id: new_id(now)?,
+                subject: None,
+                organisation: Some(also.organisation.clone()),
+                district: None,
+                values: object(json!({ "role": role, "user": user.id, "post": post })),
+            });
+        }
+    }
+    Ok(writes)
+}
+
+fn present(values: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+    let mut values = object(values);
+    values.retain(|_, value| !value.is_null());
+    values
 }
 
 fn insert_user(u: &DemoUser, o: &DemoOrganisation, password: &str) -> Write {

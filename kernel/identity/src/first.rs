@@ -7,12 +7,14 @@ use kernel_crypto::random;
 use kernel_storage::{By, Commit, RowFilter, Store};
 use sdk_contract::call::Write;
 use sdk_contract::query::Query;
-use sdk_contract::scalar::{Timestamp, uuid7};
+use sdk_contract::scalar::Timestamp;
 use serde_json::json;
 
 use crate::error::IdentityError;
+use crate::history::new_id;
 use crate::module::{AUDITOR, MODULE, OPERATOR, ORGANISATIONS, SECURITY, USERS};
 use crate::people::qualified;
+use crate::posts::first_post;
 use crate::session::{Sessions, object};
 
 /// Random bytes of a first password.
@@ -44,12 +46,7 @@ pub async fn administrators(
     if !store.find(&any, &RowFilter::All).await?.records.is_empty() {
         return Ok(Vec::new());
     }
-    let id = || -> Result<String, IdentityError> {
-        let mut entropy = [0; 10];
-        random::fill(&mut entropy)?;
-        Ok(uuid7(Timestamp(now), entropy))
-    };
-    let platform = id()?;
+    let platform = new_id(now)?;
     let mut writes = vec![Write::Insert {
         collection: ORGANISATIONS.into(),
         id: platform.clone(),
@@ -61,9 +58,11 @@ pub async fn administrators(
     let mut made = Vec::new();
     for (login, name, role) in ADMINISTRATORS {
         let password = random::token_base64url(PASSWORD_BYTES)?;
+        let user = new_id(now)?;
+        writes.push(first_post(new_id(now)?, &user, &platform, name));
         writes.push(Write::Insert {
             collection: USERS.into(),
-            id: id()?,
+            id: user,
             subject: None,
             organisation: Some(platform.clone()),
             district: None,

@@ -6,19 +6,29 @@
 
 pub mod account;
 pub mod apps;
+pub mod composed;
 pub mod decide;
 pub mod demo;
+pub mod directory;
 pub mod duty;
 pub mod error;
 pub mod factor;
 pub mod first;
+pub mod grants;
+pub mod history;
 mod login;
 pub mod module;
 pub mod network;
 pub mod password_rules;
 mod people;
+pub mod posts;
 pub mod principal;
+pub mod refusal;
+pub mod roles;
+pub mod separation;
 pub mod session;
 mod throttle;
+pub mod tree;
+pub mod two_person;
 
 pub use throttle::ThrottlePolicy;

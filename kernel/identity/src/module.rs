@@ -1,5 +1,7 @@
 //! The native module `platform`: declarations of the collections this crate keeps.
 
+mod access;
+
 use sdk_contract::def::{
     ActionDef, Area, CollectionDef, FieldDef, Label, Mask, ModuleDef, PageDef, PermissionDef,
     RoleGrant, RowScope, Shard,
@@ -14,12 +16,19 @@ pub const OPERATOR: &str = "platform.operator";
 pub const SECURITY: &str = "platform.security";
 /// Reads what others did.
 pub const AUDITOR: &str = "platform.auditor";
+/// Looks after an organisation and those below it: its tree, its people, its roles.
+pub const ADMIN: &str = "organisation.admin";
 
 pub(crate) const USERS: &str = "users";
 pub(crate) const ORGANISATIONS: &str = "organisations";
 pub(crate) const SESSIONS: &str = "sessions";
 pub(crate) const THROTTLES: &str = "throttles";
 pub(crate) const FACTORS: &str = "factors";
+pub(crate) const POSTS: &str = "posts";
+pub(crate) const ROLES: &str = "roles";
+pub(crate) const GRANTS: &str = "grants";
+pub(crate) const CHANGES: &str = "changes";
+pub(crate) const REQUESTS: &str = "requests";
 
 /// Permission to look after one's own account; every signed-in person has it, whatever their
 /// duties.
@@ -28,45 +37,78 @@ pub const ACCOUNT: &str = "account.manage";
 /// What [`crate`] declares. The pages and actions are answered for by the host's native module of
 /// the same id.
 pub fn definition() -> ModuleDef {
+    let mut collections = vec![organisations(), users(), sessions(), factors(), throttles()];
+    collections.extend(access::collections());
+    let mut actions = actions();
+    actions.extend(access::actions());
+    let mut pages = pages();
+    pages.extend(access::pages());
+    let mut permissions = permissions();
+    permissions.extend(access::permissions());
     ModuleDef {
         id: MODULE.into(),
         label: Label::new("平台管理", "Platform"),
-        collections: vec![organisations(), users(), sessions(), factors(), throttles()],
-        actions: actions(),
-        pages: pages(),
-        permissions: vec![
-            permission(
-                "organisation.read",
-                Label::new("查看机构", "Read organisations"),
-                &[
-                    (OPERATOR, RowScope::All),
-                    (AUDITOR, RowScope::All),
-                    (crate::principal::SIGNED_IN, RowScope::Organisation),
-                ],
-            ),
-            permission(
-                "user.read",
-                Label::new("查看用户", "Read users"),
-                &[(OPERATOR, RowScope::All), (AUDITOR, RowScope::All)],
-            ),
-            permission(
-                ACCOUNT,
-                Label::new("管理自己的账号", "Manage own account"),
-                &[(crate::principal::SIGNED_IN, RowScope::All)],
-            ),
-            permission(
-                "session.read",
-                Label::new("查看会话", "Read sessions"),
-                &[(AUDITOR, RowScope::All)],
-            ),
-        ],
+        collections,
+        choices: access::choices(),
+        flows: vec![access::flow()],
+        actions,
+        pages,
+        permissions,
         ..ModuleDef::default()
     }
 }
 
+fn permissions() -> Vec<PermissionDef> {
+    vec![
+        permission(
+            "organisation.read",
+            Label::new("查看机构", "Read organisations"),
+            &[
+                (OPERATOR, RowScope::All),
+                (SECURITY, RowScope::All),
+                (AUDITOR, RowScope::All),
+                (crate::principal::SIGNED_IN, RowScope::Organisation),
+            ],
+        ),
+        permission(
+            "user.read",
+            Label::new("查看用户", "Read users"),
+            &[
+                (OPERATOR, RowScope::All),
+                (SECURITY, RowScope::All),
+                (AUDITOR, RowScope::All),
+                (ADMIN, RowScope::Organisation),
+            ],
+        ),
+        permission(
+            ACCOUNT,
+            Label::new("管理自己的账号", "Manage own account"),
+            &[(crate::principal::SIGNED_IN, RowScope::All)],
+        ),
+        permission(
+            "session.read",
+            Label::new("查看会话", "Read sessions"),
+            &[(AUDITOR, RowScope::All)],
+        ),
+    ]
+}
+
 /// A row's system field `organisation` is its own id, so that row scopes work on it too.
 fn organisations() -> CollectionDef {
+    let mut fields = vec![
+        required("name", Label::new("名称", "Name"), Kind::Text { max: 120 }),
+        required("type", Label::new("类型", "Type"), Kind::Text { max: 32 }),
+        field(
+            "parent",
+            Label::new("上级", "Parent"),
+            Kind::Ref {
+                to: ORGANISATIONS.into(),
+            },
+        ),
+    ];
+    fields.extend(access::organisation_fields());
     CollectionDef {
+        audited: true,
         indexes: vec![vec!["parent".into()]],
         ..collection(
             ORGANISATIONS,
@@ -76,22 +118,12 @@ fn organisations() -> CollectionDef {
                 "organisation.read",
             ),
             Shard::Reference,
-            vec![
-                required("name", Label::new("名称", "Name"), Kind::Text { max: 120 }),
-                required("type", Label::new("类型", "Type"), Kind::Text { max: 32 }),
-                field(
-                    "parent",
-                    Label::new("上级", "Parent"),
-                    Kind::Ref {
-                        to: ORGANISATIONS.into(),
-                    },
-                ),
-            ],
+            fields,
         )
     }
 }
 
-/// A row's system field `organisation` is the one the user acts for.
+/// A row's system field `organisation` is the one the user was made in; `roles` are held there.
 fn users() -> CollectionDef {
     CollectionDef {
         audited: true,
@@ -193,6 +225,13 @@ fn session_fields() -> CollectionDef {
                 Kind::Datetime,
             ),
             field("ended_at", Label::new("退出时间", "Ended"), Kind::Datetime),
+            field(
+                "acting",
+                Label::new("代表的机构", "Acting for"),
+                Kind::Ref {
+                    to: ORGANISATIONS.into(),
+                },
+            ),
         ],
     )
 }

@@ -1,5 +1,7 @@
 //! Reading and writing users and organisations.
 
+use std::collections::BTreeSet;
+
 use kernel_storage::{CollectionName, Record, RowFilter, Store};
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use sdk_contract::scalar::Timestamp;
@@ -7,7 +9,6 @@ use serde_json::Value;
 
 use crate::error::IdentityError;
 use crate::module::{MODULE, ORGANISATIONS, USERS};
-use crate::principal::Principal;
 
 /// Most organisations below one that are followed; more is a damaged tree.
 const MOST_BELOW: usize = 5_000;
@@ -77,41 +78,13 @@ impl User {
             seen_at: moment(record, "seen_at"),
         }
     }
-
-    /// The user as a principal, with the organisations below theirs.
-    pub(crate) async fn principal(self, store: &Store) -> Result<Principal, IdentityError> {
-        let organisation = match &self.organisation {
-            Some(id) => get(store, ORGANISATIONS, id).await?,
-            None => None,
-        };
-        let organisations = match &self.organisation {
-            Some(id) => with_below(store, id).await?,
-            None => Vec::new(),
-        };
-        let own = organisation.as_ref();
-        let is_subject = own.is_some_and(|o| text(o, "type") == "subject");
-        Ok(Principal {
-            subject: self.organisation.clone().filter(|_| is_subject),
-            organisation_name: own.map(|o| text(o, "name")).unwrap_or_default(),
-            organisation_kind: own.map(|o| text(o, "type")).unwrap_or_default(),
-            district: self
-                .district
-                .or_else(|| own.and_then(|o| optional(o, "district"))),
-            user: Some(self.id),
-            login: self.login,
-            name: self.name,
-            roles: self.roles,
-            organisation: self.organisation,
-            organisations,
-            ..Principal::anonymous()
-        })
-    }
 }
 
-/// An organisation and all below it, breadth first; the tree is shallow.
-async fn with_below(store: &Store, root: &str) -> Result<Vec<String>, IdentityError> {
-    let mut all = vec![root.to_owned()];
-    let mut level = all.clone();
+/// The organisations below one, breadth first; the tree is shallow.
+pub(crate) async fn below(store: &Store, root: &str) -> Result<Vec<Record>, IdentityError> {
+    let mut all: Vec<Record> = Vec::new();
+    let mut seen = BTreeSet::from([root.to_owned()]);
+    let mut level = vec![root.to_owned()];
     while !level.is_empty() && all.len() < MOST_BELOW {
         let parents: Vec<Value> = level.drain(..).map(Value::from).collect();
         for chunk in parents.chunks(100) {
@@ -126,19 +99,19 @@ async fn with_below(store: &Store, root: &str) -> Result<Vec<String>, IdentityEr
                     .page(page, MAX_LIMIT);
                 let found = store.find(&query, &RowFilter::All).await?.records;
                 let full = found.len() == MAX_LIMIT as usize;
-                level.extend(
-                    found
-                        .iter()
-                        .map(|o| text(o, "id"))
-                        .filter(|id| !all.contains(id)),
-                );
+                for organisation in found {
+                    let id = text(&organisation, "id");
+                    if seen.insert(id.clone()) {
+                        level.push(id);
+                        all.push(organisation);
+                    }
+                }
                 if !full {
                     break;
                 }
                 page += 1;
             }
         }
-        all.extend(level.iter().cloned());
     }
     Ok(all)
 }

@@ -1,8 +1,12 @@
 //! Who is calling. Resolved once at the edge and carried through every layer.
 
+use std::sync::Arc;
+
 use sdk_contract::call::Caller;
 
+use crate::composed::Composed;
 use crate::duty::Duty;
+use crate::posts::Post;
 
 /// Role everybody has, signed in or not.
 pub const ANYONE: &str = "anyone";
@@ -16,7 +20,12 @@ pub struct Principal {
     pub user: Option<String>,
     pub login: String,
     pub name: String,
+    /// Declared roles held in the organisation acted for.
     pub roles: Vec<String>,
+    /// What composed roles add to them there.
+    pub composed: Arc<Composed>,
+    /// Where the user may act; the organisation acted for is one of them.
+    pub posts: Arc<[Post]>,
     /// The organisation the user acts for.
     pub organisation: Option<String>,
     pub organisation_name: String,
@@ -32,6 +41,8 @@ pub struct Principal {
     pub session: Option<String>,
     /// What the caller must do before anything else.
     pub duty: Option<Duty>,
+    /// When the first of the roles ends by itself, in microseconds since 1970.
+    pub until: Option<i64>,
     /// Set when a module acts by itself (event handler, job) instead of a person.
     pub module: Option<String>,
     pub locale: String,

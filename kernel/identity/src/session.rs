@@ -4,6 +4,7 @@
 //! it. Every node sees an ended session at the latest [`CACHE_MICROS`] later.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel_crypto::keys::{KeyRing, MacKey};
@@ -16,14 +17,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
+use crate::composed::{Composed, OrganisationPolicy, covers};
 use crate::duty::{self, Standing};
 use crate::error::IdentityError;
 use crate::factor::Factor;
 use crate::module::{MODULE, SESSIONS, USERS};
 use crate::password_rules::PasswordPolicy;
-use crate::people::{User, optional, qualified, text};
+use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
 use crate::throttle::ThrottlePolicy;
+use crate::tree::SUBJECT;
+use crate::{grants, posts};
 
 /// How long a resolved session is trusted without looking again.
 pub const CACHE_MICROS: i64 = 5_000_000;
@@ -31,6 +35,8 @@ pub const CACHE_MICROS: i64 = 5_000_000;
 const CACHE_ENTRIES: usize = 10_000;
 /// `seen_at` is written at most this often.
 const TOUCH_MICROS: i64 = 60_000_000;
+/// What [`SessionPolicy::second_factor`] calls every composed role.
+const COMPOSED: &str = "organisation.composed";
 /// Password hashes computed at once: each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 2;
 
@@ -50,6 +56,7 @@ pub struct SessionPolicy {
     pub second_factor: Vec<String>,
     pub throttle: ThrottlePolicy,
     pub password: PasswordPolicy,
+    pub organisations: OrganisationPolicy,
 }
 
 impl Default for SessionPolicy {
@@ -59,11 +66,18 @@ impl Default for SessionPolicy {
             absolute_seconds: 12 * 3600,
             at_once: 5,
             stale_days: 90,
-            second_factor: ["platform.", "bank.", "model.", "government."]
-                .map(str::to_owned)
-                .to_vec(),
+            second_factor: [
+                "platform.",
+                "organisation.",
+                "bank.",
+                "model.",
+                "government.",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             throttle: ThrottlePolicy::default(),
             password: PasswordPolicy::default(),
+            organisations: OrganisationPolicy::default(),
         }
     }
 }
@@ -87,9 +101,7 @@ impl SessionPolicy {
 
     /// Whether whoever has `role` must have a second factor.
     pub fn needs_factor(&self, role: &str) -> bool {
-        self.second_factor
-            .iter()
-            .any(|n| n == role || n.ends_with('.') && role.starts_with(n.as_str()))
+        covers(&self.second_factor, role)
     }
 }
 
@@ -123,6 +135,8 @@ pub(crate) struct Inner {
     pub(crate) hashing: Semaphore,
     /// By token digest: the principal and when it was resolved.
     cache: Mutex<BTreeMap<String, (Principal, i64)>>,
+    /// Counts what may have made the memory wrong. What was read before is not remembered after.
+    epoch: AtomicU64,
 }
 
 impl Sessions {
@@ -133,6 +147,7 @@ impl Sessions {
             policy,
             hashing: Semaphore::new(HASHES_AT_ONCE),
             cache: Mutex::new(BTreeMap::new()),
+            epoch: AtomicU64::new(0),
         };
         Self {
             inner: Arc::new(inner),
@@ -149,6 +164,7 @@ impl Sessions {
         if let Some(principal) = self.remembered(&digest, origin.now) {
             return Ok(Some(principal.at(origin.request, origin.ip, origin.locale)));
         }
+        let epoch = self.inner.epoch.load(Ordering::SeqCst);
         let Some(session) = self.row(&digest).await? else {
             return Ok(None);
         };
@@ -168,12 +184,13 @@ impl Sessions {
         let Some(user) = user.filter(|u| u.active) else {
             return Ok(None);
         };
-        let mut principal = self.principal(user, origin.now).await?;
+        let acting = optional(&session, "acting");
+        let mut principal = self.principal(user, acting.as_deref(), origin.now).await?;
         principal.session = Some(text(&session, "id"));
         if origin.now.saturating_sub(moment("seen_at")) > TOUCH_MICROS {
             self.touch(&session, origin).await?;
         }
-        self.remember(digest, principal.clone(), origin.now);
+        self.remember(digest, principal.clone(), origin.now, epoch);
         Ok(Some(principal.at(origin.request, origin.ip, origin.locale)))
     }
 
@@ -233,18 +250,92 @@ impl Sessions {
         blocking(move || Ok(password::hash(&keys, &password)?)).await
     }
 
-    /// The user with what is to be done first.
-    async fn principal(&self, user: User, now: i64) -> Result<Principal, IdentityError> {
-        let factor = Factor::of(&self.inner.store, &user.id).await?;
+    /// Somebody as they would be after signing in, acting for one of their organisations: to show
+    /// what they may do. Holds no session.
+    pub async fn preview(
+        &self,
+        user: &str,
+        organisation: &str,
+        origin: Origin<'_>,
+    ) -> Result<Option<Principal>, IdentityError> {
+        let found = User::by_id(&self.inner.store, user).await?;
+        let Some(user) = found.filter(|u| u.active) else {
+            return Ok(None);
+        };
+        let principal = self.principal(user, Some(organisation), origin.now).await?;
+        Ok(Some(principal.at(origin.request, origin.ip, origin.locale)))
+    }
+
+    /// The user in the organisation they act for, with what is to be done first.
+    async fn principal(
+        &self,
+        user: User,
+        chosen: Option<&str>,
+        now: i64,
+    ) -> Result<Principal, IdentityError> {
+        let store = &self.inner.store;
+        let factor = Factor::of(store, &user.id).await?;
+        let (held, places) = posts::held(store, &user.id).await?;
+        let post = posts::acting(&held, chosen, user.organisation.as_deref());
+        let own = post.and_then(|p| places.iter().find(|n| n.id == p.organisation));
+        let organisation = own.map(|n| n.id.clone());
+        let organisations = match &organisation {
+            Some(id) => std::iter::once(id.clone())
+                .chain(below(store, id).await?.iter().map(|o| text(o, "id")))
+                .collect(),
+            None => Vec::new(),
+        };
+        let at_home = organisation.is_some() && organisation == user.organisation;
+        let mut roles = if at_home { user.roles } else { Vec::new() };
+        let (mut composed, mut until) = (Vec::new(), None);
+        if let Some(post) = post {
+            for grant in grants::holding(store, "post", &post.id, now).await? {
+                let end = grant.expires_at.map(Timestamp::micros);
+                until = [until, end].into_iter().flatten().min();
+                if grants::is_composed(&grant.role) {
+                    composed.push(grant.role);
+                } else if !roles.contains(&grant.role) {
+                    roles.push(grant.role);
+                }
+            }
+        }
+        let composed = match &organisation {
+            Some(id) => self.directory().composed(id, &composed).await?,
+            None => Composed::default(),
+        };
+        // What a composed role gives came from roles that may need the factor.
+        let mut needing = roles.clone();
+        if !composed.pieces.is_empty() {
+            needing.push(COMPOSED.to_owned());
+        }
         let standing = Standing {
-            roles: &user.roles,
+            roles: &needing,
             given: user.given,
             set_at: user.password_at,
             factor: factor.is_some_and(|f| f.confirmed),
         };
         let duty = duty::open(&self.inner.policy, standing, Timestamp(now));
-        let principal = user.principal(&self.inner.store).await?;
-        Ok(Principal { duty, ..principal })
+        Ok(Principal {
+            subject: organisation
+                .clone()
+                .filter(|_| own.is_some_and(|n| n.kind == SUBJECT)),
+            organisation_name: own.map(|n| n.name.clone()).unwrap_or_default(),
+            organisation_kind: own.map(|n| n.kind.clone()).unwrap_or_default(),
+            district: own
+                .and_then(|n| n.region.clone())
+                .or(user.district.filter(|_| at_home)),
+            user: Some(user.id),
+            login: user.login,
+            name: user.name,
+            roles,
+            composed: Arc::new(composed),
+            posts: held.into(),
+            organisation,
+            organisations,
+            duty,
+            until,
+            ..Principal::anonymous()
+        })
     }
 
     pub(crate) async fn open(
@@ -253,10 +344,11 @@ impl Sessions {
         origin: Origin<'_>,
     ) -> Result<SignedIn, IdentityError> {
         let (owner, revision) = (user.id.clone(), user.revision);
-        let mut principal =
-            self.principal(user, origin.now)
-                .await?
-                .at(origin.request, origin.ip, origin.locale);
+        let mut principal = self.principal(user, None, origin.now).await?.at(
+            origin.request,
+            origin.ip,
+            origin.locale,
+        );
         let token = random::token_base64url(32)?;
         let mut entropy = [0; 10];
         random::fill(&mut entropy)?;
@@ -381,19 +473,32 @@ impl Sessions {
     /// What is remembered of a user's sessions is looked up anew. Other nodes do so within
     /// [`CACHE_MICROS`].
     pub fn forget(&self, user: &str) {
-        self.cache()
-            .retain(|_, (principal, _)| principal.user.as_deref() != Some(user));
+        let mut cache = self.cache();
+        self.inner.epoch.fetch_add(1, Ordering::SeqCst);
+        cache.retain(|_, (principal, _)| principal.user.as_deref() != Some(user));
+    }
+
+    /// The same of everybody: after a change of organisations, posts or roles.
+    pub fn forget_all(&self) {
+        let mut cache = self.cache();
+        self.inner.epoch.fetch_add(1, Ordering::SeqCst);
+        cache.clear();
     }
 
     fn remembered(&self, digest: &str, now: i64) -> Option<Principal> {
         let cache = self.cache();
         let (principal, at) = cache.get(digest)?;
-        let fresh = now >= *at && now.saturating_sub(*at) < CACHE_MICROS;
+        let fresh = now >= *at
+            && now.saturating_sub(*at) < CACHE_MICROS
+            && principal.until.is_none_or(|end| now < end);
         fresh.then(|| principal.clone())
     }
 
-    fn remember(&self, digest: String, principal: Principal, now: i64) {
+    fn remember(&self, digest: String, principal: Principal, now: i64, epoch: u64) {
         let mut cache = self.cache();
+        if self.inner.epoch.load(Ordering::SeqCst) != epoch {
+            return;
+        }
         if cache.len() >= CACHE_ENTRIES {
             cache.clear();
         }

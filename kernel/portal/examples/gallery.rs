@@ -139,6 +139,7 @@ fn context(shell: Shell, path: &str) -> ViewContext {
             }),
         },
         user: Some(UserView {
+            posts: Vec::new(),
             name: name.into(),
             organisation: organisation.into(),
             kind: "institution".into(),

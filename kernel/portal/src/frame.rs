@@ -7,7 +7,7 @@ use sdk_contract::page::Link;
 use crate::blocks::actions;
 use crate::icon::icon;
 use crate::url::{here, href, with};
-use crate::view::{MenuItem, ViewContext};
+use crate::view::{MenuItem, PostView, ViewContext};
 
 /// Entries of a phone's bar at the foot, the front page not counted.
 const PHONE_TABS: usize = 3;
@@ -117,6 +117,7 @@ fn account(ctx: &ViewContext) -> Markup {
                     p { strong { (user.name) } }
                     @if !user.organisation.is_empty() { p { (user.organisation) } }
                     @if !user.role.is_empty() { p.muted { (user.role) } }
+                    (others(ctx, &user.posts))
                     @if let Some(first) = ctx.menu_of(true).next() {
                         p { a href=(href(&first.path)) { (ctx.say("进入工作台", "Workbench")) } }
                     }
@@ -128,6 +129,25 @@ fn account(ctx: &ViewContext) -> Markup {
                 }
             },
             None => a.account-in href=(login_to(ctx)) { (icon(ctx, "user")) span { (ctx.say("登录", "Sign in")) } },
+        }
+    }
+}
+
+/// The organisations that the person may act for instead.
+fn others(ctx: &ViewContext, posts: &[PostView]) -> Markup {
+    html! {
+        @if !posts.is_empty() {
+            p.muted { (ctx.say("切换机构", "Act for")) }
+            @for post in posts {
+                form method="post" action=(crate::SWITCH_PATH) {
+                    (actions::guard(ctx))
+                    input type="hidden" name="organisation" value=(post.organisation);
+                    button.btn.btn-ghost.btn-sm type="submit" {
+                        (icon(ctx, "arrows-exchange"))
+                        span { (post.name) @if !post.title.is_empty() { "（" (post.title) "）" } }
+                    }
+                }
+            }
         }
     }
 }

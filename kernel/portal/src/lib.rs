@@ -11,6 +11,7 @@
 //! | POST to the page's own path and query | `_csrf`, `_key` (idempotency), `_action`, `_record`, `_form`, `_row`…, `reason` and the form's fields; read with `sdk_contract::page::read_post` |
 //! | GET of a page with `_block=<id>` | one block alone, for [`render_blocks`] |
 //! | POST [`LOOK_PATH`] | `_csrf`, `collection`, `id`, `field`, `reason`, `back`: a recorded look at a masked value |
+//! | POST [`SWITCH_PATH`] | `_csrf`, `organisation` |
 //! | POST [`LOGIN_PATH`], [`LOGOUT_PATH`] | `_csrf`, and `username`, `password`, `next` |
 //! | GET with `care=1` or `care=0`, `lang=zh-CN` or `lang=en` | 关怀版 and language, to be kept in a cookie |
 //! | GET of `/files/<id>`, `/assets/<name>` | a stored file; one of [`assets::file`] |
@@ -20,6 +21,7 @@
 pub mod assets;
 mod blocks;
 mod chart;
+mod csv;
 mod datum;
 mod frame;
 mod icon;
@@ -30,13 +32,16 @@ mod url;
 mod view;
 
 pub use blocks::plain::size;
+pub use csv::csv;
 pub use render::{render, render_blocks};
 pub use screens::{ErrorScreen, LoginScreen, error_page, login_page};
-pub use view::{MenuItem, SearchBox, Site, Toast, UserView, ViewContext};
+pub use view::{MenuItem, PostView, SearchBox, Site, Toast, UserView, ViewContext};
 
 /// Where the sign-in form is sent.
 pub const LOGIN_PATH: &str = "/login";
 /// Where the sign-out button is sent.
 pub const LOGOUT_PATH: &str = "/logout";
+/// Where the choice of an organisation to act for is sent.
+pub const SWITCH_PATH: &str = "/switch";
 /// Where a look at a masked value is asked for.
 pub const LOOK_PATH: &str = "/look";

@@ -51,6 +51,18 @@ pub struct UserView {
     pub kind: String,
     /// The role's name for people.
     pub role: String,
+    /// Where else the person may act.
+    pub posts: Vec<PostView>,
+}
+
+/// An organisation that somebody may act for.
+#[derive(Debug, Clone, Default)]
+pub struct PostView {
+    /// Id of the organisation.
+    pub organisation: String,
+    pub name: String,
+    /// What the post there is called.
+    pub title: String,
 }
 
 /// One entry of a menu. The front page is not one of them.

@@ -167,6 +167,10 @@ impl Platform {
             let operator = setup.config.operator();
             first = first::administrators(&store, &sessions, operator, now).await?;
         }
+        let posts = kernel_identity::posts::give_first(&store, now).await?;
+        if posts > 0 {
+            tracing::info!(posts, "everybody has a post in their organisation now");
+        }
         let folder = setup.code.unwrap_or_else(|| place.data.join("code"));
         let code = KeptCode::open(&folder, Arc::clone(&keys))
             .with_context(|| format!("{} cannot be made", folder.display()))?;
@@ -178,6 +182,7 @@ impl Platform {
             engines: Engines::keeping(Arc::new(code))?,
             plugins: setup.plugins,
             regions: city.regions.clone(),
+            roles: city.roles.clone(),
             sessions: sessions.clone(),
             demo: setup.demo,
         })

@@ -24,13 +24,14 @@ use crate::{Catalog, Host};
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 6] = [
+const KERNEL: [(&str, &str); 7] = [
     ("field.look", "查看完整内容"),
     ("api.call", "应用调用接口"),
     ("page.view", "查看受控页面"),
     ("model.score", "模型评分"),
     ("platform.session.start", "登录"),
     ("platform.session.end", "退出登录"),
+    ("platform.grant.lapse", "授权到期自动收回"),
 ];
 
 pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {

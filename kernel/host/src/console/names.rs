@@ -19,11 +19,11 @@ const ORGANISATIONS: &str = "organisations";
 
 /// Names of users and organisations by id, looked up in one go.
 #[derive(Debug, Default)]
-pub(super) struct Names(BTreeMap<String, String>);
+pub(crate) struct Names(BTreeMap<String, String>);
 
 impl Names {
     /// Everybody behind these ids. Names only, so that who may see the record may see them too.
-    pub(super) async fn of(
+    pub(crate) async fn of(
         host: &Host,
         users: Vec<&str>,
         organisations: Vec<&str>,
@@ -54,12 +54,12 @@ impl Names {
         Ok(Self(names))
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<&str> {
+    pub(crate) fn get(&self, id: &str) -> Option<&str> {
         self.0.get(id).map(String::as_str)
     }
 
     /// The name, or what stood there where it is nobody's id.
-    pub(super) fn or_id<'a>(&'a self, id: &'a str) -> &'a str {
+    pub(crate) fn or_id<'a>(&'a self, id: &'a str) -> &'a str {
         self.get(id).unwrap_or(id)
     }
 }
@@ -83,7 +83,7 @@ fn by_ids(collection: &str, ids: Vec<Value>) -> Query {
 }
 
 /// Ids of the users whose name or login somebody typed, in whole or part.
-pub(super) async fn users_called(host: &Host, typed: &str) -> Result<Vec<String>, Fault> {
+pub(crate) async fn users_called(host: &Host, typed: &str) -> Result<Vec<String>, Fault> {
     let name = CollectionName::new(kernel_identity::module::MODULE, USERS);
     let query = Query::new(name.to_string())
         .filter(Filter::Or(vec![
@@ -101,7 +101,7 @@ pub(super) async fn users_called(host: &Host, typed: &str) -> Result<Vec<String>
 }
 
 /// Titles of records of some collections, as far as the caller may read them.
-pub(super) async fn titles(
+pub(crate) async fn titles(
     host: &Host,
     p: &Principal,
     collections: Vec<(&ModuleDef, &CollectionDef)>,
@@ -129,7 +129,7 @@ pub(super) async fn titles(
 }
 
 /// Ids of the records that people call `typed`, among those the caller may read.
-pub(super) async fn records_called(host: &Host, p: &Principal, typed: &str) -> Vec<String> {
+pub(crate) async fn records_called(host: &Host, p: &Principal, typed: &str) -> Vec<String> {
     let catalog = host.catalog();
     let mut found = Vec::new();
     for installed in catalog.modules.values() {
@@ -147,6 +147,6 @@ pub(super) async fn records_called(host: &Host, p: &Principal, typed: &str) -> V
 }
 
 /// A district's name, or its code where the deployment has no name for it.
-pub(super) fn region<'a>(host: &'a Host, code: &'a str) -> &'a str {
+pub(crate) fn region<'a>(host: &'a Host, code: &'a str) -> &'a str {
     host.regions().get(code).map_or(code, |label| &label.zh)
 }

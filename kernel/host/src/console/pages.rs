@@ -9,9 +9,9 @@ use crate::Host;
 use crate::module::Call;
 
 /// Rows of one list page.
-pub(super) const PAGE: u32 = 20;
+pub(crate) const PAGE: u32 = 20;
 
-pub(super) fn page_number(ask: &Ask) -> u32 {
+pub(crate) fn page_number(ask: &Ask) -> u32 {
     ask.query
         .get("page")
         .and_then(|p| p.parse().ok())
@@ -19,20 +19,20 @@ pub(super) fn page_number(ask: &Ask) -> u32 {
         .clamp(1, 500)
 }
 
-pub(super) fn bench(title: &str) -> Page {
+pub(crate) fn bench(title: &str) -> Page {
     Page::new(title).shell(Shell::Bench)
 }
 
-pub(super) fn param<'a>(ask: &'a Ask, name: &str) -> &'a str {
+pub(crate) fn param<'a>(ask: &'a Ask, name: &str) -> &'a str {
     ask.params.get(name).map_or("", String::as_str)
 }
 
-pub(super) fn fact(record: &Map<String, Value>, label: &str, field: &str) -> Fact {
+pub(crate) fn fact(record: &Map<String, Value>, label: &str, field: &str) -> Fact {
     Fact::new(label, Datum::text(text(record, field)))
 }
 
 /// Whether the caller's role may do it at all; the action itself is checked again.
-pub(super) fn may(host: &Host, call: &Call, permission: &str) -> bool {
+pub(crate) fn may(host: &Host, call: &Call, permission: &str) -> bool {
     let catalog = host.catalog();
     catalog
         .modules

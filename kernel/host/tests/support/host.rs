@@ -42,6 +42,7 @@ impl TestHost {
             regions: [("310115", "浦东新区"), ("310104", "徐汇区")]
                 .map(|(code, name)| (code.to_owned(), name.into()))
                 .into(),
+            roles: std::collections::BTreeMap::new(),
             demo: true,
         };
         Self {

@@ -1,8 +1,16 @@
-//! Accounts and sessions on a real store.
+//! Accounts, sessions and organisations on a real store; what organisations and access are about
+//! on both engines. `PostgreSQL` runs when `RONGQIAO_TEST_PG` names a server.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, and says what it skips"
+)]
 
+mod access;
 mod account;
+mod organisations;
 mod sessions;
 
 use std::sync::Arc;
@@ -31,6 +39,9 @@ fn organisation(n: u32, kind: &str, parent: Option<u32>) -> DemoOrganisation {
         kind: kind.into(),
         parent: parent.map(id),
         district: (kind == "subject").then(|| "310115".into()),
+        code: None,
+        tier: None,
+        licence: None,
     }
 }
 
@@ -45,6 +56,8 @@ pub(crate) fn city() -> Demo {
         name: format!("用户{n}"),
         organisation: id(organisation),
         roles: vec![role.into()],
+        post: String::new(),
+        also: Vec::new(),
     };
     Demo {
         organisations: vec![
@@ -63,8 +76,12 @@ pub(crate) fn city() -> Demo {
 /// A store that nobody can sign in to yet, and the folder it lies in.
 pub(crate) async fn empty() -> ((Store, Sessions), tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let keys = Arc::new(KeyRing::open_or_create(&folder.path().join("keys"), None).unwrap());
     let url = StoreUrl::Sqlite(folder.path().join("rongqiao.sqlite"));
+    (open(&folder, url).await, folder)
+}
+
+async fn open(folder: &tempfile::TempDir, url: StoreUrl) -> (Store, Sessions) {
+    let keys = Arc::new(KeyRing::open_or_create(&folder.path().join("keys"), None).unwrap());
     let store = Store::open(&url, Arc::clone(&keys)).await.unwrap();
     store.apply(&definition(), START).await.unwrap();
     let policy = SessionPolicy {
@@ -75,12 +92,20 @@ pub(crate) async fn empty() -> ((Store, Sessions), tempfile::TempDir) {
         ..SessionPolicy::default()
     };
     let sessions = Sessions::new(store.clone(), keys, policy);
-    ((store, sessions), folder)
+    (store, sessions)
 }
 
 pub(crate) async fn world() -> World {
-    let ((store, sessions), folder) = empty().await;
-    let logins = demo::apply(&store, &sessions, &city(), folder.path(), START)
+    let (opened, folder) = empty().await;
+    people(opened, folder, &city()).await
+}
+
+async fn people(
+    (store, sessions): (Store, Sessions),
+    folder: tempfile::TempDir,
+    demo: &Demo,
+) -> World {
+    let logins = demo::apply(&store, &sessions, demo, folder.path(), START)
         .await
         .unwrap();
     World {
@@ -89,6 +114,25 @@ pub(crate) async fn world() -> World {
         sessions,
         logins,
     }
+}
+
+/// Tells one story on `SQLite`, and on `PostgreSQL` where there is one.
+pub(crate) async fn on_each_engine(demo: &Demo, story: impl AsyncFn(&World)) {
+    let (opened, folder) = empty().await;
+    story(&people(opened, folder, demo).await).await;
+    let Some(server) = tests_scratch::server() else {
+        println!("skipped on PostgreSQL: RONGQIAO_TEST_PG is not set");
+        return;
+    };
+    let scratch = tests_scratch::Scratch::create(&server, "identity")
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(&folder, scratch.url().parse().unwrap()).await;
+    let world = people(opened, folder, demo).await;
+    story(&world).await;
+    world.store.close().await;
+    scratch.remove().await.unwrap();
 }
 
 impl World {

@@ -105,6 +105,9 @@ impl Serve {
                 if let Err(error) = refreshed.refresh_enabled().await {
                     tracing::error!("{error:#}");
                 }
+                if let Err(error) = refreshed.lapse_grants().await {
+                    tracing::error!("{:#}", anyhow::Error::from(error));
+                }
             }
         });
         if self.dev {

@@ -91,6 +91,12 @@ pub const CODES: &[Code] = &[
         "Ask the operator of the platform.",
     ),
     code(
+        "asked-already",
+        &[422],
+        "The same request already waits for a second person.",
+        "Wait for the decision, or withdraw the request.",
+    ),
+    code(
         "bad-credentials",
         &[401],
         "The login or the password is wrong; which one is not said.",
@@ -283,6 +289,12 @@ pub const CODES: &[Code] = &[
         "Correct the fields and send again.",
     ),
     code(
+        "last-administrator",
+        &[422],
+        "The role's last holder cannot lose it.",
+        "Give the role to somebody else first.",
+    ),
+    code(
         "masked-field",
         &[400],
         "A masked field was asked to group by, which would reveal it.",
@@ -325,6 +337,54 @@ pub const CODES: &[Code] = &[
         "Check the id and who is signed in.",
     ),
     code(
+        "not-the-asker",
+        &[403],
+        "Only who asked may withdraw a request.",
+        "Refuse it instead, where that is allowed.",
+    ),
+    code(
+        "nothing-to-change",
+        &[422],
+        "The change would change nothing.",
+        "Nothing is left to do.",
+    ),
+    code(
+        "organisation-closed",
+        &[422],
+        "The organisation is closed.",
+        "Reopen it first.",
+    ),
+    code(
+        "organisation-in-use",
+        &[422],
+        "Somebody works in the organisation, or something active stands below it.",
+        "Move or end these first.",
+    ),
+    code(
+        "organisation-too-deep",
+        &[422],
+        "The tree would have more levels than are allowed.",
+        "Choose a parent higher up.",
+    ),
+    code(
+        "organisation-type",
+        &[422],
+        "An organisation of this type has none below it.",
+        "Choose another parent.",
+    ),
+    code(
+        "over-ceiling",
+        &[422],
+        "The organisation may not hand out this role.",
+        "Choose one that it may hand out, or have its ceiling raised.",
+    ),
+    code(
+        "own-access",
+        &[422],
+        "Nobody changes the own posts and roles.",
+        "Ask another administrator.",
+    ),
+    code(
         "password-change-needed",
         &[403],
         "The password was given by somebody else, or is too old.",
@@ -361,10 +421,40 @@ pub const CODES: &[Code] = &[
         "Wait for the seconds of `Retry-After`; `RateLimit` says what is left.",
     ),
     code(
+        "post-ended",
+        &[422],
+        "The post or the role has ended.",
+        "Read the record again.",
+    ),
+    code(
+        "request-expired",
+        &[422],
+        "Nobody decided the request in time.",
+        "Ask again.",
+    ),
+    code(
+        "role-state",
+        &[422],
+        "The person holds the role or post already, or not any more.",
+        "Read the record again.",
+    ),
+    code(
+        "roles-exclude-each-other",
+        &[422],
+        "One person may not hold both roles.",
+        "Give it to somebody else, or take the other role away first.",
+    ),
+    code(
         "second-factor-needed",
         &[403, 422],
         "A role of the account needs a second factor.",
         "Set one up on the account's page; it cannot be removed.",
+    ),
+    code(
+        "second-person-needed",
+        &[403],
+        "Who asked, and who would gain, does not decide.",
+        "Let another administrator decide.",
     ),
     code(
         "sign-in-late",
@@ -489,6 +579,10 @@ pub const FIELD_CODES: &[FieldCode] = &[
         "missing-reference",
         "There is no such record, or it may not be seen.",
     ),
+    field(
+        "no-such-person",
+        "Nobody within the caller's reach has this login.",
+    ),
     field("not-a-bool", "Neither true nor false."),
     field("not-a-date", "Not a date `YYYY-MM-DD`."),
     field("not-a-month", "Not a month `YYYY-MM`."),
@@ -501,6 +595,16 @@ pub const FIELD_CODES: &[FieldCode] = &[
     field("not-an-option", "None of the values that may be chosen."),
     field("not-rows", "Not an array of objects, one a row."),
     field("not-text", "Not text."),
+    field(
+        "organisation-cycle",
+        "The organisation itself, or one below it.",
+    ),
+    field("organisation-type", "An organisation of another type."),
+    field(
+        "out-of-reach",
+        "Not among the organisations that the caller looks after.",
+    ),
+    field("over-ceiling", "More than the organisation may hand out."),
     field("password-common", "On the lists that guessing begins with."),
     field("password-holds-login", "Contains the login."),
     field(
@@ -520,6 +624,10 @@ pub const FIELD_CODES: &[FieldCode] = &[
         "Too few of upper case, lower case, digits and signs.",
     ),
     field("password-used", "One of the last passwords."),
+    field(
+        "past-day",
+        "Not a day from today on, at most five years away.",
+    ),
     field("read-only", "Computed by the platform; it cannot be given."),
     field("required", "Missing."),
     field("taken", "Another record has this value already."),

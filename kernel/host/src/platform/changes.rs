@@ -1,0 +1,219 @@
+//! 权限变更历史: who changed what about organisations and access, when, why, before and after.
+
+use kernel_identity::module::MODULE;
+use sdk_contract::call::Ask;
+use sdk_contract::error::Fault;
+use sdk_contract::page::{Action, Block, Choice, Column, Datum, Field, Page, Row, Table};
+use sdk_contract::query::{Filter, Query};
+use sdk_contract::scalar::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Desk, word};
+use crate::console::pages::{PAGE, bench, page_number};
+
+pub(super) const PATH: &str = "/platform/changes";
+pub(super) const EXPORT: &str = "/platform/changes/export";
+/// Rows of one exported file.
+const EXPORTED: u32 = 200;
+
+/// What no declared action names.
+const OWN: [(&str, &str); 2] = [
+    ("grant.lapse", "到期自动收回"),
+    ("request.ask", "申请授予角色"),
+];
+
+pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
+    let number = page_number(ask);
+    let query = asked(ask).page(number, PAGE);
+    let found = desk.host.find(&desk.call.principal, query).await?;
+    let mut to = format!("{EXPORT}?_format=csv");
+    for (name, value) in &ask.query {
+        if ["what", "from", "to", "q"].contains(&name.as_str()) && plain(value) {
+            to.extend(["&", name, "=", value]);
+        }
+    }
+    let table = table(desk, &found.records)
+        .search("对象、姓名")
+        .filter(Field::pick("what", "变更", kinds(desk)))
+        .filter(Field::date("from", "从"))
+        .filter(Field::date("to", "到"))
+        .paging(number, PAGE, found.total.unwrap_or_default())
+        .empty("没有符合条件的变更");
+    Ok(bench("权限变更历史")
+        .subtitle("只增不改；谁、何时、为何、变更前后与当时所属")
+        .action(Action::download("导出 CSV", to).icon("download"))
+        .block(Block::table("changes", table)))
+}
+
+/// The same as one long table, for a file. Looking is recorded.
+pub(super) async fn export(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
+    let number = page_number(ask);
+    let query = asked(ask).page(number, EXPORTED);
+    let found = desk.host.find(&desk.call.principal, query).await?;
+    let table =
+        table(desk, &found.records).paging(number, EXPORTED, found.total.unwrap_or_default());
+    Ok(bench("权限变更历史导出")
+        .under("权限变更历史", PATH)
+        .subtitle(format!("每个文件最多 {EXPORTED} 条；更早的请缩小时间范围"))
+        .guarded()
+        .block(Block::table("changes", table)))
+}
+
+/// The changes of one organisation, person or object, newest first.
+pub(super) async fn of(desk: &Desk<'_>, field: &str, id: &str) -> Result<Block, Fault> {
+    let query = Query::new("platform.changes")
+        .filter(Filter::eq(field, id))
+        .sort("created_at", true)
+        .limit(PAGE);
+    let found = desk.host.find(&desk.call.principal, query).await?;
+    let table = table(desk, &found.records).empty("还没有变更");
+    Ok(Block::table("history", table).more("全部变更", PATH))
+}
+
+/// Whether a value may stand in a link as it is.
+fn plain(value: &str) -> bool {
+    !value.is_empty()
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+}
+
+fn asked(ask: &Ask) -> Query {
+    let mut query = Query::new("platform.changes").sort("created_at", true);
+    if let Some(what) = ask.query("what") {
+        query = query.filter(Filter::eq("what", what));
+    }
+    if let Some(text) = ask.query("q") {
+        query = query.filter(Filter::contains("title", text));
+    }
+    let day = |name: &str, days: i64| {
+        let begin: Timestamp = format!("{}T00:00:00+08:00", ask.query(name)?)
+            .parse()
+            .ok()?;
+        Some(Value::from(begin.plus_seconds(days * 86_400).to_string()))
+    };
+    let (min, max) = (day("from", 0), day("to", 1));
+    if min.is_some() || max.is_some() {
+        query = query.filter(Filter::Range {
+            field: "created_at".into(),
+            min,
+            max,
+        });
+    }
+    query
+}
+
+fn kinds(desk: &Desk<'_>) -> Vec<Choice> {
+    let catalog = desk.host.catalog();
+    let actions = catalog.modules.get(MODULE).map(|m| m.def.actions.clone());
+    let ours = ["organisation.", "post.", "role."];
+    let declared = actions
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|a| ours.iter().any(|o| a.name.starts_with(o)))
+        .map(|a| Choice::new(a.name, a.label.zh));
+    let own = OWN.map(|(name, words)| Choice::new(name, words));
+    declared.chain(own).collect()
+}
+
+fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Table {
+    let kinds = kinds(desk);
+    let called = |what: &str| {
+        let found = kinds.iter().find(|c| c.value == what);
+        found.map_or_else(|| what.to_owned(), |c| c.label.clone())
+    };
+    let rows = records.iter().map(|r| {
+        let by = match word(r, "approved_by") {
+            "" => word(r, "by_name").to_owned(),
+            second => format!("{}（复核：{second}）", word(r, "by_name")),
+        };
+        Row::new(
+            word(r, "id"),
+            vec![
+                Datum::text(word(r, "title")),
+                Datum::text(called(word(r, "what"))),
+                Datum::time_text(word(r, "created_at")),
+                Datum::text(told(desk, r.get("before"))),
+                Datum::text(told(desk, r.get("after"))),
+                Datum::text(by),
+                Datum::text(word(r, "reason")),
+                Datum::text(word(r, "place")),
+            ],
+        )
+    });
+    let columns = vec![
+        Column::new("title", "对象", 0),
+        Column::new("what", "变更", 1),
+        Column::new("at", "时间", 1),
+        Column::new("before", "变更前", 2),
+        Column::new("after", "变更后", 2),
+        Column::new("by", "经办人", 2),
+        Column::new("reason", "原因", 3),
+        Column::new("place", "当时所属", 3),
+    ];
+    Table::new(columns).rows(rows)
+}
+
+/// Before or after, in words.
+fn told(desk: &Desk<'_>, value: Option<&Value>) -> String {
+    let Some(Value::Object(fields)) = value else {
+        return "—".to_owned();
+    };
+    let named = [
+        ("name", "名称"),
+        ("code", "代码"),
+        ("tier", "层级"),
+        ("licence", "许可证号"),
+        ("region", "所在区"),
+        ("status", "状态"),
+        ("place", "上级"),
+        ("title", "名称"),
+        ("role", "角色"),
+        ("roles", "角色"),
+        ("expires_at", "到期"),
+        ("about", "说明"),
+        ("permissions", "权限"),
+        ("ceiling", "权限上限"),
+    ];
+    let words = named.iter().filter_map(|(name, label)| {
+        let text = match (*name, fields.get(*name)?) {
+            (_, Value::Null) => return None,
+            ("status", Value::String(s)) if s == "closed" => "停用".to_owned(),
+            ("status", _) => "正常".to_owned(),
+            ("region", Value::String(code)) => desk.region(Some(code)).to_owned(),
+            ("expires_at", Value::String(at)) => at
+                .parse::<Timestamp>()
+                .map_or_else(|_| at.clone(), Timestamp::local_minute),
+            ("permissions", Value::Array(all)) => {
+                let all: Vec<String> = all
+                    .iter()
+                    .filter_map(|v| piece(desk, v.as_str()?))
+                    .collect();
+                all.join("、")
+            }
+            (_, Value::Array(all)) => {
+                let book = desk.book();
+                let all = all.iter().filter_map(Value::as_str);
+                let all = all.map(|r| book.get(r).map_or(r, String::as_str));
+                all.collect::<Vec<_>>().join("、")
+            }
+            (_, Value::String(text)) if text.is_empty() => return None,
+            (_, Value::String(text)) => text.clone(),
+            (_, other) => other.to_string(),
+        };
+        Some(format!("{label}：{text}"))
+    });
+    let words: Vec<String> = words.collect();
+    if words.is_empty() {
+        "—".to_owned()
+    } else {
+        words.join("；")
+    }
+}
+
+fn piece(desk: &Desk<'_>, text: &str) -> Option<String> {
+    let piece = kernel_identity::composed::Piece::parse(text)?;
+    let declared = desk.declared(&piece.module, &piece.permission);
+    let label = declared.map_or_else(|| piece.permission.clone(), |(_, p)| p.label.zh);
+    Some(format!("{label}（{}）", super::choices::scope(piece.scope)))
+}

@@ -1,0 +1,98 @@
+//! What the platform's pages offer to choose from, and how they say it.
+
+use kernel_identity::composed::{Piece, reaches};
+use kernel_identity::tree::{Node, Tree};
+use sdk_contract::def::{PermissionDef, RowScope, Tone};
+use sdk_contract::page::{Choice, Datum};
+
+use super::Desk;
+
+/// What people call a type of organisation.
+pub(super) fn kind(kind: &str) -> &str {
+    match kind {
+        "platform" => "平台",
+        "government" => "政府部门",
+        "institution" => "金融机构",
+        "subject" => "企业",
+        other => other,
+    }
+}
+
+pub(super) fn scope(scope: RowScope) -> &'static str {
+    match scope {
+        RowScope::Own => "本主体",
+        RowScope::Organisation => "本机构及下级",
+        RowScope::District => "本区",
+        RowScope::All => "全部",
+    }
+}
+
+pub(super) fn state(node: &Node) -> Datum {
+    if node.closed {
+        Datum::status("停用", Tone::Neutral)
+    } else {
+        Datum::status("正常", Tone::Success)
+    }
+}
+
+/// A name that stands as deep in a list as its organisation in the tree.
+pub(super) fn indented(depth: usize, name: &str) -> String {
+    match depth {
+        0 => name.to_owned(),
+        deeper => format!("{}└ {name}", "　".repeat(deeper - 1)),
+    }
+}
+
+/// Organisations of a tree from one down, but for a part of it.
+pub(super) fn places(tree: &Tree, from: &str, without: Option<&str>) -> Vec<Choice> {
+    tree.rows(from)
+        .into_iter()
+        .filter(|(_, n)| !n.closed && without.is_none_or(|w| !tree.is_within(&n.id, w)))
+        .map(|(_, n)| Choice::new(n.id.as_str(), tree.place(&n.id)))
+        .collect()
+}
+
+impl Desk<'_> {
+    /// A declared permission with its module's name.
+    pub(super) fn declared(&self, module: &str, name: &str) -> Option<(String, PermissionDef)> {
+        let catalog = self.host.catalog();
+        let installed = catalog.modules.get(module)?;
+        let permission = installed.def.permission(name)?;
+        Some((installed.def.label.zh.clone(), permission.clone()))
+    }
+
+    /// Every permission that a ceiling lets an organisation hand out, with each reach it may have.
+    pub(super) fn pieces(&self, ceiling: &[String]) -> Vec<Choice> {
+        let catalog = self.host.catalog();
+        let mut choices = Vec::new();
+        for (id, installed) in &catalog.modules {
+            if id == kernel_identity::module::MODULE {
+                continue;
+            }
+            for permission in &installed.def.permissions {
+                for reach in reaches(ceiling, permission) {
+                    let piece = Piece {
+                        module: id.clone(),
+                        permission: permission.name.clone(),
+                        scope: reach,
+                    };
+                    let words = format!(
+                        "{} · {}（{}）",
+                        installed.def.label.zh,
+                        permission.label.zh,
+                        scope(reach)
+                    );
+                    choices.push(Choice::new(piece.to_string(), words));
+                }
+            }
+        }
+        choices
+    }
+
+    pub(super) fn region<'a>(&'a self, code: Option<&'a str>) -> &'a str {
+        code.map_or("", |code| {
+            let found = self.host.regions().get(code);
+            found.map_or(code, |label| label.zh.as_str())
+        })
+    }
+}

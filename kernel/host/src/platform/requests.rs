@@ -1,0 +1,163 @@
+//! 待复核: what one person asked for and another decides.
+
+use kernel_identity::grants::GIVE;
+use kernel_identity::refusal::ChangeError;
+use kernel_identity::two_person::{Request, Verdict};
+use sdk_contract::call::{Ask, Reply};
+use sdk_contract::def::Tone;
+use sdk_contract::error::Fault;
+use sdk_contract::page::{Action, Block, Choice, Column, Confirm, Datum, Field, Page, Row, Table};
+use sdk_contract::query::{Filter, Query};
+use serde_json::{Map, Value, json};
+
+use super::{Desk, done, fault, record, word};
+use crate::console::pages::{PAGE, bench, page_number};
+use crate::module::Input;
+
+pub(super) const PATH: &str = "/platform/requests";
+
+pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
+    let number = page_number(ask);
+    let wanted = ask.query("status").unwrap_or("pending");
+    let mut query = Query::new("platform.requests").sort("created_at", true);
+    if wanted != "all" {
+        query = query.filter(Filter::eq("status", wanted));
+    }
+    let query = query.page(number, PAGE);
+    let found = desk.host.find(&desk.call.principal, query).await?;
+    let rows = found.records.iter().map(|r| row(desk, r));
+    let columns = vec![
+        Column::new("title", "事项", 0),
+        Column::new("asker", "申请人", 1),
+        Column::new("reason", "原因", 2),
+        Column::new("until", "复核期限", 2),
+        Column::new("state", "状态", 1),
+        Column::new("decider", "复核人与意见", 3),
+    ];
+    let states = [
+        ("pending", "待复核"),
+        ("approved", "已同意"),
+        ("refused", "已驳回"),
+        ("withdrawn", "已撤回"),
+        ("all", "全部"),
+    ];
+    let states = states.map(|(value, label)| Choice::new(value, label));
+    let table = Table::new(columns)
+        .rows(rows)
+        .filter(Field::pick("status", "状态", states.to_vec()))
+        .paging(number, PAGE, found.total.unwrap_or_default())
+        .empty("没有待复核的事项");
+    Ok(bench("待复核")
+        .subtitle("一人申请、另一人复核后才生效；申请人和涉及人员不能复核")
+        .block(Block::table("requests", table)))
+}
+
+fn row(desk: &Desk<'_>, r: &Map<String, Value>) -> Row {
+    let request = Request::read(r);
+    let now = desk.call.now.micros();
+    let p = &desk.call.principal;
+    let expired = request.pending && request.is_expired(now);
+    let verdict = match (word(r, "decider_name"), word(r, "verdict")) {
+        ("", _) => String::new(),
+        (who, "") => who.to_owned(),
+        (who, words) => format!("{who}：{words}"),
+    };
+    let mut row = Row::new(
+        request.id.as_str(),
+        vec![
+            Datum::text(request.title.as_str()),
+            Datum::text(request.asker_name.as_str()),
+            Datum::text(request.reason.as_str()),
+            Datum::Time(request.expires_at.micros()),
+            state(word(r, "status"), expired),
+            Datum::text(verdict),
+        ],
+    );
+    if !request.pending {
+        return row;
+    }
+    if request.may_withdraw(p).is_ok() {
+        let question = Confirm::new("撤回申请", "撤回后如仍需要，须重新申请。", "撤回");
+        return row.action(
+            Action::send("撤回", "request.withdraw")
+                .record(&request.id)
+                .confirm(question.reason("原因")),
+        );
+    }
+    let off = request.may_decide(p, now).err().map(|why| why.message());
+    let buttons = [
+        ("同意", "request.approve", "同意后立即生效。"),
+        ("驳回", "request.refuse", "驳回后不生效，申请人可重新申请。"),
+    ];
+    for (label, action, text) in buttons {
+        let button = Action::send(label, action)
+            .record(&request.id)
+            .confirm(Confirm::new(label, text, label).reason("意见"));
+        row = row.action(match &off {
+            Some(why) => button.off(why),
+            None => button,
+        });
+    }
+    row
+}
+
+fn state(status: &str, expired: bool) -> Datum {
+    match status {
+        _ if expired => Datum::status("已过期", Tone::Neutral),
+        "pending" => Datum::status("待复核", Tone::Warning),
+        "approved" => Datum::status("已同意", Tone::Success),
+        "refused" => Datum::status("已驳回", Tone::Danger),
+        _ => Datum::status("已撤回", Tone::Neutral),
+    }
+}
+
+pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Reply, Fault> {
+    let request = Request::read(record(input)?);
+    let (p, deed) = (&desk.call.principal, desk.deed(input));
+    let (verdict, toast) = match verb {
+        "approve" => (Verdict::Approved, "已同意，立即生效"),
+        "refuse" => (Verdict::Refused, "已驳回"),
+        "withdraw" => (Verdict::Withdrawn, "已撤回"),
+        _ => return Err(Fault::not_found()),
+    };
+    let allowed = match verdict {
+        Verdict::Withdrawn => request.may_withdraw(p),
+        Verdict::Approved | Verdict::Refused => request.may_decide(p, deed.now),
+    };
+    allowed.map_err(|why| fault(ChangeError::Refused(why)))?;
+    let mut writes = vec![request.decided(verdict, deed)];
+    if verdict == Verdict::Approved {
+        writes.extend(effect(desk, &request, input).await?);
+    }
+    let path = PATH.to_owned();
+    Ok(done(
+        writes,
+        input,
+        path,
+        toast,
+        json!({ "id": request.id }),
+    ))
+}
+
+/// What an approved request does.
+async fn effect(
+    desk: &Desk<'_>,
+    request: &Request,
+    input: &Input,
+) -> Result<Vec<sdk_contract::call::Write>, Fault> {
+    match request.deed.as_str() {
+        GIVE => {
+            let reach = desk.reach("request.decide").ok_or_else(Fault::not_found)?;
+            let deed = desk.deed(input);
+            let given = desk
+                .directory
+                .give_approved(deed, &reach, request, &desk.book())
+                .await;
+            given.map_err(fault)
+        }
+        other => {
+            tracing::error!(deed = other, "nobody carries this request out");
+            Err(Fault::internal("该事项无法执行，请联系平台运营"))
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! 角色与权限: roles that organisations compose from declared permissions.
+
+use kernel_identity::composed::Piece;
+use kernel_identity::roles::{RoleRow, Wish};
+use sdk_contract::call::{Ask, Reply};
+use sdk_contract::def::{PermissionDef, Tone};
+use sdk_contract::error::Fault;
+use sdk_contract::page::{
+    Action, Block, Choice, Column, Confirm, Datum, Fact, Field, Form, Page, Row, Section, Table,
+};
+use sdk_contract::query::Query;
+use serde_json::json;
+
+use super::choices::scope;
+use super::organisations::reason;
+use super::{Desk, changes, done, fault, record, word, words};
+use crate::Catalog;
+use crate::console::names::Names;
+use crate::console::pages::{PAGE, bench, page_number, param};
+use crate::module::Input;
+
+pub(super) const PATH: &str = "/platform/roles";
+
+pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
+    let p = &desk.call.principal;
+    let number = page_number(ask);
+    let query = Query::new("platform.roles")
+        .sort("created_at", true)
+        .page(number, PAGE);
+    let found = desk.host.find(p, query).await?;
+    let places = found
+        .records
+        .iter()
+        .map(|r| word(r, "organisation"))
+        .collect();
+    let names = Names::of(desk.host, Vec::new(), places).await?;
+    let rows = found.records.iter().map(|r| {
+        let role = RoleRow::read(r);
+        Row::new(
+            role.id.as_str(),
+            vec![
+                Datum::text(role.title.as_str()),
+                Datum::text(names.or_id(&role.organisation)),
+                Datum::quantity(role.pieces.len(), "项"),
+                state(&role),
+                Datum::text(role.about.as_str()),
+            ],
+        )
+        .to(format!("{PATH}/{}", role.id))
+    });
+    let columns = vec![
+        Column::new("title", "角色名称", 0),
+        Column::new("organisation", "所属机构", 2),
+        Column::new("permissions", "权限", 1),
+        Column::new("state", "状态", 1),
+        Column::new("about", "说明", 3),
+    ];
+    let table = Table::new(columns)
+        .rows(rows)
+        .paging(number, PAGE, found.total.unwrap_or_default())
+        .empty("还没有自定义角色。由机构管理员在权限上限内组建");
+    let mut page = bench("角色与权限")
+        .subtitle("在本机构权限上限内组建角色，授予岗位；修改立即对所有持有人生效")
+        .block(Block::table("roles", table).title("自定义角色"));
+    if let Some(own) = p
+        .organisation
+        .as_deref()
+        .filter(|o| desk.can("role.compose", o))
+    {
+        let tree = desk.tree(own).await?;
+        let choices = tree.map(|tree| desk.pieces(&desk.directory.ceiling(&tree, own)));
+        let choices = choices.unwrap_or_default();
+        if !choices.is_empty() {
+            let submit = Action::send("新建角色", "organisation.compose").record(own);
+            let form = wish(Form::new("compose", submit), None, choices);
+            page = page.block(Block::form(form).title("新建角色"));
+        }
+    }
+    Ok(page)
+}
+
+fn state(role: &RoleRow) -> Datum {
+    if role.retired {
+        Datum::status("停用", Tone::Neutral)
+    } else {
+        Datum::status("使用中", Tone::Success)
+    }
+}
+
+fn wish(form: Form, now: Option<&RoleRow>, choices: Vec<Choice>) -> Form {
+    let with = |field: Field, value: Option<&str>| match value {
+        Some(value) if !value.is_empty() => field.initial(value),
+        _ => field,
+    };
+    let mut permissions = Field::pick_many("permissions", "权限", choices)
+        .required()
+        .wide();
+    for piece in now.iter().flat_map(|r| &r.pieces) {
+        permissions = permissions.initial(piece.to_string());
+    }
+    form.field(with(
+        Field::text("title", "角色名称", 40).required(),
+        now.map(|r| r.title.as_str()),
+    ))
+    .field(with(
+        Field::text("about", "说明", 200),
+        now.map(|r| r.about.as_str()),
+    ))
+    .field(permissions)
+    .field(reason())
+}
+
+pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
+    let id = param(ask, "id");
+    let p = &desk.call.principal;
+    let record = desk.host.get(p, "platform.roles", id).await?;
+    let role = RoleRow::read(&record);
+    let tree = desk
+        .directory
+        .tree(&role.organisation)
+        .await
+        .map_err(fault)?;
+    let facts = vec![
+        Fact::new("所属机构", Datum::text(tree.place(&role.organisation))),
+        Fact::new("状态", state(&role)),
+        Fact::new("说明", Datum::text(role.about.as_str())),
+        Fact::new("新建于", Datum::time_text(word(&record, "created_at"))),
+    ];
+    let mut page = bench(&role.title)
+        .under("角色与权限", PATH)
+        .block(Block::details("facts", facts).title("角色"));
+    let mut tabs = vec![Block::table("permissions", pieces(desk, &role)).title("权限")];
+    if desk.can("role.compose", &role.organisation) && !role.retired {
+        let text = "停用后，所有持有人的这些权限在下一次请求即失效；不能恢复。";
+        page = page.action(
+            Action::send("停用角色", "role.retire")
+                .record(id)
+                .danger()
+                .confirm(Confirm::new("停用角色", text, "停用").reason("原因")),
+        );
+        let choices = desk.pieces(&desk.directory.ceiling(&tree, &role.organisation));
+        let submit = Action::send("保存", "role.edit").record(id);
+        let form = wish(Form::new("edit", submit), Some(&role), choices);
+        tabs.push(Block::form(form).title("修改角色"));
+    }
+    if desk.can("change.read", &role.organisation) {
+        tabs.push(changes::of(desk, "object", id).await?.title("变更历史"));
+    }
+    Ok(page.section(Section::tabs().blocks(tabs)))
+}
+
+fn pieces(desk: &Desk<'_>, role: &RoleRow) -> Table {
+    let rows = role.pieces.iter().map(|piece| {
+        let declared = desk.declared(&piece.module, &piece.permission);
+        let (module, label) = match &declared {
+            Some((module, permission)) => (module.as_str(), permission.label.zh.as_str()),
+            None => (piece.module.as_str(), piece.permission.as_str()),
+        };
+        Row::new(
+            key(piece),
+            vec![
+                Datum::text(label),
+                Datum::text(module),
+                Datum::text(scope(piece.scope)),
+            ],
+        )
+    });
+    let columns = vec![
+        Column::new("permission", "权限", 0),
+        Column::new("module", "模块", 1),
+        Column::new("rows", "数据范围", 1),
+    ];
+    Table::new(columns).rows(rows)
+}
+
+fn key(piece: &Piece) -> String {
+    piece.to_string().replace('@', ":")
+}
+
+/// Finds a permission by its module and name.
+fn find<'a>(catalog: &'a Catalog) -> impl Fn(&str, &str) -> Option<&'a PermissionDef> {
+    move |module, name| catalog.modules.get(module)?.def.permission(name)
+}
+
+pub(super) async fn compose(
+    desk: &Desk<'_>,
+    organisation: &str,
+    input: &Input,
+) -> Result<Reply, Fault> {
+    let catalog = desk.host.catalog();
+    let permissions = words(&input.values, "permissions");
+    let wish = wanted(input, &permissions);
+    let made = desk
+        .directory
+        .compose(desk.deed(input), organisation, wish, find(&catalog))
+        .await;
+    let (id, writes) = made.map_err(fault)?;
+    let path = format!("{PATH}/{id}");
+    Ok(done(writes, input, path, "角色已新建", json!({ "id": id })))
+}
+
+fn wanted<'a>(input: &'a Input, permissions: &'a [String]) -> Wish<'a> {
+    Wish {
+        title: word(&input.values, "title"),
+        about: word(&input.values, "about"),
+        permissions,
+    }
+}
+
+pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Reply, Fault> {
+    let role = RoleRow::read(record(input)?);
+    let path = format!("{PATH}/{}", role.id);
+    let result = json!({ "id": role.id });
+    let deed = desk.deed(input);
+    match verb {
+        "edit" => {
+            let catalog = desk.host.catalog();
+            let permissions = words(&input.values, "permissions");
+            let wish = wanted(input, &permissions);
+            let done_ = desk.directory.edit_role(deed, &role, wish, find(&catalog));
+            let writes = done_.await.map_err(fault)?;
+            Ok(done(writes, input, path, "角色已修改，立即生效", result))
+        }
+        "retire" => {
+            let writes = desk.directory.retire(deed, &role).await.map_err(fault)?;
+            Ok(done(writes, input, path, "角色已停用，立即生效", result))
+        }
+        _ => Err(Fault::not_found()),
+    }
+}

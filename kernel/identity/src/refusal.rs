@@ -1,0 +1,150 @@
+//! Why a change of organisations, posts or roles is not made. Pure.
+
+use crate::error::IdentityError;
+
+/// A rule that says no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the new parent is the organisation itself or below it")]
+    Cycle,
+    #[error("the tree would be deeper than {0} levels")]
+    TooDeep(usize),
+    #[error("the organisation is out of the caller's reach")]
+    OutOfReach,
+    #[error("organisations of different types do not stand under each other")]
+    OtherType,
+    #[error("a party that data is about has no organisations below it")]
+    NothingBelow,
+    #[error("the type of organisation is unknown")]
+    UnknownType,
+    #[error("the code is taken in this tree")]
+    CodeTaken,
+    #[error("the organisation is closed")]
+    Closed,
+    #[error("there is something that is active below or in it")]
+    InUse,
+    #[error("nothing would change")]
+    Nothing,
+    #[error("no such person within reach")]
+    NoSuchPerson,
+    #[error("the person holds that post already")]
+    HeldAlready,
+    #[error("the post has ended")]
+    Ended,
+    #[error("nobody changes what they may do themselves")]
+    Oneself,
+    #[error("the organisation may not hand out that role")]
+    OverCeiling,
+    #[error("the permission {0} is not one that the organisation may hand out")]
+    PermissionOverCeiling(String),
+    #[error("the role excludes {0}, which the person holds")]
+    Excluded(String),
+    #[error("the last security administrator stays")]
+    LastOne,
+    #[error("the person does not hold that role in this post")]
+    NotHeld,
+    #[error("a grant ends in the future")]
+    PastDay,
+    #[error("a role needs at least one permission")]
+    NoPermission,
+    #[error("who asked does not decide, nor who would gain")]
+    NotAnother,
+    #[error("who asked withdraws it, nobody else")]
+    NotAsker,
+    #[error("the request was not decided in time")]
+    Expired,
+    #[error("the same was asked for already")]
+    AskedAlready,
+}
+
+impl Refusal {
+    /// Stable; for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Cycle => "organisation-cycle",
+            Self::TooDeep(_) => "organisation-too-deep",
+            Self::OutOfReach => "out-of-reach",
+            Self::OtherType | Self::NothingBelow => "organisation-type",
+            Self::UnknownType => "not-an-option",
+            Self::CodeTaken => "taken",
+            Self::Closed => "organisation-closed",
+            Self::InUse => "organisation-in-use",
+            Self::Nothing => "nothing-to-change",
+            Self::NoSuchPerson => "no-such-person",
+            Self::HeldAlready | Self::NotHeld => "role-state",
+            Self::Ended => "post-ended",
+            Self::Oneself => "own-access",
+            Self::OverCeiling | Self::PermissionOverCeiling(_) => "over-ceiling",
+            Self::Excluded(_) => "roles-exclude-each-other",
+            Self::LastOne => "last-administrator",
+            Self::PastDay => "past-day",
+            Self::NoPermission => "required",
+            Self::NotAnother => "second-person-needed",
+            Self::NotAsker => "not-the-asker",
+            Self::Expired => "request-expired",
+            Self::AskedAlready => "asked-already",
+        }
+    }
+
+    /// The input that is at fault, where one is.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Cycle | Self::OutOfReach | Self::OtherType => Some("parent"),
+            Self::UnknownType => Some("type"),
+            Self::CodeTaken => Some("code"),
+            Self::NoSuchPerson => Some("login"),
+            Self::PastDay => Some("last_day"),
+            Self::NoPermission | Self::PermissionOverCeiling(_) => Some("permissions"),
+            _ => None,
+        }
+    }
+
+    pub fn message(&self) -> String {
+        match self {
+            Self::Cycle => "不能移到自己或自己的下级之下".into(),
+            Self::TooDeep(most) => format!("机构层级最多 {most} 级，请改选更高一级的上级机构"),
+            Self::OutOfReach => "所选机构不在您管理的范围内".into(),
+            Self::OtherType => "只能移到同一类型的机构之下".into(),
+            Self::NothingBelow => "企业主体不能下设机构".into(),
+            Self::UnknownType => "没有这种机构类型".into(),
+            Self::CodeTaken => "本机构架构内已有相同的机构代码".into(),
+            Self::Closed => "该机构已停用，请先恢复".into(),
+            Self::InUse => "该机构还有正常的下级机构或在任人员，请先调整后再停用".into(),
+            Self::Nothing => "没有需要保存的改动".into(),
+            Self::NoSuchPerson => {
+                "在您管理的范围内没有这个登录名；外单位人员请由平台运营任命".into()
+            }
+            Self::HeldAlready => "该人员已经有这个岗位或角色".into(),
+            Self::Ended => "该任职已结束，请刷新页面".into(),
+            Self::Oneself => "不能变更自己的岗位与权限，请由另一位管理员办理".into(),
+            Self::OverCeiling => "该角色超出本机构的权限上限".into(),
+            Self::PermissionOverCeiling(name) => format!("“{name}”超出本机构的权限上限"),
+            Self::Excluded(other) => {
+                format!("该角色与此人已有或正在申请的“{other}”互斥，不能同时担任")
+            }
+            Self::LastOne => "这是最后一位安全管理员，不能收回；请先授予另一人".into(),
+            Self::NotHeld => "该岗位没有这个角色，可能已被收回，请刷新页面".into(),
+            Self::PastDay => "有效期须晚于今天，且不超过五年".into(),
+            Self::NoPermission => "请至少选择一项权限".into(),
+            Self::NotAnother => "申请人和涉及人员不能复核，请由另一位管理员复核".into(),
+            Self::NotAsker => "只有申请人可以撤回".into(),
+            Self::Expired => "已过复核期限，请重新申请".into(),
+            Self::AskedAlready => "同样的申请正在等待复核".into(),
+        }
+    }
+}
+
+/// A change was refused, or could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Failed(#[from] IdentityError),
+}
+
+impl From<kernel_storage::QueryError> for ChangeError {
+    fn from(error: kernel_storage::QueryError) -> Self {
+        Self::Failed(error.into())
+    }
+}

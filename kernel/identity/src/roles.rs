@@ -1,0 +1,197 @@
+//! Composing roles: what [`crate::composed`] allows, over what is stored.
+
+use kernel_storage::Record;
+use sdk_contract::call::Write;
+use sdk_contract::def::PermissionDef;
+use sdk_contract::scalar::Timestamp;
+use serde_json::{Value, json};
+
+use crate::composed::{Composed, Piece, compose};
+use crate::directory::Directory;
+use crate::error::IdentityError;
+use crate::grants::holding;
+use crate::history::{Change, Deed, new_id};
+use crate::module::ROLES;
+use crate::people::{get, optional, strings, text};
+use crate::refusal::{ChangeError, Refusal};
+use crate::session::{object, update_of};
+
+/// A composed role as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleRow {
+    pub id: String,
+    pub revision: i64,
+    pub title: String,
+    pub about: String,
+    pub organisation: String,
+    pub pieces: Vec<Piece>,
+    pub retired: bool,
+}
+
+impl RoleRow {
+    pub fn read(record: &Record) -> Self {
+        let pieces = strings(record, "permissions");
+        Self {
+            id: text(record, "id"),
+            revision: record
+                .get("revision")
+                .and_then(Value::as_i64)
+                .unwrap_or_default(),
+            title: text(record, "title"),
+            about: text(record, "about"),
+            organisation: text(record, "organisation"),
+            pieces: pieces.iter().filter_map(|p| Piece::parse(p)).collect(),
+            retired: optional(record, "retired_at").is_some(),
+        }
+    }
+}
+
+/// What somebody wants a role to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    pub title: &'a str,
+    pub about: &'a str,
+    /// `<module>:<permission>@<scope>`
+    pub permissions: &'a [String],
+}
+
+impl Directory {
+    /// A new role of an organisation. Its id, and the writes.
+    pub async fn compose<'d>(
+        &self,
+        deed: Deed<'_>,
+        organisation: &str,
+        wish: Wish<'_>,
+        declared: impl Fn(&str, &str) -> Option<&'d PermissionDef>,
+    ) -> Result<(String, Vec<Write>), ChangeError> {
+        let tree = self.tree(organisation).await?;
+        let node = tree.get(organisation).ok_or(Refusal::OutOfReach)?;
+        if node.closed {
+            return Err(Refusal::Closed.into());
+        }
+        let ceiling = self.ceiling(&tree, organisation);
+        let pieces = compose(&ceiling, wish.permissions, declared)?;
+        let id = new_id(deed.now)?;
+        let values = values(wish, &pieces);
+        let writes = vec![
+            Write::Insert {
+                collection: ROLES.into(),
+                id: id.clone(),
+                subject: None,
+                organisation: Some(organisation.into()),
+                district: None,
+                values: object(values.clone()),
+            },
+            deed.record(&Change {
+                what: "organisation.compose",
+                object: &id,
+                title: wish.title.to_owned(),
+                organisation: Some(organisation),
+                place: tree.place(organisation),
+                after: values,
+                ..Change::default()
+            })?,
+        ];
+        Ok((id, writes))
+    }
+
+    /// Changes a role for everybody who holds it. Who holds it does not.
+    pub async fn edit_role<'d>(
+        &self,
+        deed: Deed<'_>,
+        role: &RoleRow,
+        wish: Wish<'_>,
+        declared: impl Fn(&str, &str) -> Option<&'d PermissionDef>,
+    ) -> Result<Vec<Write>, ChangeError> {
+        self.may_change(deed, role).await?;
+        let tree = self.tree(&role.organisation).await?;
+        let ceiling = self.ceiling(&tree, &role.organisation);
+        let pieces = compose(&ceiling, wish.permissions, declared)?;
+        let was = Wish {
+            title: &role.title,
+            about: &role.about,
+            permissions: &[],
+        };
+        let (before, after) = (values(was, &role.pieces), values(wish, &pieces));
+        if before == after {
+            return Err(Refusal::Nothing.into());
+        }
+        Ok(vec![
+            update_of(ROLES, &role.id, role.revision, object(after.clone())),
+            deed.record(&Change {
+                what: "role.edit",
+                object: &role.id,
+                title: wish.title.to_owned(),
+                organisation: Some(&role.organisation),
+                place: tree.place(&role.organisation),
+                before,
+                after,
+                ..Change::default()
+            })?,
+        ])
+    }
+
+    /// Takes a role out of use: it gives nothing any more, to anybody.
+    pub async fn retire(&self, deed: Deed<'_>, role: &RoleRow) -> Result<Vec<Write>, ChangeError> {
+        self.may_change(deed, role).await?;
+        let tree = self.tree(&role.organisation).await?;
+        let end = object(json!({ "retired_at": Timestamp(deed.now) }));
+        Ok(vec![
+            update_of(ROLES, &role.id, role.revision, end),
+            deed.record(&Change {
+                what: "role.retire",
+                object: &role.id,
+                title: role.title.clone(),
+                organisation: Some(&role.organisation),
+                place: tree.place(&role.organisation),
+                before: json!({ "title": role.title }),
+                ..Change::default()
+            })?,
+        ])
+    }
+
+    async fn may_change(&self, deed: Deed<'_>, role: &RoleRow) -> Result<(), ChangeError> {
+        if role.retired {
+            return Err(Refusal::Ended.into());
+        }
+        let holders = holding(self.store(), "role", &role.id, deed.now).await?;
+        if holders.iter().any(|g| g.user == deed.user()) {
+            return Err(Refusal::Oneself.into());
+        }
+        Ok(())
+    }
+
+    /// What composed roles give, by their ids, under a ceiling.
+    pub(crate) async fn composed(
+        &self,
+        organisation: &str,
+        roles: &[String],
+    ) -> Result<Composed, IdentityError> {
+        let mut all = Composed::default();
+        if roles.is_empty() {
+            return Ok(all);
+        }
+        let tree = crate::tree::Tree::around(self.store(), organisation).await?;
+        let Some(tree) = tree else { return Ok(all) };
+        all.ceiling = self.ceiling(&tree, organisation);
+        for id in roles {
+            let row = get(self.store(), ROLES, id).await?;
+            let Some(row) = row.as_ref().map(RoleRow::read) else {
+                continue;
+            };
+            // A role stays with its organisation and those below it, wherever these move.
+            if !row.retired && tree.is_within(organisation, &row.organisation) {
+                all.titles.push(row.title);
+                all.pieces.extend(row.pieces);
+            }
+        }
+        all.pieces.sort();
+        all.pieces.dedup();
+        Ok(all)
+    }
+}
+
+fn values(wish: Wish<'_>, pieces: &[Piece]) -> Value {
+    let pieces: Vec<String> = pieces.iter().map(Piece::to_string).collect();
+    json!({ "title": wish.title, "about": wish.about, "permissions": pieces })
+}
