@@ -504,6 +504,16 @@ impl Client {
         answer(request.send(bytes))
     }
 
+    /// A form token for the session as it is now: it has another after a switch of organisations.
+    pub fn renew(&mut self) {
+        let session = self.get("/api/v1/session");
+        assert_eq!(session.status, 200, "{}", session.body);
+        session.body["csrf"]
+            .as_str()
+            .expect("a form token")
+            .clone_into(&mut self.csrf);
+    }
+
     /// The form token forgotten: what another site's form would send.
     pub fn without_token(&mut self) {
         self.csrf.clear();
