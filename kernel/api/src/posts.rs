@@ -52,7 +52,10 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     let mut post = Post::read(request, web.settings().upload_bytes).await?;
     let owner = drawn_for(web, post.first(CSRF_FIELD)).map(str::to_owned);
-    if caller.principal.is_anonymous() && (caller.token.is_some() || owner.is_some()) {
+    // Who is invited has no account to sign in to, though an old cookie may lie in the browser.
+    let invited = path == kernel_host::INVITATION_PAGE && caller.owns(web, post.first(CSRF_FIELD));
+    let lost = caller.token.is_some() || owner.is_some();
+    if caller.principal.is_anonymous() && lost && !invited {
         return Ok(ended(web, caller, info, path, post, owner));
     }
     let Place::Declared(matched) = place else {
@@ -322,7 +325,7 @@ fn ended(
     let ours = owner.is_some() || caller.owns(web, post.first(CSRF_FIELD));
     let mut typed = post.typed;
     typed.retain(|name, _| name != CSRF_FIELD && name != KEY_FIELD);
-    if path == kernel_host::ACCOUNT_PAGE {
+    if [kernel_host::ACCOUNT_PAGE, kernel_host::INVITATION_PAGE].contains(&path) {
         // Passwords are typed there, and are kept nowhere.
         typed.clear();
     }

@@ -55,6 +55,7 @@ pub use guest::DescribeError;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
 pub use look::Look;
+pub use platform::INVITATION_PAGE;
 pub use plugin_toml::ManifestError;
 
 /// What the host stands on.

@@ -4,6 +4,7 @@
 
 mod changes;
 mod choices;
+mod invitations;
 mod organisation;
 mod organisations;
 mod posts;
@@ -29,6 +30,9 @@ use crate::Host;
 use crate::account::Account;
 use crate::module::{Call, Input, Module};
 use crate::reads::{chain, permitted};
+
+/// Where an invitation's link leads; it needs no account.
+pub const INVITATION_PAGE: &str = invitations::WELCOME;
 
 pub(crate) struct Platform {
     account: Account,
@@ -58,6 +62,8 @@ impl Module for Platform {
             roles::PATH => roles::list(&desk, ask).await,
             "/platform/roles/{id}" => roles::detail(&desk, ask).await,
             requests::PATH => requests::list(&desk, ask).await,
+            invitations::PATH => invitations::list(&desk, ask).await,
+            invitations::WELCOME => invitations::welcome(&desk, ask).await,
             changes::PATH => changes::list(&desk, ask).await,
             changes::EXPORT => changes::export(&desk, ask).await,
             _ => self.account.page(call, ask).await,
@@ -71,6 +77,7 @@ impl Module for Platform {
             Some(("post", verb)) => posts::act(&desk, verb, &input).await,
             Some(("role", verb)) => roles::act(&desk, verb, &input).await,
             Some(("request", verb)) => requests::act(&desk, verb, &input).await,
+            Some(("invitation", verb)) => invitations::act(&desk, verb, &input).await,
             Some(("session", "switch")) => switch(&desk, &input).await,
             _ => self.account.act(call, action, input).await,
         }

@@ -16,6 +16,7 @@ pub mod factor;
 pub mod first;
 pub mod grants;
 pub mod history;
+pub mod invitations;
 mod login;
 pub mod module;
 pub mod network;

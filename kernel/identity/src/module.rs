@@ -29,6 +29,7 @@ pub(crate) const ROLES: &str = "roles";
 pub(crate) const GRANTS: &str = "grants";
 pub(crate) const CHANGES: &str = "changes";
 pub(crate) const REQUESTS: &str = "requests";
+pub(crate) const INVITATIONS: &str = "invitations";
 
 /// Permission to look after one's own account; every signed-in person has it, whatever their
 /// duties.

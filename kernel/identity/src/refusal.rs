@@ -55,6 +55,12 @@ pub enum Refusal {
     Expired,
     #[error("the same was asked for already")]
     AskedAlready,
+    #[error("the login is somebody's, or somebody is invited with it")]
+    LoginTaken,
+    #[error("the login is not a login")]
+    BadLogin,
+    #[error("the invitation was used, ended or has expired")]
+    InvitationGone,
 }
 
 impl Refusal {
@@ -66,7 +72,7 @@ impl Refusal {
             Self::OutOfReach => "out-of-reach",
             Self::OtherType | Self::NothingBelow => "organisation-type",
             Self::UnknownType => "not-an-option",
-            Self::CodeTaken => "taken",
+            Self::CodeTaken | Self::LoginTaken => "taken",
             Self::Closed => "organisation-closed",
             Self::InUse => "organisation-in-use",
             Self::Nothing => "nothing-to-change",
@@ -83,6 +89,8 @@ impl Refusal {
             Self::NotAsker => "not-the-asker",
             Self::Expired => "request-expired",
             Self::AskedAlready => "asked-already",
+            Self::BadLogin => "bad-value",
+            Self::InvitationGone => "invitation-gone",
         }
     }
 
@@ -92,7 +100,7 @@ impl Refusal {
             Self::Cycle | Self::OutOfReach | Self::OtherType => Some("parent"),
             Self::UnknownType => Some("type"),
             Self::CodeTaken => Some("code"),
-            Self::NoSuchPerson => Some("login"),
+            Self::NoSuchPerson | Self::LoginTaken | Self::BadLogin => Some("login"),
             Self::PastDay => Some("last_day"),
             Self::NoPermission | Self::PermissionOverCeiling(_) => Some("permissions"),
             _ => None,
@@ -130,6 +138,9 @@ impl Refusal {
             Self::NotAsker => "只有申请人可以撤回".into(),
             Self::Expired => "已过复核期限，请重新申请".into(),
             Self::AskedAlready => "同样的申请正在等待复核".into(),
+            Self::LoginTaken => "该登录名已被使用，或已有待接受的邀请".into(),
+            Self::BadLogin => "登录名为 3 至 64 个小写字母、数字、点、横线或下划线".into(),
+            Self::InvitationGone => "邀请已使用、已作废或已过期，请联系邀请您的机构管理员".into(),
         }
     }
 }

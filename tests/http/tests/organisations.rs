@@ -309,3 +309,73 @@ fn row_76_the_preview_is_what_people_then_may_do() {
     }
     assert!(allowed > 20, "most would be refused otherwise: {allowed}");
 }
+
+#[test]
+fn a_list_of_people_is_invited_whole_or_not_at_all_and_a_link_opens_an_account() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut head = server.user("bankadmin");
+    let path = format!("/api/v1/platform/organisations/{HEAD}/import");
+    let import = |head: &mut Client, text: &str| {
+        let file = head.upload("people.csv", text.as_bytes());
+        assert_eq!(file.status, 200, "{}", file.body);
+        head.post(&path, &json!({ "file": file.body, "reason": "批量入职" }))
+    };
+    let waiting = |head: &Client| {
+        let all = head.get("/api/v1/platform/invitations");
+        all.body["total"].as_u64().unwrap()
+    };
+    let bad = "姓名,登录名,岗位,机构代码\n甲,new.one,柜员,HJ11\n乙,officer,柜员,HJ12\n丙,new.two,柜员,HJ12\n";
+    let refused = import(&mut head, bad);
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    let errors = refused.body["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{}", refused.body);
+    assert!(
+        errors[0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("第 3 行")
+    );
+    assert_eq!(waiting(&head), 0, "nobody of the list");
+
+    let good = import(&mut head, &bad.replace("officer", "new.three"));
+    assert_eq!(good.status, 200, "{}", good.body);
+    assert_eq!(waiting(&head), 3);
+    // A desk's people are not its neighbours' to see.
+    assert_eq!(
+        server
+            .user("officer3")
+            .get("/api/v1/platform/invitations")
+            .status,
+        403
+    );
+    let page = head.page("/platform/invitations");
+    let text = page.body.to_string();
+    let (_, rest) = text.split_once("/platform/invitation?token=").unwrap();
+    let token = rest.split('"').next().unwrap();
+
+    let mut guest = server.anonymous();
+    let shown = guest.get(&format!("/platform/invitation?token={token}"));
+    assert!(shown.text().contains("设置密码"), "{}", shown.body);
+    let accept =
+        |again: &str| json!({ "token": token, "password": "Nine9lamps%over", "again": again });
+    let differs = guest.post("/api/v1/platform/invitations/accept", &accept("x"));
+    assert_eq!(differs.status, 400, "{}", differs.body);
+    let opened = guest.post(
+        "/api/v1/platform/invitations/accept",
+        &accept("Nine9lamps%over"),
+    );
+    assert_eq!(opened.status, 200, "{}", opened.body);
+    let twice = guest.post(
+        "/api/v1/platform/invitations/accept",
+        &accept("Nine9lamps%over"),
+    );
+    assert_eq!(
+        (twice.status, twice.code()),
+        (422, "invitation-gone"),
+        "{}",
+        twice.body
+    );
+    assert!(!server.log().contains(token), "a link is in no log");
+}

@@ -106,7 +106,7 @@ fn asked(ask: &Ask) -> Query {
 fn kinds(desk: &Desk<'_>) -> Vec<Choice> {
     let catalog = desk.host.catalog();
     let actions = catalog.modules.get(MODULE).map(|m| m.def.actions.clone());
-    let ours = ["organisation.", "post.", "role."];
+    let ours = ["organisation.", "post.", "role.", "invitation."];
     let declared = actions
         .unwrap_or_default()
         .into_iter()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::choices::{kind, places, state};
 use super::organisations::{self, about, drawn, reason};
-use super::{Desk, changes, done, fault, posts, record, roles, told, word, words};
+use super::{Desk, changes, done, fault, invitations, posts, record, roles, told, word, words};
 use crate::console::pages::{bench, param};
 use crate::module::Input;
 
@@ -98,7 +98,28 @@ fn forms(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Vec<Block> {
                 .hint("如 客户经理"),
         )
         .field(reason());
-        forms.push(Block::form(form).title("任命岗位"));
+        forms.push(
+            Block::form(form)
+                .title("任命岗位")
+                .help("已有账号的人员；没有账号的请用“邀请开户”"),
+        );
+        let form = Form::new(
+            "invite",
+            Action::send("邀请", "organisation.invite").record(id),
+        )
+        .field(Field::text("name", "姓名", 64).required())
+        .field(
+            Field::text("login", "登录名", 64)
+                .required()
+                .hint("小写字母、数字"),
+        )
+        .field(Field::text("title", "岗位", 40).required())
+        .field(reason());
+        forms.push(
+            Block::form(form)
+                .title("邀请开户")
+                .help("生成一次性链接，由本人设置密码后开通"),
+        );
     }
     if desk.can("organisation.arrange", id) {
         if !node.closed && node.kind != SUBJECT {
@@ -242,6 +263,8 @@ pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Re
             Ok(done(writes, input, path, "已任命", json!({ "id": post })))
         }
         "compose" => roles::compose(desk, id, input).await,
+        "invite" => invitations::invite(desk, id, input).await,
+        "import" => invitations::import(desk, id, input).await,
         _ => Err(Fault::not_found()),
     }
 }

@@ -1,17 +1,19 @@
 //! What organisations, posts, roles and the changes of them are declared as.
 
+mod actions;
+
 use sdk_contract::code::Format;
 use sdk_contract::def::{
-    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Mask, OptionDef, PageDef,
+    Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Mask, OptionDef, PageDef,
     PermissionDef, RowScope, Shard, Tone, TransitionDef,
 };
 use sdk_contract::kind::Kind;
 
 use super::{
-    ADMIN, AUDITOR, CHANGES, GRANTS, MODULE, OPERATOR, ORGANISATIONS, POSTS, REQUESTS, ROLES,
-    SECURITY, SESSIONS, USERS, collection, field, permission, required,
+    ADMIN, AUDITOR, CHANGES, GRANTS, INVITATIONS, MODULE, OPERATOR, POSTS, REQUESTS, ROLES,
+    SECURITY, USERS, collection, field, permission, required,
 };
-use crate::principal::SIGNED_IN;
+use crate::principal::{ANYONE, SIGNED_IN};
 
 const PLACE_STATUS: &str = "organisation-status";
 const REQUEST_STATUS: &str = "request-status";
@@ -83,8 +85,17 @@ pub(super) fn organisation_fields() -> Vec<FieldDef> {
     ]
 }
 
+pub(super) use actions::actions;
+
 pub(super) fn collections() -> Vec<CollectionDef> {
-    vec![posts(), roles(), grants(), changes(), requests()]
+    vec![
+        posts(),
+        roles(),
+        grants(),
+        changes(),
+        requests(),
+        invitations(),
+    ]
 }
 
 /// A person's place in an organisation, which is the row's system field. It ends and is never
@@ -258,6 +269,44 @@ fn requests() -> CollectionDef {
     )
 }
 
+/// Somebody is asked to open an account and take a post. Of the link's token there is a digest.
+fn invitations() -> CollectionDef {
+    let fields = vec![
+        frozen(needed("name", "姓名", "Name", 64)),
+        frozen(needed("login", "登录名", "Login", 64)),
+        frozen(needed("title", "岗位", "Post", 40)),
+        frozen(FieldDef {
+            unique: true,
+            mask: Some(Mask::All),
+            ..needed("digest", "摘要", "Digest", 64)
+        }),
+        frozen(required(
+            "expires_at",
+            Label::new("有效期至", "Expires"),
+            Kind::Datetime,
+        )),
+        moment("used_at", "开户时间", "Used"),
+        moment("ended_at", "作废时间", "Ended"),
+    ];
+    let def = collection(
+        INVITATIONS,
+        (
+            "invitation",
+            Label::new("开户邀请", "Invitations"),
+            "post.assign",
+        ),
+        Shard::Reference,
+        fields,
+    );
+    indexed(
+        CollectionDef {
+            audited: true,
+            ..def
+        },
+        &[&["login", "created_at"], &["organisation", "created_at"]],
+    )
+}
+
 fn options(name: &str, label: Label, all: &[(&str, &str, &str, Tone)]) -> ChoiceDef {
     let option = |(value, zh, en, tone): &(&str, &str, &str, Tone)| OptionDef {
         value: (*value).into(),
@@ -312,220 +361,6 @@ pub(super) fn flow() -> FlowDef {
     }
 }
 
-fn action(
-    name: &str,
-    label: Label,
-    (of, record): (&str, bool),
-    permission: &str,
-    input: Vec<FieldDef>,
-) -> ActionDef {
-    ActionDef {
-        name: name.into(),
-        label,
-        help: String::new(),
-        collection: of.into(),
-        record,
-        permission: permission.into(),
-        input,
-    }
-}
-
-fn reason() -> FieldDef {
-    needed("reason", "原因", "Reason", 500)
-}
-
-/// What people say of an organisation.
-fn told() -> Vec<FieldDef> {
-    let mut fields = vec![needed("name", "机构名称", "Name", 120)];
-    fields.extend(
-        organisation_fields()
-            .into_iter()
-            .filter(|f| ["code", "tier", "licence", "region"].contains(&f.name.as_str())),
-    );
-    fields.push(reason());
-    fields
-}
-
-pub(super) fn actions() -> Vec<ActionDef> {
-    let mut all = organisation_actions();
-    all.extend(access_actions());
-    all
-}
-
-fn organisation_actions() -> Vec<ActionDef> {
-    const ON: (&str, bool) = (ORGANISATIONS, true);
-    let arrange = "organisation.arrange";
-    let mut found = told();
-    found.insert(1, needed("type", "机构类型", "Type", 32));
-    vec![
-        action(
-            "organisation.found",
-            Label::new("新设机构", "Found"),
-            (ORGANISATIONS, false),
-            "organisation.found",
-            found,
-        ),
-        action(
-            "organisation.add",
-            Label::new("新增下级机构", "Add below"),
-            ON,
-            arrange,
-            told(),
-        ),
-        action(
-            "organisation.edit",
-            Label::new("修改机构信息", "Edit"),
-            ON,
-            arrange,
-            told(),
-        ),
-        action(
-            "organisation.move",
-            Label::new("调整隶属", "Move"),
-            ON,
-            arrange,
-            vec![
-                reference("parent", "新的上级机构", "New parent", ORGANISATIONS),
-                reason(),
-            ],
-        ),
-        action(
-            "organisation.close",
-            Label::new("停用机构", "Close"),
-            ON,
-            arrange,
-            vec![reason()],
-        ),
-        action(
-            "organisation.reopen",
-            Label::new("恢复机构", "Reopen"),
-            ON,
-            arrange,
-            vec![reason()],
-        ),
-        action(
-            "organisation.limit",
-            Label::new("限定权限上限", "Limit"),
-            ON,
-            "organisation.limit",
-            vec![
-                field(
-                    "ceiling",
-                    Label::new("可以使用的角色", "Roles within the ceiling"),
-                    Kind::Json,
-                ),
-                reason(),
-            ],
-        ),
-        action(
-            "organisation.appoint",
-            Label::new("任命岗位", "Appoint"),
-            ON,
-            "post.assign",
-            vec![
-                needed("login", "登录名", "Login", 64),
-                needed("title", "岗位", "Post", 40),
-                reason(),
-            ],
-        ),
-        action(
-            "organisation.compose",
-            Label::new("新建角色", "Compose a role"),
-            ON,
-            "role.compose",
-            composed(),
-        ),
-    ]
-}
-
-/// What a composed role is made of.
-fn composed() -> Vec<FieldDef> {
-    vec![
-        needed("title", "角色名称", "Title", 40),
-        text("about", "说明", "About", 200),
-        required("permissions", Label::new("权限", "Permissions"), Kind::Json),
-        reason(),
-    ]
-}
-
-fn access_actions() -> Vec<ActionDef> {
-    let role = || needed("role", "角色", "Role", 80);
-    vec![
-        action(
-            "post.end",
-            Label::new("结束任职", "End"),
-            (POSTS, true),
-            "post.assign",
-            vec![reason()],
-        ),
-        action(
-            "post.grant",
-            Label::new("授予角色", "Grant a role"),
-            (POSTS, true),
-            "grant.give",
-            vec![
-                role(),
-                field("last_day", Label::new("有效期至", "Last day"), Kind::Date),
-                reason(),
-            ],
-        ),
-        action(
-            "post.revoke",
-            Label::new("收回角色", "Revoke a role"),
-            (POSTS, true),
-            "grant.give",
-            vec![role(), reason()],
-        ),
-        action(
-            "role.edit",
-            Label::new("修改角色", "Edit"),
-            (ROLES, true),
-            "role.compose",
-            composed(),
-        ),
-        action(
-            "role.retire",
-            Label::new("停用角色", "Retire"),
-            (ROLES, true),
-            "role.compose",
-            vec![reason()],
-        ),
-        action(
-            "request.approve",
-            Label::new("同意", "Approve"),
-            (REQUESTS, true),
-            "request.decide",
-            vec![reason()],
-        ),
-        action(
-            "request.refuse",
-            Label::new("驳回", "Refuse"),
-            (REQUESTS, true),
-            "request.decide",
-            vec![reason()],
-        ),
-        action(
-            "request.withdraw",
-            Label::new("撤回", "Withdraw"),
-            (REQUESTS, true),
-            "request.read",
-            vec![reason()],
-        ),
-        action(
-            "session.switch",
-            Label::new("切换机构", "Act for another organisation"),
-            (SESSIONS, false),
-            "post.act",
-            vec![reference(
-                "organisation",
-                "机构",
-                "Organisation",
-                ORGANISATIONS,
-            )],
-        ),
-    ]
-}
-
 pub(super) fn pages() -> Vec<PageDef> {
     let page = |path: &str, zh: &str, en: &str, icon: &str, order: u16, permission: &str| PageDef {
         path: format!("/{MODULE}/{path}"),
@@ -565,6 +400,22 @@ pub(super) fn pages() -> Vec<PageDef> {
             "post.read",
         ),
         page("posts/{id}", "任职详情", "Post", "", 911, "post.read"),
+        page(
+            "invitations",
+            "开户邀请",
+            "Invitations",
+            "user-search",
+            911,
+            "post.assign",
+        ),
+        page(
+            "invitation",
+            "接受邀请",
+            "Accept an invitation",
+            "",
+            911,
+            "invitation.accept",
+        ),
         page(
             "roles",
             "角色与权限",
@@ -640,6 +491,12 @@ pub(super) fn permissions() -> Vec<PermissionDef> {
         ),
         of("post.read", "查看人员与岗位", "Read posts", watched),
         of("post.assign", "管理人员与岗位", "Assign posts", arranged),
+        of(
+            "invitation.accept",
+            "接受邀请",
+            "Accept an invitation",
+            &[(ANYONE, All)],
+        ),
         of(
             "post.act",
             "切换机构",

@@ -10,6 +10,7 @@
 
 mod access;
 mod account;
+mod invitations;
 mod organisations;
 mod sessions;
 

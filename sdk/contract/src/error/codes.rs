@@ -289,6 +289,12 @@ pub const CODES: &[Code] = &[
         "Correct the fields and send again.",
     ),
     code(
+        "invitation-gone",
+        &[422],
+        "The invitation was used, ended or has expired.",
+        "Ask who invited you for another.",
+    ),
+    code(
         "last-administrator",
         &[422],
         "The role's last holder cannot lose it.",
