@@ -130,6 +130,17 @@ pub(crate) fn built(text: String, values: Vec<Value>) -> Sql {
     }
 }
 
+impl Sql {
+    /// The statement with its values as one text: two that are equal ask the same.
+    pub(crate) fn question(&self) -> String {
+        let text = match &self.text {
+            Text::Built(text) => text,
+            Text::Fixed(text) => *text,
+        };
+        format!("{text} {:?}", self.values)
+    }
+}
+
 pub(crate) enum Row {
     Lite(SqliteRow),
     Pg(PgRow),

@@ -68,6 +68,7 @@ mod query;
 mod read;
 mod schema;
 mod store;
+mod totals;
 mod value;
 mod whole;
 mod write;

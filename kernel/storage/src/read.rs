@@ -117,9 +117,16 @@ impl Store {
             found.facets.push(facet(&table, field, &rows)?);
         }
         if let Some(count) = count {
-            let row = conn.row(count).await.map_err(&finding)?;
-            let n = row.map(|r| r.number(0)).transpose()?.unwrap_or(0);
-            found.total = Some(n.cast_unsigned());
+            let (totals, question) = (&self.shared().totals, count.question());
+            found.total = Some(match totals.find(&table.name, &question) {
+                Ok(total) => total,
+                Err(writes) => {
+                    let row = conn.row(count).await.map_err(&finding)?;
+                    let n = row.map(|r| r.number(0)).transpose()?.unwrap_or(0);
+                    totals.keep(question, writes, n.cast_unsigned());
+                    n.cast_unsigned()
+                }
+            });
         }
         Ok(found)
     }

@@ -14,6 +14,7 @@ use crate::audit::{Gauge, Tail};
 pub use crate::backend::Engine;
 use crate::backend::{Conn, Db, sql};
 use crate::schema::Registry;
+use crate::totals::Totals;
 use crate::write::{SchemaChange, Work};
 use crate::writer::Writer;
 use crate::{
@@ -86,6 +87,7 @@ pub(crate) struct Shared {
     pub(crate) audit: Gauge,
     registry: RwLock<Arc<Registry>>,
     wake: Notify,
+    pub(crate) totals: Totals,
 }
 
 impl Shared {
@@ -96,6 +98,7 @@ impl Shared {
             audit: Gauge::default(),
             registry: RwLock::default(),
             wake: Notify::new(),
+            totals: Totals::default(),
         }
     }
 
@@ -113,9 +116,11 @@ impl Shared {
         *registry = Arc::new(next);
     }
 
-    /// Tells the relay that there may be events, and the signer of new audit records. Called once
-    /// the work is durable.
+    /// Called once the work is durable: forgets the totals it made untrue, and tells the relay that
+    /// there may be events, and the signer of new audit records.
     pub(crate) fn after(&self, work: &Work, done: &Committed) {
+        self.totals
+            .wrote(done.written.iter().map(|w| &w.collection));
         if !matches!(work, Work::Checkpoint(_)) && !done.audit.is_empty() {
             self.audit.wrote(done.audit.len());
         }

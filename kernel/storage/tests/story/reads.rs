@@ -231,6 +231,22 @@ async fn pages_are_ordered_counted_and_bounded() {
 }
 
 #[tokio::test]
+async fn a_total_is_true_after_every_commit() {
+    on_each_engine(async |bench| {
+        let store = bench.stocked().await;
+        let query = Query::new("desk.orders").page(1, 1);
+        for n in 0..5 {
+            for _ in 0..2 {
+                let page = store.find(&query, &RowFilter::All).await.unwrap();
+                assert_eq!(page.total, Some(u64::from(n)));
+            }
+            put(&store, vec![order(10 + n, json!({}))]).await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_question_that_makes_no_sense_is_refused_by_name() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
