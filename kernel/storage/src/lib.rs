@@ -38,7 +38,8 @@
 //!
 //! Every change is a [`Commit`]: a closed list of writes, flow steps, events and audit records that
 //! becomes durable together or not at all. On `SQLite` one writer task groups waiting commits into
-//! one synced transaction, each behind its own savepoint; on `PostgreSQL` each is a transaction.
+//! one synced transaction, where a refused one takes no other with it; on `PostgreSQL` each is a
+//! transaction.
 //!
 //! # How to add a kernel table
 //!

@@ -1,7 +1,8 @@
 //! The one writer of an `SQLite` file: a task that owns the connection and commits in groups.
 //!
-//! Waiting work is taken together into one synced transaction, each piece behind its own savepoint,
-//! so that a refused piece does not take the others with it. Nobody is answered before the sync.
+//! Waiting work is taken together into one synced transaction. Nobody is answered before the sync.
+//! A group hopes that nothing in it is refused; when a piece is, the group starts again with each
+//! piece behind its own savepoint, so that the refused one does not take the others with it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -91,7 +92,13 @@ async fn serve(mut conn: SqliteConnection, shared: Arc<Shared>, mut queue: mpsc:
             group.push(next);
         }
         let mut outcomes = Vec::with_capacity(group.len());
-        let whole = transaction(&mut conn, &shared, &group, &mut outcomes).await;
+        let mut whole = transaction(&mut conn, &shared, &group, &mut outcomes).await;
+        if matches!(whole, Ok(false)) {
+            outcomes.clear();
+            whole = transaction_by_piece(&mut conn, &shared, &group, &mut outcomes)
+                .await
+                .map(|()| true);
+        }
         if whole.is_err() {
             // Fails when the engine has already rolled back by itself; then nothing is open.
             let _ = Conn::Lite(&mut conn).execute(sql("ROLLBACK", [])).await;
@@ -106,7 +113,7 @@ async fn serve(mut conn: SqliteConnection, shared: Arc<Shared>, mut queue: mpsc:
                     }))
                 }
                 (Some(own), _) => own,
-                (None, Ok(())) => Err(StorageError::Closed.into()),
+                (None, Ok(_)) => Err(StorageError::Closed.into()),
             };
             if let Ok(done) = &outcome {
                 shared.after(&job.work, done);
@@ -120,8 +127,32 @@ async fn serve(mut conn: SqliteConnection, shared: Arc<Shared>, mut queue: mpsc:
     }
 }
 
-/// Runs the group. An error means that nothing of it is durable.
+/// Runs the group; false if a piece was refused and all of it rolled back. An error means that
+/// nothing of it is durable.
 async fn transaction(
+    conn: &mut SqliteConnection,
+    shared: &Shared,
+    group: &[Job],
+    outcomes: &mut Vec<Outcome>,
+) -> Result<bool, Arc<sqlx::Error>> {
+    let mut conn = Conn::Lite(conn);
+    conn.execute(sql("BEGIN IMMEDIATE", [])).await?;
+    for job in group {
+        let outcome = write::run(&mut conn, shared, &job.work).await;
+        let refused = outcome.is_err();
+        outcomes.push(outcome);
+        if refused {
+            conn.execute(sql("ROLLBACK", [])).await?;
+            // Alone, it has its answer.
+            return Ok(group.len() == 1);
+        }
+    }
+    conn.execute(sql("COMMIT", [])).await?;
+    Ok(true)
+}
+
+/// Runs the group with a savepoint for each piece.
+async fn transaction_by_piece(
     conn: &mut SqliteConnection,
     shared: &Shared,
     group: &[Job],
