@@ -9,6 +9,12 @@
     reason = "the generated code takes buffers as the boundary gives them"
 )]
 
+/// The allocator of the standard library, in a version that uses the memory a guest starts with
+/// before it asks for more.
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 wit_bindgen::generate!({
     path: "../../wit/plugin",
     world: "plugin",

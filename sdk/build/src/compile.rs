@@ -18,6 +18,10 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// early; JSON nested to its parser's limit still fits.
 const STACK: u32 = 256 * 1024;
 
+/// Bytes of memory a guest starts with: a call that needs no more asks the host for none, which
+/// would cost two changes of the memory map. Untouched pages cost nothing here either.
+const MEMORY: u32 = 2 * 1024 * 1024;
+
 /// Compiles `guests`, all of one workspace, with one cargo run. The core modules, by package.
 pub(crate) fn modules(place: &Place, guests: &[&Guest]) -> Result<BTreeMap<String, PathBuf>> {
     let workspace = guests
@@ -86,7 +90,10 @@ fn artifact(line: &str) -> Option<(String, PathBuf)> {
 /// Flags of the guest build. Folder names of this machine are cut out of panic messages, so that
 /// the same source gives the same component anywhere.
 fn flags(roots: [&Path; 2]) -> String {
-    let mut flags = vec![format!("-Clink-arg=-zstack-size={STACK}")];
+    let mut flags = vec![
+        format!("-Clink-arg=-zstack-size={STACK}"),
+        format!("-Clink-arg=--initial-memory={MEMORY}"),
+    ];
     let [workspace, checkout] = roots;
     if workspace != checkout {
         flags.push(format!("--remap-path-prefix={}=guest", workspace.display()));

@@ -19,6 +19,12 @@ mod scorecard;
 pub use check::check;
 pub use scorecard::{CardError, ScoreError, Scorecard, Scored};
 
+/// The allocator of the standard library, in a version that uses the memory a guest starts with
+/// before it asks for more.
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 use bindings::exports::rongqiao::model::scoring::{Batch, Document, Scores};
 
 /// The document of `describe()`, from the text of `model.json`.
