@@ -125,6 +125,9 @@ fn why(info: &RequestInfo, problem: &Problem) -> String {
         return problem.detail.clone();
     }
     match problem.retry_after {
+        Some(seconds) if problem.code == "sign-in-busy" => {
+            format!("Many people are signing in. Please sign in again in {seconds} seconds")
+        }
         Some(seconds) => {
             let minutes = seconds.saturating_add(59) / 60;
             format!("Too many failed attempts. Please try again in {minutes} minutes")
@@ -246,6 +249,7 @@ fn refusal(error: &LoginError) -> Problem {
             "账号长期未使用，已停用，请联系本机构管理员恢复",
         ),
         LoginError::Locked { retry_after } => Problem::locked(*retry_after),
+        LoginError::Busy { retry_after } => Problem::busy(*retry_after),
         LoginError::Failed(error) => {
             tracing::error!(error = chain(error), "sign-in failed");
             Problem::of_status(StatusCode::SERVICE_UNAVAILABLE)

@@ -68,6 +68,15 @@ impl Problem {
         }
     }
 
+    pub(crate) fn busy(seconds: i64) -> Self {
+        let detail = format!("同时登录的人较多，请 {seconds} 秒后再登录一次");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "sign-in-busy", &detail);
+        Self {
+            retry_after: Some(seconds),
+            ..problem
+        }
+    }
+
     /// For an answer that a library made: only its status is known.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         let (code, detail) = match status {

@@ -8,14 +8,15 @@ use sdk_contract::call::Write;
 use sdk_contract::scalar::Timestamp;
 use serde_json::json;
 
+use crate::counting::account_key;
 use crate::error::{IdentityError, LoginError};
 use crate::factor::{self, Factor};
-use crate::login::account_key;
 use crate::module::{FACTORS, SESSIONS, USERS};
 use crate::password_rules::{self, Weak};
 use crate::people::{User, text};
 use crate::principal::Principal;
 use crate::session::{Origin, Sessions, blocking, object, update, update_of};
+use crate::throttle::Tally;
 
 /// Roles whose passwords must be longer.
 const ADMINISTRATORS: &str = "platform.";
@@ -178,7 +179,7 @@ impl Sessions {
         let user = user.ok_or(AccountError::WrongPassword)?;
         let key = account_key(&user.login);
         let most = self.inner.policy.throttle.account_failures;
-        match self.count(&key, most, origin).await {
+        match self.count(&[(key.clone(), most)], origin).await {
             Ok(()) => {}
             Err(LoginError::Locked { retry_after }) => {
                 return Err(AccountError::Locked { retry_after });
@@ -186,12 +187,10 @@ impl Sessions {
             Err(LoginError::Failed(error)) => return Err(error.into()),
             Err(_) => return Err(AccountError::WrongPassword),
         }
-        let permit = self.inner.hashing.acquire().await;
-        let _permit = permit.map_err(|_| IdentityError::Stopped)?;
         if !self.check(current, Some(&user)).await? {
             return Err(AccountError::WrongPassword);
         }
-        self.forgive(&key, true, origin).await?;
+        self.forgive(&[(key, Tally::forgive_all)], origin).await?;
         Ok(user)
     }
 

@@ -34,6 +34,12 @@ pub enum LoginError {
         /// Seconds to wait.
         retry_after: i64,
     },
+    /// Too many people sign in at this moment; nothing was counted.
+    #[error("too many sign-ins wait")]
+    Busy {
+        /// Seconds to wait.
+        retry_after: i64,
+    },
     /// The password was right; the code of the second factor is still to come.
     #[error("a second factor is needed")]
     CodeNeeded {

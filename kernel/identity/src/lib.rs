@@ -7,6 +7,7 @@
 pub mod account;
 pub mod apps;
 pub mod composed;
+mod counting;
 pub mod decide;
 pub mod demo;
 pub mod directory;
@@ -24,6 +25,7 @@ pub mod password_rules;
 mod people;
 pub mod posts;
 pub mod principal;
+mod queue;
 pub mod refusal;
 pub mod roles;
 pub mod separation;

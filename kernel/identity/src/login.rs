@@ -1,20 +1,19 @@
-//! Signing in: password, second factor, and the counting that makes guessing slow.
+//! Signing in: a turn in the queue, password, second factor, session.
 
 use std::sync::Arc;
 
-use kernel_crypto::keys::MacKey;
 use kernel_crypto::password;
 use kernel_storage::CommitError;
-use sdk_contract::call::Write;
-use sdk_contract::scalar::{Timestamp, uuid7};
-use serde_json::{Value, json};
+use sdk_contract::scalar::Timestamp;
+use serde_json::json;
 
+use crate::counting::{ATTEMPTS, Forgiven, account_key, address_key};
 use crate::error::{IdentityError, LoginError};
 use crate::factor::Factor;
-use crate::module::{FACTORS, MODULE, THROTTLES};
-use crate::people::{User, get, optional};
+use crate::module::{FACTORS, MODULE};
+use crate::people::User;
 use crate::principal::Principal;
-use crate::session::{Origin, Sessions, SignedIn, blocking, draft, object, update, update_of};
+use crate::session::{Origin, Sessions, SignedIn, blocking, draft, update_of};
 use crate::throttle::Tally;
 
 /// Seconds within which the second factor must follow the password.
@@ -24,7 +23,7 @@ const PENDING: &str = "second-factor";
 
 impl Sessions {
     /// Checks a password, and the second factor where the user has one, and opens a session. Every
-    /// outcome is one audit record.
+    /// outcome is one audit record, except where no turn was to be had: then nothing was judged.
     pub async fn login(
         &self,
         login: &str,
@@ -34,12 +33,10 @@ impl Sessions {
     ) -> Result<SignedIn, LoginError> {
         let login: String = login.trim().chars().take(64).collect();
         // Waiting here, before anything is counted, keeps a burst of honest sign-ins honest.
-        let permit = self.inner.hashing.acquire().await;
-        let permit = permit.map_err(|_| IdentityError::Stopped)?;
+        let _turn = self.inner.queue.turn(origin.ip).await?;
         self.admit(&login, origin).await?;
         let user = User::by_login(&self.inner.store, &login).await?;
         let right = self.check(password, user.as_ref()).await?;
-        drop(permit);
         let Some(user) = user.filter(|u| right && u.active) else {
             self.audit_login(&login, "denied", "wrong login or password", origin)
                 .await?;
@@ -54,7 +51,8 @@ impl Sessions {
         }
         // No failure of the address, which many may share; of the account it stays one until the
         // code comes.
-        self.forgive(&address_key(origin.ip), false, origin).await?;
+        self.forgive(&[(address_key(origin.ip), Tally::forgive)], origin)
+            .await?;
         Err(LoginError::CodeNeeded {
             pending: self.pending(&user.id, origin.now),
         })
@@ -120,26 +118,60 @@ impl Sessions {
                 .await?;
             return Err(LoginError::Stale);
         }
-        self.forgive(&account_key(login), true, origin).await?;
-        self.forgive(&address_key(origin.ip), false, origin).await?;
-        Ok(self.open(user, origin).await?)
+        self.open(user, login, origin).await
+    }
+
+    /// Opens a session and, in the same commit, takes back what was counted against it: the one
+    /// attempt of the address, every attempt of the account.
+    async fn open(
+        &self,
+        mut user: User,
+        login: &str,
+        origin: Origin<'_>,
+    ) -> Result<SignedIn, LoginError> {
+        let forgiven: [Forgiven; 2] = [
+            (address_key(origin.ip), Tally::forgive),
+            (account_key(login), Tally::forgive_all),
+        ];
+        let as_principal = async |user: &User| {
+            let principal = self.principal(user.clone(), None, origin.now).await?;
+            Ok::<_, IdentityError>(principal.at(origin.request, origin.ip, origin.locale))
+        };
+        let mut principal = as_principal(&user).await?;
+        let _alone = self.inner.counting.lock().await;
+        for _ in 0..ATTEMPTS {
+            let (signed, commit) = self.begin(principal, user.revision, origin).await?;
+            match self.commit_forgiving(commit, &forgiven).await {
+                Ok(()) => return Ok(signed),
+                Err(IdentityError::Write(CommitError::Stale { .. })) => {}
+                Err(e) => return Err(e.into()),
+            }
+            // The person signed in elsewhere at the same moment, or the account was changed: what
+            // was proved must still be so.
+            let now = User::by_id(&self.inner.store, &user.id).await?;
+            let Some(now) = now.filter(|now| now.active && now.password == user.password) else {
+                self.audit_login(login, "denied", "changed meanwhile", origin)
+                    .await?;
+                return Err(LoginError::Refused);
+            };
+            user = now;
+            principal = as_principal(&user).await?;
+        }
+        Err(LoginError::Locked { retry_after: 1 })
     }
 
     /// Counts an attempt at the account and from the address, before it is judged.
     async fn admit(&self, login: &str, origin: Origin<'_>) -> Result<(), LoginError> {
         let throttle = self.inner.policy.throttle;
-        for (key, limit) in [
+        let limits = [
             (address_key(origin.ip), throttle.address_failures),
             (account_key(login), throttle.account_failures),
-        ] {
-            if let Err(locked) = self.count(&key, limit, origin).await {
-                if let LoginError::Locked { .. } = locked {
-                    self.audit_login(login, "denied", "locked", origin).await?;
-                }
-                return Err(locked);
-            }
+        ];
+        let counted = self.count(&limits, origin).await;
+        if let Err(LoginError::Locked { .. }) = counted {
+            self.audit_login(login, "denied", "locked", origin).await?;
         }
-        Ok(())
+        counted
     }
 
     /// Proof that a user's password was right a moment ago.
@@ -163,12 +195,15 @@ impl Sessions {
         (same && live).then(|| user.to_owned())
     }
 
-    /// Whether `password` is the user's. A user who is not there takes as long.
+    /// Whether `password` is the user's. A user who is not there takes as long. A bounded number
+    /// is checked at a time.
     pub(crate) async fn check(
         &self,
         password: &str,
         user: Option<&User>,
     ) -> Result<bool, IdentityError> {
+        let permit = self.inner.hashing.acquire().await;
+        let _permit = permit.map_err(|_| IdentityError::Stopped)?;
         let keys = Arc::clone(&self.inner.keys);
         let password: String = password.chars().take(256).collect();
         let stored = user.map(|u| u.password.clone());
@@ -180,89 +215,6 @@ impl Sessions {
             Ok(false)
         })
         .await
-    }
-
-    /// Counts an attempt before it is judged, or says how long to wait.
-    pub(crate) async fn count(
-        &self,
-        key: &str,
-        limit: i64,
-        origin: Origin<'_>,
-    ) -> Result<(), LoginError> {
-        let window = self.inner.policy.throttle.window_seconds;
-        let change = |t| Tally::attempt(t, limit, window, origin.now).map(Some);
-        match self.tally(key, origin, change).await? {
-            Ok(()) => Ok(()),
-            Err(retry_after) => Err(LoginError::Locked { retry_after }),
-        }
-    }
-
-    /// Takes the counted attempt back after a success; all of them where `whole`.
-    pub(crate) async fn forgive(
-        &self,
-        key: &str,
-        whole: bool,
-        origin: Origin<'_>,
-    ) -> Result<(), IdentityError> {
-        let change = |t: Option<Tally>| {
-            Ok(t.map(|t| {
-                if whole {
-                    Tally { failures: 0, ..t }
-                } else {
-                    t.forgive()
-                }
-            }))
-        };
-        self.tally(key, origin, change).await.map(|_| ())
-    }
-
-    /// Reads, changes and writes a tally, again when another node was faster.
-    async fn tally(
-        &self,
-        key: &str,
-        origin: Origin<'_>,
-        change: impl Fn(Option<Tally>) -> Result<Option<Tally>, i64>,
-    ) -> Result<Result<(), i64>, IdentityError> {
-        let id = self.throttle_id(key);
-        for _ in 0..8 {
-            let row = get(&self.inner.store, THROTTLES, &id).await?;
-            let before = row.as_ref().map(|r| Tally {
-                failures: r
-                    .get("failures")
-                    .and_then(Value::as_i64)
-                    .unwrap_or_default(),
-                since: optional(r, "since")
-                    .and_then(|t| t.parse::<Timestamp>().ok())
-                    .map_or(0, Timestamp::micros),
-            });
-            let after = match change(before) {
-                Ok(Some(after)) => after,
-                Ok(None) => return Ok(Ok(())),
-                Err(wait) => return Ok(Err(wait)),
-            };
-            let values = object(json!({
-                "key": key, "failures": after.failures, "since": Timestamp(after.since),
-            }));
-            let mut commit = Self::commit(&Principal::module(MODULE, origin.request), origin);
-            commit.writes = vec![match &row {
-                Some(row) => update(THROTTLES, row, values),
-                None => Write::Insert {
-                    collection: THROTTLES.into(),
-                    id: id.clone(),
-                    subject: None,
-                    organisation: None,
-                    district: None,
-                    values,
-                },
-            }];
-            match self.inner.store.commit(commit).await {
-                Ok(_) => return Ok(Ok(())),
-                Err(CommitError::Stale { .. } | CommitError::Conflict { .. }) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        // Eight lost races in a row on one key are an attack in themselves.
-        Ok(Err(1))
     }
 
     async fn audit_login(
@@ -278,25 +230,4 @@ impl Sessions {
         self.inner.store.audit_append(vec![draft]).await?;
         Ok(())
     }
-
-    /// A row id that two nodes agree on without asking.
-    fn throttle_id(&self, key: &str) -> String {
-        let digest = self
-            .inner
-            .keys
-            .mac(MacKey::Session, format!("throttle:{key}").as_bytes());
-        let mut bytes = [0; 10];
-        for (to, from) in bytes.iter_mut().zip(digest.as_bytes()) {
-            *to = *from;
-        }
-        uuid7(Timestamp(0), bytes)
-    }
-}
-
-pub(crate) fn account_key(login: &str) -> String {
-    format!("account:{login}")
-}
-
-fn address_key(ip: &str) -> String {
-    format!("address:{ip}")
 }

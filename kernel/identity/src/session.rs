@@ -25,6 +25,7 @@ use crate::module::{MODULE, SESSIONS, USERS};
 use crate::password_rules::PasswordPolicy;
 use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
+use crate::queue::Queue;
 use crate::throttle::ThrottlePolicy;
 use crate::tree::SUBJECT;
 use crate::{grants, posts};
@@ -37,8 +38,8 @@ const CACHE_ENTRIES: usize = 10_000;
 const TOUCH_MICROS: i64 = 60_000_000;
 /// What [`SessionPolicy::second_factor`] calls every composed role.
 const COMPOSED: &str = "organisation.composed";
-/// Password hashes computed at once: each takes 19 MiB and a core.
-const HASHES_AT_ONCE: usize = 2;
+/// Most password hashes computed at once, whatever the cores: each takes 19 MiB and a core.
+const MOST_HASHES: usize = 8;
 
 /// Times and limits of sessions, and what signing in takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,7 +133,11 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) policy: SessionPolicy,
+    pub(crate) queue: Queue,
     pub(crate) hashing: Semaphore,
+    /// Held while tallies are read and written: many people share an address, and sign-ins of one
+    /// node need not race each other for its row.
+    pub(crate) counting: tokio::sync::Mutex<()>,
     /// By token digest: the principal and when it was resolved.
     cache: Mutex<BTreeMap<String, (Principal, i64)>>,
     /// Counts what may have made the memory wrong. What was read before is not remembered after.
@@ -141,11 +146,16 @@ pub(crate) struct Inner {
 
 impl Sessions {
     pub fn new(store: Store, keys: Arc<KeyRing>, policy: SessionPolicy) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let hashes = cores.min(MOST_HASHES);
         let inner = Inner {
             store,
             keys,
             policy,
-            hashing: Semaphore::new(HASHES_AT_ONCE),
+            // A few more than can hash, so that one writes while another hashes.
+            queue: Queue::new(hashes + 2),
+            hashing: Semaphore::new(hashes),
+            counting: tokio::sync::Mutex::new(()),
             cache: Mutex::new(BTreeMap::new()),
             epoch: AtomicU64::new(0),
         };
@@ -267,7 +277,7 @@ impl Sessions {
     }
 
     /// The user in the organisation they act for, with what is to be done first.
-    async fn principal(
+    pub(crate) async fn principal(
         &self,
         user: User,
         chosen: Option<&str>,
@@ -338,17 +348,15 @@ impl Sessions {
         })
     }
 
-    pub(crate) async fn open(
+    /// A session of `principal`, whose account was read at `revision`, and the commit that begins
+    /// it.
+    pub(crate) async fn begin(
         &self,
-        user: User,
+        mut principal: Principal,
+        revision: i64,
         origin: Origin<'_>,
-    ) -> Result<SignedIn, IdentityError> {
-        let (owner, revision) = (user.id.clone(), user.revision);
-        let mut principal = self.principal(user, None, origin.now).await?.at(
-            origin.request,
-            origin.ip,
-            origin.locale,
-        );
+    ) -> Result<(SignedIn, Commit), IdentityError> {
+        let owner = principal.user.clone().unwrap_or_default();
         let token = random::token_base64url(32)?;
         let mut entropy = [0; 10];
         random::fill(&mut entropy)?;
@@ -357,7 +365,7 @@ impl Sessions {
         let values = object(json!({
             "ip": origin.ip,
             "digest": self.digest(&token),
-            "user": principal.user,
+            "user": owner,
             "seen_at": Timestamp(origin.now),
             "expires_at": expires,
         }));
@@ -384,8 +392,7 @@ impl Sessions {
             json!({}),
             origin,
         )];
-        self.inner.store.commit(commit).await?;
-        Ok(SignedIn { token, principal })
+        Ok((SignedIn { token, principal }, commit))
     }
 
     /// Ends the user's live sessions beyond what is allowed at once, so that one more fits.

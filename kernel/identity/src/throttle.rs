@@ -1,4 +1,4 @@
-//! Counting failed sign-ins, so that guessing is slow. Pure: the row is kept by `session`.
+//! Counting failed sign-ins, so that guessing is slow. Pure: `counting` keeps the rows.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,14 @@ impl Tally {
                 failures: 1,
                 since: now,
             }),
+        }
+    }
+
+    /// Takes all failures back.
+    pub(crate) fn forgive_all(self) -> Self {
+        Self {
+            failures: 0,
+            ..self
         }
     }
 

@@ -211,6 +211,31 @@ async fn guesses_sent_side_by_side_cannot_pass_the_limit() {
     assert_eq!(judged, 5);
 }
 
+/// An office signs in at nine: one address, one moment, every password right.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_sign_ins_from_one_address_at_once_all_succeed() {
+    let w = world().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for i in 0..30 {
+        let login = ["officer", "owner"][i % 2];
+        let (sessions, right) = (w.sessions.clone(), w.password(login).to_owned());
+        tasks.spawn(async move {
+            sessions
+                .login(login, &right, None, at("office", START))
+                .await
+        });
+    }
+    let results = tasks.join_all().await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    // Nothing stays counted: the address has all its failures before it is locked.
+    for i in 0..7 {
+        let login = format!("u{i}");
+        let refused = w.sessions.login(&login, "x", None, at("office", START));
+        assert!(matches!(refused.await, Err(LoginError::Refused)), "{i}");
+    }
+    assert_eq!(w.audit("ok").await, 30);
+}
+
 #[tokio::test]
 async fn demo_passwords_stay_while_their_file_stays() {
     let w = world().await;

@@ -463,6 +463,12 @@ pub const CODES: &[Code] = &[
         "Let another administrator decide.",
     ),
     code(
+        "sign-in-busy",
+        &[429],
+        "Too many sign-ins wait at this moment; nothing was counted against anybody.",
+        "Send it again after the seconds of `Retry-After`.",
+    ),
+    code(
         "sign-in-late",
         &[401],
         "The code came too long after the password.",
