@@ -272,6 +272,30 @@ fn text(value: &impl serde::Serialize) -> Result<String, Fault> {
     })
 }
 
+/// For measuring, in [`crate::measure`].
+impl Guest {
+    /// An instance and nothing else.
+    pub(crate) async fn instantiate(&self, call: &Call) -> Result<(), Fault> {
+        with_instance!(self, call, |_guest, _store| async { Ok(Ok(())) })
+    }
+
+    /// One page `times` over in one instance.
+    pub(crate) async fn page_warm(&self, call: &Call, ask: &Ask, times: u32) -> Result<(), Fault> {
+        with_instance!(self, call, |guest, store| async {
+            for _ in 0..times {
+                let (context, ask) = (text(&call.context()), text(ask));
+                let (Ok(context), Ok(ask)) = (context, ask) else {
+                    break;
+                };
+                if let Err(fault) = guest.call_page(&mut store, &context, &ask).await? {
+                    return Ok(Err(fault));
+                }
+            }
+            Ok(Ok(()))
+        })
+    }
+}
+
 #[async_trait]
 impl Module for Guest {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {

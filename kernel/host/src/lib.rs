@@ -26,6 +26,7 @@ mod inspect;
 mod install;
 mod look;
 mod mask;
+pub mod measure;
 pub mod models;
 mod module;
 mod platform;

@@ -19,12 +19,15 @@ struct Dependency<'a> {
     dev: bool,
 }
 
-/// The crates that only these members may name.
+/// The crates that only these members may name. The bench measures beside the bare thing.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("sqlx", &["kernel-storage", "tests-scratch"]),
+    ("sqlx", &["kernel-storage", "tests-bench", "tests-scratch"]),
     ("sea-query", &["kernel-storage"]),
     ("wasmtime", &["kernel-host"]),
-    ("axum", &["kernel-api", "kernel-server", "tests-stage"]),
+    (
+        "axum",
+        &["kernel-api", "kernel-server", "tests-bench", "tests-stage"],
+    ),
     ("wit-bindgen", &["sdk-bindings", "sdk-model"]),
     ("maud", &["kernel-portal"]),
     ("wasmi", &["sdk-cli"]),
