@@ -331,12 +331,7 @@ fn a_list_of_people_is_invited_whole_or_not_at_all_and_a_link_opens_an_account()
     assert_eq!(refused.status, 400, "{}", refused.body);
     let errors = refused.body["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 1, "{}", refused.body);
-    assert!(
-        errors[0]["message"]
-            .as_str()
-            .unwrap()
-            .starts_with("第 3 行")
-    );
+    assert!(errors[0]["detail"].as_str().unwrap().starts_with("第 3 行"));
     assert_eq!(waiting(&head), 0, "nobody of the list");
 
     let good = import(&mut head, &bad.replace("officer", "new.three"));

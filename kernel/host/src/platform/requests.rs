@@ -6,8 +6,8 @@ use kernel_identity::two_person::{Request, Verdict};
 use sdk_contract::call::{Ask, Reply};
 use sdk_contract::def::Tone;
 use sdk_contract::error::Fault;
-use sdk_contract::page::{Action, Block, Choice, Column, Confirm, Datum, Field, Page, Row, Table};
-use sdk_contract::query::{Filter, Query};
+use sdk_contract::page::{Action, Block, Column, Confirm, Datum, Page, Row, Table};
+use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
 use super::{Desk, done, fault, record, word};
@@ -17,39 +17,36 @@ use crate::module::Input;
 pub(super) const PATH: &str = "/platform/requests";
 
 pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
+    let p = &desk.call.principal;
     let number = page_number(ask);
-    let wanted = ask.query("status").unwrap_or("pending");
-    let mut query = Query::new("platform.requests").sort("created_at", true);
-    if wanted != "all" {
-        query = query.filter(Filter::eq("status", wanted));
-    }
-    let query = query.page(number, PAGE);
-    let found = desk.host.find(&desk.call.principal, query).await?;
-    let rows = found.records.iter().map(|r| row(desk, r));
-    let columns = vec![
+    let waits = Filter::eq("status", "pending");
+    let all = || Query::new("platform.requests").sort("created_at", true);
+    let pending = all().filter(waits.clone()).limit(MAX_LIMIT);
+    let pending = desk.host.find(p, pending).await?;
+    let decided = all().filter(waits.not()).page(number, PAGE);
+    let decided = desk.host.find(p, decided).await?;
+    let rows = pending.records.iter().map(|r| row(desk, r));
+    let waiting = Table::new(columns()).rows(rows).empty("没有待复核的事项");
+    let rows = decided.records.iter().map(|r| row(desk, r));
+    let done = Table::new(columns())
+        .rows(rows)
+        .paging(number, PAGE, decided.total.unwrap_or_default())
+        .empty("还没有复核过的事项");
+    Ok(bench("待复核")
+        .subtitle("一人申请、另一人复核后才生效；申请人和涉及人员不能复核")
+        .block(Block::table("requests", waiting).title("待复核"))
+        .block(Block::table("decided", done).title("已处理")))
+}
+
+fn columns() -> Vec<Column> {
+    vec![
         Column::new("title", "事项", 0),
         Column::new("asker", "申请人", 1),
         Column::new("reason", "原因", 2),
         Column::new("until", "复核期限", 2),
         Column::new("state", "状态", 1),
         Column::new("decider", "复核人与意见", 3),
-    ];
-    let states = [
-        ("pending", "待复核"),
-        ("approved", "已同意"),
-        ("refused", "已驳回"),
-        ("withdrawn", "已撤回"),
-        ("all", "全部"),
-    ];
-    let states = states.map(|(value, label)| Choice::new(value, label));
-    let table = Table::new(columns)
-        .rows(rows)
-        .filter(Field::pick("status", "状态", states.to_vec()))
-        .paging(number, PAGE, found.total.unwrap_or_default())
-        .empty("没有待复核的事项");
-    Ok(bench("待复核")
-        .subtitle("一人申请、另一人复核后才生效；申请人和涉及人员不能复核")
-        .block(Block::table("requests", table)))
+    ]
 }
 
 fn row(desk: &Desk<'_>, r: &Map<String, Value>) -> Row {

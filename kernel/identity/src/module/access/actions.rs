@@ -247,7 +247,7 @@ fn access_actions() -> Vec<ActionDef> {
             (INVITATIONS, false),
             "invitation.accept",
             vec![
-                needed("token", "邀请码", "Token", 80),
+                needed("token", "邀请码", "Token", 160),
                 needed("password", "密码", "Password", 256),
                 needed("again", "再输入一次密码", "Password again", 256),
             ],
