@@ -421,16 +421,16 @@ pub const CODES: &[Code] = &[
         "Send the same request again with its idempotency key.",
     ),
     code(
-        "quota-exhausted",
-        &[429],
-        "The app has used up its calls of this minute or day.",
-        "Wait for the seconds of `Retry-After`; `RateLimit` says what is left.",
-    ),
-    code(
         "post-ended",
         &[422],
         "The post or the role has ended.",
         "Read the record again.",
+    ),
+    code(
+        "quota-exhausted",
+        &[429],
+        "The app has used up its calls of this minute or day.",
+        "Wait for the seconds of `Retry-After`; `RateLimit` says what is left.",
     ),
     code(
         "request-expired",
