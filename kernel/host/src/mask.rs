@@ -84,6 +84,25 @@ impl<'a> Sight<'a> {
         names.iter().try_for_each(|name| self.may_ask(name, rows))
     }
 
+    /// Names the fields that a search may look at, where it names none; none may be left.
+    pub(crate) fn narrow(
+        &self,
+        collection: &CollectionDef,
+        filter: Option<&mut Filter>,
+        rows: &RowFilter,
+    ) -> Result<(), Fault> {
+        let searched = collection.fields.iter().filter(|f| f.search);
+        let may: Vec<String> = searched
+            .filter(|f| self.may_ask(&f.name, rows).is_ok())
+            .map(|f| f.name.clone())
+            .collect();
+        if filter.is_none_or(|f| f.search_in(&may)) {
+            Ok(())
+        } else {
+            Err(refused("搜索"))
+        }
+    }
+
     fn may_count<'f>(&self, mut fields: impl Iterator<Item = &'f str>) -> Result<(), Fault> {
         match fields.find(|name| self.masked(name).is_some()) {
             Some(name) => Err(refused(name)),
@@ -119,6 +138,7 @@ fn fields<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) {
         // The fields of a row have no masks of their own.
         | Filter::Any { field, .. }
         | Filter::Missing { field } => names.push(field),
+        Filter::Search { fields, .. } => names.extend(fields.iter().map(String::as_str)),
     }
 }
 
@@ -289,6 +309,40 @@ mod tests {
         assert_eq!(asked(&staff, sorted.clone(), &own), Ok(()));
         // Who reads more rows than are revealed would learn about the others from the order.
         assert_eq!(asked(&staff, sorted, &RowFilter::All), no());
+    }
+
+    #[test]
+    fn a_search_passes_over_what_is_not_shown() {
+        let mut def = module();
+        for field in &mut def.collections[0].fields {
+            field.search = true;
+        }
+        let c = &def.collections[0];
+        let looked_at = |p: &Principal, rows: &RowFilter| {
+            let mut filter = Filter::search("x").not();
+            let sight = Sight::of(&def, c, p);
+            sight.narrow(c, Some(&mut filter), rows).unwrap();
+            let Filter::Not(one) = filter else { panic!() };
+            let Filter::Search { fields, .. } = *one else {
+                panic!()
+            };
+            fields
+        };
+        let own = RowFilter::Organisations(vec!["o1".into()]);
+        assert_eq!(looked_at(&person(&["operator"]), &RowFilter::All), ["open"]);
+        assert_eq!(looked_at(&person(&["staff"]), &RowFilter::All), ["open"]);
+        assert_eq!(
+            looked_at(&person(&["staff"]), &own),
+            ["open", "phone", "figure"]
+        );
+        let hidden = CollectionDef {
+            fields: c.fields[1..].to_vec(),
+            ..c.clone()
+        };
+        let sight = Sight::of(&def, &hidden, &person(&["operator"]));
+        let mut filter = Filter::search("x");
+        let refused = sight.narrow(&hidden, Some(&mut filter), &RowFilter::All);
+        assert_eq!(refused.unwrap_err().code, "masked-field");
     }
 
     #[test]

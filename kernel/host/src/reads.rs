@@ -43,10 +43,11 @@ impl Host {
 
     /// A page of records. Fields of referred records come along as far as the principal may read
     /// those records.
-    pub async fn find(&self, p: &Principal, query: Query) -> Result<Found, Fault> {
+    pub async fn find(&self, p: &Principal, mut query: Query) -> Result<Found, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, &query.collection)?;
         let sight = readable.sight(p);
+        sight.narrow(readable.collection, query.filter.as_mut(), &readable.rows)?;
         sight.may_query(&query, &readable.rows)?;
         let joins = readable.joins(&query)?;
         let mut found = self
@@ -134,13 +135,17 @@ impl Host {
     pub async fn aggregate(
         &self,
         p: &Principal,
-        aggregate: Aggregate,
+        mut aggregate: Aggregate,
     ) -> Result<Vec<Group>, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, &aggregate.collection)?;
-        readable
-            .sight(p)
-            .may_aggregate(&aggregate, &readable.rows)?;
+        let sight = readable.sight(p);
+        sight.narrow(
+            readable.collection,
+            aggregate.filter.as_mut(),
+            &readable.rows,
+        )?;
+        sight.may_aggregate(&aggregate, &readable.rows)?;
         self.store()
             .aggregate(&aggregate, &readable.rows)
             .await
@@ -264,6 +269,11 @@ pub(crate) fn ask(error: &QueryError) -> Fault {
     match error {
         QueryError::Storage(e) => storage(e),
         QueryError::UnknownCollection(_) => Fault::not_found(),
+        QueryError::Indexing(_) => Fault::new(
+            FaultKind::Unavailable,
+            "search-building",
+            "搜索索引正在建立，请稍后再搜；列表和筛选可以照常使用",
+        ),
         QueryError::BadCursor => Fault::new(
             FaultKind::Invalid,
             "bad-cursor",

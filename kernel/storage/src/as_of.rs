@@ -50,6 +50,7 @@ impl Store {
         let moment = query.as_of.as_deref().unwrap_or_default();
         let moment = Timestamp::from_str(moment).map_err(|_| wrong())?.micros();
         let of = Asked {
+            engine: self.engine(),
             table,
             keys: self.keys(),
         };
@@ -93,7 +94,13 @@ impl Store {
         whole::complete(&mut conn, table, &mut records).await?;
         take_back(&mut conn, table, &mut records, moment).await?;
 
-        let answer = eval::answer(&table.def, query, records, after.as_deref());
+        let answer = eval::answer(
+            &table.def,
+            query,
+            records,
+            after.as_deref(),
+            sdk_search::finds,
+        );
         let (mut found, last) = answer.map_err(|e| QueryError::Moment(e.to_string()))?;
         if let Some(last) = last {
             found.next = Some(query::next(of, query, &last)?);

@@ -74,6 +74,9 @@ pub enum QueryError {
     /// History is asked of a collection that keeps none.
     #[error("{0} keeps no history")]
     NotAudited(String),
+    /// Records of a search field are still being indexed: ask again later.
+    #[error("{0} is not yet indexed for searching")]
+    Indexing(String),
     /// A question that rows of a moment do not answer.
     #[error("{0}")]
     Moment(String),

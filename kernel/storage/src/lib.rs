@@ -41,6 +41,8 @@
 //! one synced transaction, where a refused one takes no other with it; on `PostgreSQL` each is a
 //! transaction.
 //!
+//! Search fields have documents in `kernel__search`, beside the records and in the same commit.
+//!
 //! # How to add a kernel table
 //!
 //! Add `migrations/{sqlite,postgres}/NNNN_<what>.sql` (same columns in both), list it in
@@ -68,6 +70,7 @@ mod plan;
 mod query;
 mod read;
 mod schema;
+mod search;
 mod store;
 mod totals;
 mod value;
@@ -91,6 +94,7 @@ pub use outbox::{Due, Retry};
 pub use plan::Applied;
 pub use read::RowFilter;
 pub use schema::CollectionName;
+pub use search::SearchState;
 pub use store::{Engine, Store, StoreUrl};
 
 /// A record in wire form: system fields and declared fields side by side, absent values as null,

@@ -1,5 +1,7 @@
 //! Brings the kernel's own tables up to date, forward only, and refuses a state it does not know.
 
+use std::collections::BTreeSet;
+
 use crate::backend::{Conn, Engine, sql};
 use crate::{StorageError, audit, backend};
 
@@ -22,6 +24,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         "calls",
         include_str!("../../../migrations/sqlite/0004_calls.sql"),
         include_str!("../../../migrations/postgres/0004_calls.sql"),
+    ),
+    (
+        5,
+        "search",
+        include_str!("../../../migrations/sqlite/0005_search.sql"),
+        include_str!("../../../migrations/postgres/0005_search.sql"),
     ),
 ];
 
@@ -58,8 +66,9 @@ pub(crate) async fn run_to(conn: &mut Conn<'_>, last: usize) -> Result<(), Stora
     .await
     .map_err(&migrating)?;
 
-    let applied = applied(conn).await?;
-    for &(version, name, sqlite, postgres) in MIGRATIONS.iter().take(last).skip(applied) {
+    let done = done(conn).await?;
+    let missing = MIGRATIONS.iter().take(last);
+    for &(version, name, sqlite, postgres) in missing.filter(|(v, ..)| !done.contains(v)) {
         let text = if engine == Engine::Sqlite {
             sqlite
         } else {
@@ -82,6 +91,11 @@ pub(crate) async fn run_to(conn: &mut Conn<'_>, last: usize) -> Result<(), Stora
 
 /// How many migrations the database has; refused when one of them is not of this build.
 pub(crate) async fn applied(conn: &mut Conn<'_>) -> Result<usize, StorageError> {
+    Ok(done(conn).await?.len())
+}
+
+/// Their numbers.
+async fn done(conn: &mut Conn<'_>) -> Result<BTreeSet<i64>, StorageError> {
     let engine = conn.engine();
     let applied = conn
         .rows(sql(
@@ -90,10 +104,10 @@ pub(crate) async fn applied(conn: &mut Conn<'_>) -> Result<usize, StorageError> 
         ))
         .await
         .map_err(StorageError::db("reading which migrations there are"))?;
-    for row in &applied {
-        check(engine, row)?;
-    }
-    Ok(applied.len())
+    applied
+        .iter()
+        .map(|row| check(engine, row).and_then(|()| row.number(0)))
+        .collect()
 }
 
 fn check(engine: Engine, row: &backend::Row) -> Result<(), StorageError> {

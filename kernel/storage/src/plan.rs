@@ -32,7 +32,7 @@ pub(crate) enum Step {
 const LONGEST_NAME: usize = 30;
 const LONGEST_FIELD: usize = 60;
 /// Table names the kernel's own migrations use.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 11] = [
     "schema",
     "migrations",
     "outbox",
@@ -41,6 +41,9 @@ const RESERVED: [&str; 8] = [
     "audit",
     "changes",
     "checkpoints",
+    "search",
+    "search_grams",
+    "search_state",
 ];
 
 /// The steps from `old` (none before the first apply) to `new`, or why not.
@@ -183,6 +186,12 @@ impl Plan {
             ));
         }
         let ops = field.kind.ops();
+        if field.search && !ops.text {
+            self.refuse(format!(
+                "Field {name} of {of} is of the kind {}, so it cannot be searched.",
+                field.kind.name()
+            ));
+        }
         if field.unique && !ops.group {
             self.refuse(format!(
                 "Field {name} of {of} is of the kind {}, so it cannot be unique.",

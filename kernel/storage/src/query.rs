@@ -10,12 +10,12 @@ use kernel_crypto::keys::KeyRing;
 use sdk_contract::query::{FACET_VALUES, MAX_FACETS, MAX_OFFSET, Query, Sort};
 use sea_query::{Alias, Expr, Func, NullOrdering, Order, Query as Statement, SelectStatement};
 
-use crate::QueryError;
 use crate::read::RowFilter;
 use crate::schema::{Column, Table};
+use crate::{Engine, QueryError};
 
 pub(crate) use cursor::{next, read as read_cursor};
-pub(crate) use filter::{condition, conditions, scope};
+pub(crate) use filter::{condition, conditions, never, scope};
 pub(crate) use groups::{MAX_GROUPS, Shape, groups, suppress_below};
 
 /// Sorts of one query.
@@ -24,6 +24,7 @@ const MAX_SORTS: usize = 8;
 /// The table that is asked, and the keys for its blind indexes and cursors.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
+    pub(crate) engine: Engine,
     pub(crate) table: &'a Table,
     pub(crate) keys: &'a KeyRing,
 }

@@ -80,10 +80,12 @@ impl Store {
     /// A page of records. `query.collection` is the full name.
     pub async fn find(&self, query: &Query, rows: &RowFilter) -> Result<Found, QueryError> {
         let table = self.table(&CollectionName::from_str(&query.collection)?)?;
+        self.searchable(&table, query.filter.as_ref()).await?;
         if query.as_of.is_some() {
             return self.find_as_of(&table, query, rows).await;
         }
         let of = Asked {
+            engine: self.engine(),
             table: &table,
             keys: self.keys(),
         };
@@ -140,6 +142,7 @@ impl Store {
     ) -> Result<Vec<String>, QueryError> {
         let table = self.table(&CollectionName::from_str(&query.collection)?)?;
         let of = Asked {
+            engine: self.engine(),
             table: &table,
             keys: self.keys(),
         };
@@ -179,8 +182,10 @@ impl Store {
         rows: &RowFilter,
     ) -> Result<Vec<Group>, QueryError> {
         let table = self.table(&CollectionName::from_str(&ask.collection)?)?;
+        self.searchable(&table, ask.filter.as_ref()).await?;
         let (statement, shapes) = {
             let of = Asked {
+                engine: self.engine(),
                 table: &table,
                 keys: self.keys(),
             };

@@ -1,5 +1,6 @@
 //! The store: opening, schemas, and the way of every change to the engine.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -85,6 +86,8 @@ pub(crate) struct Shared {
     /// Where the audit trail ends.
     pub(crate) tail: Tail,
     pub(crate) audit: Gauge,
+    /// Search fields whose records were all indexed when somebody last looked.
+    searched: RwLock<BTreeSet<String>>,
     registry: RwLock<Arc<Registry>>,
     wake: Notify,
     pub(crate) totals: Totals,
@@ -96,6 +99,7 @@ impl Shared {
             keys,
             tail: Tail::default(),
             audit: Gauge::default(),
+            searched: RwLock::default(),
             registry: RwLock::default(),
             wake: Notify::new(),
             totals: Totals::default(),
@@ -104,6 +108,18 @@ impl Shared {
 
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn searched(&self, fields: BTreeSet<String>) {
+        *self
+            .searched
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = fields;
+    }
+
+    pub(crate) fn are_searched(&self, fields: &[String]) -> bool {
+        let searched = self.searched.read().unwrap_or_else(PoisonError::into_inner);
+        fields.iter().all(|field| searched.contains(field))
     }
 
     fn put(&self, module: &ModuleDef) {
@@ -272,6 +288,7 @@ impl Store {
             );
         }
         self.inner.shared.put(module);
+        self.index_at_once().await?;
         Ok(Applied {
             steps: steps.iter().map(ToString::to_string).collect(),
             digest,

@@ -15,7 +15,7 @@ use crate::schema::{CollectionName, Registry, Table};
 use crate::store::Shared;
 use crate::{
     AuditDraft, Call, Commit, CommitError, Committed, Expected, Idempotency, Record, Retry,
-    StepDraft, StorageError, Written, audit, calls, migrate, outbox, query, value, whole,
+    StepDraft, StorageError, Written, audit, calls, migrate, outbox, query, search, value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
@@ -24,9 +24,17 @@ pub(crate) enum Work {
     Audit(Vec<AuditDraft>),
     Call(Box<Call>),
     Checkpoint(i64),
-    Delivered { id: String, at: i64 },
-    Undelivered { id: String, retry: Retry },
+    Delivered {
+        id: String,
+        at: i64,
+    },
+    Undelivered {
+        id: String,
+        retry: Retry,
+    },
     Schema(SchemaChange),
+    /// Some more records for the search index.
+    Index,
 }
 
 pub(crate) struct SchemaChange {
@@ -65,9 +73,16 @@ pub(crate) async fn run(
         Work::Delivered { id, at } => outbox::delivered(conn, id, *at).await?,
         Work::Undelivered { id, retry } => outbox::undelivered(conn, id, *retry).await?,
         Work::Schema(change) => schema(conn, change).await?,
+        Work::Index => {
+            lock(conn, LOCK_INDEX).await?;
+            search::index(conn, &shared.registry()).await?;
+        }
     }
     Ok(done)
 }
+
+/// One node builds the search index at a time.
+const LOCK_INDEX: i64 = 0x726f_6e67_0005;
 
 /// Held until the transaction ends. `SQLite` has one writer anyway.
 async fn lock(conn: &mut Conn<'_>, number: i64) -> Result<(), StorageError> {

@@ -99,21 +99,26 @@ fn missing(record: &Map<String, Value>, name: &str) -> bool {
     }
 }
 
+/// Whether a record is found by a text in the fields that are named: `sdk_search::finds`, which
+/// guests go without.
+pub type Finds = fn(&CollectionDef, &[String], &str, &Map<String, Value>) -> bool;
+
 /// Whether a record meets a filter.
 pub fn holds(
     c: &CollectionDef,
     filter: &Filter,
     record: &Map<String, Value>,
+    finds: Finds,
 ) -> Result<bool, Wrong> {
     let each = |all: &[Filter]| {
         all.iter()
-            .map(|f| holds(c, f, record))
+            .map(|f| holds(c, f, record, finds))
             .collect::<Result<Vec<bool>, Wrong>>()
     };
     Ok(match filter {
         Filter::And(all) => each(all)?.iter().all(|held| *held),
         Filter::Or(any) => each(any)?.iter().any(|held| *held),
-        Filter::Not(inner) => !holds(c, inner, record)?,
+        Filter::Not(inner) => !holds(c, inner, record, finds)?,
         Filter::Eq { field, value } if value.is_null() => missing(record, field),
         Filter::Eq { field, value } => {
             let kind = kind(c, field)?;
@@ -150,13 +155,27 @@ pub fn holds(
                 _ => false,
             }
         }
+        Filter::Search { text, fields } => {
+            let all: Vec<String> = c
+                .fields
+                .iter()
+                .filter(|f| f.search && !f.encrypted)
+                .map(|f| f.name.clone())
+                .collect();
+            let named = if fields.is_empty() { &all } else { fields };
+            match named.iter().find(|f| !all.contains(f)) {
+                Some(other) => return Err(Wrong(format!("{other} is not searched"))),
+                None if named.is_empty() => return Err(Wrong("nothing is searched".into())),
+                None => finds(c, named, text, record),
+            }
+        }
         Filter::Missing { field } => {
             if c.field(field).is_none() {
                 kind(c, field)?;
             }
             missing(record, field)
         }
-        Filter::Any { field, filter } => any(c, field, filter, record)?,
+        Filter::Any { field, filter } => any(c, field, filter, record, finds)?,
     })
 }
 
@@ -177,6 +196,7 @@ fn any(
     name: &str,
     filter: &Filter,
     record: &Map<String, Value>,
+    finds: Finds,
 ) -> Result<bool, Wrong> {
     let Some(Kind::Rows { fields, .. }) = c.field(name).map(|f| &f.kind) else {
         return Err(Wrong(format!("{name} has no rows")));
@@ -187,7 +207,7 @@ fn any(
     };
     let rows = record.get(name).and_then(Value::as_array);
     for one in rows.into_iter().flatten().filter_map(Value::as_object) {
-        if holds(&row, filter, one)? {
+        if holds(&row, filter, one, finds)? {
             return Ok(true);
         }
     }
@@ -256,10 +276,11 @@ pub fn answer(
     query: &Query,
     records: Vec<Map<String, Value>>,
     after: Option<&[Value]>,
+    finds: Finds,
 ) -> Result<(Found, Option<Map<String, Value>>), Wrong> {
     let mut matching = Vec::new();
     for record in records {
-        let held = query.filter.as_ref().map(|f| holds(c, f, &record));
+        let held = query.filter.as_ref().map(|f| holds(c, f, &record, finds));
         if held.transpose()?.unwrap_or(true) {
             matching.push(record);
         }

@@ -95,6 +95,13 @@ pub enum Filter {
         field: String,
         text: String,
     },
+    /// Each word of the text is in one of the search fields that are named, as `sdk-search` finds
+    /// words; without names, in any search field that the asker may ask about. A blank text holds.
+    Search {
+        text: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fields: Vec<String>,
+    },
     Missing {
         field: String,
     },
@@ -391,6 +398,28 @@ impl Filter {
         Self::Contains {
             field: field.into(),
             text: text.into(),
+        }
+    }
+    /// What people type into a search box, in all search fields.
+    pub fn search(text: impl Into<String>) -> Self {
+        Self::Search {
+            text: text.into(),
+            fields: Vec::new(),
+        }
+    }
+    /// Names the fields of every search within it that names none; says whether each has some now.
+    #[must_use]
+    pub fn search_in(&mut self, all: &[String]) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter_mut().all(|f| f.search_in(all)),
+            Self::Not(one) => one.search_in(all),
+            Self::Search { fields, .. } => {
+                if fields.is_empty() {
+                    fields.extend_from_slice(all);
+                }
+                !fields.is_empty()
+            }
+            _ => true,
         }
     }
     #[must_use]

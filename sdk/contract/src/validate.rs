@@ -163,6 +163,9 @@ impl Check<'_> {
                 )
             },
         );
+        self.say(!field.search || field.kind.ops().text, || {
+            format!("{at}: only text and codes are searched")
+        });
         self.say(field.encrypted || !field.blind, || {
             format!("{at}: blind is for encrypted fields")
         });

@@ -279,6 +279,12 @@ impl<T: Record> Find<T> {
         self.query = self.query.filter(filter);
         self
     }
+    /// Narrows to what is found by words that people typed, in the search fields: by any part, names
+    /// also by pinyin.
+    #[must_use]
+    pub fn search(self, words: impl Into<String>) -> Self {
+        self.filter(Filter::search(words))
+    }
     /// Sorts by this after what was said before. Ties are broken by id.
     #[must_use]
     pub fn sort(mut self, sort: Sort) -> Self {

@@ -137,7 +137,7 @@ fn search_looks_at_search_fields_only() {
     let filter = ask("q=%E6%A1%A5").unwrap().query.filter.unwrap();
     assert_eq!(
         serde_json::to_value(filter).unwrap(),
-        json!({"or": [{"contains": {"field": "name", "text": "桥"}}]})
+        json!({"search": {"fields": ["name"], "text": "桥"}})
     );
     assert!(ask("q=").unwrap().query.filter.is_none());
 }

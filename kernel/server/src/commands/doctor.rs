@@ -65,6 +65,7 @@ impl Doctor {
             integrity(&ground).await,
             audit(&ground).await,
             outbox(&ground).await,
+            search(&ground).await,
             blobs(&ground, &seen).await,
             keys(&ground),
             disk(&self.place.data),
@@ -119,6 +120,24 @@ impl Check {
     fn failed(name: &'static str, error: impl Into<anyhow::Error>) -> Self {
         let error = error.into();
         Self::new(name, State::Failed, format!("{error:#}"), Value::Null)
+    }
+}
+
+/// The search index is made of the records: one that is missing or partial is a delay, no loss.
+async fn search(ground: &wire::Opened) -> Check {
+    let name = "search";
+    match ground.store.search_state().await {
+        Err(error) => Check::failed(name, error),
+        Ok(found) => {
+            let (ready, waiting) = (found.ready.len(), found.waiting.len());
+            let (state, says) = if waiting == 0 {
+                (State::Ok, format!("{ready} search fields are indexed"))
+            } else {
+                let says = format!("{waiting} search fields are indexed while the platform serves");
+                (State::Warning, says)
+            };
+            Check::new(name, state, says, json!(found))
+        }
     }
 }
 

@@ -21,6 +21,8 @@ use crate::wire::{self, Place, Platform, Setup};
 
 /// Between two looks at what another node may have switched.
 const REFRESH: Duration = Duration::from_secs(2);
+/// Between two batches of the search index.
+const BETWEEN: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -107,6 +109,20 @@ impl Serve {
                 }
                 if let Err(error) = refreshed.lapse_grants().await {
                     tracing::error!("{:#}", anyhow::Error::from(error));
+                }
+            }
+        });
+        let indexed = host.store().clone();
+        life.spawn(async move {
+            loop {
+                match indexed.index_search().await {
+                    // Batches take turns with the commits of people.
+                    Ok(false) => tokio::time::sleep(BETWEEN).await,
+                    Ok(true) => tokio::time::sleep(REFRESH).await,
+                    Err(error) => {
+                        tracing::error!("the search index is not built: {error:#}");
+                        tokio::time::sleep(REFRESH).await;
+                    }
                 }
             }
         });

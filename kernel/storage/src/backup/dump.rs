@@ -16,7 +16,7 @@ use crate::backend::{Conn, Row, built};
 use crate::inspect::{self, Type};
 use crate::schema::Registry;
 use crate::store::declarations;
-use crate::{BlobStore, StorageError, Store, contents, migrate};
+use crate::{BlobStore, StorageError, Store, contents, migrate, search};
 
 /// What to back up besides the tables, and how to lock it.
 pub struct Backup<'a> {
@@ -83,7 +83,7 @@ impl Store {
             migrations: migrate::applied(&mut conn).await?,
         })?;
         let mut names = inspect::tables(&mut conn).await?;
-        names.retain(|name| name != MIGRATIONS);
+        names.retain(|name| name != MIGRATIONS && !name.starts_with(search::TABLES));
         names.sort_by_key(|name| name != SCHEMA);
         for name in names {
             let rows = table(&mut conn, &name, &mut out).await?;

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::{Asked, col, column, too_much, unsuited};
 use crate::read::RowFilter;
 use crate::schema::{Column, ROW_RECORD, ROW_SHARD, Storage, Table};
-use crate::{QueryError, value};
+use crate::{Engine, QueryError, search, value};
 
 /// Conditions in one filter, and how deep they nest.
 const MAX_CONDITIONS: u32 = 200;
@@ -37,6 +37,7 @@ pub(crate) fn conditions(
 pub(crate) fn condition(of: Asked<'_>, filter: &Filter) -> Result<Condition, QueryError> {
     let mut left = MAX_CONDITIONS;
     Builder {
+        engine: of.engine,
         table: of.table,
         keys: of.keys,
         left: &mut left,
@@ -107,6 +108,7 @@ fn among(expr: Expr, values: Vec<sea_query::Value>) -> Expr {
 }
 
 struct Builder<'a> {
+    engine: Engine,
     table: &'a Table,
     keys: &'a KeyRing,
     /// Conditions that may still come.
@@ -154,6 +156,7 @@ impl Builder<'_> {
             Filter::In { field, values } => self.any_of(field, values),
             Filter::Range { field, min, max } => self.range(field, min.as_ref(), max.as_ref()),
             Filter::Contains { field, text } => self.contains(field, text),
+            Filter::Search { text, fields } => search::found(self.engine, self.table, fields, text),
             Filter::Missing { field } => self.missing(field),
             Filter::Any { field, filter } => self.any_row(field, Some(filter), depth),
             Filter::And(_) | Filter::Or(_) | Filter::Not(_) => Ok(never()),
@@ -235,6 +238,7 @@ impl Builder<'_> {
         }
         if let Some(filter) = filter {
             let mut inner = Builder {
+                engine: self.engine,
                 table: &rows.table,
                 keys: self.keys,
                 left: &mut *self.left,

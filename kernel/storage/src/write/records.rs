@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use super::{Reference, Run, is};
 use crate::backend::sql;
 use crate::schema::{Column, Storage, Table};
-use crate::{CommitError, Record, StorageError, value};
+use crate::{CommitError, Record, StorageError, search, value};
 
 impl Run<'_, '_> {
     pub(super) async fn insert(
@@ -90,6 +90,8 @@ impl Run<'_, '_> {
             }
             self.put_rows(rows, (shard, &id), &given).await?;
         }
+        let key = search::Key { shard, id: &id };
+        search::put(self.conn, table, key, values, true).await?;
         if table.audited {
             let after = visible(table, values);
             self.keep(table, &id, 1, (None, after)).await?;
@@ -187,6 +189,11 @@ impl Run<'_, '_> {
             self.remove_rows(&of.table, key).await?;
             self.put_rows(of, key, &given).await?;
         }
+        let key = search::Key {
+            shard: shard.and_then(Json::as_str),
+            id: &id,
+        };
+        search::put(self.conn, table, key, &after, false).await?;
         if table.audited {
             let change = (Some(visible(table, &before)), visible(table, &after));
             self.keep(table, &id, next, change).await?;

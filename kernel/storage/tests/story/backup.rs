@@ -12,11 +12,13 @@ use kernel_crypto::recovery::{RecoveryKey, Secret, UnlockError};
 use kernel_storage::backup::{
     self, Backup, BackupError, Database, RESTORING, Restore, Summary, restore,
 };
-use kernel_storage::{AuditDraft, BlobStore, NewEvent, RowFilter, Store, StoreUrl};
+use kernel_storage::{AuditDraft, BlobStore, NewEvent, QueryError, RowFilter, Store, StoreUrl};
 use sdk_contract::call::EventDraft;
 use serde_json::json;
 
-use crate::bench::{Bench, NOW, commit, get, id, on_each_engine, on_postgres, order, put, shelf};
+use crate::bench::{
+    Bench, NOW, commit, get, id, module, on_each_engine, on_postgres, order, put, shelf,
+};
 
 const FILE: &str = "rongqiao.sqlite";
 
@@ -199,6 +201,14 @@ async fn a_drill_while_writers_write() {
             });
             let kept = blobs.unwrap().get(&digest).await.unwrap();
             assert_eq!(kept, Some(b"a contract".to_vec()));
+            // The search index is made again.
+            let searched = sdk_contract::query::Query::new("desk.shelves")
+                .filter(sdk_contract::query::Filter::search("s1"));
+            let found = store.find(&searched, &RowFilter::All).await;
+            assert!(matches!(found, Err(QueryError::Indexing(_))));
+            store.apply(&module(), NOW).await.unwrap();
+            let found = store.find(&searched, &RowFilter::All).await.unwrap();
+            assert!(!found.records.is_empty());
             // It is a store like any other: unique keys hold, writes go on.
             assert!(put(&store, vec![order(1000, json!({}))]).await.is_err());
             together(&store, 900_000).await;

@@ -152,7 +152,7 @@ pub(crate) fn module() -> ModuleDef {
             {
                 "name": "shelves", "entity": "shelf", "label": label, "title": "name",
                 "shard": "reference", "read": "shelf.read",
-                "fields": [field("name", json!({"kind": "text", "max": 20, "required": true}))],
+                "fields": [field("name", json!({"kind": "text", "max": 20, "required": true, "search": true}))],
             },
         ],
         "choices": [{"name": "states", "label": label, "options": [

@@ -27,4 +27,5 @@ mod outbox;
 mod questions;
 mod reads;
 mod schema;
+mod search;
 mod server;

@@ -39,7 +39,12 @@ const PURE: &[&str] = &["serde", "serde_json"];
 const FOR_TESTS: &[&str] = &["sdk-testkit", "sdk-contract", "insta", "proptest", "sm3"];
 
 /// Crates that do no input or output of their own.
-const QUIET: &[&str] = &["sdk-contract", "kernel-portal", "kernel-crypto"];
+const QUIET: &[&str] = &[
+    "sdk-contract",
+    "sdk-search",
+    "kernel-portal",
+    "kernel-crypto",
+];
 
 impl Member {
     fn dependencies(&self) -> Vec<Dependency<'_>> {
@@ -149,7 +154,8 @@ pub(super) fn one_owner(members: &[Member]) -> Vec<Finding> {
 pub(super) fn layers(members: &[Member]) -> Vec<Finding> {
     refuse(members, |member, dependency| {
         let on = dependency.name;
-        let guest_side = on == "sdk" || (on.starts_with("sdk-") && on != "sdk-contract");
+        let shared = ["sdk-contract", "sdk-search"].contains(&on);
+        let guest_side = on == "sdk" || (on.starts_with("sdk-") && !shared);
         let of_the_kernel = member.path.starts_with("kernel/");
         // The repository's tasks lie beside the kernel and are no part of it: they build guests.
         let guest_side = guest_side && !(member.name == "xtask" && on == "sdk-build");

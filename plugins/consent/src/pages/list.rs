@@ -12,11 +12,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     let number = ask.page_number();
     let mut find = Find::<Letter>::new().sort(Letter::CREATED_AT.desc());
     if let Some(words) = ask.query("q") {
-        find = find.filter(Filter::Or(vec![
-            Letter::NUMBER.contains(words),
-            Letter::RECIPIENT_NAME.contains(words),
-            Letter::GRANTOR_NAME.contains(words),
-        ]));
+        find = find.search(words);
     }
     let found = ctx.find::<Letter>(find.page(number, PAGE))?;
     let total = found.total;
@@ -42,7 +38,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     });
     let table = Table::new(columns)
         .rows(rows)
-        .search("编号、企业或机构")
+        .search("编号、企业或机构，可用拼音")
         .paging(number, PAGE, total)
         .empty("还没有授权书。申请贷款或测额前，先为相应的银行签署一份。");
     let mut page = Page::new("数据授权")

@@ -17,10 +17,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         find = find.filter(Application::PRODUCT_NAME.eq(product));
     }
     if let Some(words) = ask.query("q") {
-        find = find.filter(Filter::Or(vec![
-            Application::ENTERPRISE_NAME.contains(words),
-            Application::NUMBER.contains(words),
-        ]));
+        find = find.search(words);
     }
     let sort = ask.query("sort").unwrap_or_default();
     let (key, descending) = sort
@@ -63,7 +60,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .rows(found.into_iter().map(|a| row(&a)))
         .filter(Field::pick("status", "状态", statuses))
         .filter(Field::pick("product", "产品", products))
-        .search("企业名称或申请编号")
+        .search("企业、产品或申请编号，可用拼音")
         .paging(number, PAGE, total)
         .empty("没有符合条件的申请。请更换筛选条件，或等待新的申请。");
     Ok(Page::new("贷款审批")

@@ -85,7 +85,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .required()
         .initial("rate"),
     )
-    .search("搜产品、机构、特点")
+    .search("搜产品、机构、特点，可用拼音")
     .paging(number, PAGE, total)
     .empty("没有符合条件的产品。请减少筛选条件，或清空搜索词后再试。");
     Ok(Page::new("金融产品超市")
@@ -147,11 +147,7 @@ impl<'a> Chosen<'a> {
             ));
         }
         if let Some(words) = self.text("q") {
-            all.push(Filter::Or(vec![
-                Product::NAME.contains(words),
-                Product::INSTITUTION_NAME.contains(words),
-                Product::FEATURES.contains(words),
-            ]));
+            all.push(Filter::search(words));
         }
         Filter::And(all)
     }

@@ -13,7 +13,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .filter(Product::ORGANISATION.eq(bank))
         .sort(Product::NAME.asc());
     if let Some(words) = ask.query("q") {
-        find = find.filter(Product::NAME.contains(words));
+        find = find.search(words);
     }
     if let Some(status) = ask.query("status") {
         find = find.filter(Filter::eq(Product::STATUS.name(), status));
@@ -35,7 +35,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     let table = Table::new(columns)
         .rows(found.into_iter().map(|p| row(&p)))
         .filter(Field::pick("status", "状态", statuses))
-        .search("产品名称")
+        .search("产品名称或特点，可用拼音")
         .paging(number, PAGE, total)
         .empty("没有产品。请更换筛选条件。");
     Ok(Page::new("产品管理")

@@ -451,6 +451,12 @@ pub const CODES: &[Code] = &[
         "Give it to somebody else, or take the other role away first.",
     ),
     code(
+        "search-building",
+        &[503],
+        "The search index of this list is still being built; nothing is found that might be incomplete.",
+        "Search again later; lists and filters work meanwhile.",
+    ),
+    code(
         "second-factor-needed",
         &[403, 422],
         "A role of the account needs a second factor.",

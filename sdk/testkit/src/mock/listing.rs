@@ -146,10 +146,10 @@ impl Reader<'_> {
             (true, ..) => Ok(None),
             (_, true, _) => Err("此列表不支持搜索".into()),
             (.., 101..) => Err("搜索文字过长".into()),
-            _ => {
-                let any = fields.iter().map(|f| Filter::contains(&f.name, text));
-                Ok(Some(Filter::Or(any.collect())))
-            }
+            _ => Ok(Some(Filter::Search {
+                text: text.to_owned(),
+                fields: fields.iter().map(|f| f.name.clone()).collect(),
+            })),
         }
     }
 }

@@ -70,7 +70,8 @@ pub(super) fn find(c: &CollectionDef, query: &Query, rows: Vec<Map>) -> Result<F
         Some(cursor) => read_cursor(query, cursor)?,
         None => None,
     };
-    let (mut found, last) = eval::answer(c, query, rows, after.as_deref()).map_err(wrong)?;
+    let (mut found, last) =
+        eval::answer(c, query, rows, after.as_deref(), sdk_search::finds).map_err(wrong)?;
     found.next = last.map(|last| write_cursor(query, &last));
     Ok(found)
 }
@@ -127,7 +128,10 @@ pub(super) fn aggregate(
         key(c, by, &Map::new())?;
     }
     for row in rows {
-        let held = ask.filter.as_ref().map(|f| eval::holds(c, f, &row));
+        let held = ask
+            .filter
+            .as_ref()
+            .map(|f| eval::holds(c, f, &row, sdk_search::finds));
         if !held.transpose().map_err(wrong)?.unwrap_or(true) {
             continue;
         }
@@ -397,6 +401,44 @@ mod tests {
                 assert_eq!(answered.is_ok(), may, "{} {ask:?}", entry.kind);
             }
         }
+    }
+
+    #[test]
+    fn a_search_finds_as_the_kernel_does() {
+        let mut field = FieldDef::new("sample", Label::default(), Kind::Text { max: 60 });
+        field.search = true;
+        let c = collection(field);
+        let all = rows(&[
+            json!("融桥（临江）科技"),
+            json!("RQ-2026-7"),
+            json!("云帆"),
+            Value::Null,
+        ]);
+        let found = |words: &str| {
+            let query = Query::new("x").filter(Filter::search(words)).page(1, 9);
+            find(&c, &query, all.clone()).unwrap().total.unwrap()
+        };
+        let asked = [
+            "桥临",
+            "rq",
+            "linjiangkeji",
+            "2026 7",
+            "yf",
+            " ",
+            "inj",
+            "（）",
+        ];
+        assert_eq!(asked.map(found), [1, 2, 1, 1, 1, 4, 0, 0]);
+        let plain = collection(FieldDef::new(
+            "sample",
+            Label::default(),
+            Kind::Text { max: 60 },
+        ));
+        let query = Query::new("x").filter(Filter::search("a"));
+        assert_eq!(
+            find(&plain, &query, all.clone()).unwrap_err().code,
+            "bad-query"
+        );
     }
 
     #[test]
