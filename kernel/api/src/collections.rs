@@ -89,6 +89,21 @@ pub(crate) async fn read(
     Ok(Json(Value::Object(record)))
 }
 
+/// `GET /api/v1/{module}/{plural}/{id}/history`
+pub(crate) async fn of_record(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Path((module, plural, id, what)): Path<(String, String, String, String)>,
+) -> Result<Json<Value>, Problem> {
+    collection(&web, &module, &plural)?;
+    if what != "history" {
+        return Err(Problem::not_found());
+    }
+    let name = format!("{module}.{plural}");
+    let past = web.host().history(&caller.principal, &name, &id).await?;
+    Ok(Json(json!({ "items": past })))
+}
+
 /// `POST /api/v1/{module}/{plural}/{verb}`
 pub(crate) async fn act(
     State(web): State<Web>,

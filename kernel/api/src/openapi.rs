@@ -30,12 +30,22 @@ pub(crate) fn document<'a>(
                 format!("{base}/{{id}}"),
                 json!({ "get": read(module, collection, &name) }),
             );
+            if collection.audited {
+                paths.insert(
+                    format!("{base}/{{id}}/history"),
+                    json!({ "get": history(module, collection) }),
+                );
+            }
         }
         for action in &module.actions {
             let Some((path, operation)) = act(module, action) else {
                 continue;
             };
-            paths.insert(path, json!({ "post": operation }));
+            // An action may be called as the history is.
+            let item = paths.entry(path).or_insert_with(|| json!({}));
+            if let Some(item) = item.as_object_mut() {
+                item.insert("post".into(), operation);
+            }
         }
     }
     json!({
@@ -326,6 +336,31 @@ fn read(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
     tagged(
         module,
         opened(module, &collection.read, operation),
+        parameters,
+    )
+}
+
+fn history(module: &ModuleDef, collection: &CollectionDef) -> Value {
+    let text = json!({ "type": "string" });
+    let optional = json!({ "type": ["string", "null"] });
+    let change = object(&[
+        ("revision", json!({ "type": "integer" })),
+        ("at", json!({ "type": "string", "format": "date-time" })),
+        ("by", text.clone()),
+        ("by_name", text),
+        ("action", optional.clone()),
+        ("note", optional),
+        ("before", json!({ "type": ["object", "null"] })),
+        ("after", json!({ "type": "object" })),
+    ]);
+    let page = object(&[("items", json!({ "type": "array", "items": change }))]);
+    let label = format!("{}的变更历史", collection.label.zh);
+    let answer = json!({ "description": label, "content": json_content(&page) });
+    let id = format!("{}.{}.history", module.id, collection.entity);
+    let parameters = vec![parameter("path", "id", true, &uuid())];
+    tagged(
+        module,
+        operation(&id, &label, &with_problems(&answer, "200")),
         parameters,
     )
 }

@@ -42,7 +42,10 @@ pub fn router(web: Web) -> Router {
             "/{module}/{plural}/{id}",
             get(collections::read).post(collections::act),
         )
-        .route("/{module}/{plural}/{id}/{verb}", post(collections::act_on))
+        .route(
+            "/{module}/{plural}/{id}/{verb}",
+            post(collections::act_on).get(collections::of_record),
+        )
         .fallback(unknown);
     Router::new()
         .nest("/api/v1", api)

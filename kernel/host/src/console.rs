@@ -4,6 +4,7 @@
 mod audit_pages;
 mod call_pages;
 mod declare;
+mod deletions;
 mod home;
 mod model_pages;
 mod models;
@@ -23,7 +24,9 @@ use crate::Host;
 use crate::module::{Call, Input, Module};
 
 pub(crate) use declare::def;
+pub(crate) use deletions::{restored, rows as deletion_rows};
 pub(crate) use models::certificate_row;
+pub(crate) use names::Names;
 
 /// Module id.
 pub(crate) const ID: &str = "console";
@@ -48,6 +51,7 @@ impl Module for Console {
         match ask.path.as_str() {
             "/console/plugins" => plugin_pages::list(host, call).await,
             "/console/audit" => audit_pages::list(host, call, ask).await,
+            "/console/deletions" => deletions::list(host, call, ask).await,
             "/console/audit/{seq}" => audit_pages::detail(host, call, ask).await,
             "/console/certificates" => call_pages::list(host, call, ask).await,
             "/console/certificates/{id}" => call_pages::detail(host, call, ask).await,
@@ -65,6 +69,9 @@ impl Module for Console {
         match action {
             "plugin.enable" => plugins::switch(host, call, &input, true),
             "plugin.disable" => plugins::switch(host, call, &input, false),
+            "deletion.restore" => deletions::restore(call, &input),
+            "deletion.hold" => deletions::hold(call, &input),
+            "deletion.release" => deletions::release(call, &input),
             "model.upload" => models::upload(host, call, &input).await,
             "model.approve" => models::approve(call, &input),
             "model.reject" => models::close(call, &input, "rejected"),

@@ -96,6 +96,7 @@ impl Host {
         let call = self.call(p)?;
         let mut page = installed.module.page(&call, &ask).await?;
         self.offer_looks(p, module, &mut page).await?;
+        self.fill_histories(p, module, &mut page).await?;
         if page.guarded {
             self.audit(&call, "page.view", &address(&ask), "ok", Value::Null)
                 .await?;
@@ -244,6 +245,8 @@ impl Host {
         };
         let (writes, moves) = effects::writes(running, std::mem::take(&mut reply.writes))?;
         let events = Self::events(call, installed, std::mem::take(&mut reply.events))?;
+        let others =
+            console::deletion_rows(call, def, &writes, record.as_ref(), reply.note.as_deref())?;
         let object = act
             .id
             .clone()
@@ -252,6 +255,8 @@ impl Host {
             at: call.now.micros(),
             by: by(&call.principal),
             request: call.principal.request.clone(),
+            action: format!("{}.{}", def.id, action.name),
+            note: reply.note.clone(),
             module: def.id.clone(),
             expected: expected(def, running.record, &moves),
             steps: moves
@@ -259,6 +264,8 @@ impl Host {
                 .map(|m| step(m, &action.name, reply.note.clone()))
                 .collect(),
             writes,
+            others,
+            restored: console::restored(&def.id, &action.name, record.as_ref()),
             events,
             audit: vec![draft(
                 call,
@@ -281,8 +288,17 @@ impl Host {
                 }
                 None => Ok(reply),
             },
-            Err(error) => Err(misreferred(action, &checked.values, &error)
-                .unwrap_or_else(|| commit_fault(&error))),
+            Err(error) => {
+                let own = misreferred(action, &checked.values, &error);
+                let told = match own {
+                    Some(fault) => Some(fault),
+                    None => {
+                        self.moved_on(&call.principal, &error, record.as_ref())
+                            .await
+                    }
+                };
+                Err(told.unwrap_or_else(|| commit_fault(&error)))
+            }
         }
     }
 
@@ -379,14 +395,18 @@ impl Host {
             record: None,
         };
         let (writes, moves) = effects::writes(running, std::mem::take(&mut reply.writes))?;
+        let note = reply.note.as_deref();
+        let others = console::deletion_rows(&call, &installed.def, &writes, None, note)?;
         let commit = Commit {
             at: call.now.micros(),
+            others,
             by: By {
                 user: String::new(),
                 name: module.into(),
                 organisation: None,
             },
             request: event.id.clone(),
+            action: event.name.clone(),
             module: module.into(),
             writes,
             steps: moves

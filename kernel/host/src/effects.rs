@@ -122,6 +122,20 @@ fn one(running: Running<'_>, write: Write, moves: &mut Vec<Move>) -> Result<Writ
                 values,
             })
         }
+        Write::Delete {
+            collection,
+            id,
+            revision,
+        } => {
+            if own(running.def, &collection)?.keep_deleted.is_none() {
+                return Err(format!("{collection} keeps all its records"));
+            }
+            Ok(Write::Delete {
+                collection,
+                id,
+                revision,
+            })
+        }
     }
 }
 

@@ -230,6 +230,7 @@ mod tests {
                 title: "open".into(),
                 shard: Shard::Subject,
                 audited: false,
+                keep_deleted: None,
                 suppress_below: None,
                 fields: vec![
                     field("open", None),

@@ -16,8 +16,8 @@ use crate::mask::Sight;
 /// A collection as one principal may read it.
 pub(crate) struct Readable<'a> {
     pub(crate) name: CollectionName,
-    def: &'a ModuleDef,
-    collection: &'a CollectionDef,
+    pub(crate) def: &'a ModuleDef,
+    pub(crate) collection: &'a CollectionDef,
     pub(crate) rows: RowFilter,
 }
 

@@ -27,6 +27,7 @@ use kernel_host::{Act, Engines, Host, Installed, KeptCode};
 use kernel_identity::decide::decide;
 use kernel_identity::demo::{Demo, DemoOrganisation, DemoUser};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
+use kernel_storage::RowFilter;
 use sdk_contract::call::Ask;
 use sdk_contract::def::{ModuleDef, PermissionDef};
 use sdk_contract::error::{Fault, FaultKind};
@@ -383,4 +384,43 @@ async fn every_model_passes_its_golden_cases() {
         let report = pool.report(&model).await.unwrap();
         assert!(report.passed(), "{}: {:?}", path.display(), report.golden);
     }
+}
+
+/// Whoever may read a record reads its history, masked as the record is; nobody else does.
+#[tokio::test]
+async fn a_history_shows_what_its_record_shows() {
+    let Some(guests) = guests() else { return };
+    let city = City::open(&guests).await;
+    let host = city.host();
+    let mut seen = 0;
+    for (module, installed) in city.modules() {
+        for c in installed.def.collections.iter().filter(|c| c.audited) {
+            let name = format!("{module}.{}", c.name);
+            let all = Query::new(&name).limit(5);
+            let all = host.store().find(&all, &RowFilter::All).await.unwrap();
+            for id in all.records.iter().map(|r| r["id"].as_str().unwrap()) {
+                for p in &city.people {
+                    let record = host.get(p, &name, id).await;
+                    let past = host.history(p, &name, id).await;
+                    let (record, past) = match (record, past) {
+                        (Ok(record), Ok(past)) => (record, past),
+                        (Err(get), Err(history)) => {
+                            assert_eq!(get.kind, history.kind, "{name} {}", p.login);
+                            continue;
+                        }
+                        (get, history) => panic!("{name} {}: {get:?}, {history:?}", p.login),
+                    };
+                    seen += 1;
+                    assert_eq!(past[0].before, None);
+                    let last = past.iter().flat_map(|change| &change.after);
+                    let last: BTreeMap<_, _> = last.collect();
+                    for (field, value) in last {
+                        let shown = record.get(field).unwrap();
+                        assert_eq!(value, shown, "{name}.{field} {}", p.login);
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
 }

@@ -21,8 +21,8 @@ pub use declare::{APPS, MODULE, definition};
 pub use draft::{Draft, change, register};
 
 use crate::error::IdentityError;
-use crate::network::Network;
 use crate::module::ORGANISATIONS;
+use crate::network::Network;
 use crate::people::{below, get, optional, text};
 use crate::principal::Principal;
 use crate::session::Origin;

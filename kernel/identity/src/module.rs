@@ -402,6 +402,7 @@ fn collection(
         title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
         shard,
         audited: false,
+        keep_deleted: None,
         suppress_below: None,
         fields,
         indexes: Vec::new(),

@@ -22,18 +22,33 @@ pub struct Commit {
     pub by: By,
     /// Request id; joins logs, audit and answers.
     pub request: String,
+    /// What was done, `<module>.<entity>.<verb>` or an event's name, and the reason that was given:
+    /// kept with every change of an audited collection.
+    pub action: String,
+    pub note: Option<String>,
     /// Bare collection names in `writes`, `steps` and event names belong to this module.
     pub module: String,
     /// Writes to the module's own collections; a collection of another module is refused here.
     pub writes: Vec<Write>,
     /// The kernel's own writes to other modules' collections: module id and write.
     pub others: Vec<(String, Write)>,
+    /// Deleted records that are to be there again.
+    pub restored: Vec<Gone>,
+    /// Deleted records that are to be gone for good. Their history, steps and audit records stay.
+    pub purged: Vec<Gone>,
     pub steps: Vec<StepDraft>,
     pub events: Vec<NewEvent>,
     pub audit: Vec<AuditDraft>,
     pub idempotency: Option<Idempotency>,
     /// What the caller's decision rests on; rechecked inside the transaction before any write.
     pub expected: Vec<Expected>,
+}
+
+/// A deleted record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    pub collection: CollectionName,
+    pub id: String,
 }
 
 /// A record's step through its flow.
@@ -112,6 +127,11 @@ pub struct Change {
     pub at: i64,
     /// User id.
     pub by: String,
+    /// Empty for changes of before it was kept, and of nobody in particular.
+    pub by_name: String,
+    /// [`Commit::action`] and [`Commit::note`]; none for changes of before they were kept.
+    pub action: Option<String>,
+    pub note: Option<String>,
     /// The changed fields as they were, without encrypted ones; none for an insert.
     pub before: Option<Record>,
     /// The changed fields as they became, without encrypted ones.

@@ -7,7 +7,9 @@ use sea_query::{
 
 use crate::backend::Engine;
 use crate::plan::Step;
-use crate::schema::{Column, Index, ROW_RECORD, ROW_SHARD, Storage, Table, shard_column};
+use crate::schema::{
+    Column, Index, ROW_RECORD, ROW_SHARD, Storage, Table, deleted_column, shard_column,
+};
 
 /// The statements of one step, in order.
 pub(crate) fn statements(engine: Engine, step: &Step) -> Vec<String> {
@@ -52,6 +54,9 @@ fn create_table(engine: Engine, table: &Table) -> String {
         .chain(table.blinds.iter().map(|b| &b.column))
     {
         create.col(definition_in(engine, table, column));
+    }
+    if table.deletes {
+        create.col(definition(engine, &deleted_column()));
     }
     let mut key = IndexOf::create();
     for column in &table.key {

@@ -107,6 +107,8 @@ pub enum CommitError {
     Stale {
         collection: CollectionName,
         id: String,
+        /// The revision that the write was based on.
+        based: i64,
         now: Box<Record>,
     },
     /// An [`Expected`](crate::Expected) value no longer holds.

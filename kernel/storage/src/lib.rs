@@ -41,6 +41,9 @@
 //! one synced transaction, where a refused one takes no other with it; on `PostgreSQL` each is a
 //! transaction.
 //!
+//! A collection with `keep_deleted` has the column `row__deleted`: its deleted records are in no
+//! answer, and no write reaches them until they are restored or purged. Unique keys hold for them.
+//!
 //! Search fields have documents in `kernel__search`, beside the records and in the same commit.
 //!
 //! # How to add a kernel table
@@ -49,7 +52,7 @@
 //! `migrate.rs`, and write its statements with `$1` placeholders, which both engines take.
 //!
 //! Deliberately absent: permissions and masks (the host decides and passes a [`RowFilter`]), a
-//! clock, ids, deletion (of anything but nonces that have ended).
+//! clock, ids.
 
 mod as_of;
 mod audit;
@@ -85,7 +88,8 @@ pub use audit::{
 pub use blobs::{BlobError, BlobStore};
 pub use calls::{Admission, Call, Quota, Used};
 pub use commit::{
-    By, Change, Commit, Committed, Expected, Idempotency, Idempotent, NewEvent, StepDraft, Written,
+    By, Change, Commit, Committed, Expected, Gone, Idempotency, Idempotent, NewEvent, StepDraft,
+    Written,
 };
 pub use contents::{Content, Survey};
 pub use error::{CommitError, PlanError, QueryError, StorageError};

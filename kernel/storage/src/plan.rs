@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS, Shard};
 use sdk_contract::kind::Kind;
 
-use crate::schema::{Column, Index, Table};
+use crate::schema::{Column, Index, Table, deleted_column};
 
 /// What [`crate::Store::apply`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -270,6 +270,17 @@ impl Plan {
             ));
         }
         let (was, mut is) = (Table::of(module, old), Table::of(module, new));
+        if was.deletes && !is.deletes {
+            self.refuse(format!(
+                "Records of {of} can no longer be deleted, but deleted ones may be kept; they would be there again."
+            ));
+        }
+        if is.deletes && !was.deletes {
+            self.steps.push(Step::AddColumn {
+                table: is.sql_name.clone(),
+                column: deleted_column(),
+            });
+        }
         self.compare_fields(of, (&old.fields, &new.fields), &is);
         for rows in std::mem::take(&mut is.rows) {
             let Some(Kind::Rows { fields: now, .. }) = new.field(&rows.name).map(|f| &f.kind)

@@ -8,10 +8,12 @@ mod groups;
 
 use kernel_crypto::keys::KeyRing;
 use sdk_contract::query::{FACET_VALUES, MAX_FACETS, MAX_OFFSET, Query, Sort};
-use sea_query::{Alias, Expr, Func, NullOrdering, Order, Query as Statement, SelectStatement};
+use sea_query::{
+    Alias, Expr, ExprTrait as _, Func, NullOrdering, Order, Query as Statement, SelectStatement,
+};
 
 use crate::read::RowFilter;
-use crate::schema::{Column, Table};
+use crate::schema::{Column, ROW_DELETED, Table};
 use crate::{Engine, QueryError};
 
 pub(crate) use cursor::{next, read as read_cursor};
@@ -59,6 +61,12 @@ pub(crate) fn select(table: &Table) -> SelectStatement {
         .columns(table.columns.iter().map(|c| Alias::new(&c.name)))
         .from(Alias::new(&table.sql_name));
     select
+}
+
+/// Narrows to the records that are not deleted.
+pub(crate) fn there(table: &Table) -> Option<Expr> {
+    let column = || Expr::col(Alias::new(ROW_DELETED));
+    table.deletes.then(|| column().is_null())
 }
 
 /// One page of a query; with a cursor one row more, which shows that there is more.

@@ -53,6 +53,26 @@ impl Store {
         id: &str,
         rows: &RowFilter,
     ) -> Result<Option<Record>, QueryError> {
+        self.look_up_record(name, id, rows, false).await
+    }
+
+    /// The same, also when it is deleted and still kept: for its history.
+    pub async fn get_kept(
+        &self,
+        name: &CollectionName,
+        id: &str,
+        rows: &RowFilter,
+    ) -> Result<Option<Record>, QueryError> {
+        self.look_up_record(name, id, rows, true).await
+    }
+
+    async fn look_up_record(
+        &self,
+        name: &CollectionName,
+        id: &str,
+        rows: &RowFilter,
+        kept: bool,
+    ) -> Result<Option<Record>, QueryError> {
         let table = self.table(name)?;
         let Some(id) = value::uuid(id) else {
             return Ok(None);
@@ -62,6 +82,9 @@ impl Store {
             .and_where(Expr::col(Alias::new("id")).eq(Expr::val(sea_query::Value::Uuid(Some(id)))));
         if let Some(scope) = query::scope(&table, rows) {
             select.cond_where(scope);
+        }
+        if let (false, Some(there)) = (kept, query::there(&table)) {
+            select.and_where(there);
         }
         let statement = self.engine().build(&select);
         let mut held = self.db().acquire().await?;
@@ -270,7 +293,7 @@ impl Store {
         };
         let rows = self
             .fixed(
-                "SELECT revision, at, by_user, before, after \
+                "SELECT revision, at, by_user, before, after, by_name, action, note \
                  FROM kernel__changes WHERE collection = $1 AND record = $2 ORDER BY revision",
                 vec![name.to_string().into(), id.into()],
                 "reading a history",
@@ -282,6 +305,9 @@ impl Store {
                     revision: row.number(0)?,
                     at: row.number(1)?,
                     by: row.string(2)?,
+                    by_name: row.text(5)?.unwrap_or_default(),
+                    action: row.text(6)?.filter(|a| !a.is_empty()),
+                    note: row.text(7)?,
                     before: row.text(3)?.map(|s| object(&s)).transpose()?,
                     after: object(&row.string(4)?)?,
                 })

@@ -134,6 +134,8 @@ pub(crate) struct Table {
     pub(crate) sql_name: String,
     pub(crate) shard: Shard,
     pub(crate) audited: bool,
+    /// Whether its records may be deleted: then it has the column [`ROW_DELETED`].
+    pub(crate) deletes: bool,
     /// System columns first, then fields as declared; all that a record is read from.
     pub(crate) columns: Vec<Column>,
     pub(crate) blinds: Vec<BlindField>,
@@ -153,6 +155,13 @@ pub(crate) struct Table {
 pub(crate) const ROW_SHARD: &str = "row__shard";
 pub(crate) const ROW_RECORD: &str = "row__record";
 pub(crate) const ROW_POSITION: &str = "row__position";
+/// When a record was deleted; null while it is there. Beside the columns that a record is read from.
+pub(crate) const ROW_DELETED: &str = "row__deleted";
+
+/// The column of that name.
+pub(crate) fn deleted_column() -> Column {
+    plain_column(ROW_DELETED, Storage::Datetime)
+}
 
 /// All collections of all applied modules.
 #[derive(Debug, Clone, Default)]
@@ -209,6 +218,7 @@ impl Table {
             indexes: indexes(&table, def),
             shard: def.shard,
             audited: def.audited,
+            deletes: def.keep_deleted.is_some(),
             columns: columns.collect(),
             blinds: def.fields.iter().filter_map(blind).collect(),
             rows: rows.collect(),
@@ -254,12 +264,14 @@ impl Table {
             indexes: Vec::new(),
             unique: Vec::new(),
             audited: false,
+            keep_deleted: None,
             ..def.clone()
         };
         Self {
             name: CollectionName::new(module, &def.name),
             shard: def.shard,
             audited: false,
+            deletes: false,
             columns,
             blinds: Vec::new(),
             rows: Vec::new(),

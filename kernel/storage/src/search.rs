@@ -66,6 +66,23 @@ pub(crate) async fn put(
     Ok(())
 }
 
+/// Removes a record's documents.
+pub(crate) async fn remove(
+    conn: &mut Conn<'_>,
+    table: &Table,
+    key: Key<'_>,
+) -> Result<(), StorageError> {
+    for field in sdk_search::fields(&table.def) {
+        let of = Of {
+            table,
+            key,
+            field: &field.name,
+        };
+        of.remove(conn).await?;
+    }
+    Ok(())
+}
+
 /// One document's place.
 struct Of<'a> {
     table: &'a Table,
@@ -229,9 +246,7 @@ fn records(engine: Engine, table: &Table, fields: &[&str], term: &Term) -> Selec
             let mut rows = Statement::select();
             rows.column(Alias::new("rowid"))
                 .from(Alias::new("kernel__search_grams"))
-                .and_where(
-                    col("kernel__search_grams").binary(BinOper::Custom("MATCH"), asked),
-                );
+                .and_where(col("kernel__search_grams").binary(BinOper::Custom("MATCH"), asked));
             col("seq").in_subquery(rows)
         }
     };

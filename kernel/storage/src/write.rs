@@ -1,5 +1,6 @@
 //! What happens inside a transaction: the only place that changes data.
 
+mod gone;
 mod records;
 mod rows;
 
@@ -180,6 +181,12 @@ impl<'a, 'c> Run<'a, 'c> {
         for (module, write) in &commit.others {
             self.write(module, write).await?;
         }
+        for gone in &commit.restored {
+            self.restore(gone).await?;
+        }
+        for gone in &commit.purged {
+            self.purge(gone).await?;
+        }
         self.check_references().await?;
         for step in &commit.steps {
             self.step(step).await?;
@@ -258,6 +265,16 @@ impl<'a, 'c> Run<'a, 'c> {
 
     /// The record as it stands, held against other writers until the transaction ends.
     async fn current(&mut self, table: &Table, id: &str) -> Result<(String, Record), CommitError> {
+        self.held(table, id, query::there(table)).await
+    }
+
+    /// The same of records that meet a condition.
+    async fn held(
+        &mut self,
+        table: &Table,
+        id: &str,
+        only: Option<Expr>,
+    ) -> Result<(String, Record), CommitError> {
         let not_found = || CommitError::NotFound {
             collection: table.name.clone(),
             id: id.to_owned(),
@@ -266,6 +283,9 @@ impl<'a, 'c> Run<'a, 'c> {
         let statement = {
             let mut select = query::select(table);
             select.and_where(is("id", sea_query::Value::Uuid(Some(uuid))));
+            if let Some(only) = only {
+                select.and_where(only);
+            }
             if self.conn.engine() == Engine::Postgres {
                 select.lock_exclusive();
             }
@@ -284,8 +304,7 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     async fn write(&mut self, module: &str, write: &Write) -> Result<(), CommitError> {
-        let (Write::Insert { collection, .. } | Write::Update { collection, .. }) = write;
-        let name = CollectionName::within(module, collection);
+        let name = CollectionName::within(module, write.collection());
         if name.module != module {
             return Err(CommitError::UnknownCollection(name.to_string()));
         }
@@ -312,6 +331,7 @@ impl<'a, 'c> Run<'a, 'c> {
                 values,
                 ..
             } => self.update(&table, id, *revision, values).await,
+            Write::Delete { id, revision, .. } => self.delete(&table, id, *revision).await,
         }
     }
 
@@ -323,13 +343,17 @@ impl<'a, 'c> Run<'a, 'c> {
         });
     }
 
-    async fn exists(&mut self, table: &str, id: &str) -> Result<bool, StorageError> {
+    /// Whether there is a record, a deleted one included where that is asked.
+    async fn exists(&mut self, table: &Table, id: &str, kept: bool) -> Result<bool, StorageError> {
         let statement = {
             let mut select = Statement::select();
             select
                 .column(Alias::new("revision"))
-                .from(Alias::new(table))
+                .from(Alias::new(&table.sql_name))
                 .and_where(is("id", sea_query::Value::Uuid(value::uuid(id))));
+            if let (false, Some(there)) = (kept, query::there(table)) {
+                select.and_where(there);
+            }
             self.conn.engine().build(&select)
         };
         let row = self.conn.row(statement).await;
@@ -341,7 +365,7 @@ impl<'a, 'c> Run<'a, 'c> {
     async fn check_references(&mut self) -> Result<(), CommitError> {
         for reference in std::mem::take(&mut self.references) {
             let found = match self.registry.table(&reference.to) {
-                Some(table) => self.exists(&table.sql_name, &reference.id).await?,
+                Some(table) => self.exists(&table, &reference.id, false).await?,
                 None => false,
             };
             if !found {
@@ -364,7 +388,7 @@ impl<'a, 'c> Run<'a, 'c> {
             id: step.id.clone(),
         };
         let id = value::canonical_id(&step.id).ok_or_else(not_found)?;
-        if !self.exists(&table.sql_name, &id).await? {
+        if !self.exists(&table, &id, true).await? {
             return Err(not_found());
         }
         let adding = StorageError::db("adding a step");

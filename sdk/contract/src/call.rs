@@ -132,6 +132,24 @@ pub enum Write {
         /// Only what changes; null clears.
         values: Map<String, Value>,
     },
+    /// Out of everybody's sight; see [`keep_deleted`](crate::def::CollectionDef::keep_deleted).
+    Delete {
+        collection: String,
+        id: String,
+        /// The revision the decision is based on.
+        revision: i64,
+    },
+}
+
+impl Write {
+    /// The name of the collection it writes to.
+    pub fn collection(&self) -> &str {
+        match self {
+            Self::Insert { collection, .. }
+            | Self::Update { collection, .. }
+            | Self::Delete { collection, .. } => collection,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

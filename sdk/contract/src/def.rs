@@ -96,6 +96,10 @@ pub struct CollectionDef {
     #[serde(default)]
     pub audited: bool,
     pub fields: Vec<FieldDef>,
+    /// Records may be deleted. A deleted one is out of sight, can be restored, and is gone after so
+    /// many days unless it is held. Without it no record is ever deleted. Only audited collections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_deleted: Option<u32>,
     /// Groups of fewer records come back suppressed from an aggregate, unless the asker owns the
     /// rows: sees only its own or its organisation's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -127,6 +127,12 @@ impl Check<'_> {
                 &format!("{at}: field"),
                 c.fields.iter().map(|f| f.name.as_str()),
             );
+            let kept = c
+                .keep_deleted
+                .is_none_or(|days| c.audited && (1..=MOST_DAYS_KEPT).contains(&days));
+            self.say(kept, || {
+                format!("{at}: deleted records are kept 1 to {MOST_DAYS_KEPT} days, with a history")
+            });
             for field in &c.fields {
                 let taken = SYSTEM_FIELDS.contains(&field.name.as_str());
                 self.say(!taken, || format!("{at}: {} is a system field", field.name));
@@ -319,6 +325,9 @@ impl Check<'_> {
         }
     }
 }
+
+/// A hundred years.
+const MOST_DAYS_KEPT: u32 = 36_500;
 
 const DISCLOSURE_FIELDS: [&str; 8] = [
     "recipient",

@@ -15,6 +15,7 @@ struct Options {
     title: Option<Ident>,
     shard: Option<Ident>,
     audited: bool,
+    keep_deleted: Option<u32>,
     suppress_below: Option<u32>,
     read: Option<Path>,
     create: Option<Path>,
@@ -54,6 +55,10 @@ impl Options {
                         this.shard = Some(fields::variant(&text, &known)?);
                     }
                     "audited" => this.audited = true,
+                    "keep_deleted" => {
+                        let days: syn::LitInt = meta.value()?.parse()?;
+                        this.keep_deleted = Some(days.base10_parse()?);
+                    }
                     "suppress_below" => {
                         let least: syn::LitInt = meta.value()?.parse()?;
                         this.suppress_below = Some(least.base10_parse()?);
@@ -129,6 +134,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let help = &words.help;
     let title = title.to_string();
     let audited = options.audited;
+    let keep_deleted = fields::option(options.keep_deleted.map(|n| quote!(#n)));
     let suppress_below = fields::option(options.suppress_below.map(|n| quote!(#n)));
     let [create, update] = [options.create, options.update].map(|permission| {
         permission.map_or_else(
@@ -166,6 +172,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                     title: #title.to_owned(),
                     shard: ::sdk::contract::def::Shard::#shard,
                     audited: #audited,
+                    keep_deleted: #keep_deleted,
                     suppress_below: #suppress_below,
                     fields: ::std::vec![#(#defs),*],
                     indexes: #indexes,

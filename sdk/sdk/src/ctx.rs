@@ -172,6 +172,15 @@ impl Ctx {
             values: patch.values,
         });
     }
+    /// Puts a record of a collection with `keep_deleted` out of everybody's sight. Fails at commit
+    /// if the record has changed since it was read.
+    pub fn delete<T: Record>(&mut self, record: &Stored<T>) {
+        self.writes.push(Write::Delete {
+            collection: T::COLLECTION.to_owned(),
+            id: record.id.as_str().to_owned(),
+            revision: record.revision,
+        });
+    }
     /// Values of an update of the same record that is already waiting.
     fn pending(&mut self, collection: &str, id: &str) -> Option<&mut Map> {
         self.writes.iter_mut().find_map(|write| match write {

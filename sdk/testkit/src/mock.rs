@@ -50,6 +50,8 @@ struct State {
     people: People,
     /// `<module>.<collection>` → id → record in wire form.
     rows: BTreeMap<String, BTreeMap<String, Map>>,
+    /// Deleted and kept: out of sight, but their ids and unique keys are taken.
+    deleted: BTreeMap<String, BTreeMap<String, Map>>,
     steps: BTreeMap<(String, String), Vec<Step>>,
     /// (user, key) → (request, result).
     keys: BTreeMap<(String, String), (Value, Value)>,
@@ -244,6 +246,7 @@ impl Mock {
             modules: Vec::new(),
             people: People::demo().map_err(|e| format!("host-config/demo.toml: {e}"))?,
             rows: BTreeMap::new(),
+            deleted: BTreeMap::new(),
             steps: BTreeMap::new(),
             keys: BTreeMap::new(),
             models: setting.models.clone(),

@@ -21,6 +21,7 @@ fn module() -> ModuleDef {
             title: "name".into(),
             shard: Shard::Reference,
             audited: true,
+            keep_deleted: None,
             suppress_below: None,
             fields: vec![
                 FieldDef {

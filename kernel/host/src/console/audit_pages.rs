@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kernel_storage::{AuditDraft, AuditFilter, AuditRecord, Change, CollectionName};
+use kernel_storage::{AuditDraft, AuditFilter, AuditRecord, CollectionName};
 use sdk_contract::call::Ask;
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef};
+use sdk_contract::def::{CollectionDef, ModuleDef};
 use sdk_contract::error::Fault;
-use sdk_contract::kind::Kind;
 use sdk_contract::page::{
     Block, Choice, Column, Datum, Fact, Field, Notice, Page, Row, Section, Table, Tone,
 };
@@ -18,7 +17,7 @@ use super::pages::{PAGE, bench, page_number, param};
 use crate::mask::Sight;
 use crate::module::Call;
 use crate::reads::{ask as ask_fault, storage};
-use crate::{Catalog, Host};
+use crate::{Catalog, Host, history};
 
 /// Longest text a filter takes, in characters.
 const LONGEST: usize = 80;
@@ -353,55 +352,9 @@ async fn changes(
         .find(|c| c.at == draft.at && c.by == draft.actor);
     let sight = Sight::of(def, collection, p);
     Ok(made.map(|mut change| {
-        sight.mask_part(&record, &mut change.after);
-        if let Some(before) = &mut change.before {
-            sight.mask_part(&record, before);
-        }
-        changed(def, collection, &change)
+        history::mask(&sight, &record, &mut change);
+        history::block(def, collection, &change)
     }))
-}
-
-fn changed(def: &ModuleDef, collection: &CollectionDef, change: &Change) -> Block {
-    let (before, after) = (change.before.as_ref(), &change.after);
-    let rows = collection.fields.iter().filter_map(|field| {
-        let new = after.get(&field.name)?;
-        let old = before.and_then(|b| b.get(&field.name));
-        // Empty before and after: hidden, or not set.
-        if new.is_null() && old.is_none_or(Value::is_null) {
-            return None;
-        }
-        let cells = vec![
-            Datum::text(field.label.zh.as_str()),
-            old.map_or(Datum::None, |old| Datum::text(words(def, field, old))),
-            Datum::text(words(def, field, new)),
-        ];
-        Some(Row::new(field.name.as_str(), cells))
-    });
-    let columns = vec![
-        Column::new("field", "字段", 0),
-        Column::new("before", "变更前", 1),
-        Column::new("after", "变更后", 1),
-    ];
-    let table = Table::new(columns).rows(rows).empty("没有可以显示的变更");
-    Block::table("changes", table)
-        .title("变更前后")
-        .help("加密的字段不留变更记录；您无权查看的字段已隐去")
-}
-
-fn words(def: &ModuleDef, field: &FieldDef, value: &Value) -> String {
-    match (&field.kind, value) {
-        (_, Value::Null) => "—".to_owned(),
-        (Kind::Choice { of }, Value::String(value)) => def
-            .choice(of)
-            .and_then(|c| c.options.iter().find(|o| o.value == *value))
-            .map_or_else(|| value.clone(), |o| o.label.zh.clone()),
-        (Kind::Bool, Value::Bool(yes)) => if *yes { "是" } else { "否" }.to_owned(),
-        (Kind::Datetime, Value::String(at)) => at
-            .parse::<Timestamp>()
-            .map_or_else(|_| at.clone(), Timestamp::local_minute),
-        (_, Value::String(text)) => text.clone(),
-        (_, other) => other.to_string(),
-    }
 }
 
 /// Whatever else the record keeps, by its own names.

@@ -1,5 +1,7 @@
 //! The console's declaration, written by hand since the kernel does not use the SDK.
 
+mod deletions;
+
 use sdk_contract::def::{
     ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Mask, ModuleDef,
     OptionDef, PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
@@ -15,17 +17,23 @@ pub(crate) fn def() -> ModuleDef {
     ModuleDef {
         id: super::ID.into(),
         label: Label::new("平台控制台", "Console"),
-        collections: vec![plugins(), models(), certificates(), trials()],
-        choices: vec![model_status(), trial_status()],
-        flows: vec![model_flow()],
-        actions: actions(),
-        pages: pages(),
+        collections: vec![
+            plugins(),
+            models(),
+            certificates(),
+            trials(),
+            deletions::collection(),
+        ],
+        choices: vec![model_status(), trial_status(), deletions::status()],
+        flows: vec![model_flow(), deletions::flow()],
+        actions: [actions(), deletions::actions()].concat(),
+        pages: [pages(), vec![deletions::page()]].concat(),
         blocks: vec![BlockDef {
             id: "tasks".into(),
             order: 5,
             permission: "model.inspect".into(),
         }],
-        permissions: permissions(),
+        permissions: [permissions(), deletions::permissions()].concat(),
         ..ModuleDef::default()
     }
 }
@@ -97,6 +105,7 @@ fn collection(
         title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
         shard,
         audited: true,
+        keep_deleted: None,
         suppress_below: None,
         fields,
         indexes: Vec::new(),
@@ -525,6 +534,10 @@ fn permissions() -> Vec<PermissionDef> {
             &[(AUDITOR, All)],
         ),
     ];
+    granted(&list)
+}
+
+fn granted(list: &[Declared<'_>]) -> Vec<PermissionDef> {
     list.iter()
         .map(|(name, zh, en, grants)| PermissionDef {
             name: (*name).into(),

@@ -85,6 +85,7 @@ fn apps() -> CollectionDef {
         title: "name".into(),
         shard: Shard::Reference,
         audited: true,
+        keep_deleted: None,
         suppress_below: None,
         fields: vec![
             required(name()),

@@ -21,6 +21,8 @@ use crate::wire::{self, Place, Platform, Setup};
 
 /// Between two looks at what another node may have switched.
 const REFRESH: Duration = Duration::from_secs(2);
+/// Between two looks for deleted records whose time has passed.
+const PURGE: Duration = Duration::from_mins(1);
 /// Between two batches of the search index.
 const BETWEEN: Duration = Duration::from_millis(20);
 
@@ -110,6 +112,15 @@ impl Serve {
                 if let Err(error) = refreshed.lapse_grants().await {
                     tracing::error!("{:#}", anyhow::Error::from(error));
                 }
+            }
+        });
+        let purging = host.clone();
+        life.spawn(async move {
+            loop {
+                if let Err(fault) = purging.purge_due().await {
+                    tracing::error!(%fault, "deleted records are not purged");
+                }
+                tokio::time::sleep(PURGE).await;
             }
         });
         let indexed = host.store().clone();

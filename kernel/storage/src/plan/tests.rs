@@ -22,6 +22,7 @@ fn module() -> ModuleDef {
             title: "number".into(),
             shard: Shard::Subject,
             audited: false,
+            keep_deleted: None,
             suppress_below: None,
             fields: vec![
                 field("number", "text", &json!({"max": 10, "required": true})),

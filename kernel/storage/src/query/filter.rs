@@ -5,7 +5,7 @@ use sdk_contract::query::Filter;
 use sea_query::{Alias, Cond, Condition, Expr, ExprTrait as _, Func, LikeExpr, Query as Statement};
 use serde_json::Value as Json;
 
-use super::{Asked, col, column, too_much, unsuited};
+use super::{Asked, col, column, there, too_much, unsuited};
 use crate::read::RowFilter;
 use crate::schema::{Column, ROW_RECORD, ROW_SHARD, Storage, Table};
 use crate::{Engine, QueryError, search, value};
@@ -26,7 +26,9 @@ pub(crate) fn conditions(
     filter: Option<&Filter>,
     rows: &RowFilter,
 ) -> Result<Condition, QueryError> {
-    let mut all = Cond::all().add_option(scope(of.table, rows));
+    let mut all = Cond::all()
+        .add_option(scope(of.table, rows))
+        .add_option(there(of.table));
     if let Some(filter) = filter {
         all = all.add(condition(of, filter)?);
     }

@@ -58,7 +58,7 @@ impl Run<'_, '_> {
             columns.push(Alias::new(&blind.column.name));
             bound.push(value::blind(&self.shared.keys, table, &blind.of, json));
         }
-        if table.shard_column().is_some() && self.exists(&table.sql_name, &id).await? {
+        if table.shard_column().is_some() && self.exists(table, &id, true).await? {
             return Err(CommitError::Conflict {
                 collection: table.name.clone(),
                 fields: vec!["id".into()],
@@ -113,6 +113,7 @@ impl Run<'_, '_> {
             return Err(CommitError::Stale {
                 collection: table.name.clone(),
                 id,
+                based: revision,
                 now,
             });
         }
@@ -231,7 +232,7 @@ impl Run<'_, '_> {
     }
 
     /// Keeps a change of an audited collection: the fields before and after.
-    async fn keep(
+    pub(super) async fn keep(
         &mut self,
         table: &Table,
         id: &str,
@@ -241,8 +242,8 @@ impl Run<'_, '_> {
         self.conn
             .execute(sql(
                 "INSERT INTO kernel__changes \
-                 (collection, record, revision, at, by_user, before, after) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                 (collection, record, revision, at, by_user, before, after, by_name, action, note) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                 [
                     table.name.to_string().into(),
                     id.into(),
@@ -251,6 +252,9 @@ impl Run<'_, '_> {
                     self.commit.by.user.as_str().into(),
                     before.map(|b| value::canonical(&Json::Object(b))).into(),
                     value::canonical(&Json::Object(after)).into(),
+                    self.commit.by.name.as_str().into(),
+                    self.commit.action.as_str().into(),
+                    self.commit.note.clone().into(),
                 ],
             ))
             .await

@@ -40,7 +40,9 @@ async fn an_update_is_based_on_a_revision() {
         );
 
         match refused(&store, vec![change(2, 1, json!({"lines": 3}))]).await {
-            CommitError::Stale { now, .. } => assert_eq!(now["lines"], json!(2)),
+            CommitError::Stale { now, based, .. } => {
+                assert_eq!((&now["lines"], based), (&json!(2), 1));
+            }
             other => panic!("{other}"),
         }
         assert!(matches!(
@@ -219,7 +221,10 @@ async fn steps_and_changes_tell_a_records_story() {
         ];
         store.commit(first).await.unwrap();
         let values = json!({"status": "done", "lines": 1, "phone": "13900001234"});
-        put(&store, vec![change(2, 1, values)]).await.unwrap();
+        let mut second = commit(vec![change(2, 1, values)]);
+        second.action = "desk.order.finish".into();
+        second.note = Some("到货".into());
+        store.commit(second).await.unwrap();
 
         let steps = store.steps(&orders(), &id(2)).await.unwrap();
         assert_eq!(steps.len(), 2);
@@ -241,6 +246,10 @@ async fn steps_and_changes_tell_a_records_story() {
         assert_eq!(changes[1].before, Some(object(json!({"status": null}))));
         assert_eq!(changes[1].after, object(json!({"status": "done"})));
         assert_eq!((changes[1].revision, changes[1].at), (2, NOW));
+        assert_eq!(changes[1].by_name, "Ada");
+        assert_eq!(changes[1].action.as_deref(), Some("desk.order.finish"));
+        assert_eq!(changes[1].note.as_deref(), Some("到货"));
+        assert_eq!((&changes[0].action, &changes[0].note), (&None, &None));
         // Not audited: no history.
         let shelves = CollectionName::new("desk", "shelves");
         assert!(store.changes(&shelves, &id(1)).await.unwrap().is_empty());

@@ -46,6 +46,7 @@ fn module() -> ModuleDef {
             title: "begins".into(),
             shard: Shard::Subject,
             audited: true,
+            keep_deleted: None,
             suppress_below: None,
             fields,
             indexes: vec![],

@@ -19,6 +19,7 @@ mod blobs;
 mod calls;
 mod commits;
 mod crash;
+mod deletions;
 mod evidence;
 mod faults;
 mod kinds;

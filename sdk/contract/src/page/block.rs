@@ -61,6 +61,13 @@ pub enum Body {
     },
     /// Long work; a progress bar that moves by itself.
     Job(Job),
+    /// What became of a record: who changed what, when and why. The kernel puts it in place, as far
+    /// as the reader may see it.
+    History {
+        /// As in a query.
+        collection: String,
+        record: String,
+    },
     /// A kind this reader does not know. Shown as such.
     #[serde(other)]
     Unknown,
@@ -218,6 +225,21 @@ impl Block {
     }
     pub fn actions(id: impl Into<String>, actions: Vec<Action>) -> Self {
         Self::new(id, Body::Actions { actions })
+    }
+    /// The history of a record of an audited collection.
+    pub fn history(
+        id: impl Into<String>,
+        collection: impl Into<String>,
+        record: impl Into<String>,
+    ) -> Self {
+        Self::new(
+            id,
+            Body::History {
+                collection: collection.into(),
+                record: record.into(),
+            },
+        )
+        .title("变更历史")
     }
     pub fn job(id: impl Into<String>, job: Job) -> Self {
         Self::new(id, Body::Job(job))

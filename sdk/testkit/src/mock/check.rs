@@ -123,6 +123,12 @@ impl Running<'_> {
                     step,
                 })
             }
+            Write::Delete { ref collection, .. } => {
+                if self.own(collection)?.keep_deleted.is_none() {
+                    return Err(bad_write(format!("{collection} keeps all its records")));
+                }
+                Ok(Checked { write, step: None })
+            }
         }
     }
 

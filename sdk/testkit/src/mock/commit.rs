@@ -36,12 +36,13 @@ impl State {
             .map(|w| running.check(w))
             .collect::<Result<Vec<_>, Fault>>()?;
         // A fault half-way leaves everything as it was.
+        let deleted = self.deleted.clone();
         let (rows, steps) = (self.rows.clone(), self.steps.clone());
         let done = checked
             .into_iter()
             .try_for_each(|one| self.write(running, by, one, note.as_deref()));
         if let Err(fault) = done {
-            (self.rows, self.steps) = (rows, steps);
+            (self.rows, self.steps, self.deleted) = (rows, steps, deleted);
             return Err(fault);
         }
         for draft in events {
@@ -74,7 +75,7 @@ impl State {
                 district,
                 values,
             } => {
-                if self.has(&format!("{}.{collection}", def.id), &id) {
+                if self.taken(&format!("{}.{collection}", def.id), &id) {
                     return Err(Fault::conflict("conflict", "编号已存在"));
                 }
                 let parties = [
@@ -99,6 +100,20 @@ impl State {
                 )?;
                 (collection, id, row)
             }
+            Write::Delete {
+                collection,
+                id,
+                revision,
+            } => {
+                let name = format!("{}.{collection}", def.id);
+                self.changed(by, &name, &id, (revision, Map::new()))?;
+                let row = self.rows.get_mut(&name).and_then(|rows| rows.remove(&id));
+                self.deleted
+                    .entry(name)
+                    .or_default()
+                    .extend(row.map(|row| (id, row)));
+                return Ok(());
+            }
         };
         let c = def.collection(&collection).ok_or_else(Fault::not_found)?;
         let name = format!("{}.{collection}", def.id);
@@ -121,6 +136,12 @@ impl State {
             self.steps.entry((name, id)).or_default().push(step);
         }
         Ok(())
+    }
+
+    /// Whether an id is taken, also by a deleted record.
+    fn taken(&self, name: &str, id: &str) -> bool {
+        let deleted = self.deleted.get(name);
+        self.has(name, id) || deleted.is_some_and(|rows| rows.contains_key(id))
     }
 
     fn has(&self, name: &str, id: &str) -> bool {
@@ -212,7 +233,12 @@ impl State {
                     .collect()
             };
             let Some(wanted) = values(row) else { continue };
-            let taken = self.table(name).any(|other| {
+            let deleted = self
+                .deleted
+                .get(name)
+                .into_iter()
+                .flat_map(|rows| rows.values());
+            let taken = self.table(name).chain(deleted).any(|other| {
                 text(other, "id") != text(row, "id") && values(other) == Some(wanted.clone())
             });
             if taken {

@@ -310,6 +310,7 @@ mod tests {
             title: "sample".into(),
             shard: Shard::Subject,
             audited: false,
+            keep_deleted: None,
             suppress_below: None,
             fields: vec![field],
             indexes: Vec::new(),

@@ -1,0 +1,129 @@
+//! Records on their way out of sight, back again, and out for good.
+
+use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
+use serde_json::Value as Json;
+
+use super::records::invalid;
+use super::{Run, is};
+use crate::schema::{ROW_DELETED, Storage, Table};
+use crate::{CommitError, Gone, Record, StorageError, search, value};
+
+impl Run<'_, '_> {
+    /// Puts a record out of sight. Its values, files and unique keys stay.
+    pub(super) async fn delete(
+        &mut self,
+        table: &Table,
+        id: &str,
+        revision: i64,
+    ) -> Result<(), CommitError> {
+        if !table.deletes {
+            return Err(invalid(table, "id", "is of a collection that keeps all"));
+        }
+        let (id, now) = self.current(table, id).await?;
+        if now.get("revision").and_then(Json::as_i64) != Some(revision) {
+            return Err(CommitError::Stale {
+                collection: table.name.clone(),
+                id,
+                based: revision,
+                now: Box::new(now),
+            });
+        }
+        let at = sea_query::Value::BigInt(Some(self.commit.at));
+        self.mark(table, &id, &now, at).await
+    }
+
+    /// Puts a deleted record in sight again, as it was.
+    pub(super) async fn restore(&mut self, gone: &Gone) -> Result<(), CommitError> {
+        let table = self.table(&gone.collection)?;
+        let (id, now) = self.deleted(&table, gone).await?;
+        let none = sea_query::Value::BigInt(None);
+        self.mark(&table, &id, &now, none).await
+    }
+
+    /// Removes a deleted record. What was kept of its changes and steps stays.
+    pub(super) async fn purge(&mut self, gone: &Gone) -> Result<(), CommitError> {
+        let table = self.table(&gone.collection)?;
+        let (id, now) = self.deleted(&table, gone).await?;
+        let shard = table.shard_column().and_then(|name| now.get(name));
+        let shard = shard.and_then(Json::as_str);
+        for rows in &table.rows {
+            self.remove_rows(&rows.table, (shard, &id)).await?;
+        }
+        let key = search::Key { shard, id: &id };
+        search::remove(self.conn, &table, key).await?;
+        let statement = {
+            let mut delete = Statement::delete();
+            delete.from_table(Alias::new(&table.sql_name));
+            for (name, value) in place(&table, &now) {
+                delete.and_where(is(name, value));
+            }
+            self.conn.engine().build(&delete)
+        };
+        self.conn
+            .execute(statement)
+            .await
+            .map_err(StorageError::db("removing a record"))?;
+        Ok(())
+    }
+
+    async fn deleted(
+        &mut self,
+        table: &Table,
+        gone: &Gone,
+    ) -> Result<(String, Record), CommitError> {
+        if !table.deletes {
+            return Err(invalid(table, "id", "is of a collection that keeps all"));
+        }
+        let only = Expr::col(Alias::new(ROW_DELETED)).is_not_null();
+        self.held(table, &gone.id, Some(only)).await
+    }
+
+    /// Sets or clears when a record was deleted, as a change of its own.
+    async fn mark(
+        &mut self,
+        table: &Table,
+        id: &str,
+        now: &Record,
+        at: sea_query::Value,
+    ) -> Result<(), CommitError> {
+        let revision = now.get("revision").and_then(Json::as_i64).unwrap_or(0);
+        let next = revision.saturating_add(1);
+        let by = self.commit.by.user.as_str();
+        let statement = {
+            let mut update = Statement::update();
+            update.table(Alias::new(&table.sql_name)).values([
+                (Alias::new(ROW_DELETED), Expr::val(at)),
+                (Alias::new("revision"), Expr::val(next)),
+                (Alias::new("updated_at"), Expr::val(self.commit.at)),
+                (Alias::new("updated_by"), Expr::val(by)),
+            ]);
+            for (name, value) in place(table, now) {
+                update.and_where(is(name, value));
+            }
+            update.and_where(is("revision", revision.into()));
+            self.conn.engine().build(&update)
+        };
+        let touched = self.conn.execute(statement).await;
+        let touched = touched.map_err(StorageError::db("deleting or restoring a record"))?;
+        if touched != 1 {
+            return Err(StorageError::Damaged(format!("{touched} rows of one record")).into());
+        }
+        if table.audited {
+            let nothing = (Some(Record::new()), Record::new());
+            self.keep(table, id, next, nothing).await?;
+        }
+        self.wrote(table, id.to_owned(), next);
+        Ok(())
+    }
+}
+
+/// The shard key goes along, so that the statement reaches one shard.
+fn place(table: &Table, record: &Record) -> Vec<(&'static str, sea_query::Value)> {
+    let bound = |name: &'static str| {
+        let json = record.get(name);
+        let bound = json.and_then(|json| value::bind(Storage::Uuid, json));
+        (name, bound.unwrap_or(sea_query::Value::Uuid(None)))
+    };
+    let names = ["id"].into_iter().chain(table.shard_column());
+    names.map(bound).collect()
+}
