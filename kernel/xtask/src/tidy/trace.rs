@@ -1,6 +1,6 @@
 //! The tables that say what holds a requirement and which test proves it: both must exist.
 //!
-//! `docs/traceability.tsv`, the tender's rows: `plugin`, and `test` as `path::name` (the name of a
+//! `docs/traceability.tsv`, the tender's rows: `plugin` (or a `kernel/<crate>`), and `test` as `path::name` (the name of a
 //! function, or the words of a browser test). `docs/compliance.tsv`, the clauses of the standards:
 //! `id`, `where` (paths), `test` and `state`. Columns are found by their heading; a cell may hold
 //! several entries with `; ` between them; an empty cell says "not yet".
@@ -17,10 +17,15 @@ pub(super) fn requirements(repo: &Repo) -> Vec<Finding> {
     let plugins = repo.plugins();
     check(repo, MATRIX, ["plugin", "test"], |[plugin, tests]| {
         let unknown = entries(plugin)
-            .filter(|plugin| !plugins.contains(plugin))
+            .filter(|plugin| !plugins.contains(plugin) && !is_kernel(repo, plugin))
             .map(|plugin| format!("no plugin `{plugin}`"));
         unknown.chain(missing_tests(repo, tests)).collect()
     })
+}
+
+/// What belongs to no plugin: `kernel/<crate>`.
+fn is_kernel(repo: &Repo, place: &str) -> bool {
+    place.starts_with("kernel/") && stands(repo, place)
 }
 
 pub(super) fn compliance(repo: &Repo) -> Vec<Finding> {
@@ -117,6 +122,7 @@ mod tests {
         Repo::of(&[
             (table, text),
             ("plugins/tea/Cargo.toml", ""),
+            ("kernel/pot/Cargo.toml", ""),
             (
                 "tests/http/tests/pour.rs",
                 "#[test]\nfn a_cup_is_filled() {}",
@@ -140,6 +146,8 @@ mod tests {
             found("1\ttea\ttests/browser/pour.spec.mjs::a cup is filled"),
             0
         );
+        assert_eq!(found("1\tkernel/pot\t"), 0);
+        assert_eq!(found("1\tkernel/cup\t"), 1);
         assert_eq!(found("1\t\t"), 0);
         assert_eq!(found("1\tcoffee\t"), 1);
         assert_eq!(found("1\ttea\ttests/http/tests/pour.rs::a_cup"), 1);
