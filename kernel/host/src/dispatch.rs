@@ -15,14 +15,13 @@ use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault};
 use sdk_contract::input;
 use sdk_contract::kind::Kind;
 use sdk_contract::page::{Block, Notice, Page, Section};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Installed, Matched};
 use crate::effects::{self, Move, Running};
 use crate::module::{Call, Input, fill, new_id};
 use crate::reads::{permitted, readable, storage};
-use crate::{Host, console, sniff};
+use crate::{Host, console};
 
 /// A request to run one declared action.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,17 +39,6 @@ pub struct Act {
     pub confirmed: Vec<String>,
 }
 
-/// A stored upload, as it stands in an action's input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UploadRef {
-    /// SM3, hex; also its address in the blob store.
-    pub digest: String,
-    pub name: String,
-    pub size: u64,
-}
-
-/// The largest upload.
-pub(crate) const MAX_UPLOAD: usize = sdk_contract::manifest::MAX_COMPONENT_BYTES;
 /// The most bytes of an idempotency key.
 const MAX_KEY: usize = 100;
 
@@ -436,48 +424,6 @@ impl Host {
             .values()
             .filter(|m| m.def.on.iter().any(|e| e == event));
         hears.map(|m| m.def.id.clone()).collect()
-    }
-
-    /// Keeps an upload, sealed, until an action names it.
-    pub async fn store_upload(
-        &self,
-        p: &Principal,
-        name: &str,
-        bytes: Vec<u8>,
-    ) -> Result<UploadRef, Fault> {
-        if p.is_anonymous() {
-            return Err(Fault::new(
-                FaultKind::Forbidden,
-                "unauthenticated",
-                "请先登录",
-            ));
-        }
-        if bytes.len() > MAX_UPLOAD {
-            return Err(Fault::invalid(vec![FieldFault::new(
-                "file",
-                "too-large",
-                format!("文件不得大于 {} MB", MAX_UPLOAD / 1024 / 1024),
-            )]));
-        }
-        if let Some(why) = sniff::refusal(&bytes) {
-            return Err(Fault::invalid(vec![FieldFault::new(
-                "file", "bad-file", why,
-            )]));
-        }
-        let size = bytes.len() as u64;
-        let digest = self.blobs().put(bytes).await.map_err(|e| {
-            tracing::error!(
-                error = crate::reads::chain(&e),
-                "an upload cannot be stored"
-            );
-            Fault::new(
-                FaultKind::Unavailable,
-                "storage-unavailable",
-                "文件暂时无法保存，请稍后再试",
-            )
-        })?;
-        let name = name.chars().filter(|c| !c.is_control()).take(120).collect();
-        Ok(UploadRef { digest, name, size })
     }
 
     /// Appends one audit record. When it cannot be written, neither may its cause happen.

@@ -35,6 +35,7 @@ mod plugin_toml;
 pub mod quality;
 mod reads;
 mod sniff;
+mod uploads;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ pub use account::PAGE as ACCOUNT_PAGE;
 pub use catalog::{Catalog, Enabled, Installed, Matched};
 use clock::Clock;
 pub use code::{CodeCounts, KeptCode};
-pub use dispatch::{Act, UploadRef};
+pub use dispatch::Act;
 pub use engine::{EngineError, Engines, Sandbox};
 pub use guest::DescribeError;
 pub use history::Past;
@@ -60,6 +61,7 @@ pub use install::InstallError;
 pub use look::Look;
 pub use platform::INVITATION_PAGE;
 pub use plugin_toml::ManifestError;
+pub use uploads::UploadRef;
 
 /// What the host stands on.
 pub struct Ground {

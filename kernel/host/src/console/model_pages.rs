@@ -80,7 +80,7 @@ pub(super) fn upload() -> Page {
             Field::file(
                 "file",
                 "模型组件（.wasm）",
-                crate::dispatch::MAX_UPLOAD as u64,
+                crate::uploads::MAX_UPLOAD as u64,
             )
             .required()
             .help(

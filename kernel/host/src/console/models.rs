@@ -16,11 +16,11 @@ use wasmtime::Trap;
 
 use super::{ID, go, number, record, stay, text, values};
 use crate::Host;
-use crate::dispatch::UploadRef;
 use crate::models::certificate::Signed;
 use crate::models::{Admitted, KEPT, ModelError, Report};
 use crate::module::{Call, Input, new_id};
 use crate::reads::{ask, chain};
+use crate::uploads::UploadRef;
 
 /// A model as it is registered and live.
 pub(crate) struct Live {

@@ -15,8 +15,8 @@ use super::organisations::reason;
 use super::{Desk, done, failed, fault, record, word};
 use crate::console::names::Names;
 use crate::console::pages::{PAGE, bench, page_number};
-use crate::dispatch::UploadRef;
 use crate::module::Input;
+use crate::uploads::UploadRef;
 
 pub(super) const PATH: &str = "/platform/invitations";
 /// The token is in the query, which no log has.
