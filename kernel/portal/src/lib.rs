@@ -8,7 +8,7 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | POST to the page's own path and query | `_csrf`, `_key` (idempotency), `_action`, `_record`, `_form`, `_row`…, `reason` and the form's fields; read with `sdk_contract::page::read_post` |
+//! | POST to the page's own path and query | `_csrf`, `_key` (idempotency), `_action`, `_record`, `_mark`, `_form`, `_row`…, `reason` and the form's fields; read with `sdk_contract::page::read_post` |
 //! | GET of a page with `_block=<id>` | one block alone, for [`render_blocks`] |
 //! | POST [`LOOK_PATH`] | `_csrf`, `collection`, `id`, `field`, `reason`, `back`: a recorded look at a masked value |
 //! | POST [`SWITCH_PATH`] | `_csrf`, `organisation` |

@@ -158,6 +158,7 @@ fn a_button_that_changes_something_is_a_form_with_its_marks() {
             "name=\"_key\" value=\"the-key\"",
             "name=\"_action\" value=\"application.accept\"",
             "name=\"_record\" value=\"r-1\"",
+            "name=\"_mark\" value=\"",
             "href=\"/z\"",
             "disabled",
             "已受理",

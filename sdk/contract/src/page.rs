@@ -37,8 +37,8 @@ pub use block::{Block, Body, Job, JobState, Mark, Moment, Notice, Stat, Timeline
 pub use chart::{Axis, Band, Chart, Curve, Gauge, Part, Radar, Roc, Series, Shape};
 pub use datum::{Datum, Fact, FileRef, Link, Masked, Place, Status};
 pub use entry::{
-    ACTION_FIELD, FORM_FIELD, PostFault, Posted, REASON_FIELD, RECORD_FIELD, ROW_FIELD, read_form,
-    read_post,
+    ACTION_FIELD, FORM_FIELD, MARK_FIELD, PostFault, Posted, REASON_FIELD, RECORD_FIELD, ROW_FIELD,
+    read_form, read_post,
 };
 pub use form::{Choice, Condition, Field, FieldKind, Form, Group, MoneyUnit, PickLook, Test};
 pub use limits::{PageFault, check, check_blocks, is_site_path, is_slug};

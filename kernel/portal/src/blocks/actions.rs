@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 use sdk_contract::page::{
-    ACTION_FIELD, Action, Confirm, Deed, REASON_FIELD, RECORD_FIELD, Send, Weight,
+    ACTION_FIELD, Action, Confirm, Deed, MARK_FIELD, REASON_FIELD, RECORD_FIELD, Send, Weight,
 };
 
 use crate::icon::icon;
@@ -71,6 +71,9 @@ pub(crate) fn hidden(ctx: &ViewContext, send: &Send) -> Markup {
         input type="hidden" name=(ACTION_FIELD) value=(send.action);
         @if let Some(record) = &send.record {
             input type="hidden" name=(RECORD_FIELD) value=(record);
+        }
+        @if !send.args.is_empty() {
+            input type="hidden" name=(MARK_FIELD) value=(send.mark());
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::scalar::{Date, Month, Timestamp, parse_scaled, print_scaled};
 pub const ACTION_FIELD: &str = "_action";
 /// … on which record.
 pub const RECORD_FIELD: &str = "_record";
+/// Name of the control with [`Send::mark`].
+pub const MARK_FIELD: &str = "_mark";
 /// … with which form.
 pub const FORM_FIELD: &str = "_form";
 /// A ticked row of a table; repeated.
@@ -74,7 +76,15 @@ pub fn read_post(page: &Page, typed: &BTreeMap<String, Vec<String>>) -> Result<P
         };
     }
 
-    if let Some(action) = plain_actions(page).find(pressed) {
+    let mark = first(typed, MARK_FIELD);
+    let mut meant = plain_actions(page)
+        .filter(pressed)
+        .filter(|a| mark.is_empty() || matches!(&a.deed, Deed::Send(s) if s.mark() == mark));
+    if let Some(action) = meant.next() {
+        // Rather none than another one's.
+        if meant.any(|other| other.deed != action.deed) {
+            return Err(PostFault::Gone);
+        }
         let reason = read_reason(action, typed).map_err(|f| PostFault::Fields(vec![f]))?;
         return Ok(posted(action, Map::new(), reason));
     }

@@ -169,6 +169,37 @@ fn a_post_takes_its_arguments_from_the_page() {
     );
 }
 
+/// Two buttons of one action on one record differ in their arguments alone, as roles to take away do.
+#[test]
+fn a_post_is_the_button_that_was_pressed() {
+    let revoke = |role: &str| {
+        Action::send("收回", "post.revoke")
+            .record("p-1")
+            .arg("role", role)
+    };
+    let page = Page::new("岗位")
+        .action(revoke("bank.officer"))
+        .action(revoke("model.validator"));
+    let press = |mark: &str| {
+        let fields = typed(&[
+            (ACTION_FIELD, "post.revoke"),
+            (RECORD_FIELD, "p-1"),
+            (MARK_FIELD, mark),
+        ]);
+        read_post(&page, &fields)
+    };
+    for (action, role) in page.actions.iter().zip(["bank.officer", "model.validator"]) {
+        let Deed::Send(send) = &action.deed else {
+            panic!("a send")
+        };
+        let posted = press(&send.mark()).unwrap();
+        assert_eq!(posted.values["role"], json!(role));
+    }
+    // Which one is not said, or is not there: none, not the first.
+    assert_eq!(press(""), Err(PostFault::Gone));
+    assert_eq!(press("0123456789abcdef"), Err(PostFault::Gone));
+}
+
 #[test]
 fn a_post_the_page_does_not_offer_is_gone() {
     for sent in [
