@@ -13,8 +13,8 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{
-    Arguments as _, AssertSqlSafe, ConnectOptions as _, PgConnection, PgPool, Postgres, Row as _,
-    Sqlite, SqliteConnection, SqlitePool,
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool,
+    Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool,
 };
 use uuid::Uuid;
 
@@ -26,6 +26,8 @@ const READERS: u32 = 8;
 const CONNECTIONS: u32 = 16;
 /// How long a statement waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(10);
+/// A connection that was idle for longer is tried before it is used.
+const IDLE: Duration = Duration::from_secs(1);
 /// How long a request waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
@@ -220,15 +222,24 @@ impl Db {
         Ok(Self::Lite(pool))
     }
 
-    pub(crate) async fn postgres(url: &str) -> Result<Self, StorageError> {
+    pub(crate) async fn postgres(url: &str) -> Result<PgPool, StorageError> {
         let options: PgConnectOptions = url.parse().map_err(|_| StorageError::Address)?;
-        let pool = PgPoolOptions::new()
+        PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE)
+            .test_before_acquire(false)
+            .before_acquire(|conn, of| {
+                Box::pin(async move {
+                    // A round trip for each statement would be a third of its time.
+                    if of.idle_for > IDLE {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options.disable_statement_logging())
             .await
-            .map_err(StorageError::db("connecting to PostgreSQL"))?;
-        Ok(Self::Pg(pool))
+            .map_err(StorageError::db("connecting to PostgreSQL"))
     }
 
     pub(crate) const fn engine(&self) -> Engine {

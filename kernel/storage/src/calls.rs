@@ -2,11 +2,11 @@
 //! stands, all in one transaction and for all nodes together.
 //!
 //! The record costs a write anyway, so counting exactly costs nothing more. Calls of different apps
-//! wait for each other only as all audited work does.
+//! wait for each other only as all audited work does; those of one app, for their turn to count.
 
 use crate::backend::{Conn, sql};
 use crate::write::Work;
-use crate::{AuditDraft, CommitError, StorageError, Store, audit};
+use crate::{AuditDraft, CommitError, StorageError, Store};
 
 /// Nonces that have ended are removed this many at a time, with a later call.
 const SWEEP: i64 = 200;
@@ -73,13 +73,19 @@ impl Store {
     }
 }
 
-/// Runs inside the transaction that `conn` is in. On `PostgreSQL` the caller holds the chain's lock,
-/// so nobody counts beside it.
+/// The lock that the calls of an app take turns by.
+pub(crate) fn lock_of(app: &str) -> i64 {
+    let digest = kernel_crypto::sm3::digest(app.as_bytes());
+    let start = digest.as_bytes().first_chunk().copied();
+    i64::from_be_bytes(start.unwrap_or_default())
+}
+
+/// Runs inside the transaction that `conn` is in, and says what to record. On `PostgreSQL` the
+/// caller holds the app's lock, so nobody counts beside it.
 pub(crate) async fn admit(
     conn: &mut Conn<'_>,
-    shared: &crate::store::Shared,
     call: &Call,
-) -> Result<(Admission, Vec<u64>), StorageError> {
+) -> Result<(Admission, AuditDraft), StorageError> {
     let admission = decide(conn, call).await?;
     let outcome = match &admission {
         Admission::Admitted(_) => &call.audit.outcome,
@@ -90,8 +96,7 @@ pub(crate) async fn admit(
         outcome: outcome.clone(),
         ..call.audit.clone()
     };
-    let seqs = audit::append(conn, shared, &[record]).await?;
-    Ok((admission, seqs))
+    Ok((admission, record))
 }
 
 async fn decide(conn: &mut Conn<'_>, call: &Call) -> Result<Admission, StorageError> {

@@ -6,7 +6,7 @@
 use sdk_contract::call::Event;
 
 use crate::backend::{Conn, Row, sql};
-use crate::write::Work;
+use crate::write::{Work, late};
 use crate::{CommitError, NewEvent, StorageError, Store, value};
 
 /// An event to deliver.
@@ -106,39 +106,44 @@ fn due(row: &Row) -> Result<Due, StorageError> {
     })
 }
 
-/// Puts a commit's events into the outbox. On `PostgreSQL` the caller holds the order lock.
+/// An event's row, but for its number.
+pub(crate) fn row(module: &str, at: i64, event: &NewEvent) -> Vec<sea_query::Value> {
+    vec![
+        event.id.as_str().into(),
+        format!("{module}.{}", event.draft.name).into(),
+        event.draft.aggregate.as_str().into(),
+        at.into(),
+        value::canonical(&event.draft.data).into(),
+        // At once, whatever another node's clock says.
+        0_i64.into(),
+    ]
+}
+
+/// Numbers events and puts them into the outbox. On `PostgreSQL` the caller holds the order lock.
 pub(crate) async fn append(
     conn: &mut Conn<'_>,
-    module: &str,
-    at: i64,
-    events: &[NewEvent],
+    mut events: Vec<Vec<sea_query::Value>>,
 ) -> Result<(), StorageError> {
+    if events.is_empty() {
+        return Ok(());
+    }
     let adding = StorageError::db("adding events to the outbox");
     let last = conn
         .row(sql("SELECT COALESCE(MAX(seq), 0) FROM kernel__outbox", []))
         .await
         .map_err(&adding)?;
     let mut seq = last.map(|r| r.number(0)).transpose()?.unwrap_or(0);
-    for event in events {
+    for event in &mut events {
         seq += 1;
-        conn.execute(sql(
-            "INSERT INTO kernel__outbox (seq, id, name, aggregate, at, data, next_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            [
-                seq.into(),
-                event.id.as_str().into(),
-                format!("{module}.{}", event.draft.name).into(),
-                event.draft.aggregate.as_str().into(),
-                at.into(),
-                value::canonical(&event.draft.data).into(),
-                // At once, whatever another node's clock says.
-                0_i64.into(),
-            ],
-        ))
-        .await
-        .map_err(&adding)?;
+        event.push(seq.into());
     }
-    Ok(())
+    late::insert(
+        conn,
+        "INSERT INTO kernel__outbox (id, name, aggregate, at, data, next_at, seq) VALUES ",
+        events,
+    )
+    .await
+    .map_err(&adding)
 }
 
 pub(crate) async fn delivered(conn: &mut Conn<'_>, id: &str, at: i64) -> Result<(), StorageError> {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use kernel_crypto::keys::KeyRing;
 use sdk_contract::def::ModuleDef;
@@ -17,16 +16,10 @@ use crate::backend::{Conn, Db, sql};
 use crate::schema::Registry;
 use crate::totals::Totals;
 use crate::write::{SchemaChange, Work};
-use crate::writer::Writer;
+use crate::writer::{Lane, Writer};
 use crate::{
     Applied, Commit, CommitError, Committed, PlanError, StorageError, ddl, migrate, plan, value,
-    write,
 };
-
-/// How often a `PostgreSQL` transaction is tried that lost a race or its connection.
-const ATTEMPTS: u32 = 4;
-/// Between the first two of them.
-const PAUSE: Duration = Duration::from_millis(25);
 
 /// Where the data is.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,10 +64,8 @@ pub struct Store {
 
 struct Inner {
     db: Db,
-    /// On `SQLite` only: the one connection that writes.
+    /// None where it was opened by [`Store::open_reading`].
     writer: Option<Writer>,
-    /// Opened by [`Store::open_reading`].
-    reading: bool,
     shared: Arc<Shared>,
     /// One schema change at a time.
     applying: Mutex<()>,
@@ -152,7 +143,7 @@ impl Store {
     pub async fn open(url: &StoreUrl, keys: Arc<KeyRing>) -> Result<Self, StorageError> {
         let shared = Arc::new(Shared::new(keys));
         let migrating = StorageError::db("migrating the kernel's tables");
-        let (db, writer) = match url {
+        let (db, lane) = match url {
             StoreUrl::Sqlite(path) => {
                 let (mut conn, db) = Db::sqlite(path).await?;
                 let mut tx = conn
@@ -161,23 +152,21 @@ impl Store {
                     .map_err(&migrating)?;
                 migrate::run(&mut Conn::Lite(&mut tx)).await?;
                 tx.commit().await.map_err(&migrating)?;
-                (db, Some(Writer::start(conn, Arc::clone(&shared))))
+                (db, Lane::Lite(conn))
             }
             StoreUrl::Postgres(url) => {
-                let db = Db::postgres(url).await?;
-                if let Db::Pg(pool) = &db {
-                    let mut tx = pool.begin().await.map_err(&migrating)?;
-                    migrate::run(&mut Conn::Pg(&mut tx)).await?;
-                    tx.commit().await.map_err(&migrating)?;
-                }
-                (db, None)
+                let pool = Db::postgres(url).await?;
+                let mut tx = pool.begin().await.map_err(&migrating)?;
+                migrate::run(&mut Conn::Pg(&mut tx)).await?;
+                tx.commit().await.map_err(&migrating)?;
+                (Db::Pg(pool.clone()), Lane::Pg(pool))
             }
         };
+        let writer = Some(Writer::start(lane, Arc::clone(&shared)));
         let store = Self {
             inner: Arc::new(Inner {
                 db,
                 writer,
-                reading: false,
                 shared,
                 applying: Mutex::default(),
             }),
@@ -191,14 +180,13 @@ impl Store {
     pub async fn open_reading(url: &StoreUrl, keys: Arc<KeyRing>) -> Result<Self, StorageError> {
         let db = match url {
             StoreUrl::Sqlite(path) => Db::sqlite_reading(path).await?,
-            StoreUrl::Postgres(url) => Db::postgres(url).await?,
+            StoreUrl::Postgres(url) => Db::Pg(Db::postgres(url).await?),
         };
         migrate::applied(&mut db.acquire().await?.conn()).await?;
         let store = Self {
             inner: Arc::new(Inner {
                 db,
                 writer: None,
-                reading: true,
                 shared: Arc::new(Shared::new(keys)),
                 applying: Mutex::default(),
             }),
@@ -323,89 +311,11 @@ impl Store {
 
     /// The one way of a change to the engine.
     pub(crate) async fn submit(&self, work: Work) -> Result<Committed, CommitError> {
-        if self.inner.reading {
-            return Err(StorageError::ReadOnly.into());
-        }
-        match (&self.inner.writer, &self.inner.db) {
-            (Some(writer), _) => writer.submit(work).await,
-            (None, Db::Pg(pool)) => self.transaction(pool, &work).await,
-            (None, Db::Lite(_)) => Err(StorageError::Closed.into()),
+        match &self.inner.writer {
+            Some(writer) => writer.submit(work).await,
+            None => Err(StorageError::ReadOnly.into()),
         }
     }
-
-    async fn transaction(
-        &self,
-        pool: &sqlx::PgPool,
-        work: &Work,
-    ) -> Result<Committed, CommitError> {
-        if pool.is_closed() {
-            return Err(StorageError::Closed.into());
-        }
-        let mut attempt = 1;
-        loop {
-            let mut tx = match pool.begin().await {
-                Ok(tx) => tx,
-                Err(e) if attempt < ATTEMPTS && lost_connection(&e) => {
-                    pause(attempt).await;
-                    attempt += 1;
-                    continue;
-                }
-                Err(e) => return Err(StorageError::db("beginning a transaction")(e).into()),
-            };
-            match write::run(&mut Conn::Pg(&mut tx), &self.inner.shared, work).await {
-                Ok(done) => {
-                    tx.commit().await.map_err(StorageError::db("committing"))?;
-                    self.inner.shared.after(work, &done);
-                    return Ok(done);
-                }
-                Err(CommitError::Storage(e)) if attempt < ATTEMPTS && again(work, &e) => {
-                    // Fails with a connection that is gone; then nothing is open.
-                    let _ = tx.rollback().await;
-                    pause(attempt).await;
-                    attempt += 1;
-                }
-                Err(e) => {
-                    let _ = tx.rollback().await;
-                    return Err(e);
-                }
-            }
-        }
-    }
-}
-
-/// Before the next try: longer each time, for a database that starts again.
-async fn pause(attempt: u32) {
-    tokio::time::sleep(PAUSE.saturating_mul(attempt)).await;
-}
-
-/// Whether the same closed list may be run again and may then succeed. It was not committed: only
-/// a failure of the commit itself leaves that open, and is never tried again.
-fn again(work: &Work, error: &StorageError) -> bool {
-    match error {
-        StorageError::Database { source, .. } => {
-            lost_a_race(work, error) || lost_connection(source)
-        }
-        _ => false,
-    }
-}
-
-/// The server ended the connection, is about to, or is not there yet.
-fn lost_connection(error: &sqlx::Error) -> bool {
-    let ended = |code: &str| matches!(code, "57P01" | "57P02" | "57P03") || code.starts_with("08");
-    match error {
-        sqlx::Error::Io(_) => true,
-        error => error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .is_some_and(|code| ended(&code)),
-    }
-}
-
-/// Deadlock, serialisation failure, or a number in one of the kernel's own tables that another
-/// commit took first (a collection's own conflicts never get here): running the same closed list
-/// again is safe and may succeed.
-fn lost_a_race(work: &Work, error: &StorageError) -> bool {
-    error.is_lost_race() || (error.is_unique_violation() && matches!(work, Work::Commit(_)))
 }
 
 /// Every module's declaration, as `conn` sees them.

@@ -1,6 +1,7 @@
 //! What happens inside a transaction: the only place that changes data.
 
 mod gone;
+pub(crate) mod late;
 mod records;
 mod rows;
 
@@ -10,6 +11,7 @@ use sdk_contract::call::Write;
 use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
 use serde_json::Value as Json;
 
+use self::late::Late;
 use self::records::invalid;
 use crate::backend::{Conn, Engine, built, sql};
 use crate::schema::{CollectionName, Registry, Table};
@@ -48,24 +50,37 @@ pub(crate) struct SchemaChange {
     pub(crate) at: i64,
 }
 
+impl Work {
+    /// Whether it may be in one transaction with others.
+    pub(crate) const fn joins(&self) -> bool {
+        match self {
+            Self::Commit(_)
+            | Self::Audit(_)
+            | Self::Call(_)
+            | Self::Delivered { .. }
+            | Self::Undelivered { .. } => true,
+            Self::Checkpoint(_) | Self::Schema(_) | Self::Index => false,
+        }
+    }
+}
+
 /// Runs one piece of work inside the transaction (or savepoint) that `conn` is in. On an error
-/// the caller rolls back to where it began.
+/// the caller rolls back to where it began. Until `late` is written, the numbers of its audit
+/// records are places in there.
 pub(crate) async fn run(
     conn: &mut Conn<'_>,
     shared: &Shared,
     work: &Work,
+    late: &mut Late,
 ) -> Result<Committed, CommitError> {
     let mut done = Committed::default();
     match work {
-        Work::Commit(commit) => return Run::new(conn, shared, commit).commit().await,
-        Work::Audit(drafts) => {
-            lock(conn, audit::LOCK_CHAIN).await?;
-            done.audit = audit::append(conn, shared, drafts).await?;
-        }
+        Work::Commit(commit) => return Run::new(conn, shared, commit, late).commit().await,
+        Work::Audit(drafts) => done.audit = late.record(drafts),
         Work::Call(call) => {
-            lock(conn, audit::LOCK_CHAIN).await?;
-            let (admission, seqs) = calls::admit(conn, shared, call).await?;
-            (done.admission, done.audit) = (Some(admission), seqs);
+            lock(conn, calls::lock_of(&call.app)).await?;
+            let (admission, record) = calls::admit(conn, call).await?;
+            (done.admission, done.audit) = (Some(admission), late.record(&[record]));
         }
         Work::Checkpoint(at) => {
             lock(conn, audit::LOCK_CHAIN).await?;
@@ -138,6 +153,7 @@ struct Run<'a, 'c> {
     shared: &'a Shared,
     registry: Arc<Registry>,
     commit: &'a Commit,
+    late: &'a mut Late,
     /// References written so far; checked last, so that writes may come in any order.
     references: Vec<Reference>,
     done: Committed,
@@ -151,7 +167,12 @@ struct Reference {
 }
 
 impl<'a, 'c> Run<'a, 'c> {
-    fn new(conn: &'a mut Conn<'c>, shared: &'a Shared, commit: &'a Commit) -> Self {
+    fn new(
+        conn: &'a mut Conn<'c>,
+        shared: &'a Shared,
+        commit: &'a Commit,
+        late: &'a mut Late,
+    ) -> Self {
         let registry = shared.registry();
         let done = Committed::default();
         Self {
@@ -159,6 +180,7 @@ impl<'a, 'c> Run<'a, 'c> {
             shared,
             registry,
             commit,
+            late,
             references: Vec::new(),
             done,
         }
@@ -191,16 +213,10 @@ impl<'a, 'c> Run<'a, 'c> {
         for step in &commit.steps {
             self.step(step).await?;
         }
-        // Last, because from here to the end of the transaction others wait.
-        if !commit.events.is_empty() || !commit.audit.is_empty() {
-            lock(self.conn, audit::LOCK_CHAIN).await?;
-        }
-        if !commit.events.is_empty() {
-            outbox::append(self.conn, &commit.module, commit.at, &commit.events).await?;
-        }
-        if !commit.audit.is_empty() {
-            self.done.audit = audit::append(self.conn, self.shared, &commit.audit).await?;
-        }
+        let events = commit.events.iter();
+        let events = events.map(|e| outbox::row(&commit.module, commit.at, e));
+        self.late.events.extend(events);
+        self.done.audit = self.late.record(&commit.audit);
         Ok(self.done)
     }
 

@@ -1,17 +1,19 @@
-//! The one writer of an `SQLite` file: a task that owns the connection and commits in groups.
+//! The one writer of this process: a task that commits in groups, on either engine.
 //!
-//! Waiting work is taken together into one synced transaction. Nobody is answered before the sync.
+//! Waiting work is taken together into one durable transaction. Nobody is answered before it is.
 //! A group hopes that nothing in it is refused; when a piece is, the group starts again with each
 //! piece behind its own savepoint, so that the refused one does not take the others with it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{Connection as _, PgPool, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::backend::{Conn, sql};
+use crate::backend::{Conn, Engine, sql};
 use crate::store::Shared;
+use crate::write::late::Late;
 use crate::write::{self, Work};
 use crate::{CommitError, Committed, StorageError};
 
@@ -19,6 +21,10 @@ use crate::{CommitError, Committed, StorageError};
 const GROUP: usize = 128;
 /// Pieces that may wait before callers do.
 const QUEUE: usize = 1024;
+/// How often a group is tried that lost a race with another node, or its connection.
+const ATTEMPTS: u32 = 4;
+/// Between the first two of them.
+const PAUSE: Duration = Duration::from_millis(25);
 
 type Outcome = Result<Committed, CommitError>;
 
@@ -32,14 +38,21 @@ pub(crate) struct Writer {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Where a writer's transactions run.
+pub(crate) enum Lane {
+    /// The only connection that writes to the file.
+    Lite(SqliteConnection),
+    Pg(PgPool),
+}
+
 impl Writer {
-    pub(crate) fn start(conn: SqliteConnection, shared: Arc<Shared>) -> Self {
+    pub(crate) fn start(lane: Lane, shared: Arc<Shared>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         #[expect(
             clippy::disallowed_methods,
             reason = "the task ends with the store: when its queue closes, or in Writer::close"
         )]
-        let task = tokio::spawn(serve(conn, shared, queue));
+        let task = tokio::spawn(serve(lane, shared, queue));
         Self {
             jobs: Mutex::new(Some(jobs)),
             task: Mutex::new(Some(task)),
@@ -78,43 +91,31 @@ impl Writer {
         if let Some(task) = task
             && let Err(error) = task.await
         {
-            tracing::error!(%error, "the SQLite writer ended badly");
+            tracing::error!(%error, "the writer ended badly");
         }
     }
 }
 
-async fn serve(mut conn: SqliteConnection, shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
-    while let Some(first) = queue.recv().await {
+async fn serve(mut lane: Lane, shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
+    // Taken out of the queue, but for a group of its own.
+    let mut kept = None;
+    while let Some(first) = match kept.take() {
+        Some(job) => Some(job),
+        None => queue.recv().await,
+    } {
         let mut group = vec![first];
         while group.len() < GROUP
+            && group.iter().all(|job: &Job| job.work.joins())
             && let Ok(next) = queue.try_recv()
         {
+            if !next.work.joins() {
+                kept = Some(next);
+                break;
+            }
             group.push(next);
         }
-        let mut outcomes = Vec::with_capacity(group.len());
-        let mut whole = transaction(&mut conn, &shared, &group, &mut outcomes).await;
-        if matches!(whole, Ok(false)) {
-            outcomes.clear();
-            whole = transaction_by_piece(&mut conn, &shared, &group, &mut outcomes)
-                .await
-                .map(|()| true);
-        }
-        if whole.is_err() {
-            // Fails when the engine has already rolled back by itself; then nothing is open.
-            let _ = Conn::Lite(&mut conn).execute(sql("ROLLBACK", [])).await;
-        }
-        let mut outcomes = outcomes.into_iter();
-        for job in group {
-            let outcome = match (outcomes.next(), &whole) {
-                (Some(Ok(_)) | None, Err(source)) => {
-                    Err(CommitError::Storage(StorageError::Database {
-                        doing: "committing",
-                        source: Arc::clone(source),
-                    }))
-                }
-                (Some(own), _) => own,
-                (None, Ok(_)) => Err(StorageError::Closed.into()),
-            };
+        let outcomes = lane.commit(&shared, &group).await;
+        for (job, outcome) in group.into_iter().zip(outcomes) {
             if let Ok(done) = &outcome {
                 shared.after(&job.work, done);
             }
@@ -122,53 +123,242 @@ async fn serve(mut conn: SqliteConnection, shared: Arc<Shared>, mut queue: mpsc:
             let _ = job.reply.send(outcome);
         }
     }
-    if let Err(error) = conn.close().await {
+    if let Lane::Lite(conn) = lane
+        && let Err(error) = conn.close().await
+    {
         tracing::warn!(%error, "closing the SQLite file");
     }
 }
 
-/// Runs the group; false if a piece was refused and all of it rolled back. An error means that
-/// nothing of it is durable.
-async fn transaction(
-    conn: &mut SqliteConnection,
-    shared: &Shared,
-    group: &[Job],
-    outcomes: &mut Vec<Outcome>,
-) -> Result<bool, Arc<sqlx::Error>> {
-    let mut conn = Conn::Lite(conn);
-    conn.execute(sql("BEGIN IMMEDIATE", [])).await?;
-    for job in group {
-        let outcome = write::run(&mut conn, shared, &job.work).await;
-        let refused = outcome.is_err();
-        outcomes.push(outcome);
-        if refused {
-            conn.execute(sql("ROLLBACK", [])).await?;
-            // Alone, it has its answer.
-            return Ok(group.len() == 1);
+/// Why a transaction was given up. Nothing of it is durable, except that a failure of the commit
+/// itself leaves that open.
+enum Stop {
+    /// A piece was refused; the others may stand.
+    Refused,
+    /// The same group may be run again and may then succeed.
+    Again(Cause),
+    Failed(Cause),
+}
+
+/// Shared by all of a group.
+struct Cause {
+    doing: &'static str,
+    source: Arc<sqlx::Error>,
+}
+
+impl Cause {
+    fn error(&self) -> CommitError {
+        CommitError::Storage(StorageError::Database {
+            doing: self.doing,
+            source: Arc::clone(&self.source),
+        })
+    }
+}
+
+impl Lane {
+    /// The outcome of each piece, in order.
+    async fn commit(&mut self, shared: &Shared, group: &[Job]) -> Vec<Outcome> {
+        let mut each = false;
+        let mut attempt = 1;
+        loop {
+            match self.transaction(shared, group, each).await {
+                Ok(outcomes) => return outcomes,
+                Err(Stop::Refused) => each = true,
+                Err(Stop::Again(_)) if attempt < ATTEMPTS => {
+                    // Longer each time, for a database that starts again.
+                    tokio::time::sleep(PAUSE.saturating_mul(attempt)).await;
+                    attempt += 1;
+                }
+                Err(Stop::Again(cause) | Stop::Failed(cause)) => {
+                    return group.iter().map(|_| Err(cause.error())).collect();
+                }
+            }
         }
     }
-    conn.execute(sql("COMMIT", [])).await?;
-    Ok(true)
+
+    async fn transaction(
+        &mut self,
+        shared: &Shared,
+        group: &[Job],
+        each: bool,
+    ) -> Result<Vec<Outcome>, Stop> {
+        match self {
+            Self::Lite(conn) => whole(&mut Conn::Lite(conn), shared, group, each).await,
+            Self::Pg(pool) => {
+                let mut held = pool
+                    .acquire()
+                    .await
+                    .map_err(stop("waiting for a connection"))?;
+                let done = whole(&mut Conn::Pg(&mut held), shared, group, each).await;
+                if matches!(done, Err(Stop::Again(_) | Stop::Failed(_))) {
+                    // Whatever state it is in, nobody gets it again.
+                    held.close_on_drop();
+                }
+                done
+            }
+        }
+    }
+}
+
+/// Runs the group in one transaction: durable, or rolled back.
+async fn whole(
+    conn: &mut Conn<'_>,
+    shared: &Shared,
+    group: &[Job],
+    each: bool,
+) -> Result<Vec<Outcome>, Stop> {
+    let begin = match conn.engine() {
+        Engine::Sqlite => "BEGIN IMMEDIATE",
+        Engine::Postgres => "BEGIN",
+    };
+    run(conn, begin, "beginning a transaction").await?;
+    let done = if each {
+        by_piece(conn, shared, group).await
+    } else {
+        together(conn, shared, group).await
+    };
+    let end = match &done {
+        Ok(done) if done.iter().any(Result::is_ok) => "COMMIT",
+        _ => "ROLLBACK",
+    };
+    match run(conn, end, "committing").await {
+        // It may be done all the same, so it is never tried again.
+        Err(Stop::Again(cause) | Stop::Failed(cause)) if end == "COMMIT" => {
+            // Fails when the engine has already rolled back by itself; then nothing is open.
+            let _ = run(conn, "ROLLBACK", "rolling back").await;
+            Err(Stop::Failed(cause))
+        }
+        _ => done,
+    }
+}
+
+/// Runs the group, hoping for the best. Alone, a piece has its answer, whatever it is.
+async fn together(
+    conn: &mut Conn<'_>,
+    shared: &Shared,
+    group: &[Job],
+) -> Result<Vec<Outcome>, Stop> {
+    let mut late = Late::default();
+    let mut done = Vec::with_capacity(group.len());
+    for job in group {
+        match write::run(conn, shared, &job.work, &mut late).await {
+            Ok(one) => done.push(one),
+            Err(error) => return refused(group, error),
+        }
+    }
+    match late.write(conn, shared).await {
+        Ok(first) => Ok(done
+            .into_iter()
+            .map(|one| Ok(numbered(one, first)))
+            .collect()),
+        Err(error) => refused(group, error.into()),
+    }
+}
+
+fn refused(group: &[Job], error: CommitError) -> Result<Vec<Outcome>, Stop> {
+    if let Some(cause) = lost(&error) {
+        return Err(Stop::Again(cause));
+    }
+    match group {
+        [job] if !lost_a_number(&job.work, &error) => Ok(vec![Err(error)]),
+        _ => Err(Stop::Refused),
+    }
 }
 
 /// Runs the group with a savepoint for each piece.
-async fn transaction_by_piece(
-    conn: &mut SqliteConnection,
+async fn by_piece(
+    conn: &mut Conn<'_>,
     shared: &Shared,
     group: &[Job],
-    outcomes: &mut Vec<Outcome>,
-) -> Result<(), Arc<sqlx::Error>> {
-    let mut conn = Conn::Lite(conn);
-    conn.execute(sql("BEGIN IMMEDIATE", [])).await?;
+) -> Result<Vec<Outcome>, Stop> {
+    let doing = "keeping a savepoint";
+    let mut done = Vec::with_capacity(group.len());
     for job in group {
-        conn.execute(sql("SAVEPOINT piece", [])).await?;
-        let outcome = write::run(&mut conn, shared, &job.work).await;
-        if outcome.is_err() {
-            conn.execute(sql("ROLLBACK TO piece", [])).await?;
+        run(conn, "SAVEPOINT piece", doing).await?;
+        let mut outcome = piece(conn, shared, &job.work).await;
+        if matches!(&outcome, Err(e) if lost_a_number(&job.work, e)) {
+            run(conn, "ROLLBACK TO piece", doing).await?;
+            outcome = piece(conn, shared, &job.work).await;
         }
-        outcomes.push(outcome);
-        conn.execute(sql("RELEASE piece", [])).await?;
+        if let Err(error) = &outcome {
+            if let Some(cause) = lost(error) {
+                return Err(Stop::Again(cause));
+            }
+            run(conn, "ROLLBACK TO piece", doing).await?;
+        }
+        done.push(outcome);
+        run(conn, "RELEASE piece", doing).await?;
     }
-    conn.execute(sql("COMMIT", [])).await?;
-    Ok(())
+    Ok(done)
+}
+
+async fn piece(conn: &mut Conn<'_>, shared: &Shared, work: &Work) -> Outcome {
+    let mut late = Late::default();
+    let done = write::run(conn, shared, work, &mut late).await?;
+    let first = late.write(conn, shared).await?;
+    Ok(numbered(done, first))
+}
+
+/// Turns places in the group into numbers of the trail.
+fn numbered(mut done: Committed, first: u64) -> Committed {
+    for number in &mut done.audit {
+        *number = number.saturating_add(first);
+    }
+    done
+}
+
+async fn run(conn: &mut Conn<'_>, text: &'static str, doing: &'static str) -> Result<(), Stop> {
+    conn.execute(sql(text, []))
+        .await
+        .map(drop)
+        .map_err(stop(doing))
+}
+
+fn stop(doing: &'static str) -> impl Fn(sqlx::Error) -> Stop {
+    move |error| {
+        let lost = lost_connection(&error);
+        let source = Arc::new(error);
+        let cause = Cause { doing, source };
+        if lost {
+            Stop::Again(cause)
+        } else {
+            Stop::Failed(cause)
+        }
+    }
+}
+
+/// The cause, where the whole transaction is gone and the same closed list may be run again: it was
+/// ended in favour of another node's (deadlock, serialisation failure), or the server ended the
+/// connection, is about to, or is not there yet.
+fn lost(error: &CommitError) -> Option<Cause> {
+    match error {
+        CommitError::Storage(error) => match error {
+            StorageError::Database { doing, source }
+                if error.is_lost_race() || lost_connection(source) =>
+            {
+                let source = Arc::clone(source);
+                Some(Cause { doing, source })
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Another node took a number in one of the kernel's own tables first. A collection's own conflicts
+/// are no errors of the storage.
+fn lost_a_number(work: &Work, error: &CommitError) -> bool {
+    matches!(work, Work::Commit(_))
+        && matches!(error, CommitError::Storage(e) if e.is_unique_violation())
+}
+
+fn lost_connection(error: &sqlx::Error) -> bool {
+    let ended = |code: &str| matches!(code, "57P01" | "57P02" | "57P03") || code.starts_with("08");
+    match error {
+        sqlx::Error::Io(_) => true,
+        error => error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| ended(&code)),
+    }
 }

@@ -11,6 +11,7 @@ use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
 use super::{AuditDraft, CHAIN, Gauge, PAGE, content, digest, nodes};
 use crate::backend::{Conn, sql};
 use crate::store::Shared;
+use crate::write::late;
 use crate::{StorageError, value};
 
 /// Only one transaction at a time may extend the chain or number events.
@@ -36,6 +37,9 @@ pub(crate) async fn append(
     shared: &Shared,
     drafts: &[AuditDraft],
 ) -> Result<Vec<u64>, StorageError> {
+    if drafts.is_empty() {
+        return Ok(Vec::new());
+    }
     let appended = extend(conn, (&shared.tail, &shared.audit), drafts).await;
     shared.audit.appended(appended.as_ref().err());
     appended
@@ -56,31 +60,25 @@ async fn extend(
 ) -> Result<Vec<u64>, StorageError> {
     let mut end = end(conn, tail).await?;
     let mut seqs = Vec::with_capacity(drafts.len());
+    let mut rows = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let link = end.head.link(&content(draft));
         let filled = end.tree.push(merkle::leaf(link.hash));
-        conn.execute(sql(
-            "INSERT INTO kernel__audit (seq, at, actor, organisation, subject, action, object, \
-             outcome, detail, request, prev, hash, nodes) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-            [
-                link.seq.cast_signed().into(),
-                draft.at.into(),
-                draft.actor.as_str().into(),
-                draft.organisation.clone().into(),
-                draft.subject.clone().into(),
-                draft.action.as_str().into(),
-                draft.object.as_str().into(),
-                draft.outcome.as_str().into(),
-                value::canonical(&draft.detail).into(),
-                draft.request.as_str().into(),
-                link.prev.to_string().into(),
-                link.hash.to_string().into(),
-                kept(&filled).into(),
-            ],
-        ))
-        .await
-        .map_err(StorageError::db("appending to the audit trail"))?;
+        rows.push(vec![
+            link.seq.cast_signed().into(),
+            draft.at.into(),
+            draft.actor.as_str().into(),
+            draft.organisation.clone().into(),
+            draft.subject.clone().into(),
+            draft.action.as_str().into(),
+            draft.object.as_str().into(),
+            draft.outcome.as_str().into(),
+            value::canonical(&draft.detail).into(),
+            draft.request.as_str().into(),
+            link.prev.to_string().into(),
+            link.hash.to_string().into(),
+            kept(&filled).into(),
+        ]);
         if is_backdated(draft.at, end.at) {
             gauge.clock_set_back(link.seq, draft.at, end.at);
         }
@@ -88,6 +86,14 @@ async fn extend(
         end.head = link.head();
         end.at = Ord::max(end.at, draft.at);
     }
+    late::insert(
+        conn,
+        "INSERT INTO kernel__audit (seq, at, actor, organisation, subject, action, object, \
+         outcome, detail, request, prev, hash, nodes) VALUES ",
+        rows,
+    )
+    .await
+    .map_err(StorageError::db("appending to the audit trail"))?;
     tail.put(end);
     Ok(seqs)
 }

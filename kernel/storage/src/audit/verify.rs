@@ -38,7 +38,7 @@ impl AuditCopy {
     pub async fn open(url: &StoreUrl) -> Result<Self, StorageError> {
         Ok(Self(match url {
             StoreUrl::Sqlite(path) => Db::sqlite_read_only(path).await?,
-            StoreUrl::Postgres(url) => Db::postgres(url).await?,
+            StoreUrl::Postgres(url) => Db::Pg(Db::postgres(url).await?),
         }))
     }
 

@@ -68,7 +68,7 @@ pub async fn restore(job: &Restore<'_>) -> Result<Summary, BackupError> {
     let stage = Stage::new(job.data)?;
     let db = match &job.database {
         Database::Sqlite(name) => Db::sqlite_loading(&stage.path.join(name)).await?,
-        Database::Postgres(url) => Db::postgres(url).await?,
+        Database::Postgres(url) => Db::Pg(Db::postgres(url).await?),
     };
     let loaded = load(job, &stage, &db, &mut reader, &manifest).await;
     let contents = match loaded {

@@ -110,7 +110,7 @@ impl Run<'_, '_> {
         }
         if table.audited {
             let nothing = (Some(Record::new()), Record::new());
-            self.keep(table, id, next, nothing).await?;
+            self.keep(table, id, next, nothing);
         }
         self.wrote(table, id.to_owned(), next);
         Ok(())

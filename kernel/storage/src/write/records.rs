@@ -4,7 +4,6 @@ use sea_query::{Alias, Expr, Query as Statement};
 use serde_json::{Map, Value as Json};
 
 use super::{Reference, Run, is};
-use crate::backend::sql;
 use crate::schema::{Column, Storage, Table};
 use crate::{CommitError, Record, StorageError, search, value};
 
@@ -94,7 +93,7 @@ impl Run<'_, '_> {
         search::put(self.conn, table, key, values, true).await?;
         if table.audited {
             let after = visible(table, values);
-            self.keep(table, &id, 1, (None, after)).await?;
+            self.keep(table, &id, 1, (None, after));
         }
         self.wrote(table, id, 1);
         Ok(())
@@ -197,7 +196,7 @@ impl Run<'_, '_> {
         search::put(self.conn, table, key, &after, false).await?;
         if table.audited {
             let change = (Some(visible(table, &before)), visible(table, &after));
-            self.keep(table, &id, next, change).await?;
+            self.keep(table, &id, next, change);
         }
         self.wrote(table, id, next);
         Ok(())
@@ -232,34 +231,25 @@ impl Run<'_, '_> {
     }
 
     /// Keeps a change of an audited collection: the fields before and after.
-    pub(super) async fn keep(
+    pub(super) fn keep(
         &mut self,
         table: &Table,
         id: &str,
         revision: i64,
         (before, after): (Option<Record>, Record),
-    ) -> Result<(), StorageError> {
-        self.conn
-            .execute(sql(
-                "INSERT INTO kernel__changes \
-                 (collection, record, revision, at, by_user, before, after, by_name, action, note) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                [
-                    table.name.to_string().into(),
-                    id.into(),
-                    revision.into(),
-                    self.commit.at.into(),
-                    self.commit.by.user.as_str().into(),
-                    before.map(|b| value::canonical(&Json::Object(b))).into(),
-                    value::canonical(&Json::Object(after)).into(),
-                    self.commit.by.name.as_str().into(),
-                    self.commit.action.as_str().into(),
-                    self.commit.note.clone().into(),
-                ],
-            ))
-            .await
-            .map(drop)
-            .map_err(StorageError::db("keeping a change"))
+    ) {
+        self.late.changes.push(vec![
+            table.name.to_string().into(),
+            id.into(),
+            revision.into(),
+            self.commit.at.into(),
+            self.commit.by.user.as_str().into(),
+            before.map(|b| value::canonical(&Json::Object(b))).into(),
+            value::canonical(&Json::Object(after)).into(),
+            self.commit.by.name.as_str().into(),
+            self.commit.action.as_str().into(),
+            self.commit.note.clone().into(),
+        ]);
     }
 }
 
