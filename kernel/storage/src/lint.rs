@@ -87,6 +87,16 @@ fn fault(text: &str, shard: Option<&str>) -> Option<&'static str> {
         let of = shard.map_or_else(|| has("id") || has(ROW_RECORD), has);
         return (!of).then_some("a change without the shard key");
     }
+    // What is joined must lie in the same shard.
+    let joined = text.match_indices(" IN (SELECT ");
+    let apart = joined.filter(|(at, _)| {
+        let inner = text.get(*at..).unwrap_or_default();
+        !inner.starts_with(" IN (SELECT \"shard\", ")
+            && !inner.starts_with(" IN (SELECT \"rowid\" ")
+    });
+    if apart.count() > 0 {
+        return Some("a join without the shard key");
+    }
     let within = shard.is_some_and(has);
     let looked_up = has("id") || has(ROW_RECORD);
     let aggregate = text.starts_with("SELECT COUNT(") && !text.contains(" GROUP BY ");
@@ -107,6 +117,7 @@ mod tests {
             r#"SELECT "a" FROM "t" WHERE "id" = $1"#,
             r#"SELECT COUNT("id") FROM "t" WHERE "a" = $1"#,
             r#"SELECT "a", COUNT("id") FROM "t" GROUP BY "a" LIMIT $1"#,
+            r#"SELECT "a" FROM "t" WHERE ("subject", "id") IN (SELECT "shard", "record" FROM "s") LIMIT $1"#,
         ];
         let bad = [
             r#"INSERT INTO "t" ("id") VALUES ($1)"#,
@@ -114,6 +125,7 @@ mod tests {
             r#"DELETE FROM "t" WHERE "id" = $1"#,
             r#"SELECT "subject" FROM "t" WHERE "a" = $1"#,
             r#"SELECT COUNT("id") FROM "t" GROUP BY "a""#,
+            r#"SELECT "a" FROM "t" WHERE "id" IN (SELECT "record" FROM "s") LIMIT $1"#,
         ];
         for text in good {
             assert_eq!(table_of(text), Some("t"));

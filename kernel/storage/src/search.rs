@@ -221,7 +221,10 @@ pub(crate) fn found(
     let mut all = Cond::all();
     for term in &terms {
         let records = records(engine, table, &fields, term);
-        all = all.add(Expr::col(Alias::new("id")).in_subquery(records));
+        // The shard key goes along, so that each shard joins its own documents.
+        let place = [table.shard_column().unwrap_or("id"), "id"];
+        let place = Expr::tuple(place.map(|name| Expr::col(Alias::new(name))));
+        all = all.add(place.in_subquery(records));
     }
     Ok(all.into())
 }
@@ -262,7 +265,7 @@ fn records(engine: Engine, table: &Table, fields: &[&str], term: &Term) -> Selec
     }
     let mut select = Statement::select();
     select
-        .column(Alias::new("record"))
+        .columns(["shard", "record"].map(Alias::new))
         .from(Alias::new("kernel__search"))
         .and_where(candidate)
         .and_where(col("collection").eq(table.name.to_string()))
