@@ -106,7 +106,7 @@ pub struct KeyRing {
 type Secret = Zeroizing<[u8; 32]>;
 
 /// In front of a sealed value, before the number of its key.
-const SEALED: [u8; 4] = *b"RQS2";
+pub const SEALED: [u8; 4] = *b"RQS2";
 
 impl KeyRing {
     /// Opens the key ring in `dir`, creating the folder (0700), the files (0600) and whichever
@@ -218,7 +218,7 @@ impl KeyRing {
         let opened = self.opened();
         let sealing = opened.sealing(key);
         sealing.uses.fetch_add(1, Relaxed);
-        let header = header(sealing.active);
+        let header = mark(sealing.active);
         let derived = derive(&sealing.secret, b"rongqiao.seal.2\0", aad);
         let sealed = sm4::seal(&derived, &[&header, aad].concat(), plain)?;
         Ok([header.as_slice(), &sealed].concat())
@@ -246,6 +246,21 @@ impl KeyRing {
         let unnumbered = sealing.unnumbered.ok_or(OpenError)?;
         let secret = sealing.opening.get(&unnumbered).ok_or(OpenError)?;
         sm4::open(&derive(secret, b"rongqiao.seal.1\0", aad), aad, sealed)
+    }
+
+    /// The number of the key that seals now.
+    pub fn sealing_with(&self, key: SealKey) -> u32 {
+        self.opened().sealing(key).active
+    }
+
+    /// The number of the key that opens values from before values had numbers, if it is there.
+    pub fn opens_unnumbered(&self, key: SealKey) -> Option<u32> {
+        self.opened().sealing(key).unnumbered
+    }
+
+    /// Whether another key than the active one still opens.
+    pub fn opens_older(&self, key: SealKey) -> bool {
+        self.opened().sealing(key).opening.len() > 1
     }
 
     /// Every key of the ring, in the order they were made.
@@ -433,7 +448,8 @@ pub fn sealed_with(sealed: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(*number))
 }
 
-fn header(number: u32) -> [u8; 8] {
+/// What a value begins with that this key has sealed.
+pub fn mark(number: u32) -> [u8; 8] {
     let mut header = [0; 8];
     let (magic, key) = header.split_at_mut(4);
     magic.copy_from_slice(&SEALED);

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod evidence;
 mod lifecycle;
+mod reseal;
 mod tls;
 pub mod wire;
 

@@ -72,6 +72,7 @@ mod outbox;
 mod plan;
 mod query;
 mod read;
+mod reseal;
 mod schema;
 mod search;
 mod store;

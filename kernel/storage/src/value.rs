@@ -149,6 +149,22 @@ pub(crate) fn blind(keys: &KeyRing, table: &Table, field: &str, json: &Json) -> 
     Value::Bytes(Some(keys.mac(MacKey::Blind, &text).as_bytes().to_vec()))
 }
 
+/// The same value, sealed by the active key.
+pub(crate) fn reseal(
+    keys: &KeyRing,
+    table: &Table,
+    column: &Column,
+    id: &str,
+    sealed: &[u8],
+) -> Result<Vec<u8>, StorageError> {
+    let place = place(table, column, id);
+    let plain = keys
+        .open(SealKey::Field, &place, sealed)
+        .map_err(StorageError::Open)?;
+    keys.seal(SealKey::Field, &place, &plain)
+        .map_err(StorageError::Seal)
+}
+
 fn open(
     keys: &KeyRing,
     table: &Table,

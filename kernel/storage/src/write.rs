@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use self::late::Late;
 use self::records::invalid;
 use crate::backend::{Conn, Engine, built, sql};
+use crate::reseal::{self, Exchange};
 use crate::schema::{CollectionName, Registry, Table};
 use crate::store::Shared;
 use crate::{
@@ -36,6 +37,7 @@ pub(crate) enum Work {
         retry: Retry,
     },
     Schema(SchemaChange),
+    Exchange(Vec<Exchange>),
     /// Some more records for the search index.
     Index,
 }
@@ -58,7 +60,8 @@ impl Work {
             | Self::Audit(_)
             | Self::Call(_)
             | Self::Delivered { .. }
-            | Self::Undelivered { .. } => true,
+            | Self::Undelivered { .. }
+            | Self::Exchange(_) => true,
             Self::Checkpoint(_) | Self::Schema(_) | Self::Index => false,
         }
     }
@@ -89,6 +92,7 @@ pub(crate) async fn run(
         Work::Delivered { id, at } => outbox::delivered(conn, id, *at).await?,
         Work::Undelivered { id, retry } => outbox::undelivered(conn, id, *retry).await?,
         Work::Schema(change) => schema(conn, change).await?,
+        Work::Exchange(batch) => reseal::exchange(conn, batch).await?,
         Work::Index => {
             lock(conn, LOCK_INDEX).await?;
             search::index(conn, &shared.registry()).await?;

@@ -143,6 +143,20 @@ fn mm_9_two_custodians_rotate_a_key_while_the_platform_serves() {
     assert_eq!(list.matches("decrypt-only").count(), 2, "{list}");
     assert!(list.contains("custodian lin"), "{list}");
 
+    // What the old key sealed is sealed anew, so that it can go while everybody works.
+    let old = list
+        .lines()
+        .find(|line| line.contains(" field ") && line.contains("decrypt-only"))
+        .and_then(|line| line.split_whitespace().next())
+        .unwrap();
+    let asked = server.result(&["keys", "destroy", old, "--custodian", &lin]);
+    let id = asked.split([' ', ':']).nth(1).unwrap().to_owned();
+    server.result(&["keys", "approve", &id, "--custodian", &qiao]);
+    let list = server.result(&["keys", "list"]);
+    assert_eq!(list.matches("destroyed").count(), 1, "{list}");
+    let after = enterprise.get("/api/v1/enterprise/enterprises");
+    assert_eq!(after.status, 200, "{}", after.text());
+
     // The checkpoints of before and after verify, and the trail tells who did it.
     server.result(&["audit", "verify"]);
     let trail = server.user("auditor").get("/console/audit");

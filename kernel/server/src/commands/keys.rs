@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use kernel_crypto::keys::custody::{CustodianKey, Operation, Request};
-use kernel_crypto::keys::{Done, KeyInfo, SignKey};
+use kernel_crypto::keys::{Done, KeyInfo, KeyKind, SignKey};
 use kernel_storage::AuditDraft;
 use serde_json::{Value, json};
 
 use super::{advise, say};
 use crate::config;
+use crate::reseal;
 use crate::wire::{self, Opened, Place};
 
 #[derive(Debug, Subcommand)]
@@ -257,6 +258,15 @@ async fn approve(id: &str, file: &Path, place: &Place) -> Result<()> {
         Operation::Enroll { .. } => "platform.key.enroll",
         Operation::Dismiss { .. } => "platform.key.dismiss",
     };
+    if let Operation::Destroy { number } = approval.operation()
+        && opened
+            .keys
+            .list()
+            .iter()
+            .any(|key| key.number == *number && key.kind == KeyKind::Sm4Master)
+    {
+        reseal::free(&opened.store, &opened.blobs, *number).await?;
+    }
     // Before the effect: what is not recorded does not happen.
     let evidence = approval.evidence();
     record(&opened, &by, action, &object, "approved", evidence).await?;

@@ -17,6 +17,7 @@ use super::say;
 use crate::config::Config;
 use crate::evidence::Evidence;
 use crate::lifecycle::Lifecycle;
+use crate::reseal::Reseal;
 use crate::wire::{self, Place, Platform, Setup};
 
 /// Between two looks at what another node may have switched.
@@ -64,6 +65,7 @@ impl Serve {
             config,
         };
         let opened = wire::open(&self.place).await?;
+        let blobs = opened.blobs.clone();
         let clock = Arc::new(SystemClock::default());
         let platform = Platform::start(opened, clock, setup).await?;
         let host = &platform.host;
@@ -78,6 +80,13 @@ impl Serve {
         };
         life.spawn(evidence.clone().sign_as_due());
         life.spawn(evidence.clone().keep_keys());
+        let reseal = Reseal {
+            store: platform.store.clone(),
+            blobs,
+            keys: Arc::clone(host.keys()),
+            clock: Arc::clone(host.clock()),
+        };
+        life.spawn(reseal.run());
         let listener = TcpListener::bind((self.host, self.port))
             .await
             .with_context(|| format!("port {} is not free", self.port))?;

@@ -27,6 +27,7 @@ mod moments;
 mod outbox;
 mod questions;
 mod reads;
+mod reseal;
 mod schema;
 mod search;
 mod server;
