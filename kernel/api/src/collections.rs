@@ -38,14 +38,15 @@ pub(crate) async fn list(
     State(web): State<Web>,
     Extension(caller): Extension<Arc<Caller>>,
     Path((module, plural)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
+    RawQuery(asked): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    let (installed, collection) = collection(&web, &module, &plural)?;
+    let installed = installed(&web, &module)?;
+    let collection = collection(&installed, &plural)?;
     // Who may not read at all should hear that, not what is wrong with the question.
     let name = format!("{module}.{plural}");
-    let listing = pairs(query.unwrap_or_default().as_bytes())
+    let listing = pairs(asked.as_deref().unwrap_or_default().as_bytes())
         .ok_or_else(|| Problem::bad_request("bad-query", "查询参数格式不正确"))
-        .map(|pairs| listing(&installed.def, &collection, &caller.principal, &pairs));
+        .map(|pairs| listing(&installed.def, collection, &caller.principal, &pairs));
     let probe = Query {
         limit: 1,
         ..Query::new(&name)
@@ -60,6 +61,10 @@ pub(crate) async fn list(
     let Listing { query, page, size } = listing;
     let paged = query.cursor.is_some();
     let found = web.host().find(&caller.principal, query).await?;
+    let view = ("list.view", asked.as_deref().unwrap_or_default());
+    web.host()
+        .viewed(&caller.principal, &name, view, found.records.len())
+        .await?;
     let mut answer = Map::new();
     answer.insert("items".into(), found.records.into());
     answer.insert("size".into(), size.into());
@@ -81,11 +86,12 @@ pub(crate) async fn read(
     Extension(caller): Extension<Arc<Caller>>,
     Path((module, plural, id)): Path<(String, String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    collection(&web, &module, &plural)?;
-    let record = web
-        .host()
-        .get(&caller.principal, &format!("{module}.{plural}"), &id)
-        .await?;
+    let installed = installed(&web, &module)?;
+    collection(&installed, &plural)?;
+    let (host, p) = (web.host(), &caller.principal);
+    let name = format!("{module}.{plural}");
+    let record = host.get(p, &name, &id).await?;
+    host.viewed(p, &name, ("record.view", &id), 1).await?;
     Ok(Json(Value::Object(record)))
 }
 
@@ -95,12 +101,16 @@ pub(crate) async fn of_record(
     Extension(caller): Extension<Arc<Caller>>,
     Path((module, plural, id, what)): Path<(String, String, String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    collection(&web, &module, &plural)?;
+    let installed = installed(&web, &module)?;
+    collection(&installed, &plural)?;
     if what != "history" {
         return Err(Problem::not_found());
     }
+    let (host, p) = (web.host(), &caller.principal);
     let name = format!("{module}.{plural}");
-    let past = web.host().history(&caller.principal, &name, &id).await?;
+    let past = host.history(p, &name, &id).await?;
+    host.viewed(p, &name, ("history.view", &id), past.len())
+        .await?;
     Ok(Json(json!({ "items": past })))
 }
 
@@ -190,7 +200,8 @@ async fn run(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Json<Value>, Problem> {
-    let (installed, declared_in) = collection(web, &called.module, &called.plural)?;
+    let installed = installed(web, &called.module)?;
+    let declared_in = collection(&installed, &called.plural)?;
     let action = format!("{}.{}", declared_in.entity, called.verb);
     if called.verb == look::VERB
         && let Some(id) = &called.id
@@ -260,19 +271,15 @@ fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
         .map_err(|_| Problem::bad_request("bad-json", "请求内容不是有效的 JSON"))
 }
 
-fn collection(
-    web: &Web,
-    module: &str,
-    plural: &str,
-) -> Result<(Arc<Installed>, CollectionDef), Problem> {
+fn installed(web: &Web, module: &str) -> Result<Arc<Installed>, Problem> {
     let catalog = web.host().catalog();
-    let installed = catalog.modules.get(module).ok_or_else(Problem::not_found)?;
-    let found = installed
-        .def
-        .collection(plural)
-        .cloned()
-        .ok_or_else(Problem::not_found)?;
-    Ok((Arc::clone(installed), found))
+    let found = catalog.modules.get(module).map(Arc::clone);
+    found.ok_or_else(Problem::not_found)
+}
+
+fn collection<'m>(installed: &'m Installed, plural: &str) -> Result<&'m CollectionDef, Problem> {
+    let found = installed.def.collection(plural);
+    found.ok_or_else(Problem::not_found)
 }
 
 #[derive(Debug)]

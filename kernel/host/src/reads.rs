@@ -4,7 +4,7 @@
 use kernel_identity::decide::{Decision, Denial, decide};
 use kernel_identity::principal::Principal;
 use kernel_storage::{CollectionName, QueryError, RowFilter};
-use sdk_contract::def::{CollectionDef, ModuleDef, SYSTEM_FIELDS};
+use sdk_contract::def::{CollectionDef, ModuleDef, SYSTEM_FIELDS, Shard};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::kind::Kind;
 use sdk_contract::query::{Aggregate, Filter, Found, Group, MAX_WITH, Query, Step, With};
@@ -62,6 +62,28 @@ impl Host {
             sight.mask(record);
         }
         Ok(found)
+    }
+
+    /// Records that a program or a person has read records of others through the API, before they
+    /// are answered with: of an audited collection about parties, by anybody but the party itself.
+    /// `what` is the record's id, or the question.
+    pub async fn viewed(
+        &self,
+        p: &Principal,
+        collection: &str,
+        (action, what): (&str, &str),
+        count: usize,
+    ) -> Result<(), Fault> {
+        let catalog = self.catalog();
+        let readable = readable(&catalog, p, collection)?;
+        let own = matches!(readable.rows, RowFilter::Subject(_) | RowFilter::None);
+        let declared = readable.collection;
+        if own || !declared.audited || declared.shard != Shard::Subject {
+            return Ok(());
+        }
+        let call = self.call(p)?;
+        let detail = serde_json::json!({ "collection": collection, "count": count });
+        self.audit(&call, action, what, "ok", detail).await
     }
 
     /// The collection that a ref field of a readable collection names.

@@ -242,6 +242,49 @@ fn an_application_is_decided_once() {
     let late = officer.form(&page, &fields);
     assert_eq!(late.status, 409);
     assert!(late.text().contains("已不可用"), "it says so");
+
+    its_history_and_who_looked(&server, &officer, (&page, &record), &decided);
+}
+
+/// What became of a decided application, change by change, for programs and on the bank's page; and
+/// that who read about the enterprise is on record.
+fn its_history_and_who_looked(
+    server: &Server,
+    officer: &Client,
+    (page, record): (&str, &str),
+    decided: &Value,
+) {
+    let past = officer.get(&format!("{record}/history"));
+    assert_eq!(past.status, 200, "{}", past.body);
+    let items = past.body["items"].as_array().unwrap();
+    let newest = items.last().unwrap();
+    assert_eq!(items[0]["before"], Value::Null);
+    assert_eq!(items[0]["action"], "lending.application.apply");
+    assert_eq!(newest["after"]["status"], decided["status"]);
+    assert_eq!(newest["revision"], decided["revision"]);
+    let phone = items.iter().any(|i| i["after"].get("phone").is_some());
+    assert!(!phone, "encrypted fields are not in it: {}", past.body);
+    assert!(officer.get(page).text().contains("变更历史"));
+    for (user, status) in [("enterprise2", 404), ("officer2", 404)] {
+        let other = server.user(user).get(&format!("{record}/history"));
+        assert_eq!(other.status, status, "{user}: {}", other.body);
+    }
+    let none = officer.get(&format!("{record}/past"));
+    assert_eq!(none.status, 404);
+
+    // Who read about the enterprise through the API is on record; its own reading is not.
+    let auditor = server.user("operator");
+    assert_eq!(officer.get(record).status, 200);
+    assert_eq!(officer.get(APPLICATIONS).status, 200);
+    let seen = auditor.get("/console/audit?who=officer&what=record.view");
+    assert!(seen.text().contains("查看记录"), "{}", seen.text());
+    assert!(seen.text().contains(&text(&decided["number"])));
+    for what in ["list.view", "history.view"] {
+        let trail = auditor.get(&format!("/console/audit?who=officer&what={what}"));
+        assert!(!trail.text().contains("没有符合条件的记录"), "{what}");
+        let own = auditor.get(&format!("/console/audit?who=enterprise&what={what}"));
+        assert!(own.text().contains("没有符合条件的记录"), "{what}");
+    }
 }
 
 #[test]

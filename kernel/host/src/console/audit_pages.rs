@@ -23,14 +23,18 @@ use crate::{Catalog, Host, history};
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 7] = [
+const KERNEL: [(&str, &str); 11] = [
     ("field.look", "查看完整内容"),
     ("api.call", "应用调用接口"),
+    ("history.view", "查看变更历史"),
+    ("list.view", "查询记录"),
     ("page.view", "查看受控页面"),
+    ("record.view", "查看记录"),
     ("model.score", "模型评分"),
     ("platform.session.start", "登录"),
     ("platform.session.end", "退出登录"),
     ("platform.grant.lapse", "授权到期自动收回"),
+    ("platform.key.reseal", "换密钥后重新加密"),
 ];
 
 pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
@@ -197,10 +201,15 @@ async fn objects(
     let mut titled = BTreeMap::new();
     let mut kinds: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for r in records.iter().filter(|r| is_id(&r.draft.object)) {
-        if let Some((def, collection)) = declared(catalog, &r.draft.action) {
-            let name = format!("{}.{}", def.id, collection.name);
-            kinds.entry(name).or_default().push(&r.draft.object);
-        }
+        let name = match declared(catalog, &r.draft.action) {
+            Some((def, collection)) => format!("{}.{}", def.id, collection.name),
+            // A look through the API says of what.
+            None => match r.draft.detail.get("collection").and_then(Value::as_str) {
+                Some(name) => name.to_owned(),
+                None => continue,
+            },
+        };
+        kinds.entry(name).or_default().push(&r.draft.object);
     }
     for (name, ids) in kinds {
         if let Some((installed, collection)) = catalog.collection(&name) {

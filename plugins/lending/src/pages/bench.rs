@@ -47,7 +47,7 @@ pub(super) fn page(ctx: &Ctx, a: &Stored<Application>) -> Result<Page, Fault> {
     } else if let Some(result) = decided(a) {
         page = page.block(result);
     }
-    Ok(page)
+    Ok(page.block(Block::history("history", "applications", a.id.as_str())))
 }
 
 fn facts(a: &Stored<Application>, product: Option<&Product>) -> Block {
