@@ -212,3 +212,22 @@ pub(crate) async fn lite(path: &Path) -> Result<SqliteConnection> {
         .busy_timeout(std::time::Duration::from_secs(10));
     Ok(SqliteConnection::connect_with(&options).await?)
 }
+
+/// What tables of `PostgreSQL` take with their indexes, for each row of the first.
+pub(crate) async fn bytes_a_row(url: &str, tables: &[&str]) -> Result<i64> {
+    let mut conn = PgConnection::connect(url).await?;
+    let sizes: Vec<String> = tables
+        .iter()
+        .map(|t| format!("pg_total_relation_size('{t}')"))
+        .collect();
+    let first = tables.first().context("no table")?;
+    let sql = format!(
+        "SELECT CAST(({}) / GREATEST(count(*), 1) AS bigint) FROM {first}",
+        sizes.join(" + ")
+    );
+    let bytes = sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_one(&mut conn)
+        .await?;
+    conn.close().await?;
+    Ok(bytes)
+}

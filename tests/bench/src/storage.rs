@@ -127,10 +127,11 @@ pub(crate) async fn section(
     let groups = groups.await?;
     drop(bare);
     let writers = write(&store, url, &statements.insert).await?;
-    let notes = vec![format!(
+    let mut notes = vec![format!(
         "Filled with {ROWS} rows and its indexes in {:.1} s, behind the store's back.",
         filled.as_secs_f64()
     )];
+    notes.extend(sizes(url).await?);
     store.close().await;
     Ok(Section {
         title,
@@ -153,6 +154,19 @@ pub(crate) async fn section(
         ],
         notes,
     })
+}
+
+/// What the rows take on disk, where the engine says.
+async fn sizes(url: &StoreUrl) -> Result<Option<String>> {
+    let StoreUrl::Postgres(url) = url else {
+        return Ok(None);
+    };
+    let row = city::bytes_a_row(url, &["bench__tickets"]).await?;
+    let trail = city::bytes_a_row(url, &["kernel__audit", "kernel__changes"]).await?;
+    Ok(Some(format!(
+        "On disk a row takes {row} bytes with its indexes; what is kept of a write, in the audit \
+         trail and the history, {trail} bytes."
+    )))
 }
 
 fn ensured(found: usize, wanted: usize) -> Result<()> {
