@@ -9,6 +9,8 @@ mod reseal;
 mod tls;
 pub mod wire;
 
+use std::io::IsTerminal as _;
+
 use clap::Parser as _;
 
 pub use config::Config;
@@ -22,6 +24,8 @@ pub async fn run() -> anyhow::Result<()> {
 pub fn log() {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        // Colours are for people: a file or a collector gets plain lines.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(config::log_filter())
         .init();
 }
