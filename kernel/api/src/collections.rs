@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
@@ -158,32 +157,6 @@ pub(crate) async fn act_on(
         &body,
     )
     .await
-}
-
-/// `POST /api/v1/files?name=…`: the raw bytes; answers what an action takes as a file.
-pub(crate) async fn upload(
-    State(web): State<Web>,
-    Extension(caller): Extension<Arc<Caller>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Problem> {
-    if caller.principal.is_anonymous() {
-        return Err(Problem::unauthenticated());
-    }
-    caller.checked(&web, &headers)?;
-    let body = body.map_err(|e| match e.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(web.settings().upload_bytes),
-        status => Problem::of_status(status),
-    })?;
-    let name = pairs(query.unwrap_or_default().as_bytes())
-        .and_then(|q| q.into_iter().find(|(n, _)| n == "name"))
-        .map_or_else(|| "file".to_owned(), |(_, v)| v);
-    let stored = web
-        .host()
-        .store_upload(&caller.principal, &name, body.to_vec())
-        .await?;
-    Ok(Json(json!(stored)))
 }
 
 struct Called {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE,
-    STRICT_TRANSPORT_SECURITY,
+    ACCEPT, ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -201,6 +201,7 @@ fn face(
     for name in [
         SET_COOKIE,
         ALLOW,
+        CONTENT_RANGE,
         HeaderName::from_static(RATE_LIMIT),
         HeaderName::from_static(RATE_LIMIT_POLICY),
     ] {
@@ -239,7 +240,6 @@ const HSTS: &str = "max-age=31536000";
 fn headers(response: &mut Response, request: &str) {
     let map = response.headers_mut();
     let fixed = [
-        ("content-security-policy", CSP),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
         ("referrer-policy", "same-origin"),
@@ -256,6 +256,9 @@ fn headers(response: &mut Response, request: &str) {
             HeaderValue::from_static(value),
         );
     }
+    // A file that somebody uploaded may do even less than a page.
+    map.entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(CSP));
     // What a person sees is theirs; assets say otherwise themselves.
     map.entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

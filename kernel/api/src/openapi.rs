@@ -30,6 +30,7 @@ pub(crate) fn document<'a>(
                 format!("{base}/{{id}}"),
                 json!({ "get": read(module, collection, &name) }),
             );
+            paths.extend(files::paths(module, collection));
             if collection.audited {
                 paths.insert(
                     format!("{base}/{{id}}/history"),
@@ -144,22 +145,29 @@ fn fixed_paths() -> Map<String, Value> {
         "上传文件",
         &with_problems(&stored, "200"),
     ));
-    if let Some(map) = upload.as_object_mut() {
-        map.insert(
-            "requestBody".into(),
-            json!({ "required": true, "content": bytes }),
-        );
-        map.insert(
-            "parameters".into(),
-            json!([parameter(
-                "query",
-                "name",
-                false,
-                &json!({ "type": "string" })
-            )]),
-        );
-    }
+    let text = |text: &str| json!({ "type": "string", "description": text });
+    upload["requestBody"] = json!({ "required": true, "content": bytes });
+    upload["parameters"] = json!([
+        parameter("query", "name", false, &text("of the file")),
+        parameter(
+            "header",
+            "Upload-Length",
+            false,
+            &text("begins an upload in pieces, without bytes")
+        ),
+        parameter(
+            "header",
+            "Upload-Metadata",
+            false,
+            &text("of one in pieces: `filename <base64>`")
+        ),
+    ]);
+    upload["responses"]["201"] = json!({
+        "description": "an upload in pieces has begun",
+        "headers": { "Location": { "schema": { "type": "string" } } },
+    });
     paths.insert("/api/v1/files".into(), json!({ "post": upload }));
+    paths.insert("/api/v1/files/{id}".into(), files::upload());
     paths
 }
 
@@ -553,5 +561,6 @@ fn schema_name(module: &ModuleDef, entity: &str) -> String {
     format!("{}.{entity}", module.id)
 }
 
+mod files;
 #[cfg(test)]
 mod tests;

@@ -439,7 +439,9 @@ pub(crate) fn lead_on(web: &Web, info: &RequestInfo, outcome: Option<Outcome>) -
     match outcome {
         Some(Outcome::Go { path, toast }) if is_site_path(&path) => lead(web, &path, &toast),
         Some(Outcome::Stay { toast }) => lead(web, &info.target, &toast),
-        Some(Outcome::Download { file }) => lead(web, &format!("/files/{}", file.id), ""),
+        Some(Outcome::Download { file }) => {
+            lead(web, file.path().as_deref().unwrap_or(&info.target), "")
+        }
         _ => lead(web, &info.target, "已办理"),
     }
 }

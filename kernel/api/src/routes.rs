@@ -3,8 +3,8 @@
 use std::any::Any;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -13,9 +13,12 @@ use kernel_portal::LOOK_PATH;
 use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
 use crate::problem::Problem;
-use crate::{Web, bodies, caller, collections, edge, login, look, openapi, pages};
+use crate::{
+    Web, bodies, caller, collections, edge, files, login, look, openapi, pages, resumable,
+};
 
 /// Where files are sent to.
 pub(crate) const FILES: &str = "/api/v1/files";
@@ -35,7 +38,18 @@ pub fn router(web: Web) -> Router {
         )
         .route(
             "/files",
-            post(collections::upload).layer(DefaultBodyLimit::max(uploads)),
+            post(files::upload)
+                .options(resumable::options)
+                .layer(DefaultBodyLimit::max(uploads)),
+        )
+        .route(
+            "/files/{id}",
+            get(resumable::state)
+                .head(resumable::offset)
+                .patch(resumable::append)
+                .delete(resumable::end)
+                .options(resumable::options)
+                .layer(DefaultBodyLimit::max(uploads)),
         )
         .route("/{module}/{plural}", get(collections::list))
         .route(
@@ -46,11 +60,20 @@ pub fn router(web: Web) -> Router {
             "/{module}/{plural}/{id}/{verb}",
             post(collections::act_on).get(collections::of_record),
         )
+        .route("/{module}/{plural}/{id}/files/{field}", get(files::only))
+        .route(
+            "/{module}/{plural}/{id}/files/{field}/{digest}",
+            get(files::one),
+        )
         .fallback(unknown);
     Router::new()
         .nest("/api/v1", api)
         .route("/api", any(unknown))
         .route("/api/{*rest}", any(unknown))
+        .route(
+            "/files/{module}/{plural}/{id}/{field}/{digest}",
+            get(files::one),
+        )
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::logout))
         .route(LOOK_PATH, post(look::show))
@@ -64,10 +87,15 @@ pub fn router(web: Web) -> Router {
         .route("/assets/{name}", get(asset))
         .layer(from_fn_with_state(web.clone(), edge::within_time))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(packed)))
         .layer(from_fn_with_state(web.clone(), bodies::read_out))
         .layer(from_fn_with_state(web.clone(), edge::serve))
         .with_state(web)
+}
+
+/// A file is sent as it is: its parts and its length must be those of its bytes.
+fn packed(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    !headers.contains_key(ACCEPT_RANGES)
 }
 
 async fn unknown() -> Problem {

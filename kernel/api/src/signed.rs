@@ -129,7 +129,7 @@ async fn prove(
         let problem = Problem::new(StatusCode::FORBIDDEN, refusal.code(), refusal.message());
         return Err(proven_but(app, problem));
     }
-    let most = if parts.uri.path() == FILES {
+    let most = if parts.uri.path().starts_with(FILES) {
         web.settings().upload_bytes
     } else {
         JSON_BYTES

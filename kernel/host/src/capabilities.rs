@@ -7,6 +7,7 @@ use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::query::{Aggregate, Query};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::abi::fault_to_guest;
 use crate::abi::plugin::rongqiao::plugin::{crypto, log, models, storage, types};
@@ -42,6 +43,18 @@ impl Granted for GuestState {
     }
 }
 
+impl GuestState {
+    /// The files in these records may be named in what the guest wants written.
+    fn saw(&self, collection: &str, records: &[Map<String, Value>]) {
+        let catalog = self.host.catalog();
+        if let Some((_, declared)) = catalog.collection(collection) {
+            for record in records {
+                self.call.seen.record(&declared.fields, record);
+            }
+        }
+    }
+}
+
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     serde_json::from_str(text)
         .map_err(|e| Fault::new(FaultKind::Invalid, "bad-document", e.to_string()))
@@ -62,7 +75,10 @@ impl storage::Host for GuestState {
         let found = async {
             let name = self.collection(&collection)?;
             match self.host.get(&self.call.principal, &name, &id).await {
-                Ok(record) => write(&record).map(Some),
+                Ok(record) => {
+                    self.saw(&name, std::slice::from_ref(&record));
+                    write(&record).map(Some)
+                }
                 Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
                 Err(fault) => Err(fault),
             }
@@ -81,7 +97,10 @@ impl storage::Host for GuestState {
                         .refers_to(&self.call.principal, &query.collection, &with.field)?;
                 self.collection(&to)?;
             }
-            write(&self.host.find(&self.call.principal, query).await?)
+            let name = query.collection.clone();
+            let found = self.host.find(&self.call.principal, query).await?;
+            self.saw(&name, &found.records);
+            write(&found)
         };
         found.await.map_err(fault_to_guest)
     }

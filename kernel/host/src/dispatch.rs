@@ -1,6 +1,7 @@
 //! The one way in: every page and action of every module passes here, and every effect leaves in
 //! one commit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -14,14 +15,14 @@ use sdk_contract::def::{ActionDef, BlockDef, Tone};
 use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault};
 use sdk_contract::input;
 use sdk_contract::kind::Kind;
-use sdk_contract::page::{Block, Notice, Page, Section};
+use sdk_contract::page::{Block, Notice, Outcome, Page, Section};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Installed, Matched};
 use crate::effects::{self, Move, Running};
 use crate::module::{Call, Input, fill, new_id};
 use crate::reads::{permitted, readable, storage};
-use crate::{Host, console};
+use crate::{Host, console, uploads};
 
 /// A request to run one declared action.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -68,6 +69,7 @@ impl Host {
             principal: Arc::new(p.clone()),
             now: self.clock().now(),
             seed,
+            seen: Arc::default(),
         })
     }
 
@@ -83,6 +85,7 @@ impl Host {
         )?;
         let call = self.call(p)?;
         let mut page = installed.module.page(&call, &ask).await?;
+        page.files_mut().for_each(|file| file.within(module));
         self.offer_looks(p, module, &mut page).await?;
         self.fill_histories(p, module, &mut page).await?;
         if page.guarded {
@@ -118,6 +121,7 @@ impl Host {
         for ((m, b), page) in blocks.iter().zip(drawn) {
             match page {
                 Ok(mut page) => {
+                    page.files_mut().for_each(|file| file.within(&m.def.id));
                     self.offer_looks(p, &m.def.id, &mut page).await?;
                     // Modules know nothing of each other, so two may name their blocks alike.
                     for block in page.sections.iter_mut().flat_map(|s| &mut s.blocks) {
@@ -205,7 +209,7 @@ impl Host {
         if let Some(record) = &record {
             effects::allowed_now(def, action, record)?;
         }
-        let given = match &act.input {
+        let mut given = match &act.input {
             Value::Object(map) => map.clone(),
             Value::Null => Map::new(),
             _ => {
@@ -216,6 +220,9 @@ impl Host {
                 ));
             }
         };
+        let own = self
+            .own_files(call, def, action, record.as_ref(), &mut given)
+            .await?;
         let checked = input::check(&action.input, &def.choices, given, &act.confirmed)
             .map_err(Fault::invalid)?;
         if !checked.doubts.is_empty() {
@@ -232,6 +239,10 @@ impl Host {
             record: record.as_ref(),
         };
         let (writes, moves) = effects::writes(running, std::mem::take(&mut reply.writes))?;
+        if let Some(Outcome::Download { file }) = &mut reply.outcome {
+            file.within(&def.id);
+        }
+        let files = uploads::named(call, running, &writes, own)?;
         let events = Self::events(call, installed, std::mem::take(&mut reply.events))?;
         let others =
             console::deletion_rows(call, def, &writes, record.as_ref(), reply.note.as_deref())?;
@@ -254,6 +265,7 @@ impl Host {
             writes,
             others,
             restored: console::restored(&def.id, &action.name, record.as_ref()),
+            files,
             events,
             audit: vec![draft(
                 call,
@@ -383,11 +395,13 @@ impl Host {
             record: None,
         };
         let (writes, moves) = effects::writes(running, std::mem::take(&mut reply.writes))?;
+        let files = uploads::named(&call, running, &writes, BTreeSet::new())?;
         let note = reply.note.as_deref();
         let others = console::deletion_rows(&call, &installed.def, &writes, None, note)?;
         let commit = Commit {
             at: call.now.micros(),
             others,
+            files,
             by: By {
                 user: String::new(),
                 name: module.into(),
@@ -579,6 +593,9 @@ pub(crate) fn commit_fault(error: &CommitError) -> Fault {
             "同一幂等键已用于另一个请求，请换一个键",
         ),
         CommitError::NotFound { .. } => Fault::not_found(),
+        CommitError::NoFile(_) => {
+            Fault::conflict("file-gone", "所选文件已不在，请重新上传后再提交")
+        }
         CommitError::Storage(e) => storage(e),
         CommitError::UnknownCollection(_)
         | CommitError::Invalid { .. }

@@ -31,6 +31,8 @@ const PLUGIN_EXPORT: &str = "rongqiao:plugin/guest@0.1.0";
 /// Why a module was not installed. What was installed before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
+    #[error("the blobs of before cannot be listed")]
+    Files(#[source] sdk_contract::error::Fault),
     #[error("plugin folder {path} cannot be read")]
     Folder {
         path: String,

@@ -17,10 +17,12 @@ mod capabilities;
 mod catalog;
 pub mod clock;
 mod code;
+mod collect;
 mod console;
 mod dispatch;
 mod effects;
 mod engine;
+mod files;
 mod guest;
 mod history;
 mod inspect;
@@ -34,6 +36,7 @@ mod platform;
 mod plugin_toml;
 pub mod quality;
 mod reads;
+pub mod scan;
 mod sniff;
 mod uploads;
 mod watch;
@@ -52,8 +55,10 @@ pub use account::PAGE as ACCOUNT_PAGE;
 pub use catalog::{Catalog, Enabled, Installed, Matched};
 use clock::Clock;
 pub use code::{CodeCounts, KeptCode};
+pub use collect::Collected;
 pub use dispatch::Act;
 pub use engine::{EngineError, Engines, Sandbox};
+pub use files::RecordFile;
 pub use guest::DescribeError;
 pub use history::Past;
 pub use inspect::{InspectError, Surface, admit, surface};
@@ -61,7 +66,7 @@ pub use install::InstallError;
 pub use look::Look;
 pub use platform::INVITATION_PAGE;
 pub use plugin_toml::ManifestError;
-pub use uploads::UploadRef;
+pub use uploads::{Progress, UploadRef};
 
 /// What the host stands on.
 pub struct Ground {
@@ -72,6 +77,8 @@ pub struct Ground {
     pub engines: Engines,
     /// Whose accounts the native module `platform` looks after.
     pub sessions: Sessions,
+    /// What uploads are scanned with; without it they are not.
+    pub scanner: Option<scan::Clamd>,
     /// Holds `<name>/{plugin.toml,component.wasm}`.
     pub plugins: PathBuf,
     /// The deployment's districts, by GB/T 2260 code; without any, every code is taken.
@@ -108,6 +115,7 @@ impl Host {
             models,
             tasks: TaskTracker::new(),
         }));
+        host.adopt_files().await.map_err(InstallError::Files)?;
         host.install_native().await?;
         host.install_all().await?;
         let models = host.clone();
@@ -155,6 +163,9 @@ impl Host {
     }
     fn blobs(&self) -> &BlobStore {
         &self.0.ground.blobs
+    }
+    fn scanner(&self) -> Option<&scan::Clamd> {
+        self.0.ground.scanner.as_ref()
     }
     fn regions(&self) -> &BTreeMap<String, Label> {
         &self.0.ground.regions

@@ -53,6 +53,12 @@ impl<'a> Sight<'a> {
         }
     }
 
+    /// Whether a field of a record is not shown as it is.
+    pub(crate) fn hides(&self, name: &str, record: &Map<String, Value>) -> bool {
+        let masked = self.masked(name);
+        masked.is_some_and(|field| !lets(&field.revealed, record))
+    }
+
     fn masked(&self, name: &str) -> Option<&Masked<'a>> {
         self.0.iter().find(|f| f.name == name)
     }

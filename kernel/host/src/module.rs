@@ -1,15 +1,19 @@
 //! One internal trait for everything that answers for pages and actions: a plugin in the sandbox
 //! or the native console. There is one dispatch path, so there is one place for every check.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use kernel_identity::principal::Principal;
 use sdk_contract::call::{Ask, CallContext, Event, Reply};
+use sdk_contract::def::FieldDef;
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
 use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Map, Value};
+
+use crate::uploads;
 
 /// One call of a module: who, when, and the randomness it may use.
 #[derive(Debug, Clone)]
@@ -17,6 +21,26 @@ pub(crate) struct Call {
     pub principal: Arc<Principal>,
     pub now: Timestamp,
     pub seed: [u8; 32],
+    /// Files that the module has read.
+    pub seen: Arc<Seen>,
+}
+
+/// Digests of the files in the records that a call has read, as the caller sees them.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(Mutex<BTreeSet<String>>);
+
+impl Seen {
+    /// Only file fields count: in others anybody may have written anything.
+    pub(crate) fn record(&self, fields: &[FieldDef], record: &Map<String, Value>) {
+        let digests = uploads::files(fields, record).filter_map(uploads::digest);
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.extend(digests.map(str::to_owned));
+    }
+
+    pub(crate) fn has(&self, digest: &str) -> bool {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.contains(digest)
+    }
 }
 
 impl Call {

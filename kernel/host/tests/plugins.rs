@@ -230,6 +230,17 @@ async fn every_plugin_keeps_the_rules() {
     assert!(asked.refused > 100, "{} were refused", asked.refused);
 }
 
+/// The plugins that are for tests alone have what no other has yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_test_plugins_declare_keeps_the_rules_too() {
+    let Some(guests) = guests() else { return };
+    let data = Arc::new(tempfile::tempdir().unwrap());
+    let plugins = guests.join("test-plugins");
+    let test = TestHost::start(data, &plugins, engines(&guests)).await;
+    let asked = rows::only_what_is_declared(&test.host).await;
+    assert!(asked.files > 50, "{} files", asked.files);
+}
+
 fn declarations_are_valid_and_frozen(city: &City) {
     let update = setting("UPDATE_LOCKS").is_some();
     let mut drifted = Vec::new();

@@ -68,8 +68,12 @@ pub(crate) fn time(micros: i64) -> Markup {
 }
 
 pub(crate) fn file(ctx: &ViewContext, file: &FileRef) -> Markup {
-    let to = format!("/files/{}", file.id);
-    html! { a.file href=(href(&to)) { (icon(ctx, "paperclip")) (file.name) } }
+    html! {
+        @match file.path() {
+            Some(to) => a.file href=(href(&to)) { (icon(ctx, "paperclip")) (file.name) },
+            None => span.file { (icon(ctx, "paperclip")) (file.name) },
+        }
+    }
 }
 
 /// A ratio as `3.45 %`.

@@ -14,7 +14,7 @@
 //! | POST [`SWITCH_PATH`] | `_csrf`, `organisation` |
 //! | POST [`LOGIN_PATH`], [`LOGOUT_PATH`] | `_csrf`, and `username`, `password`, `next` |
 //! | GET with `care=1` or `care=0`, `lang=zh-CN` or `lang=en` | 关怀版 and language, to be kept in a cookie |
-//! | GET of `/files/<id>`, `/assets/<name>` | a stored file; one of [`assets::file`] |
+//! | GET of `/files/<plugin>/<plural>/<id>/<field>/<digest>`, `/assets/<name>` | a stored file; one of [`assets::file`] |
 //!
 //! Deliberately absent: pages derived from declarations, and everything that knows a business noun.
 

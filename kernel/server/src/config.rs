@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use kernel_api::WebSettings;
+use kernel_host::scan::Clamd;
 use kernel_identity::network::Network;
 use kernel_identity::session::SessionPolicy;
 use kernel_portal::{SearchBox, Site};
@@ -30,6 +31,15 @@ pub struct Config {
     pub(crate) tls: TlsConfig,
     pub(crate) sessions: SessionPolicy,
     pub(crate) audit: AuditConfig,
+    scan: ScanConfig,
+}
+
+/// What uploads are scanned with.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ScanConfig {
+    /// `unix:PATH` or `HOST:PORT`; empty is no scanning.
+    clamd: String,
 }
 
 /// Where the evidence goes.
@@ -120,6 +130,14 @@ impl Config {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{} cannot be read", file.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))
+    }
+
+    /// Where uploads are scanned, if they are.
+    pub(crate) fn scanner(&self) -> Result<Option<Clamd>> {
+        match self.scan.clamd.as_str() {
+            "" => Ok(None),
+            address => Ok(Some(address.parse().context("scan.clamd")?)),
+        }
     }
 
     /// The organisation that runs the platform.

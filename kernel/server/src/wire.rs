@@ -180,6 +180,7 @@ impl Platform {
             blobs,
             clock,
             engines: Engines::keeping(Arc::new(code))?,
+            scanner: setup.config.scanner()?,
             plugins: setup.plugins,
             regions: city.regions.clone(),
             roles: city.roles.clone(),

@@ -1,7 +1,8 @@
-//! Files by their digest: sealed at rest, verified when read, readable from the middle.
+//! Sealed files by the name of their place: readable from the middle, never changed.
 //!
-//! A blob lies at `<dir>/<2 hex>/<62 hex>` under the SM3 of its plain bytes and never changes, so
-//! putting the same bytes twice keeps one file:
+//! What a blob is and who has it is in the tables ([`crate::Blob`]); here are its bytes, at
+//! `<dir>/<place>`. A place is `<folder>/<name>` and is given to one blob once, so that nothing is
+//! ever written where something else is being removed:
 //!
 //! ```text
 //! "rongqiao-blob-2\n" ‖ plain length (8) ‖ length of the wrapped key (4) ‖ wrapped key
@@ -9,10 +10,13 @@
 //! ```
 //!
 //! Numbers are big-endian. The chunks are those of [`kernel_crypto::stream`], under a key of the
-//! blob's own that the key ring wraps for this digest; so a ring that changes its key rewrites heads
-//! and no content ([`BlobStore::rewrap`]), and a range costs the chunks it touches. A file without
-//! that head is of the first format, sealed whole under the ring's key, and stays readable; its
-//! rewrapping brings it into this one.
+//! blob's own that the key ring wraps for this place; so a ring that changes its key rewrites heads
+//! and no content ([`BlobStore::rewrap`]), and a range costs the chunks it touches.
+//!
+//! Blobs of before there were places lie at `<2 hex>/<62 hex>`, the SM3 of their plain bytes, and
+//! their keys are wrapped for that digest. A file without the head above is of the first format,
+//! sealed whole under the ring's key. Both stay readable; rewrapping brings the second into the
+//! first.
 //!
 //! Writing is temporary file, sync, rename, sync of the folder: after a crash a blob is whole or
 //! absent.
@@ -32,8 +36,8 @@ use kernel_crypto::sm3::{self, Digest32};
 /// A blob could not be kept or found.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
-    #[error("'{0}' is not a blob's digest")]
-    BadDigest(String),
+    #[error("'{0}' is not a blob's place")]
+    BadPlace(String),
     #[error("the blob file {path} could not be used")]
     File {
         path: String,
@@ -42,8 +46,8 @@ pub enum BlobError {
     },
     #[error("a blob could not be sealed")]
     Seal(#[source] kernel_crypto::sm4::SealError),
-    #[error("the blob {digest} was altered or belongs to another key ring")]
-    Altered { digest: String },
+    #[error("the blob {place} was altered or belongs to another key ring")]
+    Altered { place: String },
     #[error("the file work was stopped")]
     Stopped,
 }
@@ -75,32 +79,25 @@ impl BlobStore {
         })
     }
 
-    /// Keeps the bytes durably and returns their SM3 digest, 64 hex characters.
-    pub async fn put(&self, bytes: Vec<u8>) -> Result<String, BlobError> {
+    /// Keeps the bytes durably at a place that nothing was at before.
+    pub async fn put(&self, place: &str, bytes: Vec<u8>) -> Result<(), BlobError> {
+        let place = parse(place)?;
         let inner = Arc::clone(&self.inner);
-        aside(move || {
-            let digest = sm3::digest(&bytes);
-            if !inner.path(&digest.to_string()).exists() {
-                inner.write(digest, &bytes)?;
-            }
-            Ok(digest.to_string())
-        })
-        .await
+        aside(move || inner.write(&place, &bytes)).await
     }
 
-    /// The bytes of a digest, checked against it; none when there is no such blob.
-    pub async fn get(&self, digest: &str) -> Result<Option<Vec<u8>>, BlobError> {
-        let digest = parse(digest)?;
+    /// All bytes at a place; none when there is no such blob.
+    pub async fn get(&self, place: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        let place = parse(place)?;
         let inner = Arc::clone(&self.inner);
         aside(move || {
-            let Some(mut blob) = inner.find(digest)? else {
+            let Some(mut blob) = inner.find(&place)? else {
                 return Ok(None);
             };
             let plain = blob.range(0..u64::MAX)?;
-            if sm3::digest(&plain) == digest {
-                Ok(Some(plain))
-            } else {
-                Err(altered(digest))
+            match place.digest {
+                Some(digest) if sm3::digest(&plain) != digest => Err(altered(&place)),
+                _ => Ok(Some(plain)),
             }
         })
         .await
@@ -110,12 +107,12 @@ impl BlobStore {
     /// they lie in is authentic and in its place.
     pub async fn range(
         &self,
-        digest: &str,
+        place: &str,
         range: Range<u64>,
     ) -> Result<Option<Vec<u8>>, BlobError> {
-        let digest = parse(digest)?;
+        let place = parse(place)?;
         let inner = Arc::clone(&self.inner);
-        aside(move || match inner.find(digest)? {
+        aside(move || match inner.find(&place)? {
             Some(mut blob) => blob.range(range).map(Some),
             None => Ok(None),
         })
@@ -123,29 +120,35 @@ impl BlobStore {
     }
 
     /// How many bytes a blob has; none when there is no such blob.
-    pub async fn size(&self, digest: &str) -> Result<Option<u64>, BlobError> {
-        let digest = parse(digest)?;
+    pub async fn size(&self, place: &str) -> Result<Option<u64>, BlobError> {
+        let place = parse(place)?;
         let inner = Arc::clone(&self.inner);
-        aside(move || Ok(inner.find(digest)?.map(|blob| blob.size()))).await
+        aside(move || Ok(inner.find(&place)?.map(|blob| blob.size()))).await
     }
 
-    /// Digests of all blobs, sorted.
-    pub async fn digests(&self) -> Result<Vec<String>, BlobError> {
+    /// Removes the blob, if it is there.
+    pub async fn remove(&self, place: &str) -> Result<(), BlobError> {
+        let place = parse(place)?;
+        let inner = Arc::clone(&self.inner);
+        aside(move || inner.remove(&place)).await
+    }
+
+    /// The places of all blobs, sorted.
+    pub async fn places(&self) -> Result<Vec<String>, BlobError> {
         let names = self.raw_names().await?.into_iter();
-        let names = names.map(|name| name.replace('/', ""));
-        // What is no blob's name was put there by somebody else.
+        // What has no place's name was put there by somebody else.
         Ok(names.filter(|name| parse(name).is_ok()).collect())
     }
 
     /// Seals every blob's key under the ring's present key, and brings blobs of the first format
-    /// into this one. Returns how many there are. Readers go on meanwhile; killed, it has done
+    /// into this one. Returns how many were not so already. Readers go on meanwhile; killed, it has done
     /// some of them, and can be run again.
     pub async fn rewrap(&self) -> Result<u64, BlobError> {
         let mut done = 0;
-        for digest in self.digests().await? {
-            let digest = parse(&digest)?;
+        for place in self.places().await? {
+            let place = parse(&place)?;
             let inner = Arc::clone(&self.inner);
-            done += u64::from(aside(move || inner.rewrap(digest)).await?);
+            done += u64::from(aside(move || inner.rewrap(&place)).await?);
         }
         Ok(done)
     }
@@ -195,9 +198,16 @@ impl Inner {
         Ok(names)
     }
 
-    fn path(&self, digest: &str) -> PathBuf {
-        let (folder, name) = digest.split_at_checked(2).unwrap_or(("", digest));
-        self.dir.join(folder).join(name)
+    fn path(&self, place: &Place) -> PathBuf {
+        self.dir.join(&place.name)
+    }
+
+    fn remove(&self, place: &Place) -> Result<(), BlobError> {
+        let path = self.path(place);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(&path)(e)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -207,15 +217,40 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, BlobError> {
         .map_err(failed(folder))
 }
 
-fn parse(digest: &str) -> Result<Digest32, BlobError> {
-    digest
-        .parse()
-        .map_err(|_| BlobError::BadDigest(digest.to_owned()))
+/// A blob's place, read.
+struct Place {
+    /// `<folder>/<name>`
+    name: String,
+    /// For a blob of before there were places: what its name says that it is.
+    digest: Option<Digest32>,
 }
 
-fn altered(digest: Digest32) -> BlobError {
+fn parse(place: &str) -> Result<Place, BlobError> {
+    let plain = |part: &str| {
+        let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        (1..=64).contains(&part.len()) && part.bytes().all(fine)
+    };
+    match place.split_once('/') {
+        Some((folder, name)) if plain(folder) && plain(name) => Ok(Place {
+            name: place.to_owned(),
+            digest: format!("{folder}{name}")
+                .parse()
+                .ok()
+                .filter(|_| folder.len() == 2),
+        }),
+        _ => Err(BlobError::BadPlace(place.to_owned())),
+    }
+}
+
+/// The digest that the name of a place of before says; none for others.
+pub fn old_digest(place: &str) -> Option<String> {
+    let digest = parse(place).ok()?.digest?;
+    Some(digest.to_string())
+}
+
+fn altered(place: &Place) -> BlobError {
     BlobError::Altered {
-        digest: digest.to_string(),
+        place: place.name.clone(),
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Commit {
     pub events: Vec<NewEvent>,
     pub audit: Vec<AuditDraft>,
     pub idempotency: Option<Idempotency>,
+    /// Digests of files that the writes name: each must be there, and is kept from then on.
+    pub files: Vec<String>,
     /// What the caller's decision rests on; rechecked inside the transaction before any write.
     pub expected: Vec<Expected>,
 }
@@ -99,6 +101,8 @@ pub struct Committed {
     pub written: Vec<Written>,
     /// Sequence numbers of the audit records.
     pub audit: Vec<u64>,
+    /// Rows of a change of files.
+    pub(crate) files: u64,
     /// What became of a call that asked to be let in.
     pub(crate) admission: Option<Admission>,
 }

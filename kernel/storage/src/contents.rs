@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_crypto::keys::KeyRing;
 use kernel_crypto::sm3::Hasher;
+use sdk_contract::kind::Kind;
 use sea_query::{Alias, Order};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -28,6 +29,8 @@ pub struct Survey {
     pub collections: BTreeMap<String, Content>,
     /// Every digest (64 lower-case hex characters) that some record names, in whichever field.
     pub digests: BTreeSet<String>,
+    /// Those that stand in file fields: of these there must be a blob.
+    pub files: BTreeSet<String>,
 }
 
 impl Store {
@@ -52,14 +55,14 @@ pub(crate) async fn contents(
     Ok(survey(conn, registry, keys).await?.collections)
 }
 
-async fn survey(
+pub(crate) async fn survey(
     conn: &mut Conn<'_>,
     registry: &Registry,
     keys: &KeyRing,
 ) -> Result<Survey, StorageError> {
     let mut all = Survey::default();
     for table in registry.tables() {
-        let content = content(conn, table, keys, &mut all.digests).await?;
+        let content = content(conn, table, keys, &mut all).await?;
         all.collections.insert(table.name.to_string(), content);
     }
     Ok(all)
@@ -69,7 +72,7 @@ async fn content(
     conn: &mut Conn<'_>,
     table: &Table,
     keys: &KeyRing,
-    digests: &mut BTreeSet<String>,
+    all: &mut Survey,
 ) -> Result<Content, StorageError> {
     let statement = {
         let mut select = query::select(table);
@@ -79,8 +82,13 @@ async fn content(
     let (mut rows, mut hasher) = (0_u64, Hasher::new());
     conn.each(statement, "reading a collection", |row| {
         let record = value::record(keys, table, &row)?;
+        for field in &table.def.fields {
+            if let (Kind::File { .. }, Some(value)) = (&field.kind, record.get(&field.name)) {
+                named(value.to_string().as_bytes(), &mut all.files);
+            }
+        }
         let canonical = kernel_crypto::canonical::to_vec(&Json::Object(record));
-        named(&canonical, digests);
+        named(&canonical, &mut all.digests);
         hasher.update(&canonical);
         hasher.update(b"\n");
         rows += 1;
@@ -94,7 +102,7 @@ async fn content(
 }
 
 /// Adds the digests in a record's JSON: runs of exactly 64 lower-case hex digits.
-fn named(canonical: &[u8], digests: &mut BTreeSet<String>) {
+pub(crate) fn named(canonical: &[u8], digests: &mut BTreeSet<String>) {
     let hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
     digests.extend(
         canonical

@@ -126,6 +126,9 @@ pub enum CommitError {
         field: String,
         why: &'static str,
     },
+    /// A file that the commit names is not in the blob store any more.
+    #[error("there is no file {0}")]
+    NoFile(String),
     /// A ref field names a record that does not exist.
     #[error("{field} of {collection} names {to} {id}, which does not exist")]
     BadReference {

@@ -64,6 +64,7 @@ mod commit;
 mod contents;
 mod ddl;
 mod error;
+mod files;
 mod health;
 mod inspect;
 pub mod lint;
@@ -86,7 +87,7 @@ pub use audit::{
     AuditCopy, AuditDraft, AuditFault, AuditFilter, AuditHealth, AuditPage, AuditRecord,
     CheckpointFolder, Verified,
 };
-pub use blobs::{BlobError, BlobStore};
+pub use blobs::{BlobError, BlobStore, old_digest};
 pub use calls::{Admission, Call, Quota, Used};
 pub use commit::{
     By, Change, Commit, Committed, Expected, Gone, Idempotency, Idempotent, NewEvent, StepDraft,
@@ -94,6 +95,7 @@ pub use commit::{
 };
 pub use contents::{Content, Survey};
 pub use error::{CommitError, PlanError, QueryError, StorageError};
+pub use files::{Blob, BlobState, FileChange, FileWork, Piece, Upload};
 pub use health::{AuditHead, OutboxState, SchemaState};
 pub use outbox::{Due, Retry};
 pub use plan::Applied;

@@ -31,6 +31,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0005_search.sql"),
         include_str!("../../../migrations/postgres/0005_search.sql"),
     ),
+    (
+        6,
+        "files",
+        include_str!("../../../migrations/sqlite/0006_files.sql"),
+        include_str!("../../../migrations/postgres/0006_files.sql"),
+    ),
 ];
 
 /// The records that exist get their tree in the same transaction.

@@ -18,8 +18,9 @@ use crate::reseal::{self, Exchange};
 use crate::schema::{CollectionName, Registry, Table};
 use crate::store::Shared;
 use crate::{
-    AuditDraft, Call, Commit, CommitError, Committed, Expected, Idempotency, Record, Retry,
-    StepDraft, StorageError, Written, audit, calls, migrate, outbox, query, search, value, whole,
+    AuditDraft, Call, Commit, CommitError, Committed, Expected, FileWork, Idempotency, Record,
+    Retry, StepDraft, StorageError, Written, audit, calls, files, migrate, outbox, query, search,
+    value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
@@ -27,6 +28,7 @@ pub(crate) enum Work {
     Commit(Box<Commit>),
     Audit(Vec<AuditDraft>),
     Call(Box<Call>),
+    File(Box<FileWork>),
     Checkpoint(i64),
     Delivered {
         id: String,
@@ -59,6 +61,7 @@ impl Work {
             Self::Commit(_)
             | Self::Audit(_)
             | Self::Call(_)
+            | Self::File(_)
             | Self::Delivered { .. }
             | Self::Undelivered { .. }
             | Self::Exchange(_) => true,
@@ -85,6 +88,7 @@ pub(crate) async fn run(
             let (admission, record) = calls::admit(conn, call).await?;
             (done.admission, done.audit) = (Some(admission), late.record(&[record]));
         }
+        Work::File(work) => return Ok(files::change(conn, work, late).await?),
         Work::Checkpoint(at) => {
             lock(conn, audit::LOCK_CHAIN).await?;
             done.audit = audit::checkpoint(conn, shared, *at).await?;
@@ -200,6 +204,11 @@ impl<'a, 'c> Run<'a, 'c> {
         }
         for expected in &commit.expected {
             self.expect(expected).await?;
+        }
+        for digest in &commit.files {
+            if !files::name(self.conn, digest).await? {
+                return Err(CommitError::NoFile(digest.clone()));
+            }
         }
         for write in &commit.writes {
             self.write(&commit.module, write).await?;

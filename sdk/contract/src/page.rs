@@ -188,24 +188,31 @@ impl Page {
     /// Every masked value, wherever a value of a record can stand.
     pub fn masked_mut(&mut self) -> impl Iterator<Item = &mut Masked> {
         let blocks = self.sections.iter_mut().flat_map(|s| &mut s.blocks);
-        let data = blocks.flat_map(|block| -> Vec<&mut Datum> {
-            match &mut block.body {
-                Body::Details { facts, .. } => facts.iter_mut().map(|f| &mut f.value).collect(),
-                Body::Stats { stats } => stats.iter_mut().map(|s| &mut s.value).collect(),
-                Body::Table(table) => {
-                    let cells = table.rows.iter_mut().flat_map(|r| &mut r.cells);
-                    cells.chain(&mut table.totals).collect()
-                }
-                Body::Cards(cards) => {
-                    let facts = cards.items.iter_mut().flat_map(|c| &mut c.facts);
-                    facts.map(|f| &mut f.value).collect()
-                }
-                _ => Vec::new(),
-            }
-        });
+        let data = blocks.flat_map(|block| block.body.data_mut());
         data.filter_map(|datum| match datum {
             Datum::Masked(masked) => Some(masked),
             _ => None,
+        })
+    }
+    /// Every file, wherever one can stand.
+    pub fn files_mut(&mut self) -> impl Iterator<Item = &mut FileRef> {
+        let blocks = self.sections.iter_mut().flat_map(|s| &mut s.blocks);
+        blocks.flat_map(|block| -> Vec<&mut FileRef> {
+            match &mut block.body {
+                Body::Files { files, .. } => files.iter_mut().collect(),
+                Body::Timeline(timeline) => {
+                    let moments = timeline.moments.iter_mut();
+                    moments.flat_map(|m| &mut m.files).collect()
+                }
+                body => {
+                    let data = body.data_mut().into_iter();
+                    data.filter_map(|datum| match datum {
+                        Datum::File(file) => Some(file),
+                        _ => None,
+                    })
+                    .collect()
+                }
+            }
         })
     }
     pub fn find_block(&self, id: &str) -> Option<&Block> {

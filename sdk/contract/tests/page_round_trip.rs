@@ -32,6 +32,7 @@ fn file() -> impl Strategy<Value = FileRef> {
         id: "f".into(),
         name,
         bytes,
+        of: None,
     })
 }
 

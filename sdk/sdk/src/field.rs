@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use sdk_contract::error::FieldFault;
 use sdk_contract::kind::Kind;
-use sdk_contract::page::{Datum, Masked, Place};
+use sdk_contract::page::{Datum, FileRef, Masked, Place};
 use sdk_contract::query::{Filter, Sort};
 use sdk_contract::scalar::{Date, Decimal, Id, Month, Timestamp};
 use serde::de::DeserializeOwned;
@@ -380,6 +380,33 @@ impl<R: Record> Field<R, String> {
                 field: self.name.to_owned(),
             }),
         })
+    }
+}
+
+impl<R: Record> Field<R, StoredFile> {
+    /// The file to show, as it was read of the record `id`: whoever may read the field fetches it.
+    pub fn shown(self, id: &Id<R>, file: &StoredFile) -> FileRef {
+        shown::<R>(self.name, id, file)
+    }
+}
+
+impl<R: Record> Field<R, Vec<StoredFile>> {
+    /// One of the files to show, as it was read of the record `id`.
+    pub fn shown(self, id: &Id<R>, file: &StoredFile) -> FileRef {
+        shown::<R>(self.name, id, file)
+    }
+}
+
+fn shown<R: Record>(field: &str, id: &Id<R>, file: &StoredFile) -> FileRef {
+    FileRef {
+        id: file.digest.clone(),
+        name: file.name.clone(),
+        bytes: file.size,
+        of: Some(Place {
+            collection: R::COLLECTION.to_owned(),
+            id: id.as_str().to_owned(),
+            field: field.to_owned(),
+        }),
     }
 }
 

@@ -193,6 +193,7 @@ impl State {
 
     /// Leaves on a page only the looks that its viewer may take and needs.
     fn offer_looks(&self, runner: &Runner, module: &str, page: &mut Page) {
+        page.files_mut().for_each(|file| file.within(module));
         for masked in page.masked_mut() {
             let Some(mut place) = masked.of.take() else {
                 continue;

@@ -46,6 +46,7 @@ impl City {
         let sessions = Sessions::new(store.clone(), Arc::clone(&keys), SessionPolicy::default());
         let host = Host::start(Ground {
             store: store.clone(),
+            scanner: None,
             blobs: BlobStore::open(data.join("blobs"), Arc::clone(&keys))?,
             keys: Arc::clone(&keys),
             clock,

@@ -397,8 +397,10 @@ impl Client {
     ) -> Signed {
         let mut request = ureq::http::Request::builder()
             .method(method)
-            .uri(format!("{}{target}", self.url))
-            .header("content-type", "application/json");
+            .uri(format!("{}{target}", self.url));
+        if !headers.iter().any(|(name, _)| name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -502,6 +504,20 @@ impl Client {
             .header("x-csrf-token", &self.csrf)
             .header("content-type", "application/octet-stream");
         answer(request.send(bytes))
+    }
+
+    /// Sends any request with the form token, and gives the headers of its answer, too.
+    pub fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Signed {
+        let own = ("x-csrf-token", self.csrf.as_str());
+        let all = headers.iter().copied().chain([own]);
+        let all: Vec<(String, String)> = all.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        self.signed(method, target, &all, body)
     }
 
     /// A form token for the session as it is now: it has another after a switch of organisations.

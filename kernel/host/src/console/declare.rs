@@ -310,7 +310,14 @@ fn actions() -> Vec<ActionDef> {
         ))
     };
     let reason = || field("reason", "意见", "Reason", Kind::Text { max: 500 });
-    let file = || field("file", "文件", "File", Kind::Json);
+    let file = || {
+        let kind = Kind::File {
+            accept: Vec::new(),
+            max_bytes: crate::uploads::MAX_UPLOAD as u64,
+            many: false,
+        };
+        field("file", "文件", "File", kind)
+    };
     vec![
         action(
             "plugin.enable",

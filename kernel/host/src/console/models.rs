@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kernel_storage::CollectionName;
 use sdk_contract::call::{Reply, Write};
-use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::manifest::MAX_COMPONENT_BYTES;
 use sdk_contract::model::ModelDef;
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
@@ -20,7 +20,7 @@ use crate::models::certificate::Signed;
 use crate::models::{Admitted, KEPT, ModelError, Report};
 use crate::module::{Call, Input, new_id};
 use crate::reads::{ask, chain};
-use crate::uploads::UploadRef;
+use crate::uploads::{UploadRef, wrong};
 
 /// A model as it is registered and live.
 pub(crate) struct Live {
@@ -110,33 +110,14 @@ impl Host {
             )
         })
     }
-
-    pub(crate) async fn upload(&self, digest: &str) -> Result<Vec<u8>, Fault> {
-        let found = self.blobs().get(digest).await.map_err(|e| {
-            tracing::error!(digest, error = chain(&e), "an upload cannot be read");
-            Fault::new(
-                FaultKind::Unavailable,
-                "storage-unavailable",
-                "文件暂时无法读取，请稍后再试",
-            )
-        })?;
-        found.ok_or_else(|| wrong_file("文件已不在，请重新上传"))
-    }
 }
 
 /// The one file of an upload field.
 pub(super) fn file(input: &Input) -> Result<UploadRef, Fault> {
-    let given = match input.values.get("file") {
-        Some(Value::Array(files)) if files.len() == 1 => files.first(),
-        other => other,
-    };
+    let given = input.values.get("file");
     let file: UploadRef = given
         .and_then(|value| serde_json::from_value(value.clone()).ok())
         .ok_or_else(|| wrong_file("请选择一个文件"))?;
-    // What a client made up is the client's mistake, not the store's.
-    if file.digest.len() != 64 || !file.digest.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(wrong_file("文件已不在，请重新上传"));
-    }
     if file.size == 0 {
         return Err(wrong_file("文件是空的，请重新选择"));
     }
@@ -144,7 +125,7 @@ pub(super) fn file(input: &Input) -> Result<UploadRef, Fault> {
 }
 
 pub(super) fn wrong_file(message: impl Into<String>) -> Fault {
-    Fault::invalid(vec![FieldFault::new("file", "bad-file", message)])
+    wrong("bad-file", message)
 }
 
 /// The organisation a member of staff acts for.

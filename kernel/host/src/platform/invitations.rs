@@ -184,14 +184,10 @@ pub(super) async fn import(
 ) -> Result<Reply, Fault> {
     let wrong =
         |message: String| Fault::invalid(vec![FieldFault::new("file", "bad-file", message)]);
-    let given = input.values.get("file");
-    let given = given.and_then(|v| v.get(0).or(Some(v))).cloned();
+    let given = input.values.get("file").cloned();
     let upload: UploadRef = given
         .and_then(|v| serde_json::from_value(v).ok())
         .ok_or_else(|| wrong("请上传文件".into()))?;
-    if upload.size > LARGEST {
-        return Err(wrong("文件过大".into()));
-    }
     let bytes = desk.host.upload(&upload.digest).await?;
     let tree = desk.directory.tree(organisation).await.map_err(fault)?;
     let code = |code: &str| {

@@ -24,6 +24,9 @@ const OTHER_PARTY: &str = "01930000-0000-7000-8000-00000000b001";
 const OTHER_ORGANISATION: &str = "01930000-0000-7000-8000-00000000b002";
 const OTHER_DISTRICT: &str = "310104";
 
+/// What every file holds.
+const FILE: &[u8] = b"a,b\n1,2\n";
+
 /// Somebody who asks.
 struct Asker {
     role: Option<String>,
@@ -136,6 +139,8 @@ pub(crate) struct Asked {
     pub(crate) collections: usize,
     pub(crate) askers: usize,
     pub(crate) refused: usize,
+    /// Times that a file was asked for.
+    pub(crate) files: usize,
 }
 
 /// Plants a row in every collection of every module, and has everyone ask for it.
@@ -169,6 +174,7 @@ pub(crate) async fn only_what_is_declared(host: &Host) -> Asked {
                 asked.askers += 1;
                 asked.refused += usize::from(!asker.reaches(read));
                 asks(host, def, collection, &planted, &asker).await;
+                asked.files += files(host, def, collection, &planted, &asker).await;
             }
         }
     }
@@ -287,6 +293,48 @@ async fn asks(
     }
 }
 
+/// Files are opened where the field that names them is shown, and nowhere else. Says how many there
+/// were to ask for.
+async fn files(
+    host: &Host,
+    def: &ModuleDef,
+    collection: &CollectionDef,
+    row: &Planted,
+    asker: &Asker,
+) -> usize {
+    let who = format!("{asker} asks for {}", row.collection);
+    let p = asker.principal();
+    let sees = asker.reaches(def.permission(&collection.read).unwrap());
+    let is_file = |f: &&FieldDef| matches!(f.kind, Kind::File { .. });
+    let mut asked = 0;
+    for field in collection.fields.iter().filter(is_file) {
+        asked += 1;
+        let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
+        let shown = field.mask.is_none() || reveal.is_some_and(|r| asker.reaches(r));
+        let value = &row.values[&field.name];
+        let digest = value.get(0).unwrap_or(value)["digest"].as_str().unwrap();
+        let place = || Place {
+            collection: row.collection.clone(),
+            id: row.id.clone(),
+            field: field.name.clone(),
+        };
+        match host.file(&p, place(), Some(digest)).await {
+            Ok(file) => {
+                assert!(sees && shown, "{who}: {} was opened", field.name);
+                let bytes = host.file_part(&file, 0..u64::MAX).await.unwrap();
+                assert_eq!(bytes, FILE, "{who}");
+            }
+            Err(fault) => {
+                let hidden = matches!(fault.kind, FaultKind::NotFound | FaultKind::Forbidden);
+                assert!(!(sees && shown) && hidden, "{who}: {fault:?}");
+            }
+        }
+        let other = host.file(&p, place(), Some(&"0".repeat(64))).await;
+        assert!(other.is_err(), "{who}: what the record does not name");
+    }
+    asked
+}
+
 /// A masked value is there as it is for those alone whom it is revealed to.
 fn masked(
     def: &ModuleDef,
@@ -324,6 +372,18 @@ async fn plant(
         let given = match &field.kind {
             Kind::Ref { .. } if !field.required => continue,
             Kind::Ref { to } => Value::from(some_row(host, def, to).await?),
+            Kind::File { many, .. } => {
+                let by = Asker {
+                    role: Some("uploads".into()),
+                    party: true,
+                    organisation: true,
+                    district: true,
+                };
+                let by = by.principal();
+                let stored = host.store_upload(&by, "a.csv", FILE.to_vec()).await;
+                let stored = json!(stored.unwrap());
+                if *many { json!([stored]) } else { stored }
+            }
             _ => value(def, field, &id),
         };
         values.insert(field.name.clone(), given);

@@ -38,6 +38,7 @@ impl TestHost {
             keys,
             clock: Arc::new(TestClock::at(Timestamp(NOW))),
             engines,
+            scanner: None,
             plugins: plugins.to_owned(),
             regions: [("310115", "浦东新区"), ("310104", "徐汇区")]
                 .map(|(code, name)| (code.to_owned(), name.into()))

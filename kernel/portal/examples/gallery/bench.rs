@@ -199,6 +199,7 @@ pub(super) fn detail() -> Page {
         id: id.into(),
         name: name.into(),
         bytes,
+        of: None,
     };
     let form = Form::new(
         "decide",

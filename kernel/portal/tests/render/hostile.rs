@@ -54,6 +54,11 @@ pub(super) fn page(t: &str) -> Page {
                 id: t.into(),
                 name: t.into(),
                 bytes: 1,
+                of: Some(Place {
+                    collection: t.into(),
+                    id: t.into(),
+                    field: t.into(),
+                }),
             }),
         ]
     };
@@ -163,6 +168,7 @@ pub(super) fn page(t: &str) -> Page {
         id: t.into(),
         name: t.into(),
         bytes: 1,
+        of: None,
     };
     let blocks = [
         Block::prose(t, t),

@@ -1,12 +1,13 @@
 //! `rongqiao doctor`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use kernel_crypto::keys::SignKey;
-use kernel_storage::{BlobError, Content, Survey};
+use kernel_crypto::sm3;
+use kernel_storage::{BlobState, Content, Survey};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -213,39 +214,92 @@ async fn outbox(ground: &wire::Opened) -> Check {
     }
 }
 
-/// Opens every blob, and counts those that no record names: uploads that nobody has used yet, and
-/// what is left of records that name another file now.
+/// What is wrong with the blobs, and what lies there.
+#[derive(Debug, Default, Serialize)]
+struct Blobs {
+    /// Copies that are listed, each of one owner.
+    all: usize,
+    /// Digests that a record names and that nobody has.
+    missing: Vec<String>,
+    /// Places that do not open, or hold other bytes than listed.
+    unreadable: Vec<String>,
+    /// Copies that no record names: uploads that nobody has used yet, and what is collected next.
+    unnamed: usize,
+    /// Files that are not listed: what a killed server left, collected later.
+    orphans: usize,
+    /// Copies that have yet to be scanned.
+    waiting: usize,
+    /// Copies that a scan found something in.
+    quarantined: usize,
+}
+
+/// Opens every blob and compares them with what is listed and with what records name.
 async fn blobs(ground: &wire::Opened, seen: &Survey) -> Check {
     let name = "blobs";
+    if let Ok(schema) = ground.store.schema_state().await
+        && schema.applied < schema.known
+    {
+        let says = "they are listed once the database is migrated";
+        return Check::new(name, State::Warning, says, Value::Null);
+    }
     match examine(ground, seen).await {
         Err(error) => Check::failed(name, error),
-        Ok((all, unnamed, unreadable)) => {
-            let state = if unreadable.is_empty() {
-                State::Ok
-            } else {
+        Ok(found) => {
+            let state = if !found.unreadable.is_empty() || !found.missing.is_empty() {
                 State::Failed
+            } else if found.quarantined > 0 || found.waiting > 0 {
+                State::Warning
+            } else {
+                State::Ok
             };
-            let broken = unreadable.len();
-            let says = format!("{all} blobs, {broken} unreadable, {unnamed} named by no record");
-            let detail = json!({ "all": all, "unnamed": unnamed, "unreadable": unreadable });
-            Check::new(name, state, says, detail)
+            let says = format!(
+                "{} blobs, {} missing, {} unreadable, {} named by no record, {} not listed, \
+                 {} to be scanned, {} quarantined",
+                found.all,
+                found.missing.len(),
+                found.unreadable.len(),
+                found.unnamed,
+                found.orphans,
+                found.waiting,
+                found.quarantined
+            );
+            Check::new(name, state, says, json!(found))
         }
     }
 }
 
-async fn examine(
-    ground: &wire::Opened,
-    seen: &Survey,
-) -> Result<(usize, usize, Vec<String>), BlobError> {
-    let (all, mut unreadable) = (ground.blobs.digests().await?, Vec::new());
-    for digest in &all {
-        if let Err(error) = ground.blobs.get(digest).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "a blob");
-            unreadable.push(digest.clone());
+async fn examine(ground: &wire::Opened, seen: &Survey) -> Result<Blobs> {
+    let mut found = Blobs::default();
+    let mut places: BTreeSet<String> = ground.blobs.places().await?.into_iter().collect();
+    let mut listed = BTreeSet::new();
+    let mut after = (String::new(), String::new());
+    loop {
+        let some = ground.store.all_blobs((&after.0, &after.1)).await?;
+        let Some(last) = some.last() else { break };
+        after = (last.digest.clone(), last.owner.clone());
+        for blob in some {
+            places.remove(&blob.place);
+            found.all += 1;
+            found.unnamed += usize::from(!seen.digests.contains(&blob.digest));
+            found.waiting += usize::from(blob.state == BlobState::Waiting);
+            found.quarantined += usize::from(blob.state == BlobState::Quarantined);
+            match ground.blobs.get(&blob.place).await {
+                Ok(Some(bytes)) if sm3::digest(&bytes).to_string() == blob.digest => {
+                    listed.insert(blob.digest);
+                }
+                // Without its file it is nothing; it counts where a record names it.
+                Ok(None) => {}
+                Ok(Some(_)) => found.unreadable.push(blob.place),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a blob");
+                    found.unreadable.push(blob.place);
+                }
+            }
         }
     }
-    let unnamed = all.iter().filter(|d| !seen.digests.contains(*d)).count();
-    Ok((all.len(), unnamed, unreadable))
+    found.orphans = places.len();
+    found.missing = seen.files.difference(&listed).cloned().collect();
+    Ok(found)
 }
 
 fn keys(ground: &wire::Opened) -> Check {

@@ -130,7 +130,10 @@ async fn replay(certificate: &str, place: &Place) -> Result<()> {
         });
     }
     let digest = &signed.certificate.model.digest;
-    let bytes = ground.blobs.get(digest).await?;
+    let mut bytes = None;
+    for blob in ground.store.blobs(digest).await? {
+        bytes = bytes.or(ground.blobs.get(&blob.place).await?);
+    }
     let bytes = bytes.with_context(|| format!("the data folder has no component {digest}"))?;
     let pool = pool()?;
     let model = pool.admit(bytes).await?;

@@ -24,6 +24,10 @@ use crate::wire::{self, Place, Platform, Setup};
 const REFRESH: Duration = Duration::from_secs(2);
 /// Between two looks for deleted records whose time has passed.
 const PURGE: Duration = Duration::from_mins(1);
+/// Between two looks for files that nobody names: each reads every record.
+const COLLECT: Duration = Duration::from_hours(6);
+/// Before the first, so that a start is not slowed by it.
+const SETTLE: Duration = Duration::from_mins(5);
 /// Between two batches of the search index.
 const BETWEEN: Duration = Duration::from_millis(20);
 
@@ -130,6 +134,25 @@ impl Serve {
                     tracing::error!(%fault, "deleted records are not purged");
                 }
                 tokio::time::sleep(PURGE).await;
+            }
+        });
+        let scanning = host.clone();
+        life.spawn(async move {
+            loop {
+                if let Err(fault) = scanning.scan_waiting().await {
+                    tracing::error!(%fault, "uploads are not scanned");
+                }
+                tokio::time::sleep(PURGE).await;
+            }
+        });
+        let collecting = host.clone();
+        life.spawn(async move {
+            tokio::time::sleep(SETTLE).await;
+            loop {
+                if let Err(fault) = collecting.collect_files().await {
+                    tracing::error!(%fault, "files are not collected");
+                }
+                tokio::time::sleep(COLLECT).await;
             }
         });
         let indexed = host.store().clone();

@@ -6,11 +6,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use kernel_crypto::keys::SealKey;
+use kernel_crypto::keys::{SealKey, sealed_with};
 use kernel_crypto::sm3::{self, Digest32};
 use kernel_crypto::stream::{CHUNK, ChunkKey, OVERHEAD};
 
-use super::{BlobError, Inner, altered, failed};
+use super::{BlobError, Inner, Place, altered, failed};
 
 const MAGIC: &[u8] = b"rongqiao-blob-2\n";
 /// Longest wrapped key; a longer one is none.
@@ -24,18 +24,20 @@ pub(super) enum Blob {
 }
 
 pub(super) struct Chunks {
-    digest: Digest32,
+    place: String,
     file: File,
     key: ChunkKey,
+    /// The number of the ring's key that wraps it.
+    wrapped_by: Option<u32>,
     size: u64,
     /// Bytes before the first chunk.
     head: u64,
 }
 
 impl Inner {
-    pub(super) fn write(&self, digest: Digest32, plain: &[u8]) -> Result<(), BlobError> {
+    pub(super) fn write(&self, place: &Place, plain: &[u8]) -> Result<(), BlobError> {
         let key = ChunkKey::generate().map_err(|e| BlobError::Seal(e.into()))?;
-        let mut sealed = self.head(digest, &key, plain.len() as u64)?;
+        let mut sealed = self.head(place, &key, plain.len() as u64)?;
         let last = chunks(plain.len() as u64).saturating_sub(1);
         for number in 0..=last {
             let start = usize::try_from(u64::from(number) * CHUNK as u64).unwrap_or(usize::MAX);
@@ -44,11 +46,11 @@ impl Inner {
             let chunk = key.seal(number, number == last, chunk);
             sealed.extend(chunk.map_err(BlobError::Seal)?);
         }
-        self.replace(digest, &sealed)
+        self.replace(place, &sealed)
     }
 
-    pub(super) fn find(&self, digest: Digest32) -> Result<Option<Blob>, BlobError> {
-        let path = self.path(&digest.to_string());
+    pub(super) fn find(&self, place: &Place) -> Result<Option<Blob>, BlobError> {
+        let path = self.path(place);
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -60,9 +62,10 @@ impl Inner {
             .read_to_end(&mut start)
             .map_err(failed(&path))?;
         let Some(numbers) = start.strip_prefix(MAGIC) else {
+            let digest = place.digest.ok_or_else(|| altered(place))?;
             let sealed = fs::read(&path).map_err(failed(&path))?;
-            let plain = self.keys.open(SealKey::Field, &place(digest), &sealed);
-            return Ok(Some(Blob::Whole(plain.map_err(|_| altered(digest))?)));
+            let plain = self.keys.open(SealKey::Field, &whole(digest), &sealed);
+            return Ok(Some(Blob::Whole(plain.map_err(|_| altered(place))?)));
         };
         let (size, length) = numbers
             .split_first_chunk()
@@ -71,58 +74,64 @@ impl Inner {
                 Some((u64::from_be_bytes(*size), u64::from(length)))
             })
             .filter(|(_, length)| *length <= LONGEST_KEY)
-            .ok_or_else(|| altered(digest))?;
+            .ok_or_else(|| altered(place))?;
         let mut wrapped = Vec::new();
         (&mut file)
             .take(length)
             .read_to_end(&mut wrapped)
             .map_err(failed(&path))?;
-        let key = ChunkKey::unwrap(&self.keys, SealKey::Field, &aad(digest, size), &wrapped);
+        let key = ChunkKey::unwrap(&self.keys, SealKey::Field, &aad(place, size), &wrapped);
         Ok(Some(Blob::Chunks(Chunks {
-            digest,
+            place: place.name.clone(),
             file,
-            key: key.map_err(|_| altered(digest))?,
+            key: key.map_err(|_| altered(place))?,
+            wrapped_by: sealed_with(&wrapped),
             size,
             head: MAGIC.len() as u64 + 12 + length,
         })))
     }
 
-    /// Whether there was such a blob to rewrap.
-    pub(super) fn rewrap(&self, digest: Digest32) -> Result<bool, BlobError> {
-        match self.find(digest)? {
+    /// Whether there was such a blob, and it was of another key or of the first format.
+    pub(super) fn rewrap(&self, place: &Place) -> Result<bool, BlobError> {
+        match self.find(place)? {
             None => Ok(false),
             Some(Blob::Whole(plain)) => {
-                if sm3::digest(&plain) != digest {
-                    return Err(altered(digest));
+                if Some(sm3::digest(&plain)) != place.digest {
+                    return Err(altered(place));
                 }
-                self.write(digest, &plain)?;
+                self.write(place, &plain)?;
                 Ok(true)
             }
+            Some(Blob::Chunks(blob))
+                if blob.wrapped_by == Some(self.keys.sealing_with(SealKey::Field)) =>
+            {
+                Ok(false)
+            }
             Some(Blob::Chunks(mut blob)) => {
-                let path = self.path(&digest.to_string());
-                let mut sealed = self.head(digest, &blob.key, blob.size)?;
+                let path = self.path(place);
+                let mut sealed = self.head(place, &blob.key, blob.size)?;
                 // The chunks as they lie: their key stays.
                 blob.file
                     .seek(SeekFrom::Start(blob.head))
                     .and_then(|_| blob.file.read_to_end(&mut sealed))
                     .map_err(failed(&path))?;
-                self.replace(digest, &sealed)?;
+                self.replace(place, &sealed)?;
                 Ok(true)
             }
         }
     }
 
-    fn head(&self, digest: Digest32, key: &ChunkKey, size: u64) -> Result<Vec<u8>, BlobError> {
+    fn head(&self, place: &Place, key: &ChunkKey, size: u64) -> Result<Vec<u8>, BlobError> {
         let wrapped = key
-            .wrap(&self.keys, SealKey::Field, &aad(digest, size))
+            .wrap(&self.keys, SealKey::Field, &aad(place, size))
             .map_err(BlobError::Seal)?;
         let length = u32::try_from(wrapped.len()).unwrap_or(u32::MAX);
         Ok([MAGIC, &size.to_be_bytes(), &length.to_be_bytes(), &wrapped].concat())
     }
 
     /// Puts a blob's file in its place, whole or not at all.
-    fn replace(&self, digest: Digest32, sealed: &[u8]) -> Result<(), BlobError> {
-        let path = self.path(&digest.to_string());
+    fn replace(&self, place: &Place, sealed: &[u8]) -> Result<(), BlobError> {
+        let path = self.path(place);
         let folder = path.parent().unwrap_or(&self.dir);
         fs::create_dir_all(folder).map_err(failed(folder))?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -195,12 +204,14 @@ impl Chunks {
                 (&mut self.file).take(most).read_to_end(&mut sealed)
             });
         read.map_err(|source| BlobError::File {
-            path: self.digest.to_string(),
+            path: self.place.clone(),
             source,
         })?;
         self.key
             .open(number, last, &sealed)
-            .map_err(|_| altered(self.digest))
+            .map_err(|_| BlobError::Altered {
+                place: self.place.clone(),
+            })
     }
 }
 
@@ -214,13 +225,17 @@ fn slice(bytes: &[u8], start: u64, end: u64) -> &[u8] {
     bytes.get(at(start)..at(end)).unwrap_or_default()
 }
 
-/// Binds a blob's key to its digest and length, so that files cannot be exchanged.
-fn aad(digest: Digest32, size: u64) -> Vec<u8> {
-    format!("blob-key\0{digest}\0{size}").into_bytes()
+/// Binds a blob's key to its place and length, so that files cannot be exchanged.
+fn aad(place: &Place, size: u64) -> Vec<u8> {
+    match place.digest {
+        Some(digest) => format!("blob-key\0{digest}\0{size}"),
+        None => format!("blob-key\0{}\0{size}", place.name),
+    }
+    .into_bytes()
 }
 
 /// What the first format bound its ciphertext to.
-fn place(digest: Digest32) -> Vec<u8> {
+fn whole(digest: Digest32) -> Vec<u8> {
     format!("blob\0{digest}").into_bytes()
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Late {
 
 impl Late {
     /// Takes audit records and says which places they have in the group.
-    pub(super) fn record(&mut self, drafts: &[AuditDraft]) -> Vec<u64> {
+    pub(crate) fn record(&mut self, drafts: &[AuditDraft]) -> Vec<u64> {
         let first = self.audit.len();
         self.audit.extend_from_slice(drafts);
         (first..self.audit.len()).map(|n| n as u64).collect()

@@ -126,7 +126,9 @@ async fn together(store: &Store, n: u32) {
 async fn a_drill_while_writers_write() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
-        let digest = blobs(bench).put(b"a contract".to_vec()).await.unwrap();
+        let place = "bank/contract";
+        let contract = b"a contract".to_vec();
+        blobs(bench).put(place, contract).await.unwrap();
         for n in 1000..1050 {
             together(&store, n).await;
         }
@@ -199,7 +201,7 @@ async fn a_drill_while_writers_write() {
             let blobs = BlobStore::open(data.join("blobs"), {
                 Arc::new(KeyRing::open_or_create(&data.join("keys"), None).unwrap())
             });
-            let kept = blobs.unwrap().get(&digest).await.unwrap();
+            let kept = blobs.unwrap().get(place).await.unwrap();
             assert_eq!(kept, Some(b"a contract".to_vec()));
             // The search index is made again.
             let searched = sdk_contract::query::Query::new("desk.shelves")
@@ -250,7 +252,10 @@ async fn equal_content_has_equal_digests_on_both_engines() {
 /// A small store's backup and its recovery key.
 async fn small(bench: &Bench) -> (PathBuf, RecoveryKey, Summary) {
     let store = bench.stocked().await;
-    blobs(bench).put(vec![7; 3 << 20]).await.unwrap();
+    blobs(bench)
+        .put("bank/large", vec![7; 3 << 20])
+        .await
+        .unwrap();
     for n in 2..5 {
         together(&store, n).await;
     }

@@ -22,6 +22,7 @@ mod crash;
 mod deletions;
 mod evidence;
 mod faults;
+mod files;
 mod kinds;
 mod moments;
 mod outbox;

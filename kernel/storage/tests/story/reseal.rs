@@ -1,9 +1,11 @@
 //! A key is rotated and destroyed under load, and nothing sealed is lost or stays behind.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kernel_crypto::keys::custody::{CustodianKey, Operation};
 use kernel_crypto::keys::{Done, KeyRing, SealKey};
+use kernel_storage::BlobStore;
 use serde_json::json;
 
 use crate::bench::{Bench, NOW, change, get, on_each_engine, order, put};
@@ -42,6 +44,9 @@ async fn a_rotated_key_is_destroyed_under_load_and_nothing_is_lost() {
             put(&store, orders.collect()).await.unwrap();
         }
         assert_eq!(store.sealed_by(old).await.unwrap(), u64::from(RECORDS));
+        let blobs = BlobStore::open(bench.dir.path().join("blobs"), Arc::clone(&bench.keys));
+        let (blobs, letter) = (blobs.unwrap(), b"a letter".to_vec());
+        blobs.put("desk/letter", letter.clone()).await.unwrap();
 
         let resealed = AtomicBool::new(false);
         let writers = (0..4).map(|writer| {
@@ -87,7 +92,11 @@ async fn a_rotated_key_is_destroyed_under_load_and_nothing_is_lost() {
         assert_eq!(store.sealed_by(new).await.unwrap(), u64::from(RECORDS));
         assert_eq!(store.reseal().await.unwrap(), 0);
 
+        assert_eq!(blobs.rewrap().await.unwrap(), 1);
+        assert_eq!(blobs.rewrap().await.unwrap(), 0);
+
         both(&bench.keys, &people, Operation::Destroy { number: old });
+        assert_eq!(blobs.get("desk/letter").await.unwrap(), Some(letter));
         let written = written.concat();
         assert!(!written.is_empty());
         for n in all {

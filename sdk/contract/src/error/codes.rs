@@ -115,6 +115,12 @@ pub const CODES: &[Code] = &[
         "The plugin's author compares it with the schema beside the interface in `wit/plugin`.",
     ),
     code(
+        "bad-header",
+        &[400],
+        "A request header is missing or is not what it should be; the detail names it.",
+        "Send it as docs/api.md says.",
+    ),
+    code(
         "bad-json",
         &[400],
         "The request body is not JSON.",
@@ -257,6 +263,30 @@ pub const CODES: &[Code] = &[
         &[409],
         "The second factor is not in the state that the action needs.",
         "Read the account again.",
+    ),
+    code(
+        "file-gone",
+        &[409],
+        "A file that the action names was removed meanwhile, because nobody used it.",
+        "Upload it again.",
+    ),
+    code(
+        "file-missing",
+        &[503],
+        "A record names the file, but it is not in the store.",
+        "Ask the platform's operators; `rongqiao doctor` names it.",
+    ),
+    code(
+        "file-quarantined",
+        &[403],
+        "A scan found something in the file. Nobody opens it.",
+        "Ask for another file.",
+    ),
+    code(
+        "file-waiting",
+        &[503],
+        "The file has yet to be scanned.",
+        "Try again later.",
     ),
     code(
         "forbidden",
@@ -433,6 +463,12 @@ pub const CODES: &[Code] = &[
         "Wait for the seconds of `Retry-After`; `RateLimit` says what is left.",
     ),
     code(
+        "range-not-satisfiable",
+        &[416],
+        "The range begins behind the end of the file; `Content-Range` has its size.",
+        "Ask for a range within it.",
+    ),
+    code(
         "request-expired",
         &[422],
         "Nobody decided the request in time.",
@@ -541,6 +577,18 @@ pub const CODES: &[Code] = &[
         "Tick fewer rows.",
     ),
     code(
+        "too-many-uploads",
+        &[422],
+        "The caller has too many uploads that are not finished.",
+        "Finish some, or delete them.",
+    ),
+    code(
+        "tus-version",
+        &[412],
+        "Another version of tus than 1.0.0.",
+        "Speak tus 1.0.0.",
+    ),
+    code(
         "unauthenticated",
         &[401],
         "Nobody is signed in, or the session has ended.",
@@ -557,6 +605,12 @@ pub const CODES: &[Code] = &[
         &[415],
         "The body's content type is not taken here.",
         "Send `application/json`, or a form where a form is asked for.",
+    ),
+    code(
+        "upload-offset",
+        &[409],
+        "The piece does not begin where the upload stands; the detail says where it does.",
+        "Ask with HEAD and go on from there.",
     ),
     code(
         "wrong-code",

@@ -164,6 +164,25 @@ pub enum JobState {
     Failed,
 }
 
+impl Body {
+    /// Every single value in it.
+    pub(super) fn data_mut(&mut self) -> Vec<&mut Datum> {
+        match self {
+            Self::Details { facts, .. } => facts.iter_mut().map(|f| &mut f.value).collect(),
+            Self::Stats { stats } => stats.iter_mut().map(|s| &mut s.value).collect(),
+            Self::Table(table) => {
+                let cells = table.rows.iter_mut().flat_map(|r| &mut r.cells);
+                cells.chain(&mut table.totals).collect()
+            }
+            Self::Cards(cards) => {
+                let facts = cards.items.iter_mut().flat_map(|c| &mut c.facts);
+                facts.map(|f| &mut f.value).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Block {
     pub fn new(id: impl Into<String>, body: Body) -> Self {
         Self {

@@ -74,12 +74,40 @@ pub struct Place {
     pub field: String,
 }
 
-/// A file in the kernel's store; the kernel checks access when it is fetched.
+/// A file that a record holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileRef {
+    /// Its digest.
     pub id: String,
     pub name: String,
     pub bytes: u64,
+    /// Where it stands: it is fetched from there by whoever may read that field, asked when it is
+    /// fetched. Without it there is its name only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Place>,
+}
+
+impl FileRef {
+    /// Where a person fetches it: `/files/<plugin>/<plural>/<id>/<field>/<digest>`. None without a
+    /// place, or when that is no field of a record.
+    pub fn path(&self) -> Option<String> {
+        let of = self.of.as_ref()?;
+        let (plugin, plural) = of.collection.split_once('.')?;
+        let parts = [plugin, plural, &of.id, &of.field, &self.id];
+        let plain = |part: &&str| {
+            let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+            !part.is_empty() && part.bytes().all(fine)
+        };
+        let path = format!("/files/{}", parts.join("/"));
+        parts.iter().all(plain).then_some(path)
+    }
+
+    /// Gives the collection its full name, where it is one of the module's own.
+    pub fn within(&mut self, module: &str) {
+        if let Some(of) = self.of.as_mut().filter(|of| !of.collection.contains('.')) {
+            of.collection = format!("{module}.{}", of.collection);
+        }
+    }
 }
 
 /// A labelled value.

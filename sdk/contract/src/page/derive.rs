@@ -118,6 +118,7 @@ fn cell(kind: &Kind, choices: &[ChoiceDef], value: &Value) -> Option<Datum> {
             id: value.get("digest")?.as_str()?.to_owned(),
             name: value.get("name")?.as_str()?.to_owned(),
             bytes: value.get("size")?.as_u64()?,
+            of: None,
         }),
         Kind::Json => Datum::text(value.to_string()),
         Kind::Computed { result, .. } => return cell(result, choices, value),

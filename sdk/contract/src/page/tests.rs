@@ -354,6 +354,7 @@ fn the_check_names_the_block_at_fault() {
                     id: "../x".into(),
                     name: "x".into(),
                     bytes: 1,
+                    of: None,
                 }],
             ),
             "file id",

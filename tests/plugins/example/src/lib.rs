@@ -51,6 +51,12 @@ pub struct Loan {
     /// 评分.
     #[field(json)]
     pub score: Option<Value>,
+    /// 合同.
+    #[field(accept = "pdf, csv", max = 3_000_000)]
+    pub contract: Option<StoredFile>,
+    /// 证照.
+    #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::CONTACT)]
+    pub papers: Option<Vec<StoredFile>>,
 }
 
 /// 贷款状态.
@@ -141,6 +147,8 @@ impl CollectionAction for Request {
             tax_number: self.tax_number,
             status: self.status.unwrap_or(Status::Submitted),
             score: None,
+            contract: None,
+            papers: None,
         };
         let new = New::of(loan)
             .subject(subject)
@@ -177,6 +185,48 @@ impl RecordAction for Approve {
         Ok(Done::new()
             .note(self.note.unwrap_or_default())
             .result(json!({ "phone": phone })))
+    }
+}
+
+/// 附上文件.
+#[derive(Action, Debug)]
+#[action(name = "loan.attach", permission = permissions::REQUEST)]
+pub struct Attach {
+    /// 合同.
+    #[field(accept = "pdf, csv", max = 3_000_000)]
+    pub contract: Option<StoredFile>,
+    /// 证照.
+    pub papers: Option<Vec<StoredFile>>,
+    /// 抄自: another loan, whose contract it is.
+    #[field(to = "loans")]
+    pub same_as: Option<String>,
+    /// 摘要: what no module may make a file of.
+    pub digest: Option<String>,
+}
+
+impl RecordAction for Attach {
+    type Record = Loan;
+    fn run(self, ctx: &mut Ctx, loan: Stored<Loan>) -> Result<Done, Fault> {
+        let mut contract = self.contract;
+        if let Some(other) = self.same_as {
+            contract.clone_from(&ctx.must::<Loan>(&other)?.contract);
+        }
+        if let Some(digest) = self.digest {
+            contract = Some(StoredFile {
+                digest,
+                name: "made-up.csv".into(),
+                size: 1,
+            });
+        }
+        let mut patch = Patch::new();
+        if let Some(contract) = contract {
+            patch = patch.set(Loan::CONTRACT, contract);
+        }
+        if let Some(papers) = self.papers {
+            patch = patch.set(Loan::PAPERS, papers);
+        }
+        ctx.update(&loan, patch);
+        Ok(Done::new())
     }
 }
 
@@ -355,7 +405,13 @@ fn loan_page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
             ),
         ),
     ];
-    Ok(Page::new(&loan.number).block(Block::details("loan", facts)))
+    let papers = loan.papers.iter().flatten();
+    let papers = papers.map(|file| Loan::PAPERS.shown(&loan.id, file));
+    let contract = loan.contract.iter();
+    let contract = contract.map(|file| Loan::CONTRACT.shown(&loan.id, file));
+    Ok(Page::new(&loan.number)
+        .block(Block::details("loan", facts))
+        .block(Block::files("files", contract.chain(papers).collect())))
 }
 
 fn sums(ctx: &Ctx, _: &Ask) -> Result<Page, Fault> {
@@ -497,7 +553,7 @@ sdk::plugin! {
     collections: [Loan, Letter, Tax, Notice],
     choices: [Status, LetterStatus],
     flows: [loan],
-    actions: [Request, Approve, Score, Spoil, Sign],
+    actions: [Request, Approve, Attach, Score, Spoil, Sign],
     pages: PAGES,
     blocks: BLOCKS,
     events: &[REQUESTED],

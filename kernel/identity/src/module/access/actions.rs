@@ -154,11 +154,20 @@ fn people_actions() -> Vec<ActionDef> {
             ON,
             "post.assign",
             vec![
-                required("file", Label::new("文件", "File"), Kind::Json),
+                required("file", Label::new("文件", "File"), list_file()),
                 reason(),
             ],
         ),
     ]
+}
+
+/// A list of people to invite.
+const fn list_file() -> Kind {
+    Kind::File {
+        accept: Vec::new(),
+        max_bytes: 256 * 1024,
+        many: false,
+    }
 }
 
 /// What a composed role is made of.

@@ -34,6 +34,7 @@ pub const FIELD_CODES: &[FieldCode] = &[
     ),
     field("control-character", "Holds invisible control characters."),
     field("differs", "The two entries are not the same."),
+    field("infected", "A scan found something in the file."),
     field(
         "missing-reference",
         "There is no such record, or it may not be seen.",
