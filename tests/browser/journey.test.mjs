@@ -10,6 +10,7 @@ import * as enterprise from "./steps/enterprise.mjs";
 import * as model from "./steps/model.mjs";
 import * as officer from "./steps/officer.mjs";
 import * as operator from "./steps/operator.mjs";
+import * as people from "./steps/people.mjs";
 import * as plain from "./steps/plain.mjs";
 import * as wrong from "./steps/wrong.mjs";
 
@@ -73,6 +74,12 @@ step("nobody approves a model of his own, or of another bank", wrong.models);
 step("an expired letter is told as expired, and signing leads back", wrong.expired);
 step("two tabs make one application", wrong.tabs);
 step("a decision is taken once", wrong.decides);
+step("a person registers, and a mistake loses nothing", people.registers);
+step("the operator certifies them for an enterprise", people.isCertified);
+step("a role is given after a second factor in between", people.stepsUp);
+step("a forgotten password is set anew with a link", people.forgets);
+step("a certificate of a software key signs in", people.signsWithACertificate);
+step("who leaves cannot sign in any more", people.leaves);
 
 test("no page broke its policy, ran into an error, or made the server log one", { skip }, () => {
   assert.deepEqual(world.watch.faults, []);

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -40,6 +40,8 @@ pub(crate) struct RequestInfo {
     pub(crate) care: bool,
     /// Path and query, for coming back after sign-in.
     pub(crate) target: String,
+    /// The platform's name and port as the request has them.
+    pub(crate) host: String,
 }
 
 impl RequestInfo {
@@ -74,6 +76,7 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
             .path_and_query()
             .map(ToString::to_string)
             .unwrap_or_default(),
+        host: host(&request),
         id,
     };
     let method = request.method().clone();
@@ -107,6 +110,22 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
     }
     response
 }
+
+/// Only what may stand in an address.
+fn host(request: &Request) -> String {
+    let named = request.headers().get(HOST).and_then(|h| h.to_str().ok());
+    let authority = request.uri().authority().map(ToString::to_string);
+    let name = authority.unwrap_or_else(|| named.unwrap_or_default().to_owned());
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".:-[]".contains(&b);
+    if name.len() <= LONGEST_HOST && name.bytes().all(plain) {
+        name.to_ascii_lowercase()
+    } else {
+        String::new()
+    }
+}
+
+/// Longest name of a host with its port.
+const LONGEST_HOST: usize = 260;
 
 /// How long a choice of language or large type is kept.
 const YEAR_SECONDS: u32 = 365 * 24 * 3600;

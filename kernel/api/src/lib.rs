@@ -34,6 +34,7 @@ mod resumable;
 mod routes;
 mod signature;
 mod signed;
+mod step_up;
 mod typed;
 mod view;
 
@@ -61,6 +62,8 @@ pub struct WebSettings {
     pub regions: BTreeMap<String, Label>,
     /// Roles as people call them, by name.
     pub roles: BTreeMap<String, Label>,
+    /// The platform's address as people type it; empty is what each request names.
+    pub address: String,
     /// Mark cookies `Secure`: whenever people come by TLS.
     pub secure_cookies: bool,
     /// Where proxies are whose `X-Forwarded-For` is believed.
@@ -123,6 +126,16 @@ impl Web {
 
     fn secure(&self) -> bool {
         self.0.settings.secure_cookies
+    }
+
+    /// The platform's address as the person sees it, without a path.
+    fn address(&self, info: &edge::RequestInfo) -> String {
+        let known = self.settings().address.trim_end_matches('/');
+        match (known, self.secure()) {
+            ("", true) => format!("https://{}", info.host),
+            ("", false) => format!("http://{}", info.host),
+            (known, _) => known.to_owned(),
+        }
     }
 
     /// Microseconds since 1970, UTC.

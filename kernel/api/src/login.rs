@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel_host::Act;
 use kernel_identity::error::LoginError;
+use kernel_identity::offer::Offer;
 use kernel_portal::LoginScreen;
 use sdk_contract::page::is_site_path;
 use serde::Deserialize;
@@ -18,11 +19,11 @@ use crate::caller::Caller;
 use crate::edge::{RequestInfo, chain};
 use crate::problem::Problem;
 use crate::typed::Post;
-use crate::{Web, cookies, view};
+use crate::{Web, cookies, step_up, view};
 
 const REFUSED: &str = "用户名或密码不正确";
-const WRONG_CODE: &str = "口令不正确或已用过，请填写验证器现在显示的数字，或一个恢复码";
-const WRONG_CODE_EN: &str = "The code is wrong or was used before. Please type what your \
+pub(crate) const WRONG_CODE: &str = "口令不正确或已用过，请填写验证器现在显示的数字，或一个恢复码";
+pub(crate) const WRONG_CODE_EN: &str = "The code is wrong or was used before. Please type what your \
                              authenticator shows now, or a recovery code";
 
 #[derive(Debug, Deserialize)]
@@ -82,18 +83,23 @@ pub(crate) async fn submit(
         let password = post.first("password");
         sessions.login(&username, password, None, origin).await
     } else {
-        let code = post.first("code");
-        sessions.login_with_code(pending, code, origin).await
+        let address = web.address(&info);
+        let offer = step_up::offer(&post, "code", &address);
+        sessions.login_with(pending, offer, origin).await
     };
     let error = match done {
         Ok(signed) => return Ok(with_session(&web, see_other(&next), &signed.token)),
         Err(error) => error,
     };
-    if let LoginError::CodeNeeded { pending } | LoginError::WrongCode { pending } = &error {
+    if let LoginError::CodeNeeded { pending, ways } | LoginError::WrongCode { pending, ways } =
+        &error
+    {
         let wrong = matches!(error, LoginError::WrongCode { .. });
+        let challenge = step_up::challenge(&web, &info, *ways, pending)?;
         let screen = LoginScreen {
             username: &username,
             pending,
+            factors: step_up::factors(*ways, challenge.as_ref()),
             message: wrong.then_some(info.say(WRONG_CODE, WRONG_CODE_EN)),
             next: &next,
             ..LoginScreen::default()
@@ -182,13 +188,31 @@ pub(crate) async fn switch(
     Ok(crate::posts::lead_on(&web, &info, reply.outcome))
 }
 
+/// What a program signs in with.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Credentials {
+    First(First),
+    Second(Second),
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Credentials {
+pub(crate) struct First {
     login: String,
     password: String,
     /// Of the second factor, where the user has one.
     code: Option<String>,
+}
+
+/// After `code-needed`, with what its answer said.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Second {
+    pending: String,
+    challenge: String,
+    /// DER in base64, over the challenge's text.
+    signature: String,
 }
 
 /// `POST /api/v1/session`. JSON from another site needs a preflight, so no form token is asked.
@@ -198,13 +222,37 @@ pub(crate) async fn start(
     Extension(info): Extension<RequestInfo>,
     Json(given): Json<Credentials>,
 ) -> Result<Response, Problem> {
-    let code = given.code.as_deref();
     let origin = info.origin(web.now());
-    let signed = web
-        .sessions()
-        .login(&given.login, &given.password, code, origin)
-        .await
-        .map_err(|error| refusal(&error))?;
+    let signed = match &given {
+        Credentials::First(first) => {
+            let (login, password) = (&first.login, &first.password);
+            let code = first.code.as_deref();
+            web.sessions().login(login, password, code, origin).await
+        }
+        Credentials::Second(second) => {
+            let address = web.address(&info);
+            let offer = Offer::Signed {
+                challenge: &second.challenge,
+                signature: &second.signature,
+                address: &address,
+            };
+            web.sessions()
+                .login_with(&second.pending, offer, origin)
+                .await
+        }
+    };
+    let signed = match signed {
+        Ok(signed) => signed,
+        Err(error) => {
+            let mut problem = refusal(&error);
+            if let LoginError::CodeNeeded { pending, ways }
+            | LoginError::WrongCode { pending, ways } = &error
+            {
+                problem.more = step_up::told(&web, &info, *ways, pending)?;
+            }
+            return Err(problem);
+        }
+    };
     let fresh = caller.signed_in(&signed.principal);
     let body = Json(who(&web, &fresh));
     Ok(with_session(&web, body.into_response(), &signed.token))
@@ -241,7 +289,10 @@ fn refusal(error: &LoginError) -> Problem {
     let refused = |code, detail| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
     match error {
         LoginError::Refused => refused("bad-credentials", REFUSED),
-        LoginError::CodeNeeded { .. } => refused("code-needed", "请填写动态口令或恢复码（code）"),
+        LoginError::CodeNeeded { .. } => refused(
+            "code-needed",
+            "请补充第二重验证：动态口令或恢复码（code），或数字证书签名",
+        ),
         LoginError::WrongCode { .. } => refused("wrong-code", WRONG_CODE),
         LoginError::Late => refused("sign-in-late", "登录用时过长，请重新填写用户名和密码"),
         LoginError::Stale => refused(

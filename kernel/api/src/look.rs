@@ -8,13 +8,14 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel_portal::LOOK_PATH;
-use sdk_contract::error::FieldFault;
+use sdk_contract::error::{FieldFault, STEP_UP};
 use sdk_contract::page::{Action, Block, Datum, Fact, Page, Place, is_site_path};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
 use crate::edge::RequestInfo;
 use crate::problem::Problem;
+use crate::step_up::{self, FACTOR_NEEDED, Held, Resumed};
 use crate::typed::Post;
 use crate::{Web, view};
 
@@ -30,9 +31,14 @@ pub(crate) async fn show(
     Extension(info): Extension<RequestInfo>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let post = Post::read(request, FORM_BYTES).await?;
+    let mut post = Post::read(request, FORM_BYTES).await?;
     if !caller.owns(&web, post.first("_csrf")) {
         return Err(Problem::csrf());
+    }
+    match step_up::resume(&web, &caller, &info, LOOK_PATH, &post).await? {
+        Resumed::No => {}
+        Resumed::Again(response) => return Ok(response),
+        Resumed::Post(parked) => post.typed = parked.typed,
     }
     let text = |name: &str| post.first(name).to_owned();
     let place = Place {
@@ -40,15 +46,25 @@ pub(crate) async fn show(
         id: text("id"),
         field: text("field"),
     };
-    let looked = web
-        .host()
-        .look(&caller.principal, &place, &text("reason"))
-        .await?;
     let back = text("back");
     let back = if is_site_path(&back) {
         back
     } else {
         "/".to_owned()
+    };
+    let reason = text("reason");
+    let looked = match web.host().look(&caller.principal, &place, &reason).await {
+        Err(fault) if [STEP_UP, FACTOR_NEEDED].contains(&fault.code.as_str()) => {
+            let held = Held {
+                path: LOOK_PATH,
+                typed: post.typed,
+                uploads: Vec::new(),
+                incomplete: false,
+                back: &back,
+            };
+            return Ok(step_up::ask(&web, &caller, &info, held, &fault).await);
+        }
+        looked => looked?,
     };
     let value = match looked.value {
         Value::Null => Datum::None,

@@ -138,6 +138,7 @@ fn fixed_paths() -> Map<String, Value> {
             )),
         }),
     );
+    paths.insert("/api/v1/session/step-up".into(), step_up());
     let stored = json!({ "description": "what an action takes as a file", "content": json_content(&reference("File")) });
     let bytes = json!({ "application/octet-stream": {} });
     let mut upload = guarded(operation(
@@ -171,6 +172,27 @@ fn fixed_paths() -> Map<String, Value> {
     paths
 }
 
+/// Proving the second factor again, for operations with `x-step-up`.
+fn step_up() -> Value {
+    let proof = json!({
+        "type": "object",
+        "required": ["code"],
+        "properties": { "code": { "type": "string", "description": "of the second factor, or a recovery code" } },
+        "additionalProperties": false,
+    });
+    let proven = json!({ "description": "proven; send what was refused again" });
+    let mut post = guarded(operation(
+        "session.step-up",
+        "第二重验证",
+        &with_problems(&proven, "204"),
+    ));
+    if let Some(map) = post.as_object_mut() {
+        let body = json!({ "required": true, "content": json_content(&proof) });
+        map.insert("requestBody".into(), body);
+    }
+    json!({ "post": post })
+}
+
 fn fixed_schemas() -> Map<String, Value> {
     let text = json!({ "type": "string" });
     let optional = json!({ "type": ["string", "null"] });
@@ -184,6 +206,7 @@ fn fixed_schemas() -> Map<String, Value> {
                 ("code", text.clone()),
                 ("detail", text.clone()),
                 ("request_id", text.clone()),
+                ("step_up", text.clone()),
                 (
                     "errors",
                     json!({ "type": "array", "items": object(&[
@@ -393,6 +416,9 @@ fn act(module: &ModuleDef, action: &ActionDef) -> Option<(String, Value)> {
             "requestBody".into(),
             json!({ "content": json_content(&input) }),
         );
+        if action.step_up {
+            map.insert("x-step-up".into(), true.into());
+        }
         if !action.help.is_empty() {
             map.insert("description".into(), action.help.as_str().into());
         }

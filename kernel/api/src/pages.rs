@@ -86,7 +86,8 @@ async fn get(
     }
     if let Some(name) = own.get(parked::PARAMETER).and_then(|v| v.first()) {
         let user = caller.principal.user.as_deref();
-        ctx.typed = web.lot().find(name, path, &caller.visit, user, web.now());
+        let parked = web.lot().find(name, path, &caller.visit, user, web.now());
+        ctx.typed = parked.map(|p| p.typed);
         if ctx.typed.is_some() {
             let text = "您先前填写的内容已恢复，请核对后重新提交".to_owned();
             ctx.toast = Some(Toast {

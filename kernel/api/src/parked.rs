@@ -1,11 +1,14 @@
-//! Posts that arrived after their session had ended, kept so that nothing typed is lost: after
-//! signing in the form stands there filled in, to be sent again.
+//! Posts that wait for the person to prove who they are, kept so that nothing typed is lost: after
+//! signing in again the form stands there filled in, to be sent again; after a second factor it
+//! goes on by itself ([`crate::step_up`]).
 //!
 //! Kept in this node's memory for a while, and given back only to the same browser and, where the
-//! form was drawn for a user, to that user. Files are not kept.
+//! form was drawn for a user, to that user. Files are not kept, except those that were stored.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+
+use kernel_host::UploadRef;
 
 use crate::typed::Typed;
 
@@ -20,6 +23,10 @@ const MICROS: i64 = 30 * 60 * 1_000_000;
 pub(crate) struct Parked {
     pub(crate) path: String,
     pub(crate) typed: Typed,
+    /// What `typed` names by digest.
+    pub(crate) uploads: Vec<UploadRef>,
+    /// Secrets were typed; they are kept nowhere, so the form cannot go on without the person.
+    pub(crate) incomplete: bool,
     /// The visit cookie of the browser.
     pub(crate) visit: String,
     /// User id the form was drawn for.
@@ -55,7 +62,7 @@ impl Lot {
         true
     }
 
-    /// The typed values for a page, if they are this caller's.
+    /// The post for a page, if it is this caller's.
     pub(crate) fn find(
         &self,
         name: &str,
@@ -63,7 +70,7 @@ impl Lot {
         visit: &str,
         user: Option<&str>,
         now: i64,
-    ) -> Option<Typed> {
+    ) -> Option<Parked> {
         let posts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let post = posts.get(name)?;
         let mine = post.path == path
@@ -71,7 +78,7 @@ impl Lot {
             && user.is_some()
             && post.user.as_deref().is_none_or(|u| Some(u) == user)
             && now.saturating_sub(post.at) < MICROS;
-        mine.then(|| post.typed.clone())
+        mine.then(|| post.clone())
     }
 }
 
@@ -83,6 +90,8 @@ mod tests {
         Parked {
             path: "/a".into(),
             typed: [("x".to_owned(), vec!["1".to_owned()])].into(),
+            uploads: Vec::new(),
+            incomplete: false,
             visit: "v".into(),
             user: Some("u".into()),
             at,
@@ -93,7 +102,8 @@ mod tests {
     fn only_the_same_browser_and_user_get_it_back() {
         let lot = Lot::default();
         assert!(lot.park("n", parked(0)));
-        assert_eq!(lot.find("n", "/a", "v", Some("u"), 1).unwrap()["x"], ["1"]);
+        let found = lot.find("n", "/a", "v", Some("u"), 1).unwrap();
+        assert_eq!(found.typed["x"], ["1"]);
         for (name, path, visit, user, now) in [
             ("m", "/a", "v", Some("u"), 1),
             ("n", "/b", "v", Some("u"), 1),

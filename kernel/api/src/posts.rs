@@ -12,6 +12,11 @@
 //! account gets to see. So it can neither fill in a victim's form nor, by leading a victim to the
 //! sign-in page, learn or choose who signs in: that form has a token of its own, tied to the
 //! browser's visit.
+//!
+//! # A form that takes a second factor
+//!
+//! An action may ask for a factor proven a moment ago. Then the code is asked for in between, on a
+//! form that comes here as well, and what was typed goes on from there ([`step_up`]).
 
 use axum::extract::Request;
 use axum::http::header::{LOCATION, SET_COOKIE};
@@ -22,7 +27,7 @@ use kernel_host::{Act, UploadRef};
 use kernel_portal::LoginScreen;
 use sdk_contract::call::Reply;
 use sdk_contract::def::Tone;
-use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault};
+use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault, STEP_UP};
 use sdk_contract::page::{
     ACTION_FIELD, FORM_FIELD, FieldKind, Outcome, Page, PostFault, Posted, RECORD_FIELD,
     is_site_path, read_post,
@@ -34,6 +39,7 @@ use crate::edge::RequestInfo;
 use crate::pages::{Place, draw};
 use crate::parked::Parked;
 use crate::problem::Problem;
+use crate::step_up::{self, FACTOR_NEEDED, Held, Resumed};
 use crate::typed::Post;
 use crate::{Web, cookies, parked, view};
 
@@ -53,7 +59,8 @@ pub(crate) async fn post(
     let mut post = Post::read(request, web.settings().upload_bytes).await?;
     let owner = drawn_for(web, post.first(CSRF_FIELD)).map(str::to_owned);
     // Who is invited has no account to sign in to, though an old cookie may lie in the browser.
-    let invited = path == kernel_host::INVITATION_PAGE && caller.owns(web, post.first(CSRF_FIELD));
+    let open = kernel_host::SESSIONLESS_PAGES.contains(&path);
+    let invited = open && caller.owns(web, post.first(CSRF_FIELD));
     let lost = caller.token.is_some() || owner.is_some();
     if caller.principal.is_anonymous() && lost && !invited {
         return Ok(ended(web, caller, info, path, post, owner));
@@ -75,6 +82,14 @@ pub(crate) async fn post(
         };
         return Ok(screen.refused(post, older()));
     }
+    let resumed = match step_up::resume(web, caller, info, path, &post).await? {
+        Resumed::No => None,
+        Resumed::Again(response) => return Ok(response),
+        Resumed::Post(parked) => {
+            post.typed.clone_from(&parked.typed);
+            Some(parked)
+        }
+    };
     unqualify(&mut post, &matched.module);
     if let Some(reply) = before(web, caller, &post).await? {
         return Ok(lead_on(web, info, reply.outcome));
@@ -93,7 +108,16 @@ pub(crate) async fn post(
         path,
         page: &page,
     };
-    let uploads = match keep_files(web, caller, &page, &mut post).await {
+    let kept = match resumed {
+        Some(parked) if parked.incomplete => {
+            let message = "已确认是您本人。口令没有保留，请再填写一次并提交".to_owned();
+            let message = Some((Tone::Info, message));
+            return Ok(screen.again(StatusCode::OK, &page, post, Vec::new(), message));
+        }
+        Some(parked) => Ok(parked.uploads),
+        None => keep_files(web, caller, &page, &mut post).await,
+    };
+    let uploads = match kept {
         Ok(uploads) => uploads,
         Err(Kept::TooLarge(fault)) => {
             let message = Some((Tone::Danger, fault.message.clone()));
@@ -127,8 +151,30 @@ pub(crate) async fn post(
         Err(fault) if fault.code == crate::problem::UNAUTHENTICATED => {
             Ok(ended(web, caller, info, path, post, owner))
         }
+        Err(fault) if [STEP_UP, FACTOR_NEEDED].contains(&fault.code.as_str()) => {
+            let secrets = secrets(&page, &mut post);
+            let held = Held {
+                path,
+                typed: post.typed,
+                uploads,
+                incomplete: secrets,
+                back: &info.target,
+            };
+            Ok(step_up::ask(web, caller, info, held, &fault).await)
+        }
         Err(fault) => Ok(screen.refused(post, fault)),
     }
+}
+
+/// Takes out what is kept nowhere; whether there was any.
+fn secrets(page: &Page, post: &mut Post) -> bool {
+    let form = page.form(post.first(FORM_FIELD));
+    let fields = form.into_iter().flat_map(sdk_contract::page::Form::fields);
+    let mut any = false;
+    for field in fields.filter(|f| matches!(f.kind, FieldKind::Secret { .. })) {
+        any |= post.typed.remove(&field.name).is_some();
+    }
+    any
 }
 
 /// The first answer to the same form, when it was sent twice. Asked before the page is drawn: by
@@ -325,13 +371,15 @@ fn ended(
     let ours = owner.is_some() || caller.owns(web, post.first(CSRF_FIELD));
     let mut typed = post.typed;
     typed.retain(|name, _| name != CSRF_FIELD && name != KEY_FIELD);
-    if [kernel_host::ACCOUNT_PAGE, kernel_host::INVITATION_PAGE].contains(&path) {
+    if path == kernel_host::ACCOUNT_PAGE || kernel_host::SESSIONLESS_PAGES.contains(&path) {
         // Passwords are typed there, and are kept nowhere.
         typed.clear();
     }
     let post = Parked {
         path: path.to_owned(),
         typed,
+        uploads: Vec::new(),
+        incomplete: false,
         visit: caller.visit.clone(),
         user: owner,
         at: web.now(),

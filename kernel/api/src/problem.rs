@@ -6,8 +6,10 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sdk_contract::def::Label;
-use sdk_contract::error::{Fault, FaultKind, FieldFault};
-use serde_json::{Value, json};
+use sdk_contract::error::{Fault, FaultKind, FieldFault, STEP_UP};
+use serde_json::{Map, Value, json};
+
+use crate::step_up;
 
 /// Code of a refusal that signing in may lift.
 pub(crate) const UNAUTHENTICATED: &str = "unauthenticated";
@@ -23,6 +25,8 @@ pub(crate) struct Problem {
     pub(crate) errors: Vec<FieldFault>,
     /// Seconds.
     pub(crate) retry_after: Option<i64>,
+    /// Further members of the body, for programs.
+    pub(crate) more: Map<String, Value>,
 }
 
 impl Problem {
@@ -33,6 +37,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
+            more: Map::new(),
         }
     }
 
@@ -120,6 +125,12 @@ impl Problem {
             "detail": self.detail,
             "request_id": request,
         });
+        if let Some(map) = body.as_object_mut() {
+            map.extend(self.more.clone());
+        }
+        if let Some(map) = body.as_object_mut().filter(|_| self.code == STEP_UP) {
+            map.insert("step_up".into(), step_up::ADDRESS.into());
+        }
         if let Some(map) = body.as_object_mut().filter(|_| !self.errors.is_empty()) {
             let errors = self.errors.iter().map(|e| {
                 let mut error = json!({ "field": e.field, "code": e.code, "detail": e.message });
@@ -154,6 +165,7 @@ impl From<Fault> for Problem {
             detail: message,
             errors: fields,
             retry_after: None,
+            more: Map::new(),
         }
     }
 }

@@ -17,7 +17,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
 use crate::problem::Problem;
 use crate::{
-    Web, bodies, caller, collections, edge, files, login, look, openapi, pages, resumable,
+    Web, bodies, caller, collections, edge, files, login, look, openapi, pages, resumable, step_up,
 };
 
 /// Where files are sent to.
@@ -35,6 +35,10 @@ pub fn router(web: Web) -> Router {
         .route(
             "/session",
             get(login::current).post(login::start).delete(login::finish),
+        )
+        .route(
+            "/session/step-up",
+            get(step_up::ask_how).post(step_up::prove),
         )
         .route(
             "/files",

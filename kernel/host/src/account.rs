@@ -3,13 +3,15 @@
 
 use async_trait::async_trait;
 use kernel_identity::account::AccountError;
+use kernel_identity::certificates::Certificate;
 use kernel_identity::factor::Factor;
 use kernel_identity::session::{Origin, Sessions};
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::Tone;
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::page::{
-    Action, Block, Column, Datum, Fact, Field, Form, Notice, Outcome, Page, Row, Table,
+    Action, Block, Choice, Column, Datum, Fact, Field, Form, Notice, Outcome, Page, Row, Table,
+    is_site_path,
 };
 use serde_json::{Value, json};
 
@@ -28,10 +30,13 @@ impl Account {
         Self { sessions }
     }
 
-    async fn draw(&self, call: &Call) -> Result<Page, Fault> {
+    async fn draw(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         let p = &call.principal;
         let user = p.user.as_deref().ok_or_else(Fault::not_found)?;
         let factor = self.sessions.factor(user).await.map_err(|e| failed(&e))?;
+        let certificates = self.sessions.certificates(user).await;
+        let certificates = certificates.map_err(|e| failed(&e))?;
+        let ways = self.sessions.ways(user).await.map_err(|e| failed(&e))?;
         let live = self.sessions.live(user, call.now.micros()).await;
         let live = live.map_err(|e| failed(&e))?;
         let mut page = Page::new("账号安全").subtitle(format!("登录名 {}", p.login));
@@ -39,7 +44,26 @@ impl Account {
             let notice = Notice::new(Tone::Warning, "请先完成", duty.message());
             page = page.block(Block::notice("duty", notice));
         }
+        // Somebody was led here from what takes a second factor.
+        if let Some(back) = ask.query("back").filter(|back| is_site_path(back)) {
+            let notice = if ways.any() {
+                Notice::new(Tone::Success, "第二重验证已启用", "可以接着办理")
+                    .action(Action::open("返回继续办理", back).primary())
+            } else {
+                Notice::new(
+                    Tone::Warning,
+                    "请先启用第二重验证",
+                    "刚才的操作须确认是您本人；启用后可返回继续，您填写的内容都在",
+                )
+            };
+            page = page.block(Block::notice("back", notice));
+        }
         for block in factor_blocks(factor.as_ref(), &p.login) {
+            page = page.block(block);
+        }
+        let begun = certificates.iter().find(|c| !c.confirmed);
+        let possession = begun.map(|c| (c, self.sessions.possession(p, c)));
+        for block in certificate_blocks(&certificates, possession) {
             page = page.block(block);
         }
         let own = p.session.clone().unwrap_or_default();
@@ -53,7 +77,7 @@ impl Account {
 impl Module for Account {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         match ask.path.as_str() {
-            PAGE => self.draw(call).await,
+            PAGE => self.draw(call, ask).await,
             _ => Err(Fault::not_found()),
         }
     }
@@ -97,12 +121,28 @@ impl Module for Account {
                 let done = s.remove_factor(p, words, origin).await;
                 (done, "动态口令已停用")
             }
+            "factor.begin-certificate" => {
+                let id = new_id(call.now)?;
+                let words = (given("current"), given("label"), given("key"));
+                let done = s.begin_certificate(p, words, id, origin).await;
+                (done, "证书已签发，请用密钥签名一次以启用")
+            }
+            "factor.confirm-certificate" => {
+                let words = (given("factor"), given("signature"));
+                let done = s.confirm_certificate(p, words, origin).await;
+                (done, "数字证书已启用，下次登录时可以使用")
+            }
+            "factor.revoke-certificate" => {
+                let words = (given("current"), given("factor"));
+                let done = s.revoke_certificate(p, words, origin).await;
+                (done, "数字证书已吊销")
+            }
             _ => return Err(Fault::not_found()),
         };
         let writes: Vec<Write> = done.map_err(fault)?;
         Ok(Reply {
             result: json!({}),
-            outcome: Some(Outcome::go(PAGE, toast)),
+            outcome: Some(Outcome::stay(toast)),
             writes,
             ..Reply::default()
         })
@@ -172,6 +212,89 @@ fn factor_blocks(factor: Option<&Factor>, login: &str) -> Vec<Block> {
     }
 }
 
+/// The certificates, the one whose key has still to sign, and the forms to ask for one and to take
+/// one back.
+fn certificate_blocks(
+    all: &[Certificate],
+    possession: Option<(&Certificate, String)>,
+) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let rows = all.iter().map(|c| {
+        let until = c
+            .expires_at
+            .map_or(Datum::None, |t| Datum::Time(t.micros()));
+        let state = if c.confirmed {
+            Datum::status("已启用", Tone::Success)
+        } else {
+            Datum::status("待签名", Tone::Warning)
+        };
+        Row::new(
+            c.id.as_str(),
+            vec![
+                Datum::text(c.label.as_str()),
+                Datum::text(c.serial.as_str()),
+                Datum::time_text(&c.created_at),
+                until,
+                state,
+            ],
+        )
+    });
+    let columns = vec![
+        Column::new("label", "名称", 0),
+        Column::new("serial", "序列号", 2),
+        Column::new("since", "签发时间", 2),
+        Column::new("until", "有效期至", 1),
+        Column::new("state", "状态", 1),
+    ];
+    if !all.is_empty() {
+        let table = Table::new(columns).rows(rows);
+        blocks.push(Block::table("certificates", table).title("数字证书"));
+    }
+    if let Some((begun, text)) = possession {
+        let facts = vec![
+            Fact::new("证书", Datum::text(begun.pem.as_str())).help("请保存；私钥不离开您的设备"),
+            Fact::new("待签名文本", Datum::text(text))
+                .help("用密钥签名（SM2 与 SM3，标识 1234567812345678），把 Base64 的签名填在下面"),
+        ];
+        let confirm = Action::send("启用", "factor.confirm-certificate");
+        let form = Form::new(
+            "certificate-confirm",
+            confirm.arg("factor", begun.id.as_str()),
+        )
+        .field(Field::area("signature", "签名（Base64）", 2_000).required());
+        blocks.push(Block::list("certificate", facts).title("启用数字证书"));
+        blocks.push(Block::form(form));
+    } else {
+        let begin = Action::send("申请数字证书", "factor.begin-certificate");
+        let form = Form::new("certificate-begin", begin)
+            .field(
+                Field::text("label", "名称", 40)
+                    .required()
+                    .hint("办公室 UKey"),
+            )
+            .field(
+                Field::area("key", "SM2 公钥（PEM）", 2_000)
+                    .required()
+                    .help("密钥在您自己的设备上生成，这里只要公钥"),
+            )
+            .field(Field::secret("current", "当前密码").required());
+        let help = "以 SM2 密钥对平台的质询签名作为第二重验证，替代或并用动态口令";
+        blocks.push(Block::form(form).title("申请数字证书").help(help));
+    }
+    if !all.is_empty() {
+        let choices = all
+            .iter()
+            .map(|c| Choice::new(c.id.as_str(), format!("{}（{}）", c.label, c.serial)))
+            .collect();
+        let revoke = Action::send("吊销数字证书", "factor.revoke-certificate").danger();
+        let form = Form::new("certificate-revoke", revoke)
+            .field(Field::pick("factor", "证书", choices).required())
+            .field(Field::secret("current", "当前密码").required());
+        blocks.push(Block::form(form).title("吊销数字证书"));
+    }
+    blocks
+}
+
 fn sessions(live: &[serde_json::Map<String, Value>], own: &str) -> Table {
     let text = |record: &serde_json::Map<String, Value>, field: &str| {
         let value = record.get(field).and_then(Value::as_str);
@@ -230,6 +353,22 @@ fn fault(error: AccountError) -> Fault {
             format!("失败次数过多，请 {} 分钟后再试", (retry_after + 59) / 60),
         ),
         AccountError::Failed(error) => failed(&error),
+        AccountError::WrongSignature => field(
+            "signature",
+            "wrong-signature",
+            "签名与公钥或文本不符，请用申请证书时的密钥对待签名文本签名".into(),
+        ),
+        AccountError::BadKey => field(
+            "key",
+            "bad-key",
+            "不是 SM2 公钥：请粘贴以 -----BEGIN PUBLIC KEY----- 开头的内容".into(),
+        ),
+        AccountError::TooMany => {
+            field("key", "too-many", "最多五个数字证书，请先吊销不用的".into())
+        }
+        AccountError::Closed | AccountError::BadLogin | AccountError::Busy => {
+            Fault::internal("操作没有成功，请稍后再试")
+        }
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use kernel_crypto::canonical;
+use kernel_identity::module::ACCOUNT;
 use kernel_identity::principal::Principal;
 use kernel_storage::{
     AuditDraft, By, Commit, CommitError, Expected, Idempotency, NewEvent, RowFilter, StepDraft,
 };
 use sdk_contract::call::{Ask, Event, Reply};
 use sdk_contract::def::{ActionDef, BlockDef, Tone};
-use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault};
+use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault, STEP_UP};
 use sdk_contract::input;
 use sdk_contract::kind::Kind;
 use sdk_contract::page::{Block, Notice, Outcome, Page, Section};
@@ -182,7 +183,7 @@ impl Host {
         if let Err(fault) = &done
             && matches!(fault.kind, FaultKind::Forbidden | FaultKind::Refused)
             // A question back is no decision.
-            && fault.code != CONFIRM
+            && ![CONFIRM, STEP_UP].contains(&fault.code.as_str())
         {
             let object = act.id.clone().unwrap_or_default();
             let detail = json!({ "code": fault.code });
@@ -227,6 +228,9 @@ impl Host {
             .map_err(Fault::invalid)?;
         if !checked.doubts.is_empty() {
             return Err(Fault::doubtful(checked.doubts));
+        }
+        if action.step_up {
+            self.stepped_up(call, action.permission == ACCOUNT).await?;
         }
         let input = Input {
             record: record.clone(),

@@ -38,6 +38,7 @@ pub mod quality;
 mod reads;
 pub mod scan;
 mod sniff;
+mod step_up;
 mod uploads;
 mod watch;
 
@@ -64,7 +65,7 @@ pub use history::Past;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
 pub use look::Look;
-pub use platform::INVITATION_PAGE;
+pub use platform::SESSIONLESS_PAGES;
 pub use plugin_toml::ManifestError;
 pub use uploads::{Progress, UploadRef};
 

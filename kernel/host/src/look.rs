@@ -1,14 +1,12 @@
 //! Looks at masked values: one value, once, for a reason that is in the audit trail before the
-//! value is shown (tender row 93).
-//!
-//! Deliberately absent: looks at fields of level L4, which take two people; a declaration that asks
-//! for one is refused (`sdk_contract::validate`).
+//! value is shown (tender row 93). A field of level L4 takes a second factor proven a moment ago
+//! besides.
 
 use std::collections::BTreeMap;
 
 use kernel_identity::principal::Principal;
 use kernel_storage::{CollectionName, RowFilter};
-use sdk_contract::def::FieldDef;
+use sdk_contract::def::{FieldDef, Level};
 use sdk_contract::error::{Fault, FieldFault};
 use sdk_contract::page::{Page, Place};
 use serde_json::{Map, Value, json};
@@ -56,6 +54,9 @@ impl Host {
             )]));
         }
         let call = self.call(p)?;
+        if looked.field.level == Some(Level::L4) {
+            self.stepped_up(&call, false).await?;
+        }
         let detail = json!({
             "collection": place.collection, "field": looked.field.name, "reason": reason,
         });

@@ -4,12 +4,16 @@
 
 mod changes;
 mod choices;
+mod claims;
 mod invitations;
 mod organisation;
 mod organisations;
+mod people;
 mod posts;
 mod preview;
+mod registration;
 mod requests;
+mod resets;
 mod roles;
 
 use async_trait::async_trait;
@@ -31,8 +35,13 @@ use crate::account::Account;
 use crate::module::{Call, Input, Module};
 use crate::reads::{chain, permitted};
 
-/// Where an invitation's link leads; it needs no account.
-pub const INVITATION_PAGE: &str = invitations::WELCOME;
+/// Forms of people who have no session: where links lead, and where they are asked for.
+pub const SESSIONLESS_PAGES: [&str; 4] = [
+    invitations::WELCOME,
+    registration::PATH,
+    resets::FORGOTTEN,
+    resets::NEW,
+];
 
 pub(crate) struct Platform {
     account: Account,
@@ -64,6 +73,17 @@ impl Module for Platform {
             requests::PATH => requests::list(&desk, ask).await,
             invitations::PATH => invitations::list(&desk, ask).await,
             invitations::WELCOME => invitations::welcome(&desk, ask).await,
+            people::PATH => people::list(&desk, ask).await,
+            "/platform/users/{id}" => people::detail(&desk, ask).await,
+            resets::PATH => resets::list(&desk, ask).await,
+            resets::FORGOTTEN => resets::forgotten(&desk),
+            resets::NEW => resets::new(&desk, ask).await,
+            registration::PATH => Ok(registration::form(&desk)),
+            registration::DONE => Ok(registration::registered(ask)),
+            registration::TERMS => Ok(registration::terms(&desk)),
+            claims::OWN => claims::own(&desk).await,
+            claims::PATH => claims::list(&desk, ask).await,
+            "/platform/claims/{id}" => claims::detail(&desk, ask).await,
             changes::PATH => changes::list(&desk, ask).await,
             changes::EXPORT => changes::export(&desk, ask).await,
             _ => self.account.page(call, ask).await,
@@ -78,6 +98,12 @@ impl Module for Platform {
             Some(("role", verb)) => roles::act(&desk, verb, &input).await,
             Some(("request", verb)) => requests::act(&desk, verb, &input).await,
             Some(("invitation", verb)) => invitations::act(&desk, verb, &input).await,
+            Some(("user", "register")) => registration::register(&desk, &input).await,
+            Some(("claim", verb)) => claims::act(&desk, verb, &input).await,
+            Some(("user", verb)) if verb != "change-password" => {
+                people::act(&desk, verb, &input).await
+            }
+            Some(("reset", verb)) => resets::act(&desk, verb, &input).await,
             Some(("session", "switch")) => switch(&desk, &input).await,
             _ => self.account.act(call, action, input).await,
         }
@@ -153,6 +179,17 @@ impl<'a> Desk<'a> {
 }
 
 impl Host {
+    /// Suspends accounts that nobody used for too long; another node may do the same.
+    pub async fn suspend_unused(&self) -> Result<usize, kernel_identity::error::IdentityError> {
+        let origin = Origin {
+            request: "unused",
+            ip: "",
+            locale: "zh-CN",
+            now: self.clock().now().micros(),
+        };
+        self.sessions().suspend_unused(origin).await
+    }
+
     /// Ends the grants whose day has come; another node may do the same.
     pub async fn lapse_grants(&self) -> Result<usize, kernel_identity::error::IdentityError> {
         let origin = Origin {

@@ -13,7 +13,7 @@ use crate::error::{IdentityError, LoginError};
 use crate::factor::{self, Factor};
 use crate::module::{FACTORS, SESSIONS, USERS};
 use crate::password_rules::{self, Weak};
-use crate::people::{User, text};
+use crate::people::{User, get, text};
 use crate::principal::Principal;
 use crate::session::{Origin, Sessions, blocking, object, update, update_of};
 use crate::throttle::Tally;
@@ -30,6 +30,12 @@ pub enum AccountError {
     Weak(Weak),
     #[error("the code is wrong")]
     WrongCode,
+    #[error("the signature is not the key's over this text")]
+    WrongSignature,
+    #[error("not an SM2 public key in PEM")]
+    BadKey,
+    #[error("no more of these")]
+    TooMany,
     /// There is no factor to do this with, or there is one already.
     #[error("the second factor is not in that state")]
     NoSuchFactor,
@@ -38,6 +44,13 @@ pub enum AccountError {
     Needed,
     #[error("too many failures")]
     Locked { retry_after: i64 },
+    /// Nobody registers by themselves here.
+    #[error("registration is closed")]
+    Closed,
+    #[error("the login is not a login")]
+    BadLogin,
+    #[error("too many people sign in or register at this moment")]
+    Busy,
     #[error(transparent)]
     Failed(#[from] IdentityError),
 }
@@ -51,6 +64,25 @@ impl Sessions {
         origin: Origin<'_>,
     ) -> Result<Vec<Write>, AccountError> {
         let user = self.proved(caller, current, origin).await?;
+        let now = Timestamp(origin.now);
+        let mut writes = vec![self.new_password(&user, new, now).await?];
+        let ended = object(json!({ "ended_at": Timestamp(origin.now) }));
+        for session in self.live(&user.id, origin.now).await? {
+            if Some(text(&session, "id")) != caller.session {
+                writes.push(update(SESSIONS, &session, ended.clone()));
+            }
+        }
+        self.forget(&user.id);
+        Ok(writes)
+    }
+
+    /// A password that the person chose, held against the rules.
+    pub(crate) async fn new_password(
+        &self,
+        user: &User,
+        new: &str,
+        now: Timestamp,
+    ) -> Result<Write, AccountError> {
         let policy = self.inner.policy.password;
         let administrator = user.roles.iter().any(|r| r.starts_with(ADMINISTRATORS));
         password_rules::check(policy, administrator, &user.login, new)
@@ -63,19 +95,11 @@ impl Sessions {
         }
         let values = object(json!({
             "password": self.hash(new).await?,
-            "password_at": Timestamp(origin.now),
+            "password_at": now,
             "given": false,
             "previous": previous,
         }));
-        let mut writes = vec![update_of(USERS, &user.id, user.revision, values)];
-        let ended = object(json!({ "ended_at": Timestamp(origin.now) }));
-        for session in self.live(&user.id, origin.now).await? {
-            if Some(text(&session, "id")) != caller.session {
-                writes.push(update(SESSIONS, &session, ended.clone()));
-            }
-        }
-        self.forget(&user.id);
-        Ok(writes)
+        Ok(update_of(USERS, &user.id, user.revision, values))
     }
 
     /// Ends one of the caller's sessions; none when it is not the caller's or has ended.
@@ -93,7 +117,7 @@ impl Sessions {
         Ok(found.map(|s| update(SESSIONS, s, ended)))
     }
 
-    /// Starts setting up a second factor under `id`; one that was begun before is dropped.
+    /// Starts setting up one-time codes under `id`; one that was begun before is dropped.
     pub async fn begin_factor(
         &self,
         caller: &Principal,
@@ -135,10 +159,15 @@ impl Sessions {
         let fits = fits.ok_or(AccountError::WrongCode)?;
         let values = begun.confirmed(&self.inner.keys, fits, now);
         self.forget(user);
-        Ok(vec![update_of(FACTORS, &begun.id, begun.revision, values)])
+        let mut writes = vec![update_of(FACTORS, &begun.id, begun.revision, values)];
+        let session = caller.session.as_deref().unwrap_or_default();
+        if let Some(row) = get(&self.inner.store, SESSIONS, session).await? {
+            writes.push(update(SESSIONS, &row, object(json!({ "proven_at": now }))));
+        }
+        Ok(writes)
     }
 
-    /// Takes the second factor away, with a last code of it.
+    /// Takes the one-time codes away, with a last code of it.
     pub async fn remove_factor(
         &self,
         caller: &Principal,
@@ -146,12 +175,11 @@ impl Sessions {
         origin: Origin<'_>,
     ) -> Result<Vec<Write>, AccountError> {
         let user = self.proved(caller, current, origin).await?;
-        let policy = &self.inner.policy;
-        if user.roles.iter().any(|role| policy.needs_factor(role)) {
-            return Err(AccountError::Needed);
-        }
         let factor = self.factor(&user.id).await?.filter(|f| f.confirmed);
         let factor = factor.ok_or(AccountError::NoSuchFactor)?;
+        if self.is_last_factor(&user, &factor.id, origin.now).await? {
+            return Err(AccountError::Needed);
+        }
         if factor
             .fits(&self.inner.keys, code, Timestamp(origin.now))
             .is_none()
@@ -162,13 +190,13 @@ impl Sessions {
         Ok(vec![ended(&factor, origin.now)])
     }
 
-    /// The user's second factor, in use or being set up.
+    /// The user's one-time codes, in use or being set up.
     pub async fn factor(&self, user: &str) -> Result<Option<Factor>, IdentityError> {
         Factor::of(&self.inner.store, user).await
     }
 
     /// The caller's account, once the caller has shown to know its password; attempts count.
-    async fn proved(
+    pub(crate) async fn proved(
         &self,
         caller: &Principal,
         current: &str,

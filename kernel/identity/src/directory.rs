@@ -460,7 +460,7 @@ impl Directory {
     }
 }
 
-fn insert(id: &str, kind: &str, parent: Option<&str>, told: &Told) -> Write {
+pub(crate) fn insert(id: &str, kind: &str, parent: Option<&str>, told: &Told) -> Write {
     let mut values = told.values();
     values.insert("type".into(), kind.into());
     values.insert("parent".into(), parent.into());

@@ -1,5 +1,6 @@
 //! How identity fails. `Display` never repeats a source.
 
+use crate::offer::Ways;
 use kernel_storage::{CommitError, QueryError, StorageError};
 
 /// Identity could not answer; not a refusal.
@@ -15,6 +16,8 @@ pub enum IdentityError {
     Password(#[from] kernel_crypto::password::PasswordError),
     #[error("no random token could be made")]
     Random(#[from] kernel_crypto::random::EntropyError),
+    #[error("a certificate could not be made")]
+    Certificate(#[from] kernel_crypto::ca::CaError),
     #[error("the work was cut short by shutdown")]
     Stopped,
     #[error("the file of demo logins could not be used")]
@@ -43,11 +46,12 @@ pub enum LoginError {
     /// The password was right; the code of the second factor is still to come.
     #[error("a second factor is needed")]
     CodeNeeded {
-        /// For [`crate::session::Sessions::login_with_code`]; to be given back as it is.
+        /// For [`crate::session::Sessions::login_with`]; to be given back as it is.
         pending: String,
+        ways: Ways,
     },
     #[error("wrong code")]
-    WrongCode { pending: String },
+    WrongCode { pending: String, ways: Ways },
     /// The code came too long after the password.
     #[error("the sign-in took too long")]
     Late,

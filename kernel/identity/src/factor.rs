@@ -1,4 +1,4 @@
-//! Second factors: one-time codes of an authenticator application, and recovery codes for the day
+//! One-time codes as a second factor: those of an authenticator application, and recovery codes for the day
 //! it is lost.
 //!
 //! A code holds for its own thirty seconds and the step before and after, since clocks differ;
@@ -56,6 +56,9 @@ impl Factor {
     pub async fn of(store: &Store, user: &str) -> Result<Option<Self>, IdentityError> {
         let query = Query::new(qualified(FACTORS))
             .filter(Filter::eq("user", user))
+            .filter(Filter::Missing {
+                field: "kind".into(),
+            })
             .filter(Filter::Missing {
                 field: "ended_at".into(),
             })
@@ -175,7 +178,7 @@ fn number(record: &Record, field: &str) -> i64 {
 }
 
 /// Compares without telling by time where the difference is.
-fn same(a: &str, b: &str) -> bool {
+pub(crate) fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |d, (x, y)| d | (x ^ y)) == 0
 }
 

@@ -413,7 +413,11 @@ impl Directory {
     }
 
     /// All roles of a person, in whatever post.
-    async fn everything(&self, user: &str, now: i64) -> Result<Vec<String>, IdentityError> {
+    pub(crate) async fn everything(
+        &self,
+        user: &str,
+        now: i64,
+    ) -> Result<Vec<String>, IdentityError> {
         let account = User::by_id(self.store(), user).await?;
         let mut all = account.map(|u| u.roles).unwrap_or_default();
         let granted = holding(self.store(), "user", user, now).await?;

@@ -79,7 +79,7 @@ impl Invitation {
 }
 
 /// Whether a text may be a login. Pure.
-fn is_login(text: &str) -> bool {
+pub(crate) fn is_login(text: &str) -> bool {
     (3..=64).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && text

@@ -9,11 +9,11 @@ use serde_json::json;
 
 use crate::counting::{ATTEMPTS, Forgiven, account_key, address_key};
 use crate::error::{IdentityError, LoginError};
-use crate::factor::Factor;
-use crate::module::{FACTORS, MODULE};
+use crate::module::MODULE;
+use crate::offer::{Offer, Ways};
 use crate::people::User;
 use crate::principal::Principal;
-use crate::session::{Origin, Sessions, SignedIn, blocking, draft, update_of};
+use crate::session::{Origin, Sessions, SignedIn, blocking, draft};
 use crate::throttle::Tally;
 
 /// Seconds within which the second factor must follow the password.
@@ -42,12 +42,13 @@ impl Sessions {
                 .await?;
             return Err(LoginError::Refused);
         };
-        let factor = Factor::of(&self.inner.store, &user.id).await?;
-        let Some(factor) = factor.filter(|f| f.confirmed) else {
-            return self.enter(user, &login, origin).await;
-        };
+        let ways = self.ways(&user.id).await?;
+        if !ways.any() {
+            return self.enter(user, &login, false, origin).await;
+        }
         if let Some(code) = code {
-            return self.prove(user, &login, &factor, code, origin).await;
+            let offer = (Offer::Code(code), "");
+            return self.prove(user, ways, offer, origin).await;
         }
         // No failure of the address, which many may share; of the account it stays one until the
         // code comes.
@@ -55,14 +56,15 @@ impl Sessions {
             .await?;
         Err(LoginError::CodeNeeded {
             pending: self.pending(&user.id, origin.now),
+            ways,
         })
     }
 
-    /// Goes on after [`LoginError::CodeNeeded`] with the code of the second factor.
-    pub async fn login_with_code(
+    /// Goes on after [`LoginError::CodeNeeded`] with a second factor.
+    pub async fn login_with(
         &self,
         pending: &str,
-        code: &str,
+        offer: Offer<'_>,
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
         let user = self
@@ -72,53 +74,65 @@ impl Sessions {
         let user = user.filter(|u| u.active).ok_or(LoginError::Late)?;
         let login = user.login.clone();
         self.admit(&login, origin).await?;
-        let factor = Factor::of(&self.inner.store, &user.id).await?;
-        let factor = factor.filter(|f| f.confirmed).ok_or(LoginError::Late)?;
-        self.prove(user, &login, &factor, code, origin).await
+        let ways = self.ways(&user.id).await?;
+        if !ways.any() {
+            return Err(LoginError::Late);
+        }
+        self.prove(user, ways, (offer, pending), origin).await
     }
 
+    /// Judges a second factor; a challenge in it was given out for `purpose`.
     async fn prove(
         &self,
         user: User,
-        login: &str,
-        factor: &Factor,
-        code: &str,
+        ways: Ways,
+        (offer, purpose): (Offer<'_>, &str),
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
-        let Some(fits) = factor.fits(&self.inner.keys, code, Timestamp(origin.now)) else {
-            self.audit_login(login, "denied", "wrong code", origin)
+        let login = user.login.clone();
+        let fits = self.fits(&user.id, offer, purpose, origin.now).await?;
+        let Some(spent) = fits else {
+            self.audit_login(&login, "denied", "wrong code", origin)
                 .await?;
             return Err(LoginError::WrongCode {
                 pending: self.pending(&user.id, origin.now),
+                ways,
             });
         };
         // The used step is durable before the session is: of two at once with one code, the second
         // finds the factor changed.
         let by = Principal::module(MODULE, origin.request);
         let mut commit = Self::commit(&by, origin);
-        commit.writes = vec![update_of(FACTORS, &factor.id, factor.revision, fits.values)];
+        commit.writes = vec![spent];
         match self.inner.store.commit(commit).await {
-            Ok(_) => self.enter(user, login, origin).await,
+            Ok(_) => self.enter(user, &login, true, origin).await,
             Err(CommitError::Stale { .. }) => Err(LoginError::WrongCode {
                 pending: self.pending(&user.id, origin.now),
+                ways,
             }),
             Err(e) => Err(IdentityError::from(e).into()),
         }
     }
 
-    /// Everything asked for was right.
+    /// Everything asked for was right; `proven` when a second factor was asked for.
     async fn enter(
         &self,
-        user: User,
+        mut user: User,
         login: &str,
+        proven: bool,
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
-        if self.inner.policy.is_stale(user.seen_at, origin.now) {
+        let stale = self.inner.policy.is_stale(user.used_at, origin.now);
+        if stale && !user.suspended && !self.is_last_operator(&user).await? {
+            self.suspend(&user, origin).await?;
+            user.suspended = true;
+        }
+        if user.suspended {
             self.audit_login(login, "denied", "unused too long", origin)
                 .await?;
             return Err(LoginError::Stale);
         }
-        self.open(user, login, origin).await
+        self.open(user, login, proven, origin).await
     }
 
     /// Opens a session and, in the same commit, takes back what was counted against it: the one
@@ -127,6 +141,7 @@ impl Sessions {
         &self,
         mut user: User,
         login: &str,
+        proven: bool,
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
         let forgiven: [Forgiven; 2] = [
@@ -140,7 +155,9 @@ impl Sessions {
         let mut principal = as_principal(&user).await?;
         let _alone = self.inner.counting.lock().await;
         for _ in 0..ATTEMPTS {
-            let (signed, commit) = self.begin(principal, user.revision, origin).await?;
+            let (signed, commit) = self
+                .begin(principal, (user.revision, proven), origin)
+                .await?;
             match self.commit_forgiving(commit, &forgiven).await {
                 Ok(()) => return Ok(signed),
                 Err(IdentityError::Write(CommitError::Stale { .. })) => {}
@@ -149,7 +166,9 @@ impl Sessions {
             // The person signed in elsewhere at the same moment, or the account was changed: what
             // was proved must still be so.
             let now = User::by_id(&self.inner.store, &user.id).await?;
-            let Some(now) = now.filter(|now| now.active && now.password == user.password) else {
+            let Some(now) =
+                now.filter(|now| now.active && !now.suspended && now.password == user.password)
+            else {
                 self.audit_login(login, "denied", "changed meanwhile", origin)
                     .await?;
                 return Err(LoginError::Refused);
@@ -184,12 +203,7 @@ impl Sessions {
     fn pending_user(&self, pending: &str, now: i64) -> Option<String> {
         let (text, proof) = pending.rsplit_once('.')?;
         let right = self.stamp(PENDING, text);
-        let same = proof.len() == right.len()
-            && proof
-                .bytes()
-                .zip(right.bytes())
-                .fold(0, |d, (a, b)| d | (a ^ b))
-                == 0;
+        let same = crate::factor::same(proof, &right);
         let (user, until) = text.split_once('.')?;
         let live = until.parse::<i64>().is_ok_and(|until| now < until);
         (same && live).then(|| user.to_owned())

@@ -1,10 +1,12 @@
 //! The native module `platform`: declarations of the collections this crate keeps.
 
 mod access;
+mod own;
+mod people;
+mod registration;
 
 use sdk_contract::def::{
-    ActionDef, Area, CollectionDef, FieldDef, Label, Mask, ModuleDef, PageDef, PermissionDef,
-    RoleGrant, RowScope, Shard,
+    CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, RoleGrant, RowScope, Shard,
 };
 use sdk_contract::kind::Kind;
 
@@ -24,12 +26,15 @@ pub(crate) const ORGANISATIONS: &str = "organisations";
 pub(crate) const SESSIONS: &str = "sessions";
 pub(crate) const THROTTLES: &str = "throttles";
 pub(crate) const FACTORS: &str = "factors";
+pub(crate) const AUTHORITIES: &str = "authorities";
 pub(crate) const POSTS: &str = "posts";
 pub(crate) const ROLES: &str = "roles";
 pub(crate) const GRANTS: &str = "grants";
 pub(crate) const CHANGES: &str = "changes";
 pub(crate) const REQUESTS: &str = "requests";
 pub(crate) const INVITATIONS: &str = "invitations";
+pub(crate) const CLAIMS: &str = "claims";
+pub(crate) const RESETS: &str = "resets";
 
 /// Permission to look after one's own account; every signed-in person has it, whatever their
 /// duties.
@@ -38,20 +43,37 @@ pub const ACCOUNT: &str = "account.manage";
 /// What [`crate`] declares. The pages and actions are answered for by the host's native module of
 /// the same id.
 pub fn definition() -> ModuleDef {
-    let mut collections = vec![organisations(), users(), sessions(), factors(), throttles()];
+    let mut collections = vec![
+        organisations(),
+        users(),
+        sessions(),
+        own::factors(),
+        own::authorities(),
+        throttles(),
+    ];
     collections.extend(access::collections());
-    let mut actions = actions();
+    collections.extend(people::collections());
+    collections.extend(registration::collections());
+    let mut actions = own::actions();
     actions.extend(access::actions());
-    let mut pages = pages();
+    actions.extend(people::actions());
+    actions.extend(registration::actions());
+    let mut pages = own::pages();
     pages.extend(access::pages());
+    pages.extend(people::pages());
+    pages.extend(registration::pages());
     let mut permissions = permissions();
     permissions.extend(access::permissions());
+    permissions.extend(people::permissions());
+    permissions.extend(registration::permissions());
+    let mut choices = access::choices();
+    choices.extend(registration::choices());
     ModuleDef {
         id: MODULE.into(),
         label: Label::new("平台管理", "Platform"),
         collections,
-        choices: access::choices(),
-        flows: vec![access::flow()],
+        choices,
+        flows: vec![access::flow(), registration::flow()],
         actions,
         pages,
         permissions,
@@ -126,54 +148,57 @@ fn organisations() -> CollectionDef {
 
 /// A row's system field `organisation` is the one the user was made in; `roles` are held there.
 fn users() -> CollectionDef {
+    let mut fields = vec![
+        required("name", Label::new("姓名", "Name"), Kind::Text { max: 64 }),
+        FieldDef {
+            unique: true,
+            ..required(
+                "login",
+                Label::new("登录名", "Login"),
+                Kind::Text { max: 64 },
+            )
+        },
+        required("roles", Label::new("角色", "Roles"), Kind::Json),
+        required("active", Label::new("启用", "Active"), Kind::Bool),
+        FieldDef {
+            encrypted: true,
+            mask: Some(Mask::All),
+            ..required(
+                "password",
+                Label::new("口令", "Password"),
+                Kind::Text { max: 400 },
+            )
+        },
+        field(
+            "password_at",
+            Label::new("口令设置时间", "Password set"),
+            Kind::Datetime,
+        ),
+        field(
+            "given",
+            Label::new("口令由他人设置", "Password set by another"),
+            Kind::Bool,
+        ),
+        secret(
+            "previous",
+            Label::new("用过的口令", "Earlier passwords"),
+            Kind::Json,
+        ),
+        field(
+            "seen_at",
+            Label::new("最近登录", "Last sign-in"),
+            Kind::Datetime,
+        ),
+    ];
+    fields.extend(people::account_fields());
+    fields.extend(registration::account_fields());
     CollectionDef {
         audited: true,
         ..collection(
             USERS,
             ("user", Label::new("用户", "Users"), "user.read"),
             Shard::Reference,
-            vec![
-                required("name", Label::new("姓名", "Name"), Kind::Text { max: 64 }),
-                FieldDef {
-                    unique: true,
-                    ..required(
-                        "login",
-                        Label::new("登录名", "Login"),
-                        Kind::Text { max: 64 },
-                    )
-                },
-                required("roles", Label::new("角色", "Roles"), Kind::Json),
-                required("active", Label::new("启用", "Active"), Kind::Bool),
-                FieldDef {
-                    encrypted: true,
-                    mask: Some(Mask::All),
-                    ..required(
-                        "password",
-                        Label::new("口令", "Password"),
-                        Kind::Text { max: 400 },
-                    )
-                },
-                field(
-                    "password_at",
-                    Label::new("口令设置时间", "Password set"),
-                    Kind::Datetime,
-                ),
-                field(
-                    "given",
-                    Label::new("口令由他人设置", "Password set by another"),
-                    Kind::Bool,
-                ),
-                secret(
-                    "previous",
-                    Label::new("用过的口令", "Earlier passwords"),
-                    Kind::Json,
-                ),
-                field(
-                    "seen_at",
-                    Label::new("最近登录", "Last sign-in"),
-                    Kind::Datetime,
-                ),
-            ],
+            fields,
         )
     }
 }
@@ -227,6 +252,11 @@ fn session_fields() -> CollectionDef {
             ),
             field("ended_at", Label::new("退出时间", "Ended"), Kind::Datetime),
             field(
+                "proven_at",
+                Label::new("最近第二重验证", "Second factor proven"),
+                Kind::Datetime,
+            ),
+            field(
                 "acting",
                 Label::new("代表的机构", "Acting for"),
                 Kind::Ref {
@@ -235,132 +265,6 @@ fn session_fields() -> CollectionDef {
             ),
         ],
     )
-}
-
-/// Second factors. One that has ended stays, so that it can be told when there was one.
-fn factors() -> CollectionDef {
-    CollectionDef {
-        indexes: vec![vec!["user".into(), "created_at".into()]],
-        ..collection(
-            FACTORS,
-            (
-                "factor",
-                Label::new("第二重验证", "Second factors"),
-                "session.read",
-            ),
-            Shard::Aggregate,
-            vec![
-                FieldDef {
-                    frozen: true,
-                    ..required(
-                        "user",
-                        Label::new("用户", "User"),
-                        Kind::Ref { to: USERS.into() },
-                    )
-                },
-                secret(
-                    "secret",
-                    Label::new("密钥", "Secret"),
-                    Kind::Text { max: 64 },
-                ),
-                required(
-                    "step",
-                    Label::new("最近使用的时间步", "Last step used"),
-                    Kind::Integer {
-                        min: Some(0),
-                        max: None,
-                    },
-                ),
-                secret("codes", Label::new("恢复码", "Recovery codes"), Kind::Json),
-                secret(
-                    "recovery",
-                    Label::new("恢复码摘要", "Digests of recovery codes"),
-                    Kind::Json,
-                ),
-                field(
-                    "confirmed_at",
-                    Label::new("启用时间", "Confirmed"),
-                    Kind::Datetime,
-                ),
-                field("ended_at", Label::new("停用时间", "Ended"), Kind::Datetime),
-            ],
-        )
-    }
-}
-
-/// What a person does with the own account.
-fn actions() -> Vec<ActionDef> {
-    let word = |name: &str, zh: &str, en: &str| {
-        required(name, Label::new(zh, en), Kind::Text { max: 256 })
-    };
-    let action = |entity: &str, collection: &str, verb: &str, label: Label, input| ActionDef {
-        name: format!("{entity}.{verb}"),
-        label,
-        help: String::new(),
-        collection: collection.into(),
-        record: false,
-        permission: ACCOUNT.into(),
-        input,
-    };
-    vec![
-        action(
-            "user",
-            USERS,
-            "change-password",
-            Label::new("修改密码", "Change password"),
-            vec![
-                word("current", "当前密码", "Current password"),
-                word("new", "新密码", "New password"),
-                word("again", "再输入一次新密码", "New password again"),
-            ],
-        ),
-        action(
-            "session",
-            SESSIONS,
-            "end",
-            Label::new("退出这个会话", "End this session"),
-            vec![required(
-                "session",
-                Label::new("会话", "Session"),
-                Kind::Text { max: 64 },
-            )],
-        ),
-        action(
-            "factor",
-            FACTORS,
-            "begin",
-            Label::new("启用动态口令", "Set up one-time codes"),
-            vec![word("current", "当前密码", "Current password")],
-        ),
-        action(
-            "factor",
-            FACTORS,
-            "confirm",
-            Label::new("确认启用", "Confirm"),
-            vec![word("code", "动态口令", "One-time code")],
-        ),
-        action(
-            "factor",
-            FACTORS,
-            "remove",
-            Label::new("停用动态口令", "Remove one-time codes"),
-            vec![
-                word("current", "当前密码", "Current password"),
-                word("code", "动态口令或恢复码", "One-time or recovery code"),
-            ],
-        ),
-    ]
-}
-
-fn pages() -> Vec<PageDef> {
-    vec![PageDef {
-        path: format!("/{MODULE}/account"),
-        label: Label::new("账号安全", "Account security"),
-        icon: "shield-lock".into(),
-        area: Area::Me,
-        order: 900,
-        permission: ACCOUNT.into(),
-    }]
 }
 
 /// Failed sign-ins, one row for each account or address; the id is derived from the key.

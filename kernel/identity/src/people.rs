@@ -34,6 +34,10 @@ pub(crate) struct User {
     pub(crate) previous: Vec<String>,
     /// Last sign-in.
     pub(crate) seen_at: Option<Timestamp>,
+    /// Last sign-in, or when the account was made or opened again since.
+    pub(crate) used_at: Option<Timestamp>,
+    /// Nobody used the account for too long.
+    pub(crate) suspended: bool,
 }
 
 impl User {
@@ -52,8 +56,11 @@ impl User {
         Ok(get(store, USERS, id).await?.as_ref().map(Self::read))
     }
 
-    fn read(record: &Record) -> Self {
+    pub(crate) fn read(record: &Record) -> Self {
+        let used = ["seen_at", "opened_at", "created_at"];
         Self {
+            used_at: used.iter().filter_map(|f| moment(record, f)).max(),
+            suspended: optional(record, "suspended_at").is_some(),
             id: text(record, "id"),
             revision: record
                 .get("revision")

@@ -61,6 +61,10 @@ pub enum Refusal {
     BadLogin,
     #[error("the invitation was used, ended or has expired")]
     InvitationGone,
+    #[error("the person has left")]
+    Left,
+    #[error("the link was used, ended or has expired")]
+    ResetGone,
 }
 
 impl Refusal {
@@ -91,6 +95,8 @@ impl Refusal {
             Self::AskedAlready => "asked-already",
             Self::BadLogin => "bad-value",
             Self::InvitationGone => "invitation-gone",
+            Self::Left => "account-left",
+            Self::ResetGone => "reset-gone",
         }
     }
 
@@ -141,6 +147,8 @@ impl Refusal {
             Self::LoginTaken => "该登录名已被使用，或已有待接受的邀请".into(),
             Self::BadLogin => "登录名为 3 至 64 个小写字母、数字、点、横线或下划线".into(),
             Self::InvitationGone => "邀请已使用、已作废或已过期，请联系邀请您的机构管理员".into(),
+            Self::Left => "此人已离职，账号已停用".into(),
+            Self::ResetGone => "链接已使用、已作废或已过期，请联系本机构管理员重新签发".into(),
         }
     }
 }

@@ -20,12 +20,12 @@ use tokio::sync::Semaphore;
 use crate::composed::{Composed, OrganisationPolicy, covers};
 use crate::duty::{self, Standing};
 use crate::error::IdentityError;
-use crate::factor::Factor;
 use crate::module::{MODULE, SESSIONS, USERS};
 use crate::password_rules::PasswordPolicy;
 use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
 use crate::queue::Queue;
+use crate::registration::RegistrationPolicy;
 use crate::throttle::ThrottlePolicy;
 use crate::tree::SUBJECT;
 use crate::{grants, posts};
@@ -37,7 +37,7 @@ const CACHE_ENTRIES: usize = 10_000;
 /// `seen_at` is written at most this often.
 const TOUCH_MICROS: i64 = 60_000_000;
 /// What [`SessionPolicy::second_factor`] calls every composed role.
-const COMPOSED: &str = "organisation.composed";
+pub(crate) const COMPOSED: &str = "organisation.composed";
 /// Most password hashes computed at once, whatever the cores: each takes 19 MiB and a core.
 const MOST_HASHES: usize = 8;
 
@@ -51,13 +51,16 @@ pub struct SessionPolicy {
     pub absolute_seconds: i64,
     /// Sessions one person may have at once; the oldest ends when one more begins.
     pub at_once: usize,
-    /// Days without a sign-in after which an account is closed; 0 is never.
+    /// Days without a sign-in after which an account is suspended; 0 is never.
     pub stale_days: i64,
     /// Roles that need a second factor; a name that ends in a dot stands for all that begin so.
     pub second_factor: Vec<String>,
+    /// Minutes for which a proven second factor is fresh enough for what asks for one.
+    pub step_up_minutes: i64,
     pub throttle: ThrottlePolicy,
     pub password: PasswordPolicy,
     pub organisations: OrganisationPolicy,
+    pub registration: RegistrationPolicy,
 }
 
 impl Default for SessionPolicy {
@@ -76,17 +79,19 @@ impl Default for SessionPolicy {
             ]
             .map(str::to_owned)
             .to_vec(),
+            step_up_minutes: 10,
             throttle: ThrottlePolicy::default(),
             password: PasswordPolicy::default(),
             organisations: OrganisationPolicy::default(),
+            registration: RegistrationPolicy::default(),
         }
     }
 }
 
 impl SessionPolicy {
-    pub(crate) fn is_stale(&self, seen: Option<Timestamp>, now: i64) -> bool {
+    pub(crate) fn is_stale(&self, used: Option<Timestamp>, now: i64) -> bool {
         let days = self.stale_days.saturating_mul(86_400);
-        days > 0 && seen.is_some_and(|seen| Timestamp(now) >= seen.plus_seconds(days))
+        days > 0 && used.is_some_and(|used| Timestamp(now) >= used.plus_seconds(days))
     }
 
     /// The same, without a second factor that roles must have and without an end for unused
@@ -191,7 +196,7 @@ impl Sessions {
             return Ok(None);
         }
         let user = User::by_id(&self.inner.store, &text(&session, "user")).await?;
-        let Some(user) = user.filter(|u| u.active) else {
+        let Some(user) = user.filter(|u| u.active && !u.suspended) else {
             return Ok(None);
         };
         let acting = optional(&session, "acting");
@@ -284,7 +289,7 @@ impl Sessions {
         now: i64,
     ) -> Result<Principal, IdentityError> {
         let store = &self.inner.store;
-        let factor = Factor::of(store, &user.id).await?;
+        let ways = self.ways(&user.id).await?;
         let (held, places) = posts::held(store, &user.id).await?;
         let post = posts::acting(&held, chosen, user.organisation.as_deref());
         let own = post.and_then(|p| places.iter().find(|n| n.id == p.organisation));
@@ -322,7 +327,7 @@ impl Sessions {
             roles: &needing,
             given: user.given,
             set_at: user.password_at,
-            factor: factor.is_some_and(|f| f.confirmed),
+            factor: ways.any(),
         };
         let duty = duty::open(&self.inner.policy, standing, Timestamp(now));
         Ok(Principal {
@@ -349,11 +354,11 @@ impl Sessions {
     }
 
     /// A session of `principal`, whose account was read at `revision`, and the commit that begins
-    /// it.
+    /// it; `proven` when a second factor was.
     pub(crate) async fn begin(
         &self,
         mut principal: Principal,
-        revision: i64,
+        (revision, proven): (i64, bool),
         origin: Origin<'_>,
     ) -> Result<(SignedIn, Commit), IdentityError> {
         let owner = principal.user.clone().unwrap_or_default();
@@ -362,13 +367,16 @@ impl Sessions {
         random::fill(&mut entropy)?;
         let id = uuid7(Timestamp(origin.now), entropy);
         let expires = Timestamp(origin.now).plus_seconds(self.inner.policy.absolute_seconds);
-        let values = object(json!({
+        let mut values = object(json!({
             "ip": origin.ip,
             "digest": self.digest(&token),
             "user": owner,
             "seen_at": Timestamp(origin.now),
             "expires_at": expires,
         }));
+        if proven {
+            values.insert("proven_at".into(), json!(Timestamp(origin.now)));
+        }
         principal.session = Some(id.clone());
         let mut commit = Self::commit(&principal, origin);
         let mut ended = self.oldest(&owner, origin.now).await?;

@@ -11,6 +11,7 @@
 //! | POST to the page's own path and query | `_csrf`, `_key` (idempotency), `_action`, `_record`, `_mark`, `_form`, `_row`…, `reason` and the form's fields; read with `sdk_contract::page::read_post` |
 //! | GET of a page with `_block=<id>` | one block alone, for [`render_blocks`] |
 //! | POST [`LOOK_PATH`] | `_csrf`, `collection`, `id`, `field`, `reason`, `back`: a recorded look at a masked value |
+//! | POST to where a form was sent that takes a second factor | `_csrf`, `_parked`, `_code` |
 //! | POST [`SWITCH_PATH`] | `_csrf`, `organisation` |
 //! | POST [`LOGIN_PATH`], [`LOGOUT_PATH`] | `_csrf`, and `username`, `password`, `next` |
 //! | GET with `care=1` or `care=0`, `lang=zh-CN` or `lang=en` | 关怀版 and language, to be kept in a cookie |
@@ -34,7 +35,9 @@ mod view;
 pub use blocks::plain::size;
 pub use csv::csv;
 pub use render::{render, render_blocks};
-pub use screens::{ErrorScreen, LoginScreen, error_page, login_page};
+pub use screens::{
+    ErrorScreen, FactorsView, LoginScreen, StepUpScreen, error_page, login_page, step_up_page,
+};
 pub use view::{MenuItem, PostView, SearchBox, Site, Toast, UserView, ViewContext};
 
 /// Where the sign-in form is sent.
@@ -43,5 +46,9 @@ pub const LOGIN_PATH: &str = "/login";
 pub const LOGOUT_PATH: &str = "/logout";
 /// Where the choice of an organisation to act for is sent.
 pub const SWITCH_PATH: &str = "/switch";
+/// Where people register by themselves.
+pub const REGISTER_PATH: &str = "/platform/register";
+/// Where whoever forgot a password asks for a new one.
+pub const FORGOTTEN_PATH: &str = "/platform/forgotten";
 /// Where a look at a masked value is asked for.
 pub const LOOK_PATH: &str = "/look";

@@ -30,12 +30,38 @@ pub struct LoginScreen<'a> {
     pub username: &'a str,
     /// Set when the password was right and the second factor's code is asked for; sent back as is.
     pub pending: &'a str,
+    /// The factors that can be proven then.
+    pub factors: FactorsView<'a>,
     /// Why the last try was refused, or why to sign in again.
     pub message: Option<&'a str>,
     /// Where to go afterwards.
     pub next: &'a str,
     /// Said below the form: demo accounts, where to get help.
     pub note: Option<&'a str>,
+}
+
+/// The second factors that a person can prove.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FactorsView<'a> {
+    /// One-time codes.
+    pub code: bool,
+    /// The text that a certificate's key signs, and the token it comes back with.
+    pub challenge: Option<(&'a str, &'a str)>,
+}
+
+/// The second factor is asked for in between; what was typed waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StepUpScreen<'a> {
+    /// Where the form was sent, and is sent from here.
+    pub action: &'a str,
+    /// Name under which what was typed waits.
+    pub parked: &'a str,
+    /// The factors that can be proven.
+    pub factors: FactorsView<'a>,
+    /// Why the last try was refused.
+    pub message: Option<&'a str>,
+    /// Where to go instead.
+    pub back: &'a str,
 }
 
 pub fn error_page(screen: &ErrorScreen<'_>, ctx: &ViewContext) -> String {
@@ -82,20 +108,66 @@ pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
                 @if let Some(message) = screen.message {
                     p.notice.tone-danger role="alert" id="login-message" { (icon(ctx, "alert-circle")) span.notice-text { (message) } }
                 }
-                form.page-form method="post" action=(crate::LOGIN_PATH) {
-                    (actions::guard(ctx))
-                    input type="hidden" name="next" value=(next(screen.next));
-                    @if screen.pending.is_empty() {
+                @if screen.pending.is_empty() {
+                    form.page-form method="post" action=(crate::LOGIN_PATH) {
+                        (actions::guard(ctx))
+                        input type="hidden" name="next" value=(next(screen.next));
                         (input(ctx, screen, "username"))
                         (input(ctx, screen, "password"))
-                    } @else {
-                        input type="hidden" name="username" value=(screen.username);
-                        input type="hidden" name="pending" value=(screen.pending);
-                        (code(ctx, screen))
+                        button.btn.btn-primary.btn-wide type="submit" { (title) }
                     }
-                    button.btn.btn-primary.btn-wide type="submit" { (title) }
+                } @else {
+                    (factors(ctx, &Factors {
+                        action: crate::LOGIN_PATH,
+                        hidden: &[
+                            ("next", next(screen.next)),
+                            ("username", screen.username),
+                            ("pending", screen.pending),
+                        ],
+                        code: "code",
+                        submit: title,
+                        refused: screen.message.is_some(),
+                        view: screen.factors,
+                    }))
+                }
+                @if screen.pending.is_empty() {
+                    p.login-note {
+                        a href=(crate::REGISTER_PATH) { (ctx.say("注册", "Register")) }
+                        " · "
+                        a href=(crate::FORGOTTEN_PATH) { (ctx.say("忘记密码", "Forgotten your password?")) }
+                    }
                 }
                 @if let Some(note) = screen.note { p.login-note { (note) } }
+            }
+        }
+    };
+    document(ctx, title, &frame::plain(&body, None), true)
+}
+
+pub fn step_up_page(screen: &StepUpScreen<'_>, ctx: &ViewContext) -> String {
+    let title = ctx.say("请确认是您本人", "Please confirm that it is you");
+    let body = html! {
+        div.login {
+            div.card.login-card {
+                h1.page-title { (title) }
+                p.muted {
+                    (ctx.say(
+                        "此操作需要第二重验证。确认后接着办理，您填写的内容都在。",
+                        "This takes your second factor. It goes on from there; what you typed is kept.",
+                    ))
+                }
+                @if let Some(message) = screen.message {
+                    p.notice.tone-danger role="alert" id="login-message" { (icon(ctx, "alert-circle")) span.notice-text { (message) } }
+                }
+                (factors(ctx, &Factors {
+                    action: href(screen.action),
+                    hidden: &[("_parked", screen.parked)],
+                    code: "_code",
+                    submit: ctx.say("确认并继续", "Confirm and go on"),
+                    refused: screen.message.is_some(),
+                    view: screen.factors,
+                }))
+                p.login-note { a href=(href(screen.back)) { (ctx.say("不办理，返回", "Go back instead")) } }
             }
         }
     };
@@ -111,12 +183,67 @@ fn next(next: &str) -> &str {
     }
 }
 
-fn code(ctx: &ViewContext, screen: &LoginScreen<'_>) -> Markup {
-    let described = screen.message.map(|_| "login-message");
+/// The forms that ask for a second factor.
+struct Factors<'a> {
+    action: &'a str,
+    /// What is sent along with any of them.
+    hidden: &'a [(&'a str, &'a str)],
+    /// Name of the field of the code.
+    code: &'a str,
+    submit: &'a str,
+    refused: bool,
+    view: FactorsView<'a>,
+}
+
+fn factors(ctx: &ViewContext, of: &Factors<'_>) -> Markup {
+    let form = |fields: Markup| {
+        html! {
+            form.page-form method="post" action=(of.action) {
+                (actions::guard(ctx))
+                @for (name, value) in of.hidden { input type="hidden" name=(name) value=(value); }
+                (fields)
+                button.btn.btn-primary.btn-wide type="submit" { (of.submit) }
+            }
+        }
+    };
+    html! {
+        @if of.view.code || of.view.challenge.is_none() {
+            (form(code(ctx, of.code, of.refused)))
+        }
+        @if let Some((text, token)) = of.view.challenge {
+            @if of.view.code { p.login-note { (ctx.say("或用数字证书：", "Or with your certificate:")) } }
+            (form(signed(ctx, text, token)))
+        }
+    }
+}
+
+/// What a certificate's key signs. A device's program fills in the signature by the fields' names.
+fn signed(ctx: &ViewContext, text: &str, token: &str) -> Markup {
+    html! {
+        input type="hidden" name="_challenge" value=(token);
+        div.field {
+            label.form-label for="challenge" { (ctx.say("待签名文本", "Text to be signed")) }
+            textarea.form-control id="challenge" rows="6" readonly { (text) }
+            p.field-help {
+                (ctx.say(
+                    "请核对第二行是本平台的网址，再用证书密钥签名（SM2 与 SM3，标识 1234567812345678）",
+                    "See that the second line is this site's address, then sign with your certificate's key (SM2 with SM3, identity 1234567812345678)",
+                ))
+            }
+        }
+        div.field {
+            label.form-label for="signature" { (ctx.say("签名（Base64）", "Signature (base64)")) }
+            textarea.form-control id="signature" name="_signature" rows="3" maxlength="2000" required {}
+        }
+    }
+}
+
+fn code(ctx: &ViewContext, name: &str, refused: bool) -> Markup {
+    let described = refused.then_some("login-message");
     html! {
         div.field {
             label.form-label for="code" { (ctx.say("动态口令或恢复码", "One-time or recovery code")) }
-            input.form-control type="text" id="code" name="code" autocomplete="one-time-code"
+            input.form-control type="text" id="code" name=(name) autocomplete="one-time-code"
                 maxlength="24" required autofocus aria-describedby=[described];
             p.field-help { (ctx.say("打开手机验证器应用，填写六位数字", "The six digits your authenticator shows")) }
         }

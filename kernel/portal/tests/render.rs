@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kernel_portal::{
-    ErrorScreen, LoginScreen, Site, UserView, ViewContext, error_page, login_page, render,
-    render_blocks,
+    ErrorScreen, FactorsView, LoginScreen, Site, StepUpScreen, UserView, ViewContext, error_page,
+    login_page, render, render_blocks, step_up_page,
 };
 use proptest::prelude::*;
 use sdk_contract::page::*;
@@ -441,7 +441,7 @@ fn sign_in_and_errors_keep_the_work() {
         pending: "",
         message: Some("密码不对"),
         next: "https://evil.example",
-        note: None,
+        ..LoginScreen::default()
     };
     let html = login_page(&login, &ctx());
     has(
@@ -458,6 +458,47 @@ fn sign_in_and_errors_keep_the_work() {
             "name=\"_csrf\" value=\"the-csrf\"",
         ],
     );
+    let second = LoginScreen {
+        pending: "p-1",
+        factors: FactorsView {
+            code: true,
+            challenge: Some(("第一行\n第二行", "token-1")),
+        },
+        ..LoginScreen::default()
+    };
+    let html = login_page(&second, &ctx());
+    has(
+        &html,
+        &[
+            "name=\"code\"",
+            "autocomplete=\"one-time-code\"",
+            "name=\"_challenge\" value=\"token-1\"",
+            "name=\"_signature\"",
+            "第一行\n第二行</textarea>",
+        ],
+    );
+    assert_eq!(html.matches("name=\"pending\" value=\"p-1\"").count(), 2);
+    let between = StepUpScreen {
+        action: "/a/b?c=1",
+        parked: "n-1",
+        back: "https://evil.example",
+        factors: FactorsView {
+            code: true,
+            challenge: None,
+        },
+        ..StepUpScreen::default()
+    };
+    let html = step_up_page(&between, &ctx());
+    has(
+        &html,
+        &[
+            "action=\"/a/b?c=1\"",
+            "name=\"_parked\" value=\"n-1\"",
+            "name=\"_code\"",
+            "name=\"_csrf\" value=\"the-csrf\"",
+        ],
+    );
+    assert!(!html.contains("evil.example") && !html.contains("_signature"));
     let error = ErrorScreen {
         status: 500,
         title: "出错了",

@@ -100,6 +100,9 @@ impl Default for SiteConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct HttpConfig {
+    /// The platform's address as people type it, `https://rongqiao.example`; empty is what each
+    /// request names.
+    address: String,
     /// Mark cookies `Secure`: set it whenever people come by TLS.
     secure_cookies: bool,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
@@ -113,6 +116,7 @@ struct HttpConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
+            address: String::new(),
             secure_cookies: false,
             trusted_proxies: Vec::new(),
             upload_mb: 24,
@@ -171,6 +175,7 @@ impl Config {
             },
             regions: city.regions,
             roles: city.roles,
+            address: h.address.clone(),
             secure_cookies: h.secure_cookies || self.tls.is_on(),
             trusted_proxies: h.trusted_proxies.clone(),
             upload_bytes: h.upload_mb * 1024 * 1024,

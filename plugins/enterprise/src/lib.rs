@@ -11,9 +11,11 @@ sdk::plugin! {
     id: "enterprise",
     label: ("企业中心", "Enterprise"),
     collections: [model::Enterprise],
+    choices: [model::Standing],
     actions: [actions::UpdateContact],
     pages: pages::ALL,
     blocks: pages::BLOCKS,
     permissions: permissions::ALL,
+    parties: Some(model::parties()),
     seeds: seed::all()
 }

@@ -39,6 +39,8 @@ pub(crate) struct Enterprise {
     /// 注册资本.
     #[field(min = 0)]
     pub(crate) registered_capital: Money,
+    /// 登记状态.
+    pub(crate) standing: Option<Standing>,
     /// 成立日期.
     pub(crate) established: Date,
     /// 从业人数.
@@ -52,4 +54,31 @@ pub(crate) struct Enterprise {
     /// 联系电话.
     #[field(format = "phone", encrypted, mask = "phone", reveal = permissions::CONTACT)]
     pub(crate) phone: Option<String>,
+}
+
+/// 登记状态.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// 存续.
+    #[choice(tone = "success")]
+    Active,
+    /// 吊销.
+    #[choice(tone = "danger")]
+    Revoked,
+    /// 注销.
+    Deregistered,
+}
+
+/// Where the kernel finds which enterprises there are.
+pub(crate) fn parties() -> PartiesDef {
+    PartiesDef {
+        collection: Enterprise::COLLECTION.into(),
+        code: Enterprise::USCC.name().into(),
+        name: Enterprise::NAME.name().into(),
+        status: Some(Enterprise::STANDING.name().into()),
+        gone: [Standing::Revoked, Standing::Deregistered]
+            .map(|s| s.value().to_owned())
+            .to_vec(),
+        roles: vec!["enterprise.owner".into()],
+    }
 }

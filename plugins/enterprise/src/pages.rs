@@ -2,7 +2,7 @@
 
 use sdk::prelude::*;
 
-use crate::model::Enterprise;
+use crate::model::{Enterprise, Standing};
 use crate::{permissions, rules};
 
 pub(crate) const ALL: &[Route] = &[Route {
@@ -85,6 +85,12 @@ fn me(ctx: &Ctx, _ask: &Ask) -> Result<Page, Fault> {
 }
 
 fn registered(e: &Enterprise) -> Block {
+    let standing = match e.standing {
+        Some(Standing::Active) => Datum::status("存续", Tone::Success),
+        Some(Standing::Revoked) => Datum::status("吊销", Tone::Danger),
+        Some(Standing::Deregistered) => Datum::status("注销", Tone::Neutral),
+        None => Datum::None,
+    };
     Block::details(
         "registered",
         vec![
@@ -92,6 +98,7 @@ fn registered(e: &Enterprise) -> Block {
             Fact::new("统一社会信用代码", Datum::text(&e.uscc)),
             Fact::new("法定代表人", Datum::text(&e.legal_representative)),
             Fact::new("注册资本", Datum::Money(e.registered_capital.units)),
+            Fact::new("登记状态", standing),
             Fact::new("成立日期", Datum::date(e.established.to_string())),
             Fact::new("所属区", Datum::text(&e.region_name)),
             Fact::new(

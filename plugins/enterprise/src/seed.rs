@@ -5,9 +5,11 @@
 use sdk::prelude::*;
 use sdk::serde_json;
 
-use crate::model::Enterprise;
+use crate::model::{Enterprise, Standing};
 
 const CITY: &str = include_str!("seed/city.json");
+/// The one that is no more, so that the demo has a party nobody may act for.
+const GONE: &str = "01930000-0000-7000-8000-000000001024";
 
 #[derive(Deserialize)]
 struct Row {
@@ -47,6 +49,11 @@ fn seed(row: Row, as_of: Date) -> SeedDef {
         industry_name: row.industry_name,
         legal_representative: row.legal_representative,
         registered_capital: Money::from_yuan(row.registered_capital_wan * 10_000),
+        standing: Some(if row.id == GONE {
+            Standing::Deregistered
+        } else {
+            Standing::Active
+        }),
         established: row.established,
         staff: row.staff,
         as_of,

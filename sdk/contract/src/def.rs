@@ -74,6 +74,9 @@ pub struct ModuleDef {
     /// The collection that records which party may read whose data. At most one module has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disclosures: Option<DisclosureDef>,
+    /// The collection that knows which parties there are. At most one module has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parties: Option<PartiesDef>,
     /// Rows to insert when the module first runs: reference data, and demo data in demo mode.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seeds: Vec<SeedDef>,
@@ -283,6 +286,9 @@ pub struct ActionDef {
     /// True when it acts on one record, whose id is in the path.
     pub record: bool,
     pub permission: String,
+    /// The caller must have proven a second factor a moment ago; a program's signed call does.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub step_up: bool,
     pub input: Vec<FieldDef>,
 }
 
@@ -388,6 +394,26 @@ pub struct DisclosureDef {
     pub usable: String,
     /// Status → deny code, for those that have one of their own.
     pub denials: std::collections::BTreeMap<String, String>,
+}
+
+/// Names the collection that knows which parties there are that data may be about: one record a
+/// party, under the id of its organisation. Whoever asks to act for a party is held against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PartiesDef {
+    pub collection: String,
+    /// Field of the code by which a party is known everywhere.
+    pub code: String,
+    /// Field of its registered name.
+    pub name: String,
+    /// Field of its state, a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// States of a party that is no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<String>,
+    /// Roles of whoever is certified to act for a party; they begin with the module's id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
 }
 
 /// One row to insert. Ids are fixed so that rows can name each other.

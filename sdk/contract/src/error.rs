@@ -33,6 +33,8 @@ impl FaultKind {
 
 /// Code of [`Fault::doubtful`].
 pub const CONFIRM: &str = "confirm";
+/// Code of [`Fault::step_up`].
+pub const STEP_UP: &str = "step-up-needed";
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +119,15 @@ impl Fault {
             message: "有内容请再核对一次，确认无误后可继续提交".into(),
             fields,
         }
+    }
+    /// What is asked for takes a second factor proven a moment ago. Sent once more after that, it
+    /// passes.
+    pub fn step_up() -> Self {
+        Self::new(
+            FaultKind::Forbidden,
+            STEP_UP,
+            "此操作须先用第二重验证确认是您本人",
+        )
     }
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(FaultKind::Internal, "internal", message)

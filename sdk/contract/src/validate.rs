@@ -230,9 +230,6 @@ impl Check<'_> {
             self.say(field.mask.is_some(), || {
                 format!("{at}: what is not masked needs no look")
             });
-            self.say(field.level != Some(Level::L4), || {
-                format!("{at}: one person alone does not look at an L4 field")
-            });
         }
     }
 
@@ -322,6 +319,23 @@ impl Check<'_> {
             self.say(missing.is_empty(), || {
                 format!("disclosures: missing {}", missing.join(", "))
             });
+        }
+        if let Some(parties) = &self.def.parties {
+            let named = [
+                Some(&parties.code),
+                Some(&parties.name),
+                parties.status.as_ref(),
+            ];
+            let there = self.def.collection(&parties.collection).is_some_and(|c| {
+                let mut named = named.into_iter().flatten();
+                named.all(|f| c.field(f).is_some_and(|f| !f.encrypted))
+            });
+            self.say(there, || {
+                "parties: no such collection, or not with these fields in clear".to_owned()
+            });
+            let own = format!("{}.", self.def.id);
+            let ours = parties.roles.iter().all(|role| role.starts_with(&own));
+            self.say(ours, || format!("parties: roles must begin with {own}"));
         }
     }
 }

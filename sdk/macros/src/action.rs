@@ -10,11 +10,13 @@ use crate::{attrs, words};
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let (mut name, mut permission, mut en): (Option<String>, Option<Path>, Option<String>) =
         (None, None, None);
+    let mut step_up = false;
     for attr in input.attrs.iter().filter(|a| a.path().is_ident("action")) {
         attr.parse_nested_meta(|meta| {
             match meta.path.require_ident()?.to_string().as_str() {
                 "name" => name = Some(attrs::dotted(&attrs::text(&meta)?)?),
                 "permission" => permission = Some(attrs::path(&meta)?),
+                "step_up" => step_up = true,
                 "en" => en = Some(attrs::text(&meta)?.value()),
                 other => return Err(meta.error(format!("no action option is called `{other}`"))),
             }
@@ -42,6 +44,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl ::sdk::action::Input for #ident {
             const NAME: &'static str = #name;
+            const STEP_UP: bool = #step_up;
             fn permission() -> ::sdk::permission::Permission {
                 #permission
             }

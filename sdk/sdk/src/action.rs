@@ -16,6 +16,8 @@ use crate::record::{Record, Stored};
 pub trait Input: Sized {
     /// `<entity>.<verb>`
     const NAME: &'static str;
+    /// Whether the caller must have proven a second factor a moment ago.
+    const STEP_UP: bool;
     fn permission() -> Permission;
     fn label() -> Label;
     fn help() -> &'static str;
@@ -103,6 +105,7 @@ fn def<A: Input, R: Record>(record: bool) -> ActionDef {
         collection: R::COLLECTION.to_owned(),
         record,
         permission: A::permission().name.to_owned(),
+        step_up: A::STEP_UP,
         input: A::fields(),
     }
 }

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use sdk_contract::call::{Ask, CallContext, Event, Given, Reply};
 use sdk_contract::def::{
-    ChoiceDef, CollectionDef, DisclosureDef, FeatureDef, FlowDef, Label, ModuleDef, SeedDef,
+    ChoiceDef, CollectionDef, DisclosureDef, FeatureDef, FlowDef, Label, ModuleDef, PartiesDef,
+    SeedDef,
 };
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
@@ -35,6 +36,7 @@ pub struct Module {
     permissions: &'static [Permission],
     features: fn() -> Vec<FeatureDef>,
     disclosures: fn() -> Option<DisclosureDef>,
+    parties: fn() -> Option<PartiesDef>,
     seeds: fn() -> Vec<SeedDef>,
 }
 
@@ -59,6 +61,7 @@ impl Module {
             permissions: self.permissions.iter().map(Permission::def).collect(),
             features: (self.features)(),
             disclosures: (self.disclosures)(),
+            parties: (self.parties)(),
             seeds: (self.seeds)(),
         }
     }
@@ -136,6 +139,7 @@ impl Module {
             permissions: &[],
             features: Vec::new,
             disclosures: || None,
+            parties: || None,
             seeds: Vec::new,
         }
     }
@@ -192,6 +196,10 @@ impl Module {
             disclosures,
             ..self
         }
+    }
+    #[must_use]
+    pub fn parties(self, parties: fn() -> Option<PartiesDef>) -> Self {
+        Self { parties, ..self }
     }
     #[must_use]
     pub fn seeds(self, seeds: fn() -> Vec<SeedDef>) -> Self {

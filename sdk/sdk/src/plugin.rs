@@ -100,6 +100,10 @@ macro_rules! __parts {
         let $m = $m.disclosures(|| $e);
         $($crate::__parts!($m; $($rest)*);)?
     };
+    ($m:ident; parties: $e:expr $(, $($rest:tt)*)?) => {
+        let $m = $m.parties(|| $e);
+        $($crate::__parts!($m; $($rest)*);)?
+    };
     ($m:ident; seeds: $e:expr $(, $($rest:tt)*)?) => {
         let $m = $m.seeds(|| $e);
         $($crate::__parts!($m; $($rest)*);)?

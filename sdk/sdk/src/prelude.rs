@@ -22,7 +22,7 @@ pub use crate::seed::Seed;
 pub use sdk_contract::call::{Ask, Caller, Contribution, Event, ScoreRequest, Scored};
 pub use sdk_contract::code::Format;
 pub use sdk_contract::def::{
-    Area, DisclosureDef, FeatureDef, FlowDef, Label, RowScope, SeedDef, Shard, Tone,
+    Area, DisclosureDef, FeatureDef, FlowDef, Label, PartiesDef, RowScope, SeedDef, Shard, Tone,
 };
 pub use sdk_contract::error::{Fault, FaultKind, FieldFault};
 pub use sdk_contract::page::{

@@ -12,6 +12,7 @@
     reason = "this crate is only used by tests"
 )]
 
+mod authenticator;
 mod browser;
 pub mod database;
 pub mod steps;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use authenticator::Authenticator;
 pub use browser::{Browser, Screen};
 use serde_json::{Value, json};
 
@@ -31,6 +33,9 @@ use database::Database;
 
 /// Clients made so far.
 static CLIENTS: AtomicU32 = AtomicU32::new(0);
+
+/// How many a first start makes.
+const ADMINISTRATORS: usize = 3;
 
 /// The passphrase of every custodian of a test.
 const CUSTODIAN: &str = "three quiet herons";
@@ -89,6 +94,8 @@ pub struct Start {
     pub config: Option<PathBuf>,
     /// Keys of its own, for a test that changes them.
     pub own_keys: bool,
+    /// No demo data: the first start makes the administrators, as in earnest.
+    pub bare: bool,
 }
 
 /// A running platform with demo data in a folder of its own; stopped and removed when dropped.
@@ -112,9 +119,11 @@ impl Server {
         let built = Built::find()?;
         let data = tempfile::tempdir().expect("a temporary folder");
         let log = Arc::default();
-        let (child, url) = spawn(&built, &start, data.path(), &log);
-        let logins = std::fs::read(data.path().join("demo-logins.json")).expect("the logins");
-        let logins = serde_json::from_slice(&logins).expect("the logins");
+        let (child, url, mut logins) = spawn(&built, &start, data.path(), &log);
+        if !start.bare {
+            let file = std::fs::read(data.path().join("demo-logins.json")).expect("the logins");
+            logins = serde_json::from_slice(&file).expect("the logins");
+        }
         Some(Self {
             child,
             url,
@@ -144,7 +153,8 @@ impl Server {
 
     /// Starts it again, on the same data and another port.
     pub fn start_again(&mut self) {
-        let (child, url) = spawn(&self.built, &self.start, self.data.path(), &self.log);
+        assert!(!self.start.bare, "only a first start prints passwords");
+        let (child, url, _) = spawn(&self.built, &self.start, self.data.path(), &self.log);
         (self.child, self.url) = (child, url);
     }
 
@@ -195,9 +205,14 @@ impl Server {
             .expect("the command runs")
     }
 
-    /// A demo user's password.
+    /// The password of a demo user, or of an administrator of the first start.
     pub fn password(&self, login: &str) -> &str {
-        self.logins.get(login).expect("a demo login")
+        self.logins.get(login).expect("a login")
+    }
+
+    /// Takes note of a password that somebody changed.
+    pub fn now_password(&mut self, login: &str, password: &str) {
+        self.logins.insert(login.to_owned(), password.to_owned());
     }
 
     /// Ends a session on the server; its owner still has the cookie, as after a long break.
@@ -272,10 +287,16 @@ fn place(built: &Built, start: &Start, data: &Path) -> Vec<String> {
     options
 }
 
-fn spawn(built: &Built, start: &Start, data: &Path, log: &Arc<Mutex<String>>) -> (Child, String) {
+/// The process, where it is, and the passwords it prints at a first start without demo data.
+fn spawn(
+    built: &Built,
+    start: &Start,
+    data: &Path,
+    log: &Arc<Mutex<String>>,
+) -> (Child, String, BTreeMap<String, String>) {
     let mut command = Command::new(&built.bin);
     command
-        .args(["serve", "--demo", "--port", "0", "--plugins"])
+        .args(["serve", "--port", "0", "--plugins"])
         .arg(
             start
                 .plugins
@@ -289,6 +310,9 @@ fn spawn(built: &Built, start: &Start, data: &Path, log: &Arc<Mutex<String>>) ->
         .stderr(Stdio::piped());
     if start.dev {
         command.arg("--dev");
+    }
+    if !start.bare {
+        command.arg("--demo");
     }
     if let Some(config) = &start.config {
         command.arg("--config").arg(config);
@@ -313,9 +337,18 @@ fn spawn(built: &Built, start: &Start, data: &Path, log: &Arc<Mutex<String>>) ->
                 .map(|(_, at)| format!("http://{at}"))
         })
         .expect("the server says where it is");
+    let first = lines.by_ref().map_while(Result::ok);
+    let first = first.take(if start.bare { ADMINISTRATORS } else { 0 });
+    let logins = first
+        .filter_map(|line| {
+            let (who, password) = line.strip_prefix("first sign-in of ")?.split_once(": ")?;
+            let login = who.split(' ').next()?;
+            Some((login.to_owned(), password.to_owned()))
+        })
+        .collect();
     // Its output must be read to the end, or it would block when the pipe is full.
     std::thread::spawn(move || lines.for_each(drop));
-    (child, url)
+    (child, url, logins)
 }
 
 /// Asks again until the answer is yes, for at most two minutes: a busy machine is no failure.
@@ -333,6 +366,16 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 )]
 fn pause() {
     std::thread::sleep(Duration::from_millis(50));
+}
+
+/// Seconds since 1970 by the machine's clock, as a telephone has it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server under test runs by the same clock"
+)]
+fn seconds() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs().cast_signed())
 }
 
 impl Drop for Server {

@@ -9,6 +9,7 @@ fn platform() -> ModuleDef {
         collection: "users".into(),
         record: true,
         permission: "user.read".into(),
+        step_up: true,
         input: Vec::new(),
     });
     module

@@ -23,7 +23,7 @@ use crate::{Catalog, Host, history};
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 11] = [
+const KERNEL: [(&str, &str); 13] = [
     ("field.look", "查看完整内容"),
     ("api.call", "应用调用接口"),
     ("history.view", "查看变更历史"),
@@ -33,6 +33,8 @@ const KERNEL: [(&str, &str); 11] = [
     ("model.score", "模型评分"),
     ("platform.session.start", "登录"),
     ("platform.session.end", "退出登录"),
+    ("platform.session.step-up", "第二重验证"),
+    ("platform.user.suspend", "长期未用，自动停用"),
     ("platform.grant.lapse", "授权到期自动收回"),
     ("platform.key.reseal", "换密钥后重新加密"),
 ];

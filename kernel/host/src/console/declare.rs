@@ -294,6 +294,7 @@ fn action(name: &str, label: Label, record: bool, input: Vec<FieldDef>) -> Actio
         collection: format!("{entity}s"),
         record,
         permission: name.into(),
+        step_up: false,
         input,
     }
 }

@@ -1,6 +1,6 @@
 //! 权限变更历史: who changed what about organisations and access, when, why, before and after.
 
-use kernel_identity::module::MODULE;
+use kernel_identity::module::{ACCOUNT, MODULE};
 use sdk_contract::call::Ask;
 use sdk_contract::error::Fault;
 use sdk_contract::page::{Action, Block, Choice, Column, Datum, Field, Page, Row, Table};
@@ -17,8 +17,10 @@ pub(super) const EXPORT: &str = "/platform/changes/export";
 const EXPORTED: u32 = 200;
 
 /// What no declared action names.
-const OWN: [(&str, &str); 2] = [
+const OWN: [(&str, &str); 4] = [
     ("grant.lapse", "到期自动收回"),
+    ("user.suspend", "长期未用，自动停用"),
+    ("request.ask-reset", "申请签发密码重置链接"),
     ("request.ask", "申请授予角色"),
 ];
 
@@ -106,11 +108,19 @@ fn asked(ask: &Ask) -> Query {
 fn kinds(desk: &Desk<'_>) -> Vec<Choice> {
     let catalog = desk.host.catalog();
     let actions = catalog.modules.get(MODULE).map(|m| m.def.actions.clone());
-    let ours = ["organisation.", "post.", "role.", "invitation."];
+    let ours = [
+        "organisation.",
+        "post.",
+        "role.",
+        "invitation.",
+        "user.",
+        "reset.",
+        "claim.",
+    ];
     let declared = actions
         .unwrap_or_default()
         .into_iter()
-        .filter(|a| ours.iter().any(|o| a.name.starts_with(o)))
+        .filter(|a| ours.iter().any(|o| a.name.starts_with(o)) && a.permission != ACCOUNT)
         .map(|a| Choice::new(a.name, a.label.zh));
     let own = OWN.map(|(name, words)| Choice::new(name, words));
     declared.chain(own).collect()

@@ -59,6 +59,14 @@ pub(super) async fn of(desk: &Desk<'_>, organisation: &str) -> Result<Block, Fau
     Ok(Block::table("posts", table.empty("还没有在任人员")))
 }
 
+/// The posts somebody holds, as far as the caller may see them.
+pub(super) async fn held_by(desk: &Desk<'_>, user: &str) -> Result<Block, Fault> {
+    let query = holding().filter(Filter::eq("user", user)).limit(MAX_LIMIT);
+    let found = desk.host.find(&desk.call.principal, query).await?;
+    let table = table(desk, &found.records).await?.empty("没有在任岗位");
+    Ok(Block::table("posts", table).title("任职"))
+}
+
 async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table, Fault> {
     let people = records.iter().map(|r| word(r, "user")).collect();
     let places = records.iter().map(|r| word(r, "organisation")).collect();

@@ -2,6 +2,7 @@
 
 use kernel_identity::grants::GIVE;
 use kernel_identity::refusal::ChangeError;
+use kernel_identity::resets::ISSUE;
 use kernel_identity::two_person::{Request, Verdict};
 use sdk_contract::call::{Ask, Reply};
 use sdk_contract::def::Tone;
@@ -151,6 +152,11 @@ async fn effect(
                 .give_approved(deed, &reach, request, &desk.book())
                 .await;
             given.map_err(fault)
+        }
+        ISSUE => {
+            let deed = desk.deed(input);
+            let issued = desk.directory.issue_approved(deed, request).await;
+            issued.map_err(fault)
         }
         other => {
             tracing::error!(deed = other, "nobody carries this request out");

@@ -21,5 +21,6 @@ mod models;
 mod plugin_guest;
 mod sandbox;
 mod stage;
+mod step_up;
 #[path = "../support/host.rs"]
 mod support;

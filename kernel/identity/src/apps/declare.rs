@@ -186,6 +186,7 @@ fn actions() -> Vec<ActionDef> {
         collection: APPS.into(),
         record,
         permission: name.into(),
+        step_up: ["app.approve", "app.accept-change"].contains(&name),
         input,
     };
     let networks = || FieldDef {

@@ -6,6 +6,7 @@ use kernel_identity::account::AccountError;
 use kernel_identity::duty::Duty;
 use kernel_identity::error::LoginError;
 use kernel_identity::first;
+use kernel_identity::offer::Offer;
 use kernel_identity::password_rules::Weak;
 use kernel_identity::principal::Principal;
 use kernel_storage::{Commit, Store};
@@ -16,7 +17,7 @@ use crate::{SECOND, START, World, at, id, world};
 const NEW: &str = "Nine9lamps%over";
 const DAY: i64 = 86_400 * SECOND;
 
-async fn make(store: &Store, writes: Vec<Write>, at: i64) {
+pub(crate) async fn make(store: &Store, writes: Vec<Write>, at: i64) {
     let commit = Commit {
         at,
         module: "platform".into(),
@@ -27,26 +28,30 @@ async fn make(store: &Store, writes: Vec<Write>, at: i64) {
 }
 
 /// Signed in with the demo password.
-async fn signed_in(w: &World, login: &str, now: i64) -> Principal {
+pub(crate) async fn signed_in(w: &World, login: &str, now: i64) -> Principal {
     let password = w.password(login);
     let signed = w.sessions.login(login, password, None, at("a", now)).await;
     signed.unwrap().principal
 }
 
 /// The secret of the factor that is being set up, as an authenticator would scan it.
-async fn secret(w: &World, user: &str) -> String {
+pub(crate) async fn secret(w: &World, user: &str) -> String {
     let factor = w.sessions.factor(user).await.unwrap().unwrap();
     let uri = factor.uri("x");
     let (_, rest) = uri.split_once("secret=").unwrap();
     rest.split('&').next().unwrap().to_owned()
 }
 
-fn code(secret: &str, now: i64) -> String {
+pub(crate) fn code(secret: &str, now: i64) -> String {
     otp::code(secret, otp::step(now / SECOND)).unwrap()
 }
 
 /// Sets a factor up; its secret and recovery codes.
-async fn with_factor(w: &World, login: &str, now: i64) -> (Principal, String, Vec<String>) {
+pub(crate) async fn with_factor(
+    w: &World,
+    login: &str,
+    now: i64,
+) -> (Principal, String, Vec<String>) {
     let p = signed_in(w, login, now).await;
     let user = p.user.clone().unwrap();
     let password = w.password(login).to_owned();
@@ -197,7 +202,7 @@ async fn dj_04_the_password_alone_is_not_enough_and_a_code_is_good_once() {
                 .await
         }
     };
-    let Err(LoginError::CodeNeeded { pending }) = login(None, now).await else {
+    let Err(LoginError::CodeNeeded { pending, .. }) = login(None, now).await else {
         panic!("a code is asked for");
     };
     let wrong = login(Some("000000".into()), now).await;
@@ -206,7 +211,7 @@ async fn dj_04_the_password_alone_is_not_enough_and_a_code_is_good_once() {
     let right = code(&secret, now);
     let signed = w
         .sessions
-        .login_with_code(&pending, &right, at("a", now))
+        .login_with(&pending, Offer::Code(&right), at("a", now))
         .await;
     signed.unwrap();
     let replayed = login(Some(right), now).await;
@@ -223,7 +228,7 @@ async fn dj_04_proof_of_the_password_is_short_lived_and_cannot_be_made_up() {
     let (_, secret, _) = with_factor(&w, "owner", START).await;
     let now = START + 60 * SECOND;
     let password = w.password("owner");
-    let Err(LoginError::CodeNeeded { pending }) = w
+    let Err(LoginError::CodeNeeded { pending, .. }) = w
         .sessions
         .login("owner", password, None, at("a", now))
         .await
@@ -241,7 +246,7 @@ async fn dj_04_proof_of_the_password_is_short_lived_and_cannot_be_made_up() {
         let right = code(&secret, now);
         let answer = w
             .sessions
-            .login_with_code(pending, &right, at("a", now))
+            .login_with(pending, Offer::Code(&right), at("a", now))
             .await;
         assert!(matches!(answer, Err(LoginError::Late)), "{pending}");
     }

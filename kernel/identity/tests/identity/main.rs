@@ -10,9 +10,13 @@
 
 mod access;
 mod account;
+mod certificates;
 mod invitations;
 mod organisations;
+mod people;
+mod registration;
 mod sessions;
+mod step_up;
 
 use std::sync::Arc;
 
@@ -147,8 +151,17 @@ impl World {
     }
 
     async fn audit(&self, outcome: &str) -> usize {
+        self.audited("platform.session", outcome).await
+    }
+
+    /// Records of step-ups.
+    async fn steps(&self, outcome: &str) -> usize {
+        self.audited("platform.session.step-up", outcome).await
+    }
+
+    async fn audited(&self, action: &str, outcome: &str) -> usize {
         let filter = AuditFilter {
-            action: Some("platform.session".into()),
+            action: Some(action.into()),
             ..AuditFilter::default()
         };
         let page = self.store.audit_find(&filter, 200, 0).await.unwrap();

@@ -22,7 +22,7 @@ use crate::wire::{self, Place, Platform, Setup};
 
 /// Between two looks at what another node may have switched.
 const REFRESH: Duration = Duration::from_secs(2);
-/// Between two looks for deleted records whose time has passed.
+/// Between two looks for deleted records whose time has passed, and for accounts nobody used.
 const PURGE: Duration = Duration::from_mins(1);
 /// Between two looks for files that nobody names: each reads every record.
 const COLLECT: Duration = Duration::from_hours(6);
@@ -132,6 +132,9 @@ impl Serve {
             loop {
                 if let Err(fault) = purging.purge_due().await {
                     tracing::error!(%fault, "deleted records are not purged");
+                }
+                if let Err(error) = purging.suspend_unused().await {
+                    tracing::error!("{:#}", anyhow::Error::from(error));
                 }
                 tokio::time::sleep(PURGE).await;
             }

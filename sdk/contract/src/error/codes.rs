@@ -73,9 +73,15 @@ pub const CODES: &[Code] = &[
         "Another security administrator approves.",
     ),
     code(
+        "account-left",
+        &[422],
+        "The person has left; the account is closed.",
+        "Have them come back first, where that is so.",
+    ),
+    code(
         "account-unused",
         &[401],
-        "The account was not used for longer than is allowed, and is closed.",
+        "The account was not used for longer than is allowed, and is suspended.",
         "Ask an administrator to open it again.",
     ),
     code(
@@ -469,10 +475,22 @@ pub const CODES: &[Code] = &[
         "Ask for a range within it.",
     ),
     code(
+        "registration-closed",
+        &[422],
+        "Nobody registers by themselves here.",
+        "Ask your organisation's administrator for an invitation.",
+    ),
+    code(
         "request-expired",
         &[422],
         "Nobody decided the request in time.",
         "Ask again.",
+    ),
+    code(
+        "reset-gone",
+        &[422],
+        "The link for a new password was used, ended or has expired.",
+        "Ask an administrator of your organisation for another.",
     ),
     code(
         "role-state",
@@ -495,8 +513,8 @@ pub const CODES: &[Code] = &[
     code(
         "second-factor-needed",
         &[403, 422],
-        "A role of the account needs a second factor.",
-        "Set one up on the account's page; it cannot be removed.",
+        "A role of the account, or what is asked for, needs a second factor.",
+        "Set one up on the account's page; one that a role needs cannot be removed.",
     ),
     code(
         "second-person-needed",
@@ -545,6 +563,12 @@ pub const CODES: &[Code] = &[
         &[409],
         "Somebody changed the record since it was read.",
         "Read it again and repeat the change on what is there now.",
+    ),
+    code(
+        "step-up-needed",
+        &[403],
+        "This takes a second factor that was proven a moment ago in this session.",
+        "Prove it at the address in `step_up`, then send the same request again.",
     ),
     code(
         "storage-unavailable",

@@ -6,6 +6,9 @@ use sdk_contract::kind::Kind;
 use super::{field, needed, organisation_fields, reference, required, text};
 use crate::module::{INVITATIONS, ORGANISATIONS, POSTS, REQUESTS, ROLES, SESSIONS};
 
+/// What takes a second factor proven a moment ago: who may do what, and the second person's word.
+const STEPPED_UP: [&str; 3] = ["post.grant", "post.revoke", "request.approve"];
+
 fn action(
     name: &str,
     label: Label,
@@ -20,6 +23,7 @@ fn action(
         collection: of.into(),
         record,
         permission: permission.into(),
+        step_up: STEPPED_UP.contains(&name),
         input,
     }
 }

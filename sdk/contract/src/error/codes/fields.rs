@@ -65,6 +65,11 @@ pub const FIELD_CODES: &[FieldCode] = &[
         "Not among the organisations that the caller looks after.",
     ),
     field("over-ceiling", "More than the organisation may hand out."),
+    field(
+        "party-differs",
+        "Not the name that the register has for the code.",
+    ),
+    field("party-gone", "The register says that the party is no more."),
     field("password-common", "On the lists that guessing begins with."),
     field("password-holds-login", "Contains the login."),
     field(
@@ -107,4 +112,8 @@ pub const FIELD_CODES: &[FieldCode] = &[
     ),
     field("wrong-code", "Not a code of now, or it was used before."),
     field("wrong-password", "Not the current password."),
+    field(
+        "wrong-signature",
+        "Not the key's signature over the text that was given out.",
+    ),
 ];

@@ -1,0 +1,314 @@
+//! SM2 certificates as a second factor: the platform's authority issues one for a key that the
+//! person made and keeps, in software or in a device, and the person proves to have the key by
+//! signing a challenge ([`crate::challenge`]).
+//!
+//! A certificate is a row of the person's factors. Ending the row takes it back: what is not there
+//! as a row in use proves nothing, whatever its dates say.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kernel_crypto::ca::{self, Period, Purpose, Subject};
+use kernel_crypto::keys::{KeyRing, SignKey};
+use kernel_crypto::random;
+use kernel_crypto::sm2::VerifyingKey;
+use kernel_storage::{CommitError, Record, RowFilter, Store};
+use sdk_contract::call::Write;
+use sdk_contract::query::{Filter, Query};
+use sdk_contract::scalar::Timestamp;
+use serde_json::{Value, json};
+
+use crate::account::AccountError;
+use crate::challenge::Challenge;
+use crate::error::IdentityError;
+use crate::history::new_id;
+use crate::module::{AUTHORITIES, FACTORS, MODULE, SESSIONS};
+use crate::people::{get, optional, qualified, text};
+use crate::principal::Principal;
+use crate::session::{Origin, Sessions, blocking, object, update, update_of};
+
+/// What the row's `kind` says; rows of one-time codes say nothing.
+pub(crate) const KIND: &str = "certificate";
+/// Seconds for which a certificate holds: a year.
+const HOLDS: i64 = 366 * 86_400;
+/// Seconds for which a root holds: twenty years.
+const ROOT_HOLDS: i64 = 20 * 366 * 86_400;
+/// Certificates one person has at once.
+const MOST: usize = 5;
+/// Longest public key and signature that are looked at.
+const LONGEST: usize = 2_000;
+/// Who issues.
+const ISSUER: &str = "融桥平台";
+
+/// A certificate as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Certificate {
+    pub id: String,
+    pub revision: i64,
+    pub label: String,
+    /// PEM.
+    pub pem: String,
+    /// Big-endian hex.
+    pub serial: String,
+    pub confirmed: bool,
+    pub created_at: String,
+    pub expires_at: Option<Timestamp>,
+    /// When the last challenge was made that it signed; later ones only are taken.
+    last: i64,
+}
+
+impl Certificate {
+    pub fn read(record: &Record) -> Self {
+        Self {
+            id: text(record, "id"),
+            revision: record
+                .get("revision")
+                .and_then(Value::as_i64)
+                .unwrap_or_default(),
+            label: text(record, "label"),
+            pem: text(record, "certificate"),
+            serial: text(record, "serial"),
+            confirmed: optional(record, "confirmed_at").is_some(),
+            created_at: text(record, "created_at"),
+            expires_at: optional(record, "expires_at").and_then(|t| t.parse().ok()),
+            last: record.get("step").and_then(Value::as_i64).unwrap_or(0),
+        }
+    }
+
+    /// A person's certificates that are in use or being set up, newest first.
+    pub(crate) async fn of(store: &Store, user: &str) -> Result<Vec<Self>, IdentityError> {
+        let query = Query::new(qualified(FACTORS))
+            .filter(Filter::eq("user", user))
+            .filter(Filter::eq("kind", KIND))
+            .filter(Filter::Missing {
+                field: "ended_at".into(),
+            })
+            .sort("created_at", true)
+            .limit(50);
+        let found = store.find(&query, &RowFilter::All).await?;
+        Ok(found.records.iter().map(Self::read).collect())
+    }
+
+    /// Whether the certificate holds under one of `roots` and its key signed the challenge, which is
+    /// newer than every one before; the write that keeps it so.
+    pub(crate) fn signed(
+        &self,
+        roots: &[String],
+        challenge: &Challenge,
+        signature: &[u8],
+        now: i64,
+    ) -> Option<Write> {
+        if challenge.at <= self.last || self.serial.is_empty() {
+            return None;
+        }
+        let holder = roots
+            .iter()
+            .find_map(|root| ca::verify(&self.pem, root, None, Purpose::User, now).ok())?;
+        let own = hex::encode(&holder.serial) == self.serial;
+        let proven = own && signs(&holder.key, &challenge.text, signature);
+        proven.then(|| {
+            let values = object(json!({ "step": challenge.at }));
+            update_of(FACTORS, &self.id, self.revision, values)
+        })
+    }
+}
+
+/// A signature as people and programs hand it over: DER in base64, with whatever blanks.
+pub(crate) fn signature(text: &str) -> Option<Vec<u8>> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    let packed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    STANDARD.decode(packed).ok()
+}
+
+/// Whether a key signed a text, as it is or with the line feed that editors put at the end.
+fn signs(key: &VerifyingKey, text: &str, signature: &[u8]) -> bool {
+    key.verify(text.as_bytes(), signature) || key.verify(format!("{text}\n").as_bytes(), signature)
+}
+
+impl Sessions {
+    /// A person's certificates.
+    pub async fn certificates(&self, user: &str) -> Result<Vec<Certificate>, IdentityError> {
+        Certificate::of(&self.inner.store, user).await
+    }
+
+    /// Issues a certificate for a public key (PEM), under `id`. It proves nothing until its key has
+    /// signed once.
+    pub async fn begin_certificate(
+        &self,
+        caller: &Principal,
+        (current, label, key): (&str, &str, &str),
+        id: String,
+        origin: Origin<'_>,
+    ) -> Result<Vec<Write>, AccountError> {
+        let user = self.proved(caller, current, origin).await?;
+        if key.len() > LONGEST {
+            return Err(AccountError::BadKey);
+        }
+        let key = VerifyingKey::from_pem(key).map_err(|_| AccountError::BadKey)?;
+        let fingerprint = key.fingerprint().to_string();
+        let own = Certificate::of(&self.inner.store, &user.id).await?;
+        if own.len() >= MOST {
+            return Err(AccountError::TooMany);
+        }
+        let mut serial = [0; 8];
+        random::fill(&mut serial).map_err(IdentityError::from)?;
+        // Positive, and of one length.
+        let serial = u64::from_be_bytes(serial) >> 1 | 1 << 62;
+        let from = Timestamp(origin.now).plus_seconds(-60);
+        let to = Timestamp(origin.now).plus_seconds(HOLDS);
+        let period = Period {
+            from: from.micros(),
+            to: to.micros(),
+        };
+        let subject = Subject {
+            common_name: user.login.clone(),
+            organisation: ISSUER.into(),
+        };
+        let root = self.root(origin).await?;
+        let keys = Arc::clone(&self.inner.keys);
+        let pem = blocking(move || {
+            let signer = keys.signer(SignKey::Authority);
+            let shape = (Purpose::User, &subject);
+            Ok(ca::issue(&signer, &root, shape, &key, (serial, period))?)
+        })
+        .await?;
+        let mut values = object(json!({
+            "user": user.id, "kind": KIND, "step": 0, "label": label,
+            "certificate": pem, "fingerprint": fingerprint, "expires_at": to,
+        }));
+        values.insert("serial".into(), hex::encode(serial.to_be_bytes()).into());
+        Ok(vec![Write::Insert {
+            collection: FACTORS.into(),
+            id,
+            subject: None,
+            organisation: user.organisation.clone(),
+            district: None,
+            values,
+        }])
+    }
+
+    /// What the key of a certificate signs to show that it is there, before it counts.
+    pub fn possession(&self, caller: &Principal, certificate: &Certificate) -> String {
+        let session = caller.session.as_deref().unwrap_or_default();
+        let nonce = self.stamp("possession", &format!("{}:{session}", certificate.id));
+        format!(
+            "rongqiao.possession.1\n{}\n{}\n{session}\n{nonce}",
+            caller.login, certificate.serial
+        )
+    }
+
+    /// The key has signed: from now on the certificate is a second factor, and proven.
+    pub async fn confirm_certificate(
+        &self,
+        caller: &Principal,
+        (id, signed): (&str, &str),
+        origin: Origin<'_>,
+    ) -> Result<Vec<Write>, AccountError> {
+        let user = caller.user.as_deref().unwrap_or_default();
+        let own = Certificate::of(&self.inner.store, user).await?;
+        let begun = own.into_iter().find(|c| c.id == id && !c.confirmed);
+        let begun = begun.ok_or(AccountError::NoSuchFactor)?;
+        let text = self.possession(caller, &begun);
+        let now = Timestamp(origin.now);
+        let roots = self.roots().await?;
+        let holder = roots
+            .iter()
+            .find_map(|root| ca::verify(&begun.pem, root, None, Purpose::User, origin.now).ok());
+        let signed = signature(signed).ok_or(AccountError::WrongSignature)?;
+        if !holder.is_some_and(|h| signs(&h.key, &text, &signed)) {
+            return Err(AccountError::WrongSignature);
+        }
+        self.forget(user);
+        let values = object(json!({ "confirmed_at": now }));
+        let mut writes = vec![update_of(FACTORS, &begun.id, begun.revision, values)];
+        let session = caller.session.as_deref().unwrap_or_default();
+        if let Some(row) = get(&self.inner.store, SESSIONS, session).await? {
+            writes.push(update(SESSIONS, &row, object(json!({ "proven_at": now }))));
+        }
+        Ok(writes)
+    }
+
+    /// Takes one of the caller's certificates back.
+    pub async fn revoke_certificate(
+        &self,
+        caller: &Principal,
+        (current, id): (&str, &str),
+        origin: Origin<'_>,
+    ) -> Result<Vec<Write>, AccountError> {
+        let user = self.proved(caller, current, origin).await?;
+        let own = Certificate::of(&self.inner.store, &user.id).await?;
+        let found = own.iter().find(|c| c.id == id);
+        let found = found.ok_or(AccountError::NoSuchFactor)?;
+        if found.confirmed && self.is_last_factor(&user, &found.id, origin.now).await? {
+            return Err(AccountError::Needed);
+        }
+        self.forget(&user.id);
+        let values = object(json!({ "ended_at": Timestamp(origin.now) }));
+        Ok(vec![update_of(FACTORS, &found.id, found.revision, values)])
+    }
+
+    /// Certificates of every authority key that is or was in use.
+    pub(crate) async fn roots(&self) -> Result<Vec<String>, IdentityError> {
+        let query = Query::new(qualified(AUTHORITIES))
+            .sort("created_at", true)
+            .limit(50);
+        let found = self.inner.store.find(&query, &RowFilter::All).await?;
+        Ok(found
+            .records
+            .iter()
+            .map(|r| text(r, "certificate"))
+            .collect())
+    }
+
+    /// The root of the authority's key, made when it is needed first.
+    async fn root(&self, origin: Origin<'_>) -> Result<String, IdentityError> {
+        let key = self.inner.keys.verifying_key(SignKey::Authority);
+        let fingerprint = key.fingerprint().to_string();
+        let query = Query::new(qualified(AUTHORITIES))
+            .filter(Filter::eq("fingerprint", fingerprint.as_str()))
+            .limit(1);
+        for _ in 0..2 {
+            let found = self.inner.store.find(&query, &RowFilter::All).await?;
+            if let Some(row) = found.records.first() {
+                return Ok(text(row, "certificate"));
+            }
+            let keys = Arc::clone(&self.inner.keys);
+            let now = origin.now;
+            let pem = blocking(move || self_signed(&keys, now)).await?;
+            let mut commit = Self::commit(&Principal::module(MODULE, origin.request), origin);
+            commit.writes = vec![Write::Insert {
+                collection: AUTHORITIES.into(),
+                id: new_id(origin.now)?,
+                subject: None,
+                organisation: None,
+                district: None,
+                values: object(json!({
+                    "name": ISSUER, "fingerprint": fingerprint, "certificate": pem,
+                })),
+            }];
+            match self.inner.store.commit(commit).await {
+                Ok(_) => return Ok(pem),
+                // Another node was faster; its root is as good.
+                Err(CommitError::Conflict { .. }) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(IdentityError::Stopped)
+    }
+}
+
+fn self_signed(keys: &KeyRing, now: i64) -> Result<String, IdentityError> {
+    let subject = Subject {
+        common_name: "融桥用户证书根".into(),
+        organisation: ISSUER.into(),
+    };
+    let period = Period {
+        from: Timestamp(now).plus_seconds(-60).micros(),
+        to: Timestamp(now).plus_seconds(ROOT_HOLDS).micros(),
+    };
+    let signer = keys.signer(SignKey::Authority);
+    Ok(ca::root(&signer, &subject, 1, period)?)
+}

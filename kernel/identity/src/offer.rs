@@ -1,0 +1,128 @@
+//! Which second factors a person has, and whether one that is offered fits.
+
+use kernel_storage::{Record, RowFilter};
+use sdk_contract::call::Write;
+use sdk_contract::query::{Filter, Query};
+use sdk_contract::scalar::Timestamp;
+use serde_json::Value;
+
+use crate::certificates::{self, Certificate};
+use crate::error::IdentityError;
+use crate::factor::Factor;
+use crate::grants;
+use crate::module::FACTORS;
+use crate::people::{User, optional, qualified, text};
+use crate::session::{COMPOSED, Sessions, update_of};
+
+/// A second factor that somebody offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer<'a> {
+    /// A one-time code, or a recovery code.
+    Code(&'a str),
+    /// A challenge, and the signature of a certificate's key over it.
+    Signed {
+        challenge: &'a str,
+        /// DER in base64.
+        signature: &'a str,
+        /// The platform's address as the person sees it.
+        address: &'a str,
+    },
+}
+
+/// The second factors that a person can prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ways {
+    pub code: bool,
+    pub certificate: bool,
+}
+
+impl Ways {
+    pub fn any(self) -> bool {
+        self.code || self.certificate
+    }
+}
+
+impl Sessions {
+    /// What a person can prove.
+    pub async fn ways(&self, user: &str) -> Result<Ways, IdentityError> {
+        let mut ways = Ways::default();
+        for factor in self.factors_in_use(user).await? {
+            match optional(&factor, "kind").as_deref() {
+                None => ways.code = true,
+                Some(certificates::KIND) => ways.certificate = true,
+                Some(_) => {}
+            }
+        }
+        Ok(ways)
+    }
+
+    /// The write that spends what was offered, where it fits; none where it does not. `purpose` is
+    /// what a challenge was given out for.
+    pub(crate) async fn fits(
+        &self,
+        user: &str,
+        offer: Offer<'_>,
+        purpose: &str,
+        now: i64,
+    ) -> Result<Option<Write>, IdentityError> {
+        let store = &self.inner.store;
+        match offer {
+            Offer::Code(code) => {
+                let factor = Factor::of(store, user).await?;
+                let factor = factor.filter(|f| f.confirmed);
+                Ok(factor.and_then(|factor| {
+                    let fits = factor.fits(&self.inner.keys, code, Timestamp(now))?;
+                    Some(update_of(FACTORS, &factor.id, factor.revision, fits.values))
+                }))
+            }
+            Offer::Signed {
+                challenge,
+                signature,
+                address,
+            } => {
+                let challenge = self.challenged(challenge, (purpose, address), now);
+                let signature = certificates::signature(signature);
+                let (Some(challenge), Some(signature)) = (challenge, signature) else {
+                    return Ok(None);
+                };
+                let roots = self.roots().await?;
+                let own = Certificate::of(store, user).await?;
+                let mut confirmed = own.iter().filter(|c| c.confirmed);
+                Ok(confirmed.find_map(|c| c.signed(&roots, &challenge, &signature, now)))
+            }
+        }
+    }
+
+    /// Whether a person's roles need a second factor and `factor` is the only one in use.
+    pub(crate) async fn is_last_factor(
+        &self,
+        user: &User,
+        factor: &str,
+        now: i64,
+    ) -> Result<bool, IdentityError> {
+        let policy = &self.inner.policy;
+        let needs = |role: &String| {
+            let composed = grants::is_composed(role);
+            policy.needs_factor(if composed { COMPOSED } else { role })
+        };
+        let roles = self.directory().everything(&user.id, now).await?;
+        if !roles.iter().any(needs) {
+            return Ok(false);
+        }
+        let mut others = self.factors_in_use(&user.id).await?.into_iter();
+        Ok(!others.any(|row| text(&row, "id") != factor))
+    }
+
+    async fn factors_in_use(&self, user: &str) -> Result<Vec<Record>, IdentityError> {
+        let query = Query::new(qualified(FACTORS))
+            .filter(Filter::eq("user", user))
+            .filter(Filter::Missing {
+                field: "ended_at".into(),
+            })
+            .sort("created_at", true)
+            .limit(50);
+        let found = self.inner.store.find(&query, &RowFilter::All).await?;
+        let confirmed = |row: &Record| row.get("confirmed_at").is_some_and(Value::is_string);
+        Ok(found.records.into_iter().filter(confirmed).collect())
+    }
+}

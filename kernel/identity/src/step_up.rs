@@ -1,0 +1,138 @@
+//! Proving a second factor again in the middle of a session, for what must not be done by whoever
+//! finds an unlocked screen or steals a cookie.
+//!
+//! When it was proven last is kept with the session. It is read anew whenever it matters, so a
+//! proof given at one node holds at once at every other.
+
+use kernel_storage::CommitError;
+use sdk_contract::scalar::Timestamp;
+use serde_json::json;
+
+use crate::account::AccountError;
+use crate::counting::account_key;
+use crate::error::{IdentityError, LoginError};
+use crate::module::SESSIONS;
+use crate::offer::Offer;
+use crate::people::{User, get, optional};
+use crate::principal::Principal;
+use crate::session::{Origin, Sessions, draft, object, update};
+use crate::throttle::Tally;
+
+/// How often a commit is tried again that a touch of the session came before.
+const ATTEMPTS: u32 = 5;
+
+/// Whether a caller has proven a second factor a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    Fresh,
+    /// Never in this session, or too long ago.
+    Old,
+    /// The person has no factor to prove.
+    NoFactor,
+}
+
+impl Sessions {
+    /// How fresh the caller's proof is. A call without a session proves its own key each time, or
+    /// is a module's. Where no role needs a factor, nobody is made to have one.
+    pub async fn proof(&self, caller: &Principal, now: i64) -> Result<Proof, IdentityError> {
+        let Some(session) = &caller.session else {
+            return Ok(Proof::Fresh);
+        };
+        let row = get(&self.inner.store, SESSIONS, session).await?;
+        let minutes = self.inner.policy.step_up_minutes.max(1);
+        let proven = row
+            .as_ref()
+            .and_then(|row| optional(row, "proven_at"))
+            .and_then(|t| t.parse::<Timestamp>().ok());
+        let until = proven.map(|t| t.plus_seconds(minutes.saturating_mul(60)));
+        if until.is_some_and(|until| Timestamp(now) < until) {
+            return Ok(Proof::Fresh);
+        }
+        let user = caller.user.as_deref().unwrap_or_default();
+        if self.ways(user).await?.any() {
+            return Ok(Proof::Old);
+        }
+        let waived = self.inner.policy.second_factor.is_empty();
+        Ok(if waived {
+            Proof::Fresh
+        } else {
+            Proof::NoFactor
+        })
+    }
+
+    /// Proves the second factor for the caller's session; one audit record, whatever comes of it.
+    /// A proof that is fresh still is not asked for twice.
+    pub async fn step_up(
+        &self,
+        caller: &Principal,
+        offer: Offer<'_>,
+        origin: Origin<'_>,
+    ) -> Result<(), AccountError> {
+        let id = caller.user.as_deref().unwrap_or_default();
+        let user = User::by_id(&self.inner.store, id).await?;
+        let user = user.ok_or(AccountError::NoSuchFactor)?;
+        if self.proof(caller, origin.now).await? == Proof::Fresh {
+            return Ok(());
+        }
+        let key = account_key(&user.login);
+        let most = self.inner.policy.throttle.account_failures;
+        match self.count(&[(key.clone(), most)], origin).await {
+            Ok(()) => {}
+            Err(LoginError::Locked { retry_after }) => {
+                self.audit_step_up(caller, "locked", origin).await?;
+                return Err(AccountError::Locked { retry_after });
+            }
+            Err(LoginError::Failed(error)) => return Err(error.into()),
+            Err(_) => return Err(AccountError::WrongCode),
+        }
+        if !self.ways(&user.id).await?.any() {
+            return Err(AccountError::NoSuchFactor);
+        }
+        let session = caller.session.as_deref().unwrap_or_default();
+        let fits = self.fits(&user.id, offer, session, origin.now).await?;
+        let Some(spent) = fits else {
+            self.audit_step_up(caller, "wrong code", origin).await?;
+            return Err(AccountError::WrongCode);
+        };
+        for _ in 0..ATTEMPTS {
+            let Some(row) = get(&self.inner.store, SESSIONS, session).await? else {
+                return Err(AccountError::NoSuchFactor);
+            };
+            let proven = object(json!({ "proven_at": Timestamp(origin.now) }));
+            let mut commit = Self::commit(caller, origin);
+            commit.writes = vec![spent.clone(), update(SESSIONS, &row, proven)];
+            commit.audit = vec![draft(
+                caller,
+                "platform.session.step-up",
+                "ok",
+                json!({}),
+                origin,
+            )];
+            match self.inner.store.commit(commit).await {
+                Ok(_) => {
+                    self.forgive(&[(key, Tally::forgive_all)], origin).await?;
+                    return Ok(());
+                }
+                // The session was touched meanwhile.
+                Err(CommitError::Stale { collection, .. }) if collection.collection == SESSIONS => {
+                }
+                // Of two at once with one code, the second finds the factor changed.
+                Err(CommitError::Stale { .. }) => return Err(AccountError::WrongCode),
+                Err(e) => return Err(IdentityError::from(e).into()),
+            }
+        }
+        Err(AccountError::WrongCode)
+    }
+
+    async fn audit_step_up(
+        &self,
+        caller: &Principal,
+        why: &str,
+        origin: Origin<'_>,
+    ) -> Result<(), IdentityError> {
+        let detail = json!({ "why": why });
+        let draft = draft(caller, "platform.session.step-up", "denied", detail, origin);
+        self.inner.store.audit_append(vec![draft]).await?;
+        Ok(())
+    }
+}
