@@ -72,7 +72,8 @@ impl Host {
         record: &Map<String, Value>,
         id: &str,
     ) -> Result<Vec<Past>, Fault> {
-        let sight = readable.sight(p);
+        let retired = self.store().retired(&readable.name);
+        let sight = readable.sight(p).and_retired(readable.def, &retired, p);
         let changes = self.store().changes(&readable.name, id).await;
         let changes = changes.map_err(|e| storage(&e))?;
         let users = changes.iter().map(|c| c.by.as_str()).collect();
@@ -125,11 +126,19 @@ impl Host {
     /// Newest first.
     fn table(&self, name: &str, past: &[Past]) -> Body {
         let catalog = self.catalog();
-        let declared = catalog.collection(name);
+        let declared = catalog.collection(name).map(|(installed, c)| {
+            let mut c = c.clone();
+            if let Ok(name) = name.parse() {
+                c.fields.extend(self.store().retired(&name));
+            }
+            (installed, c)
+        });
         let rows = past.iter().rev().map(|one| {
-            let what = declared.map_or_else(String::new, |(installed, c)| {
-                sentence(&installed.def, c, one.before.as_ref(), &one.after)
-            });
+            let what = declared
+                .as_ref()
+                .map_or_else(String::new, |(installed, c)| {
+                    sentence(&installed.def, c, one.before.as_ref(), &one.after)
+                });
             let action = one.action.as_deref().unwrap_or_default();
             let label = action.split_once('.').and_then(|(module, action)| {
                 let def = &catalog.modules.get(module)?.def;

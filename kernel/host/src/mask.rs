@@ -21,6 +21,21 @@ struct Masked<'a> {
 
 impl<'a> Sight<'a> {
     pub(crate) fn of(def: &ModuleDef, collection: &'a CollectionDef, p: &Principal) -> Self {
+        Self::of_fields(def, &collection.fields, p)
+    }
+
+    /// The same with fields that are retired, for what shows the past.
+    pub(crate) fn and_retired(
+        mut self,
+        def: &ModuleDef,
+        retired: &'a [FieldDef],
+        p: &Principal,
+    ) -> Self {
+        self.0.extend(Self::of_fields(def, retired, p).0);
+        self
+    }
+
+    fn of_fields(def: &ModuleDef, fields: &'a [FieldDef], p: &Principal) -> Self {
         let masked = |field: &'a FieldDef| {
             let permission = field.reveal.as_ref().and_then(|r| def.permission(r));
             Some(Masked {
@@ -32,7 +47,7 @@ impl<'a> Sight<'a> {
                 },
             })
         };
-        Self(collection.fields.iter().filter_map(masked).collect())
+        Self(fields.iter().filter_map(masked).collect())
     }
 
     /// Masks a record.

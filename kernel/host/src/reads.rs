@@ -46,7 +46,11 @@ impl Host {
     pub async fn find(&self, p: &Principal, mut query: Query) -> Result<Found, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, &query.collection)?;
-        let sight = readable.sight(p);
+        let retired = match query.as_of {
+            Some(_) => self.store().retired(&readable.name),
+            None => Vec::new(),
+        };
+        let sight = readable.sight(p).and_retired(readable.def, &retired, p);
         sight.narrow(readable.collection, query.filter.as_mut(), &readable.rows)?;
         sight.may_query(&query, &readable.rows)?;
         let joins = readable.joins(&query)?;

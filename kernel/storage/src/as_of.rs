@@ -2,11 +2,13 @@
 //!
 //! A row that has not changed since is read as it stands; of one that has, the later changes are
 //! taken back. Encrypted fields are not in the history, so a row that has changed since has none.
-//! System fields that never change are the row's own: who may see it now may see it as it was.
+//! Retired fields are in it, for then they were in use; what a field was called then it is called by
+//! the name of today. System fields that never change are the row's own: who may see it now may see it as it was.
 
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
+use sdk_contract::change::Conversion;
 use sdk_contract::eval;
 use sdk_contract::kind::compute;
 use sdk_contract::query::{Found, Query};
@@ -17,7 +19,7 @@ use serde_json::Value as Json;
 use crate::backend::Conn;
 use crate::query::{self, Asked};
 use crate::read::object;
-use crate::schema::{Storage, Table};
+use crate::schema::{Column, Storage, Table};
 use crate::{QueryError, Record, RowFilter, StorageError, Store, value, whole};
 
 /// Rows that one look at a moment may go through.
@@ -62,7 +64,7 @@ impl Store {
         query::page(of, query, rows)?;
         query::facets(of, query, rows)?;
         let statement = {
-            let mut select = query::select(table);
+            let mut select = query::select_full(table);
             let changed = Expr::col(Alias::new("updated_at")).gt(moment);
             let mut candidate = Cond::any().add(changed);
             candidate = match &query.filter {
@@ -89,7 +91,7 @@ impl Store {
         }
         let mut records = Vec::with_capacity(found.len());
         for row in &found {
-            records.push(value::record(self.keys(), table, row)?);
+            records.push(value::full_record(self.keys(), table, row)?);
         }
         whole::complete(&mut conn, table, &mut records).await?;
         take_back(&mut conn, table, &mut records, moment).await?;
@@ -147,7 +149,7 @@ fn restore(table: &Table, record: &mut Record, kept: &[Kept], moment: i64) {
     let then = last.unwrap_or(0);
     for change in kept.iter().rev().filter(|c| c.revision > then) {
         for (field, was) in change.before.iter().flatten() {
-            record.insert(field.clone(), was.clone());
+            record.insert(field.clone(), of_today(table, field, was));
         }
         record.insert("revision".into(), change.revision.saturating_sub(1).into());
     }
@@ -159,14 +161,25 @@ fn restore(table: &Table, record: &mut Record, kept: &[Kept], moment: i64) {
     };
     record.insert("updated_at".into(), at.into());
     record.insert("updated_by".into(), by.into());
-    for column in table
-        .columns
-        .iter()
-        .filter(|c| c.storage == Storage::Sealed)
-    {
+    let columns = table.columns.iter().chain(&table.retired.columns);
+    for column in columns.filter(|c| c.storage == Storage::Sealed) {
         record.insert(column.name.clone(), Json::Null);
     }
     compute(&table.def.fields, record);
+}
+
+/// A value in the shape of today: the field may have been converted since.
+fn of_today(table: &Table, field: &str, was: &Json) -> Json {
+    let shaped = |column: &Column| value::bind(column.wire, was).is_some();
+    match (table.column(field), table.def.field(field)) {
+        (Some(column), Some(declared)) if !shaped(column) => {
+            let mut optional = declared.clone();
+            optional.required = false;
+            let read = Conversion::Read.value(&declared.kind, &optional, &[], was);
+            read.unwrap_or_default()
+        }
+        _ => was.clone(),
+    }
 }
 
 async fn history(
@@ -193,7 +206,11 @@ async fn history(
             revision: row.number(1)?,
             at: row.number(2)?,
             by: row.string(3)?,
-            before: row.text(4)?.map(|s| object(&s)).transpose()?,
+            before: row
+                .text(4)?
+                .map(|s| object(&s))
+                .transpose()?
+                .map(|before| table.of_history(before)),
         };
         history.entry(row.string(0)?).or_default().push(kept);
     }

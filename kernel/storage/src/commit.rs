@@ -3,6 +3,7 @@
 use sdk_contract::call::{EventDraft, Write};
 use serde_json::Value;
 
+use crate::convert::Batch;
 use crate::{Admission, AuditDraft, CollectionName, Record};
 
 /// Who acted.
@@ -105,6 +106,8 @@ pub struct Committed {
     pub(crate) files: u64,
     /// What became of a call that asked to be let in.
     pub(crate) admission: Option<Admission>,
+    /// What became of values to convert.
+    pub(crate) batch: Batch,
 }
 
 /// A record's new revision.

@@ -61,7 +61,7 @@ pub(crate) async fn survey(
     keys: &KeyRing,
 ) -> Result<Survey, StorageError> {
     let mut all = Survey::default();
-    for table in registry.tables() {
+    for table in registry.all_tables() {
         let content = content(conn, table, keys, &mut all).await?;
         all.collections.insert(table.name.to_string(), content);
     }
@@ -75,13 +75,13 @@ async fn content(
     all: &mut Survey,
 ) -> Result<Content, StorageError> {
     let statement = {
-        let mut select = query::select(table);
+        let mut select = query::select_full(table);
         select.order_by(Alias::new("id"), Order::Asc);
         conn.engine().build(&select)
     };
     let (mut rows, mut hasher) = (0_u64, Hasher::new());
     conn.each(statement, "reading a collection", |row| {
-        let record = value::record(keys, table, &row)?;
+        let record = value::full_record(keys, table, &row)?;
         for field in &table.def.fields {
             if let (Kind::File { .. }, Some(value)) = (&field.kind, record.get(&field.name)) {
                 named(value.to_string().as_bytes(), &mut all.files);

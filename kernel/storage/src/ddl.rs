@@ -2,14 +2,12 @@
 
 use sea_query::{
     Alias, ColumnDef, ForeignKey, Index as IndexOf, PostgresQueryBuilder, SqliteQueryBuilder,
-    Table as TableOf,
+    Table as TableOf, TableAlterStatement,
 };
 
 use crate::backend::Engine;
 use crate::plan::Step;
-use crate::schema::{
-    Column, Index, ROW_RECORD, ROW_SHARD, Storage, Table, deleted_column, shard_column,
-};
+use crate::schema::{Column, Index, ROW_RECORD, ROW_SHARD, Storage, Table, shard_column};
 
 /// The statements of one step, in order.
 pub(crate) fn statements(engine: Engine, step: &Step) -> Vec<String> {
@@ -28,11 +26,32 @@ pub(crate) fn statements(engine: Engine, step: &Step) -> Vec<String> {
             let mut add = TableOf::alter();
             add.table(Alias::new(table))
                 .add_column(definition(engine, column));
-            vec![match engine {
-                Engine::Sqlite => add.to_string(SqliteQueryBuilder),
-                Engine::Postgres => add.to_string(PostgresQueryBuilder),
-            }]
+            vec![altered(engine, &add)]
         }
+        Step::RenameColumn { table, from, to } => {
+            let mut rename = TableOf::alter();
+            rename
+                .table(Alias::new(table))
+                .rename_column(Alias::new(from), Alias::new(to));
+            vec![altered(engine, &rename)]
+        }
+        Step::DropColumn { table, column } => {
+            let mut drop = TableOf::alter();
+            drop.table(Alias::new(table))
+                .drop_column(Alias::new(column));
+            vec![altered(engine, &drop)]
+        }
+        Step::DropTable { table, collection } => {
+            let mut drop = TableOf::drop();
+            drop.table(Alias::new(table));
+            let mut all = forget(engine, collection);
+            all.push(match engine {
+                Engine::Sqlite => drop.to_string(SqliteQueryBuilder),
+                Engine::Postgres => drop.to_string(PostgresQueryBuilder),
+            });
+            all
+        }
+        Step::Note(_) => Vec::new(),
         Step::CreateIndex { table, index } => vec![create_index(engine, table, index)],
         Step::DropIndex { index, .. } => {
             let mut drop = IndexOf::drop();
@@ -45,18 +64,33 @@ pub(crate) fn statements(engine: Engine, step: &Step) -> Vec<String> {
     }
 }
 
+fn altered(engine: Engine, alter: &TableAlterStatement) -> String {
+    match engine {
+        Engine::Sqlite => alter.to_string(SqliteQueryBuilder),
+        Engine::Postgres => alter.to_string(PostgresQueryBuilder),
+    }
+}
+
+/// Removes what the search index has of a collection. The plan lets no quote into its name.
+fn forget(engine: Engine, collection: &str) -> Vec<String> {
+    let of = format!("WHERE collection = '{collection}'");
+    let mut all = vec![
+        format!("DELETE FROM kernel__search {of}"),
+        format!("DELETE FROM kernel__search_state {of}"),
+    ];
+    if engine == Engine::Sqlite {
+        let rows = format!("(SELECT seq FROM kernel__search {of})");
+        let grams = format!("DELETE FROM kernel__search_grams WHERE rowid IN {rows}");
+        all.insert(0, grams);
+    }
+    all
+}
+
 fn create_table(engine: Engine, table: &Table) -> String {
     let mut create = TableOf::create();
     create.table(Alias::new(&table.sql_name));
-    for column in table
-        .columns
-        .iter()
-        .chain(table.blinds.iter().map(|b| &b.column))
-    {
+    for column in &table.stored() {
         create.col(definition_in(engine, table, column));
-    }
-    if table.deletes {
-        create.col(definition(engine, &deleted_column()));
     }
     let mut key = IndexOf::create();
     for column in &table.key {
@@ -104,7 +138,7 @@ fn definition_in(engine: Engine, table: &Table, column: &Column) -> ColumnDef {
 }
 
 fn definition(engine: Engine, column: &Column) -> ColumnDef {
-    let mut def = ColumnDef::new(Alias::new(&column.name));
+    let mut def = ColumnDef::new(Alias::new(&column.stored));
     match (engine, column.storage) {
         (Engine::Postgres, Storage::Uuid) => def.uuid(),
         // Byte order, so that both engines sort and fold alike.

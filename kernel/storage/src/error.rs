@@ -36,6 +36,9 @@ pub enum StorageError {
     Sign(#[source] kernel_crypto::keys::KmsError),
     #[error("stored data is damaged: {0}")]
     Damaged(String),
+    /// Sentences; nothing was changed.
+    #[error("values do not convert: {}", .0.join(" "))]
+    Unfit(Vec<String>),
     #[error("the store is closed")]
     Closed,
     #[error("the store was opened to read only")]
@@ -161,6 +164,17 @@ impl StorageError {
             .as_database_error()
             .and_then(sqlx::error::DatabaseError::code);
         matches!(code.as_deref(), Some("40P01" | "40001"))
+    }
+
+    /// A table or column is not there: another node has changed them since this one looked.
+    pub(crate) fn is_of_the_past(&self) -> bool {
+        let Self::Database { source, .. } = self else {
+            return false;
+        };
+        let code = source
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
+        matches!(code.as_deref(), Some("42703" | "42P01"))
     }
 
     pub(crate) fn is_unique_violation(&self) -> bool {

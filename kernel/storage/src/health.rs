@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::backend::{Engine, sql};
-use crate::store::declarations;
-use crate::{StorageError, Store, inspect, migrate};
+use crate::schemas::declarations;
+use crate::{StorageError, Store, known, migrate};
 
 /// The kernel's tables and the modules'.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,8 +17,8 @@ pub struct SchemaState {
     pub applied: usize,
     /// Applied declarations by module: the SM3 of each.
     pub modules: BTreeMap<String, String>,
-    /// Tables that a declaration names and the database does not have.
-    pub missing: Vec<String>,
+    /// A sentence for each table or column that is not as the applied declarations say.
+    pub differences: Vec<String>,
 }
 
 /// The end of the audit chain.
@@ -49,17 +49,16 @@ impl Store {
         for row in rows {
             modules.insert(row.string(0)?, row.string(1)?);
         }
-        let there = inspect::tables(&mut conn).await?;
-        let registry = crate::schema::Registry::of(&declarations(&mut conn).await?);
-        let missing = registry
-            .tables()
-            .filter(|t| !there.contains(&t.sql_name))
-            .map(|t| t.name.to_string());
+        let mut differences = Vec::new();
+        for stored in declarations(&mut conn).await? {
+            let id = stored.def.id.clone();
+            differences.extend(known::differences(&mut conn, &id, Some(&stored)).await?);
+        }
         Ok(SchemaState {
             known: migrate::KNOWN,
             applied: migrate::applied(&mut conn).await?,
             modules,
-            missing: missing.collect(),
+            differences,
         })
     }
 

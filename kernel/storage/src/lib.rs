@@ -44,6 +44,9 @@
 //! A collection with `keep_deleted` has the column `row__deleted`: its deleted records are in no
 //! answer, and no write reaches them until they are restored or purged. Unique keys hold for them.
 //!
+//! A column never changes its name: `layout` says which field it belongs to, which fields are out of
+//! use and still stored, and what fields held before they were converted.
+//!
 //! Search fields have documents in `kernel__search`, beside the records and in the same commit.
 //!
 //! # How to add a kernel table
@@ -62,11 +65,14 @@ mod blobs;
 mod calls;
 mod commit;
 mod contents;
+mod convert;
 mod ddl;
 mod error;
 mod files;
 mod health;
 mod inspect;
+mod known;
+mod layout;
 pub mod lint;
 mod migrate;
 mod outbox;
@@ -75,6 +81,7 @@ mod query;
 mod read;
 mod reseal;
 mod schema;
+mod schemas;
 mod search;
 mod store;
 mod totals;
@@ -94,6 +101,7 @@ pub use commit::{
     Written,
 };
 pub use contents::{Content, Survey};
+pub use convert::{Outlook, Unfit};
 pub use error::{CommitError, PlanError, QueryError, StorageError};
 pub use files::{Blob, BlobState, FileChange, FileWork, Piece, Upload};
 pub use health::{AuditHead, OutboxState, SchemaState};
@@ -101,6 +109,7 @@ pub use outbox::{Due, Retry};
 pub use plan::Applied;
 pub use read::RowFilter;
 pub use schema::CollectionName;
+pub use schemas::Forecast;
 pub use search::SearchState;
 pub use store::{Engine, Store, StoreUrl};
 

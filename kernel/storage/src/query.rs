@@ -51,15 +51,22 @@ fn too_much(what: &'static str, most: u32) -> QueryError {
 }
 
 pub(crate) fn col(column: &Column) -> Expr {
-    Expr::col(Alias::new(&column.name))
+    Expr::col(Alias::new(&column.stored))
 }
 
 /// All columns of the table, in the order that [`value::record`] reads.
 pub(crate) fn select(table: &Table) -> SelectStatement {
     let mut select = Statement::select();
     select
-        .columns(table.columns.iter().map(|c| Alias::new(&c.name)))
+        .columns(table.columns.iter().map(|c| Alias::new(&c.stored)))
         .from(Alias::new(&table.sql_name));
+    select
+}
+
+/// The same, and the columns of retired fields, as [`value::full_record`] reads them.
+pub(crate) fn select_full(table: &Table) -> SelectStatement {
+    let mut select = select(table);
+    select.columns(table.retired.columns.iter().map(|c| Alias::new(&c.stored)));
     select
 }
 
@@ -172,9 +179,13 @@ fn sort(select: &mut SelectStatement, table: &Table, sorts: &[Sort]) -> Result<(
         };
         if column.required {
             // Without the clause an index can serve the order.
-            select.order_by(Alias::new(&column.name), last.clone());
+            select.order_by(Alias::new(&column.stored), last.clone());
         } else {
-            select.order_by_with_nulls(Alias::new(&column.name), last.clone(), NullOrdering::Last);
+            select.order_by_with_nulls(
+                Alias::new(&column.stored),
+                last.clone(),
+                NullOrdering::Last,
+            );
         }
     }
     if !sorts.iter().any(|s| s.field == "id") {

@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 use std::sync::Arc;
 
+use sdk_contract::def::FieldDef;
 use sdk_contract::query::{
     Aggregate, FACET_VALUES, Facet, FacetValue, Found, Group, Query, Step, average,
 };
@@ -73,6 +74,29 @@ impl Store {
         rows: &RowFilter,
         kept: bool,
     ) -> Result<Option<Record>, QueryError> {
+        let found = self.look_up_now(name, id, rows, kept).await;
+        if self.relearned(found.as_ref().err()).await? {
+            return self.look_up_now(name, id, rows, kept).await;
+        }
+        found
+    }
+
+    /// Whether a question failed because another node has changed the tables. They are known now.
+    async fn relearned(&self, error: Option<&QueryError>) -> Result<bool, StorageError> {
+        let past = matches!(error, Some(QueryError::Storage(e)) if e.is_of_the_past());
+        if past {
+            self.learn().await?;
+        }
+        Ok(past)
+    }
+
+    async fn look_up_now(
+        &self,
+        name: &CollectionName,
+        id: &str,
+        rows: &RowFilter,
+        kept: bool,
+    ) -> Result<Option<Record>, QueryError> {
         let table = self.table(name)?;
         let Some(id) = value::uuid(id) else {
             return Ok(None);
@@ -102,6 +126,14 @@ impl Store {
 
     /// A page of records. `query.collection` is the full name.
     pub async fn find(&self, query: &Query, rows: &RowFilter) -> Result<Found, QueryError> {
+        let found = self.find_now(query, rows).await;
+        if self.relearned(found.as_ref().err()).await? {
+            return self.find_now(query, rows).await;
+        }
+        found
+    }
+
+    async fn find_now(&self, query: &Query, rows: &RowFilter) -> Result<Found, QueryError> {
         let table = self.table(&CollectionName::from_str(&query.collection)?)?;
         self.searchable(&table, query.filter.as_ref()).await?;
         if query.as_of.is_some() {
@@ -204,6 +236,18 @@ impl Store {
         ask: &Aggregate,
         rows: &RowFilter,
     ) -> Result<Vec<Group>, QueryError> {
+        let groups = self.aggregate_now(ask, rows).await;
+        if self.relearned(groups.as_ref().err()).await? {
+            return self.aggregate_now(ask, rows).await;
+        }
+        groups
+    }
+
+    async fn aggregate_now(
+        &self,
+        ask: &Aggregate,
+        rows: &RowFilter,
+    ) -> Result<Vec<Group>, QueryError> {
         let table = self.table(&CollectionName::from_str(&ask.collection)?)?;
         self.searchable(&table, ask.filter.as_ref()).await?;
         let (statement, shapes) = {
@@ -282,7 +326,13 @@ impl Store {
             .collect()
     }
 
-    /// The kept history of a record of an audited collection, oldest first.
+    /// Fields of a collection that are retired, as they were last declared: its history has them.
+    pub fn retired(&self, name: &CollectionName) -> Vec<FieldDef> {
+        let table = self.registry().table(name);
+        table.map_or_else(Vec::new, |table| table.retired.fields.clone())
+    }
+
+    /// The kept history of a record of an audited collection, oldest first, in the names of today.
     pub async fn changes(
         &self,
         name: &CollectionName,
@@ -299,6 +349,11 @@ impl Store {
                 "reading a history",
             )
             .await?;
+        let table = self.registry().table(name);
+        let named = |kept: Record| match &table {
+            Some(table) => table.of_history(kept),
+            None => kept,
+        };
         rows.iter()
             .map(|row| {
                 Ok(Change {
@@ -308,8 +363,8 @@ impl Store {
                     by_name: row.text(5)?.unwrap_or_default(),
                     action: row.text(6)?.filter(|a| !a.is_empty()),
                     note: row.text(7)?,
-                    before: row.text(3)?.map(|s| object(&s)).transpose()?,
-                    after: object(&row.string(4)?)?,
+                    before: row.text(3)?.map(|s| object(&s)).transpose()?.map(named),
+                    after: named(object(&row.string(4)?)?),
                 })
             })
             .collect()

@@ -33,7 +33,7 @@ impl Store {
     pub async fn reseal(&self) -> Result<u64, StorageError> {
         let mut exchanged = 0;
         let registry = self.registry();
-        for table in registry.tables() {
+        for table in registry.all_tables() {
             for column in sealed(table) {
                 exchanged += self.reseal_column(table, column).await?;
             }
@@ -45,7 +45,7 @@ impl Store {
     pub async fn sealed_by(&self, number: u32) -> Result<u64, StorageError> {
         let mut count = 0;
         let registry = self.registry();
-        for table in registry.tables() {
+        for table in registry.all_tables() {
             for column in sealed(table) {
                 let is = if self.keys().opens_unnumbered(SealKey::Field) == Some(number) {
                     begins(column, &keys::mark(number)).or(unnumbered(column))
@@ -79,7 +79,7 @@ impl Store {
                 let shard = table.shard_column().unwrap_or("id");
                 let mut select = Statement::select();
                 select
-                    .columns(["id", shard, &column.name].map(Alias::new))
+                    .columns(["id", shard, &column.stored].map(Alias::new))
                     .from(Alias::new(&table.sql_name))
                     .and_where(query::col(column).is_not_null())
                     .and_where(begins(column, &active).not())
@@ -105,7 +105,7 @@ impl Store {
                 after = Some(key(&id));
                 batch.push(Exchange {
                     table: table.sql_name.clone(),
-                    column: column.name.clone(),
+                    column: column.stored.clone(),
                     place,
                     old,
                     new,
@@ -150,8 +150,10 @@ pub(crate) async fn exchange(conn: &mut Conn<'_>, batch: &[Exchange]) -> Result<
     Ok(())
 }
 
+/// Columns of sealed values, of fields out of use too.
 fn sealed(table: &Table) -> impl Iterator<Item = &Column> {
-    let columns = table.columns.iter();
+    let retired = table.retired.columns.iter().chain(&table.retired.kept);
+    let columns = table.columns.iter().chain(retired);
     columns.filter(|column| column.storage == Storage::Sealed)
 }
 

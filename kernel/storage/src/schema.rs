@@ -7,8 +7,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, Shard};
+use sdk_contract::def::{CollectionDef, FieldDef, Shard};
 use sdk_contract::kind::Kind;
+
+use crate::layout::{KEPT, Kept, Places, Stored, key};
 
 /// A collection by its full name, `<module>.<plural>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,7 +94,10 @@ impl Storage {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
+    /// As the field is called.
     pub(crate) name: String,
+    /// As the column is called in the database: what statements and ciphertexts name.
+    pub(crate) stored: String,
     pub(crate) storage: Storage,
     /// The shape of the value in wire form, also when it is kept sealed.
     pub(crate) wire: Storage,
@@ -102,10 +107,25 @@ pub(crate) struct Column {
     pub(crate) refers: Option<CollectionName>,
 }
 
+impl Column {
+    /// What histories call its values.
+    pub(crate) fn key(&self) -> &str {
+        key(&self.stored)
+    }
+
+    /// The column that its ciphertexts are bound to: what was kept beside a converted one was sealed
+    /// under the name of before.
+    pub(crate) fn bound(&self) -> &str {
+        self.stored.strip_suffix(KEPT).unwrap_or(&self.stored)
+    }
+}
+
 /// A rows field: its rows are in a table of their own.
 #[derive(Debug)]
 pub(crate) struct RowsField {
     pub(crate) name: String,
+    /// What histories call its rows.
+    pub(crate) key: String,
     pub(crate) required: bool,
     pub(crate) frozen: bool,
     pub(crate) table: Table,
@@ -140,6 +160,7 @@ pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
     pub(crate) blinds: Vec<BlindField>,
     pub(crate) rows: Vec<RowsField>,
+    pub(crate) retired: Retired,
     /// Columns of the primary key, in order.
     pub(crate) key: Vec<String>,
     /// The table whose record a row belongs to, by the first columns of the key.
@@ -149,6 +170,17 @@ pub(crate) struct Table {
     pub(crate) def: Arc<CollectionDef>,
     /// Whether a field is made of others when it is read.
     pub(crate) computes: bool,
+}
+
+/// What a table holds besides its record: fields out of use, and what fields held before they were
+/// converted.
+#[derive(Debug, Default)]
+pub(crate) struct Retired {
+    pub(crate) fields: Vec<FieldDef>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) blinds: Vec<BlindField>,
+    pub(crate) rows: Vec<RowsField>,
+    pub(crate) kept: Vec<Column>,
 }
 
 /// Columns of a table of rows, before the row's fields. Fields have no double underscore.
@@ -163,14 +195,23 @@ pub(crate) fn deleted_column() -> Column {
     plain_column(ROW_DELETED, Storage::Datetime)
 }
 
+/// How far a record is converted: the revision of it that was. Only while values are.
+pub(crate) const ROW_CONVERTED: &str = "row__converted";
+
+/// The column of that name.
+pub(crate) fn converted_column() -> Column {
+    plain_column(ROW_CONVERTED, Storage::Integer)
+}
+
 /// All collections of all applied modules.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Registry {
     tables: BTreeMap<CollectionName, Arc<Table>>,
+    retired: BTreeMap<CollectionName, Arc<Table>>,
 }
 
 impl Registry {
-    pub(crate) fn of(modules: &[ModuleDef]) -> Self {
+    pub(crate) fn of(modules: &[Stored]) -> Self {
         let mut all = Self::default();
         for module in modules {
             all.put(module);
@@ -179,12 +220,17 @@ impl Registry {
     }
 
     /// Replaces what is known of a module.
-    pub(crate) fn put(&mut self, module: &ModuleDef) {
-        self.tables.retain(|name, _| name.module != module.id);
-        for collection in &module.collections {
-            let table = Table::of(&module.id, collection);
+    pub(crate) fn put(&mut self, module: &Stored) {
+        let id = &module.def.id;
+        self.tables.retain(|name, _| name.module != *id);
+        self.retired.retain(|name, _| name.module != *id);
+        for table in module.tables() {
             crate::lint::table(&table);
             self.tables.insert(table.name.clone(), Arc::new(table));
+        }
+        for table in module.retired_tables() {
+            crate::lint::table(&table);
+            self.retired.insert(table.name.clone(), Arc::new(table));
         }
     }
 
@@ -195,33 +241,65 @@ impl Registry {
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
         self.tables.values()
     }
+
+    /// Those that are retired, too.
+    pub(crate) fn all_tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.tables.values().chain(self.retired.values())
+    }
+}
+
+impl Stored {
+    pub(crate) fn tables(&self) -> impl Iterator<Item = Table> {
+        let all = self.def.collections.iter();
+        all.map(|c| Table::of(&self.def.id, c, &self.layout.of(&c.name)))
+    }
+
+    pub(crate) fn retired_tables(&self) -> impl Iterator<Item = Table> {
+        let all = self.layout.retired.values();
+        all.map(|c| Table::of(&self.def.id, c, &self.layout.of(&c.name)))
+    }
 }
 
 impl Table {
-    pub(crate) fn of(module: &str, def: &CollectionDef) -> Self {
+    pub(crate) fn of(module: &str, def: &CollectionDef, places: &Places) -> Self {
         let name = CollectionName::new(module, &def.name);
         let table = table_name(&name);
+        let at = |f: &FieldDef| places.column(&f.name).to_owned();
         let columns = system_columns()
             .into_iter()
-            .chain(def.fields.iter().filter_map(|f| column(module, f)));
-        let rows = def.fields.iter().filter_map(|f| match &f.kind {
+            .chain(def.fields.iter().filter_map(|f| column(module, f, &at(f))));
+        let rows = |f: &FieldDef| match &f.kind {
             Kind::Rows { fields, .. } => Some(RowsField {
                 name: f.name.clone(),
+                key: key(&at(f)).to_owned(),
                 required: f.required,
                 frozen: f.frozen,
-                table: Self::of_rows(module, def, &f.name, fields),
+                table: Self::of_rows(module, def, (&f.name, &at(f)), fields),
             }),
             _ => None,
-        });
+        };
+        let gone: Vec<FieldDef> = places.retired.values().cloned().collect();
+        let retired = Retired {
+            columns: gone
+                .iter()
+                .filter_map(|f| column(module, f, &at(f)))
+                .collect(),
+            blinds: gone.iter().filter_map(|f| blind(f, &at(f))).collect(),
+            rows: gone.iter().filter_map(rows).collect(),
+            kept: places.kept.values().filter_map(kept).collect(),
+            fields: gone,
+        };
+        let rows: Vec<RowsField> = def.fields.iter().filter_map(rows).collect();
         let shard = shard_column(def.shard).map(str::to_owned);
         Self {
-            indexes: indexes(&table, def),
+            indexes: indexes(&table, def, places),
             shard: def.shard,
             audited: def.audited,
             deletes: def.keep_deleted.is_some(),
             columns: columns.collect(),
-            blinds: def.fields.iter().filter_map(blind).collect(),
-            rows: rows.collect(),
+            blinds: def.fields.iter().filter_map(|f| blind(f, &at(f))).collect(),
+            rows,
+            retired,
             key: shard.into_iter().chain(["id".to_owned()]).collect(),
             parent: None,
             computes: def
@@ -235,9 +313,14 @@ impl Table {
     }
 
     /// The table of a rows field. It hangs on the shard key of the record.
-    fn of_rows(module: &str, def: &CollectionDef, field: &str, fields: &[FieldDef]) -> Self {
+    fn of_rows(
+        module: &str,
+        def: &CollectionDef,
+        (field, stored): (&str, &str),
+        fields: &[FieldDef],
+    ) -> Self {
         let parent = table_name(&CollectionName::new(module, &def.name));
-        let sql_name = rows_table_name(&parent, field);
+        let sql_name = rows_table_name(&parent, stored);
         let system = |name: &str, storage| Column {
             required: true,
             ..plain_column(name, storage)
@@ -257,7 +340,7 @@ impl Table {
             fields: by_record,
             unique: false,
         });
-        columns.extend(fields.iter().filter_map(|f| column(module, f)));
+        columns.extend(fields.iter().filter_map(|f| column(module, f, &f.name)));
         let def = CollectionDef {
             name: format!("{}.{field}", def.name),
             fields: fields.to_vec(),
@@ -275,6 +358,7 @@ impl Table {
             columns,
             blinds: Vec::new(),
             rows: Vec::new(),
+            retired: Retired::default(),
             key,
             parent: Some(parent),
             indexes: indexes.into_iter().collect(),
@@ -294,6 +378,60 @@ impl Table {
 
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// Everything the table has in the database.
+    pub(crate) fn stored(&self) -> Vec<Column> {
+        let blinds = self.blinds.iter().chain(&self.retired.blinds);
+        let mut all: Vec<Column> = self.columns.clone();
+        all.extend(blinds.map(|b| b.column.clone()));
+        all.extend(self.retired.columns.iter().cloned());
+        all.extend(self.retired.kept.iter().cloned());
+        all.extend(self.deletes.then(deleted_column));
+        all
+    }
+
+    /// The tables of its rows, of retired fields, too.
+    pub(crate) fn rows_tables(&self) -> impl Iterator<Item = &Self> {
+        let rows = self.rows.iter().chain(&self.retired.rows);
+        rows.map(|r| &r.table)
+    }
+
+    /// The field whose values a column has, or whose digests.
+    pub(crate) fn field_of<'a>(&'a self, stored: &'a str) -> &'a str {
+        let blind = self.blinds.iter().find(|b| b.column.stored == stored);
+        let plain = self.columns.iter().find(|c| c.stored == stored);
+        let plain = plain.map(|c| c.name.as_str());
+        blind.map(|b| b.of.as_str()).or(plain).unwrap_or(stored)
+    }
+
+    /// Search fields with the names of their columns.
+    pub(crate) fn searched(&self) -> impl Iterator<Item = (&FieldDef, &str)> {
+        sdk_search::fields(&self.def)
+            .filter_map(|f| Some((f, self.column(&f.name)?.stored.as_str())))
+    }
+
+    /// A record, or a part of one, as histories keep it.
+    pub(crate) fn to_history(&self, record: crate::Record) -> crate::Record {
+        let key = |field: String| {
+            let column = self.column(&field).map(|c| c.key().to_owned());
+            let rows = || self.rows_field(&field).map(|r| r.key.clone());
+            column.or_else(rows).unwrap_or(field)
+        };
+        record.into_iter().map(|(f, v)| (key(f), v)).collect()
+    }
+
+    /// The same in the names of today, with retired fields, without those that are gone.
+    pub(crate) fn of_history(&self, kept: crate::Record) -> crate::Record {
+        let columns = self.columns.iter().chain(&self.retired.columns);
+        let rows = self.rows.iter().chain(&self.retired.rows);
+        let names: BTreeMap<&str, &str> = columns
+            .map(|c| (c.key(), c.name.as_str()))
+            .chain(rows.map(|r| (r.key.as_str(), r.name.as_str())))
+            .collect();
+        kept.into_iter()
+            .filter_map(|(key, value)| Some(((*names.get(key.as_str())?).to_owned(), value)))
+            .collect()
     }
 
     /// The system column that leads the primary key, where it is not the id itself.
@@ -349,22 +487,27 @@ pub(crate) fn storage_of(kind: &Kind) -> Option<Storage> {
     })
 }
 
-/// The name of the column of digests beside an encrypted field.
-pub(crate) fn blind_name(field: &str) -> String {
-    format!("{field}__blind")
+/// The name of the column of digests beside an encrypted one.
+pub(crate) fn blind_name(stored: &str) -> String {
+    format!("{stored}__blind")
 }
 
-fn blind(field: &FieldDef) -> Option<BlindField> {
+pub(crate) fn blind(field: &FieldDef, stored: &str) -> Option<BlindField> {
     field.blind.then(|| BlindField {
         of: field.name.clone(),
-        column: plain_column(&blind_name(&field.name), Storage::Blind),
+        column: plain_column(&blind_name(stored), Storage::Blind),
     })
 }
 
-fn column(module: &str, field: &FieldDef) -> Option<Column> {
+fn kept(kept: &Kept) -> Option<Column> {
+    column("", &kept.field, &kept.column)
+}
+
+pub(crate) fn column(module: &str, field: &FieldDef, stored: &str) -> Option<Column> {
     let wire = storage_of(&field.kind)?;
     Some(Column {
         name: field.name.clone(),
+        stored: stored.to_owned(),
         storage: if field.encrypted {
             Storage::Sealed
         } else {
@@ -384,6 +527,7 @@ fn column(module: &str, field: &FieldDef) -> Option<Column> {
 fn plain_column(name: &str, storage: Storage) -> Column {
     Column {
         name: name.to_owned(),
+        stored: name.to_owned(),
         storage,
         wire: storage,
         required: false,
@@ -413,14 +557,25 @@ fn system_columns() -> [Column; 9] {
 }
 
 /// The declared keys and indexes, and those every table has for the row scopes.
-fn indexes(table: &str, def: &CollectionDef) -> Vec<Index> {
+fn indexes(table: &str, def: &CollectionDef, places: &Places) -> Vec<Index> {
+    let stored = |names: &Vec<String>| -> Vec<String> {
+        names.iter().map(|n| places.column(n).to_owned()).collect()
+    };
+    let stored_name = |field: &FieldDef| {
+        let column = places.column(&field.name);
+        if field.blind {
+            blind_name(column)
+        } else {
+            column.to_owned()
+        }
+    };
     let owned = |fields: &[&str]| fields.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>();
     let unique = def
         .fields
         .iter()
         .filter(|f| f.unique)
         .map(|f| vec![stored_name(f)])
-        .chain(def.unique.iter().cloned())
+        .chain(def.unique.iter().map(stored))
         .map(|fields| (fields, true));
     // The primary key already serves what it starts with.
     let mut plain = vec![owned(&["created_at", "id"])];
@@ -437,7 +592,7 @@ fn indexes(table: &str, def: &CollectionDef) -> Vec<Index> {
     let plain = plain
         .into_iter()
         .chain(def.indexes.iter().map(|declared| {
-            let mut fields = declared.clone();
+            let mut fields = stored(declared);
             if !fields.iter().any(|f| f == "id") {
                 fields.push("id".to_owned());
             }
@@ -457,15 +612,6 @@ fn indexes(table: &str, def: &CollectionDef) -> Vec<Index> {
         }
     }
     indexes
-}
-
-/// The column that equality is asked of.
-fn stored_name(field: &FieldDef) -> String {
-    if field.blind {
-        blind_name(&field.name)
-    } else {
-        field.name.clone()
-    }
 }
 
 /// Readable, stable, and within the 63 bytes that `PostgreSQL` keeps of a name.

@@ -1,5 +1,6 @@
-//! The search index: for each search field of each record a document, and the grams that lead to
-//! it. Written in the commit that writes the record; what is found is decided by `sdk_search`.
+//! The search index: for each search field of each record a document, under the name of the
+//! field's column, and the grams that lead to it. Written in the commit that writes the record;
+//! what is found is decided by `sdk_search`.
 //!
 //! The grams are a filter before the documents, so both engines find exactly the same. `SQLite`
 //! keeps them in FTS5, `PostgreSQL` in a `tsvector` under GIN.
@@ -46,15 +47,11 @@ pub(crate) async fn put(
     values: &Map<String, Json>,
     fresh: bool,
 ) -> Result<(), StorageError> {
-    for field in sdk_search::fields(&table.def) {
+    for (field, column) in table.searched() {
         let Some(value) = values.get(&field.name) else {
             continue;
         };
-        let of = Of {
-            table,
-            key,
-            field: &field.name,
-        };
+        let of = Of { table, key, column };
         if !fresh {
             of.remove(conn).await?;
         }
@@ -72,12 +69,8 @@ pub(crate) async fn remove(
     table: &Table,
     key: Key<'_>,
 ) -> Result<(), StorageError> {
-    for field in sdk_search::fields(&table.def) {
-        let of = Of {
-            table,
-            key,
-            field: &field.name,
-        };
+    for (_, column) in table.searched() {
+        let of = Of { table, key, column };
         of.remove(conn).await?;
     }
     Ok(())
@@ -87,7 +80,7 @@ pub(crate) async fn remove(
 struct Of<'a> {
     table: &'a Table,
     key: Key<'a>,
-    field: &'a str,
+    column: &'a str,
 }
 
 impl Of<'_> {
@@ -97,7 +90,7 @@ impl Of<'_> {
             id(self.key.shard.unwrap_or(self.key.id)),
             self.table.name.to_string().into(),
             id(self.key.id),
-            self.field.into(),
+            self.column.into(),
         ]
     }
 
@@ -161,10 +154,11 @@ fn quoted(grams: &BTreeSet<String>, quote: char, between: &str) -> String {
     quoted.join(between)
 }
 
-/// The search fields that a question is about.
+/// The columns of the search fields that a question is about.
 pub(crate) fn named<'t>(table: &'t Table, names: &[String]) -> Result<Vec<&'t str>, QueryError> {
-    let all: Vec<&str> = sdk_search::fields(&table.def)
-        .map(|f| f.name.as_str())
+    let all: Vec<(&str, &str)> = table
+        .searched()
+        .map(|(field, column)| (field.name.as_str(), column))
         .collect();
     let unsuited = |field: &str| QueryError::Unsuited {
         collection: table.name.to_string(),
@@ -174,11 +168,12 @@ pub(crate) fn named<'t>(table: &'t Table, names: &[String]) -> Result<Vec<&'t st
     if all.is_empty() {
         return Err(unsuited(names.first().map_or("*", String::as_str)));
     }
-    if let Some(other) = names.iter().find(|name| !all.contains(&name.as_str())) {
+    let known = |name: &String| all.iter().any(|(field, _)| field == name);
+    if let Some(other) = names.iter().find(|name| !known(name)) {
         return Err(unsuited(other));
     }
-    let asked = |name: &&str| names.is_empty() || names.iter().any(|n| n == name);
-    Ok(all.into_iter().filter(asked).collect())
+    let asked = |(name, _): &(&str, &str)| names.is_empty() || names.iter().any(|n| n == name);
+    Ok(all.into_iter().filter(asked).map(|(_, c)| c).collect())
 }
 
 /// Adds the search fields that a filter needs to be indexed.

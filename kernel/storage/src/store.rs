@@ -6,20 +6,18 @@ use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kernel_crypto::keys::KeyRing;
-use sdk_contract::def::ModuleDef;
 use sqlx::Connection as _;
 use tokio::sync::{Mutex, Notify};
 
 use crate::audit::{Gauge, Tail};
 pub use crate::backend::Engine;
-use crate::backend::{Conn, Db, sql};
+use crate::backend::{Conn, Db};
+use crate::layout::Stored;
 use crate::schema::Registry;
 use crate::totals::Totals;
-use crate::write::{SchemaChange, Work};
+use crate::write::Work;
 use crate::writer::{Lane, Writer};
-use crate::{
-    Applied, Commit, CommitError, Committed, PlanError, StorageError, ddl, migrate, plan, value,
-};
+use crate::{Commit, CommitError, Committed, StorageError, migrate};
 
 /// Where the data is.
 #[derive(Clone, PartialEq, Eq)]
@@ -113,13 +111,15 @@ impl Shared {
         fields.iter().all(|field| searched.contains(field))
     }
 
-    fn put(&self, module: &ModuleDef) {
+    pub(crate) fn put(&self, module: &Stored) {
         let mut registry = self
             .registry
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         let mut next = Registry::clone(&registry);
         next.put(module);
+        let changed = next.tables().filter(|t| t.name.module == module.def.id);
+        self.totals.wrote(changed.map(|t| &t.name));
         *registry = Arc::new(next);
     }
 
@@ -207,82 +207,6 @@ impl Store {
         self.inner.db.close().await;
     }
 
-    /// Learns the schemas that other nodes have applied.
-    pub async fn refresh(&self) -> Result<(), StorageError> {
-        let mut held = self.inner.db.acquire().await?;
-        for module in declarations(&mut held.conn()).await? {
-            self.inner.shared.put(&module);
-        }
-        Ok(())
-    }
-
-    /// What a module last declared here.
-    pub async fn declared(&self, module: &str) -> Result<Option<ModuleDef>, StorageError> {
-        Ok(self.stored(module).await?.map(|(def, _)| def))
-    }
-
-    async fn stored(&self, module: &str) -> Result<Option<(ModuleDef, String)>, StorageError> {
-        let rows = self
-            .fixed(
-                "SELECT document, digest FROM kernel__schema WHERE module = $1",
-                vec![module.into()],
-                "reading a schema",
-            )
-            .await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        Ok(Some((document(module, &row.string(0)?)?, row.string(1)?)))
-    }
-
-    /// Makes the tables what `module` declares, or refuses with every reason. `now` is in
-    /// microseconds since 1970, UTC. Applying the same declaration again changes nothing.
-    pub async fn apply(&self, module: &ModuleDef, now: i64) -> Result<Applied, PlanError> {
-        let _one = self.inner.applying.lock().await;
-        let (old, was) = self.stored(&module.id).await?.unzip();
-        let steps = plan::plan(old.as_ref(), module).map_err(PlanError::Refused)?;
-        let document = serde_json::to_value(module)
-            .map_err(|e| StorageError::Damaged(format!("a declaration: {e}")))?;
-        let document = value::canonical(&document);
-        let digest = kernel_crypto::sm3::digest(document.as_bytes()).to_string();
-        if was.as_ref() != Some(&digest) {
-            let statements = steps
-                .iter()
-                .flat_map(|s| ddl::statements(self.engine(), s))
-                .collect();
-            let change = SchemaChange {
-                module: module.id.clone(),
-                document,
-                digest: digest.clone(),
-                was,
-                statements,
-                at: now,
-            };
-            match self.submit(Work::Schema(change)).await {
-                Ok(_) => {}
-                Err(CommitError::Storage(e)) if e.is_unique_violation() => {
-                    return Err(PlanError::Refused(vec![
-                        "A new unique key cannot be made: records that exist have equal values."
-                            .to_owned(),
-                    ]));
-                }
-                Err(CommitError::Storage(e)) => return Err(e.into()),
-                Err(e) => return Err(StorageError::Damaged(e.to_string()).into()),
-            }
-            tracing::info!(
-                module = module.id,
-                steps = steps.len(),
-                "applied a declaration"
-            );
-        }
-        self.inner.shared.put(module);
-        self.index_at_once().await?;
-        Ok(Applied {
-            steps: steps.iter().map(ToString::to_string).collect(),
-            digest,
-        })
-    }
-
     /// Makes everything in `commit` durable at once, or nothing.
     pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         self.submit(Work::Commit(Box::new(commit))).await
@@ -291,6 +215,10 @@ impl Store {
     /// Woken, coalesced, after commits that had events.
     pub fn wake(&self) -> &Notify {
         &self.inner.shared.wake
+    }
+
+    pub(crate) fn applying(&self) -> &Mutex<()> {
+        &self.inner.applying
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -316,20 +244,4 @@ impl Store {
             None => Err(StorageError::ReadOnly.into()),
         }
     }
-}
-
-/// Every module's declaration, as `conn` sees them.
-pub(crate) async fn declarations(conn: &mut Conn<'_>) -> Result<Vec<ModuleDef>, StorageError> {
-    let rows = conn
-        .rows(sql("SELECT module, document FROM kernel__schema", []))
-        .await
-        .map_err(StorageError::db("reading the schemas"))?;
-    rows.iter()
-        .map(|row| document(&row.string(0)?, &row.string(1)?))
-        .collect()
-}
-
-fn document(module: &str, text: &str) -> Result<ModuleDef, StorageError> {
-    serde_json::from_str(text)
-        .map_err(|e| StorageError::UnknownState(format!("the declaration of {module}: {e}")))
 }

@@ -100,9 +100,28 @@ pub(crate) fn record(
     table: &Table,
     row: &Row,
 ) -> Result<crate::Record, StorageError> {
+    of_columns(keys, table, table.columns.iter(), row)
+}
+
+/// The same of a row that was selected with its retired columns behind the others.
+pub(crate) fn full_record(
+    keys: &KeyRing,
+    table: &Table,
+    row: &Row,
+) -> Result<crate::Record, StorageError> {
+    let columns = table.columns.iter().chain(&table.retired.columns);
+    of_columns(keys, table, columns, row)
+}
+
+fn of_columns<'t>(
+    keys: &KeyRing,
+    table: &Table,
+    columns: impl Iterator<Item = &'t Column>,
+    row: &Row,
+) -> Result<crate::Record, StorageError> {
     let mut record = crate::Record::new();
     let mut id = String::new();
-    for (index, column) in table.columns.iter().enumerate() {
+    for (index, column) in columns.enumerate() {
         let value = match column.storage {
             Storage::Sealed => match row.bytes(index)? {
                 // The id is the first column, so it is known here.
@@ -121,7 +140,7 @@ pub(crate) fn record(
 
 /// Binds ciphertext to its table, column and row, so that it opens nowhere else.
 fn place(table: &Table, column: &Column, id: &str) -> Vec<u8> {
-    format!("field\0{}\0{}\0{id}", table.sql_name, column.name).into_bytes()
+    format!("field\0{}\0{}\0{id}", table.sql_name, column.bound()).into_bytes()
 }
 
 /// The column value of an encrypted field.
@@ -141,10 +160,16 @@ pub(crate) fn seal(
 
 /// The digest that stands for an encrypted value in its blind index; null for null.
 pub(crate) fn blind(keys: &KeyRing, table: &Table, field: &str, json: &Json) -> Value {
+    let column = table.column(field).map_or(field, |c| &c.stored);
+    digest(keys, table, column, json)
+}
+
+/// The same by the name of the encrypted column.
+pub(crate) fn digest(keys: &KeyRing, table: &Table, column: &str, json: &Json) -> Value {
     if json.is_null() {
         return Value::Bytes(None);
     }
-    let mut text = format!("blind\0{}\0{field}\0", table.sql_name).into_bytes();
+    let mut text = format!("blind\0{}\0{column}\0", table.sql_name).into_bytes();
     text.extend(kernel_crypto::canonical::to_vec(json));
     Value::Bytes(Some(keys.mac(MacKey::Blind, &text).as_bytes().to_vec()))
 }

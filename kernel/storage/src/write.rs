@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use self::late::Late;
 use self::records::invalid;
 use crate::backend::{Conn, Engine, built, sql};
+use crate::convert::{BATCH, Batch, Converter};
 use crate::reseal::{self, Exchange};
 use crate::schema::{CollectionName, Registry, Table};
 use crate::store::Shared;
@@ -40,10 +41,21 @@ pub(crate) enum Work {
     },
     Schema(SchemaChange),
     Exchange(Vec<Exchange>),
+    /// Some more records to convert, after an id.
+    Convert {
+        converter: Arc<Converter>,
+        after: Option<String>,
+    },
+    /// The rest of them, and then the declaration.
+    CutOver {
+        converters: Vec<Arc<Converter>>,
+        change: SchemaChange,
+    },
     /// Some more records for the search index.
     Index,
 }
 
+#[derive(Debug, Clone)]
 pub(crate) struct SchemaChange {
     pub(crate) module: String,
     pub(crate) document: String,
@@ -65,7 +77,11 @@ impl Work {
             | Self::Delivered { .. }
             | Self::Undelivered { .. }
             | Self::Exchange(_) => true,
-            Self::Checkpoint(_) | Self::Schema(_) | Self::Index => false,
+            Self::Checkpoint(_)
+            | Self::Schema(_)
+            | Self::Convert { .. }
+            | Self::CutOver { .. }
+            | Self::Index => false,
         }
     }
 }
@@ -97,12 +113,38 @@ pub(crate) async fn run(
         Work::Undelivered { id, retry } => outbox::undelivered(conn, id, *retry).await?,
         Work::Schema(change) => schema(conn, change).await?,
         Work::Exchange(batch) => reseal::exchange(conn, batch).await?,
+        Work::Convert { converter, after } => {
+            let after = after.as_deref();
+            let batch = converter.batch(conn, &shared.keys, after, BATCH);
+            done.batch = batch.await?;
+            kept_whole(&done.batch)?;
+        }
+        Work::CutOver { converters, change } => {
+            for converter in converters {
+                done.batch = converter.finish(conn, &shared.keys).await?;
+                kept_whole(&done.batch)?;
+                if done.batch.again {
+                    // What was converted stays converted.
+                    return Ok(done);
+                }
+            }
+            schema(conn, change).await?;
+        }
         Work::Index => {
             lock(conn, LOCK_INDEX).await?;
             search::index(conn, &shared.registry()).await?;
         }
     }
     Ok(done)
+}
+
+/// A value that does not convert ends the batch, and nothing of it is done.
+fn kept_whole(batch: &Batch) -> Result<(), StorageError> {
+    if batch.unfit.is_empty() {
+        Ok(())
+    } else {
+        Err(StorageError::Unfit(batch.unfit.clone()))
+    }
 }
 
 /// One node builds the search index at a time.

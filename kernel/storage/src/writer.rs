@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::backend::{Conn, Engine, sql};
+use crate::schemas::declarations;
 use crate::store::Shared;
 use crate::write::late::Late;
 use crate::write::{self, Work};
@@ -137,6 +138,8 @@ enum Stop {
     Refused,
     /// The same group may be run again and may then succeed.
     Again(Cause),
+    /// The same, once it is known which tables another node has made since.
+    Past(Cause),
     Failed(Cause),
 }
 
@@ -169,11 +172,29 @@ impl Lane {
                     tokio::time::sleep(PAUSE.saturating_mul(attempt)).await;
                     attempt += 1;
                 }
-                Err(Stop::Again(cause) | Stop::Failed(cause)) => {
+                Err(Stop::Past(_)) if attempt < ATTEMPTS => {
+                    if let Err(error) = self.learn(shared).await {
+                        tracing::warn!("what other nodes declared is not known: {error:#}");
+                    }
+                    attempt += 1;
+                }
+                Err(Stop::Again(cause) | Stop::Past(cause) | Stop::Failed(cause)) => {
                     return group.iter().map(|_| Err(cause.error())).collect();
                 }
             }
         }
+    }
+
+    async fn learn(&mut self, shared: &Shared) -> Result<(), StorageError> {
+        let Self::Pg(pool) = self else {
+            return Ok(());
+        };
+        let held = pool.acquire().await;
+        let mut held = held.map_err(StorageError::db("waiting for a connection"))?;
+        for module in declarations(&mut Conn::Pg(&mut held)).await? {
+            shared.put(&module);
+        }
+        Ok(())
     }
 
     async fn transaction(
@@ -256,8 +277,8 @@ async fn together(
 }
 
 fn refused(group: &[Job], error: CommitError) -> Result<Vec<Outcome>, Stop> {
-    if let Some(cause) = lost(&error) {
-        return Err(Stop::Again(cause));
+    if let Some(stop) = lost(&error) {
+        return Err(stop);
     }
     match group {
         [job] if !lost_a_number(&job.work, &error) => Ok(vec![Err(error)]),
@@ -281,8 +302,8 @@ async fn by_piece(
             outcome = piece(conn, shared, &job.work).await;
         }
         if let Err(error) = &outcome {
-            if let Some(cause) = lost(error) {
-                return Err(Stop::Again(cause));
+            if let Some(stop) = lost(error) {
+                return Err(stop);
             }
             run(conn, "ROLLBACK TO piece", doing).await?;
         }
@@ -327,21 +348,26 @@ fn stop(doing: &'static str) -> impl Fn(sqlx::Error) -> Stop {
     }
 }
 
-/// The cause, where the whole transaction is gone and the same closed list may be run again: it was
-/// ended in favour of another node's (deadlock, serialisation failure), or the server ended the
-/// connection, is about to, or is not there yet.
-fn lost(error: &CommitError) -> Option<Cause> {
-    match error {
-        CommitError::Storage(error) => match error {
-            StorageError::Database { doing, source }
-                if error.is_lost_race() || lost_connection(source) =>
-            {
-                let source = Arc::clone(source);
-                Some(Cause { doing, source })
-            }
-            _ => None,
-        },
-        _ => None,
+/// Where the whole transaction is gone and the same closed list may be run again: it was ended in
+/// favour of another node's (deadlock, serialisation failure), another node changed the tables, or
+/// the server ended the connection, is about to, or is not there yet.
+fn lost(error: &CommitError) -> Option<Stop> {
+    let CommitError::Storage(error) = error else {
+        return None;
+    };
+    let StorageError::Database { doing, source } = error else {
+        return None;
+    };
+    let cause = Cause {
+        doing,
+        source: Arc::clone(source),
+    };
+    if error.is_of_the_past() {
+        Some(Stop::Past(cause))
+    } else if error.is_lost_race() || lost_connection(source) {
+        Some(Stop::Again(cause))
+    } else {
+        None
     }
 }
 

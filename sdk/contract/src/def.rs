@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::change::ChangeDef;
 use crate::kind::Kind;
 
 /// Version of the module document this crate reads and writes.
@@ -80,6 +81,9 @@ pub struct ModuleDef {
     /// Rows to insert when the module first runs: reference data, and demo data in demo mode.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seeds: Vec<SeedDef>,
+    /// What became of what the release before declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ChangeDef>,
 }
 
 /// A set of records with the same fields: a table, a REST resource, a list page.

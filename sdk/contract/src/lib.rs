@@ -4,6 +4,7 @@
 //! it and never on each other.
 
 pub mod call;
+pub mod change;
 pub mod code;
 pub mod def;
 pub mod disclosure;

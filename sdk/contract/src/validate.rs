@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::change::ChangeDef;
 use crate::def::{CollectionDef, FieldDef, Level, Mask, ModuleDef, SYSTEM_FIELDS};
 use crate::kind::Kind;
 use crate::manifest::is_slug;
@@ -19,6 +20,7 @@ pub fn faults(def: &ModuleDef) -> Vec<String> {
     check.actions();
     check.pages();
     check.features();
+    check.changes();
     check.faults
 }
 
@@ -336,6 +338,49 @@ impl Check<'_> {
             let own = format!("{}.", self.def.id);
             let ours = parties.roles.iter().all(|role| role.starts_with(&own));
             self.say(ours, || format!("parties: roles must begin with {own}"));
+        }
+    }
+}
+
+impl Check<'_> {
+    fn changes(&mut self) {
+        for change in &self.def.changes {
+            let collection = self.def.collection(change.collection());
+            let at = format!("change of {}", change.collection());
+            let declared = |name: &str| collection.and_then(|c| c.field(name));
+            match change {
+                ChangeDef::Renamed { field, from, .. } => {
+                    self.say(declared(field).is_some(), || {
+                        format!("{at}: renamed to {field}, which is no field")
+                    });
+                    self.say(declared(from).is_none(), || {
+                        format!("{at}: renamed from {from}, which is still a field")
+                    });
+                }
+                ChangeDef::Retired { field: None, .. } => {
+                    self.say(collection.is_none(), || {
+                        format!("{at}: retired, but it is still a collection")
+                    });
+                }
+                ChangeDef::Retired {
+                    field: Some(field), ..
+                } => {
+                    self.say(declared(field).is_none(), || {
+                        format!("{at}: {field} is retired, but it is still a field")
+                    });
+                }
+                ChangeDef::Converted { field, .. } => {
+                    let plain = declared(field).is_some_and(|f| {
+                        !matches!(
+                            f.kind,
+                            Kind::Rows { .. } | Kind::File { .. } | Kind::Computed { .. }
+                        )
+                    });
+                    self.say(plain, || {
+                        format!("{at}: {field} is no field whose values can be converted")
+                    });
+                }
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use sdk_contract::call::{Ask, CallContext, Event, Given, Reply};
+use sdk_contract::change::ChangeDef;
 use sdk_contract::def::{
     ChoiceDef, CollectionDef, DisclosureDef, FeatureDef, FlowDef, Label, ModuleDef, PartiesDef,
     SeedDef,
@@ -38,6 +39,7 @@ pub struct Module {
     disclosures: fn() -> Option<DisclosureDef>,
     parties: fn() -> Option<PartiesDef>,
     seeds: fn() -> Vec<SeedDef>,
+    changes: fn() -> Vec<ChangeDef>,
 }
 
 impl Module {
@@ -63,6 +65,7 @@ impl Module {
             disclosures: (self.disclosures)(),
             parties: (self.parties)(),
             seeds: (self.seeds)(),
+            changes: (self.changes)(),
         }
     }
 
@@ -141,6 +144,7 @@ impl Module {
             disclosures: || None,
             parties: || None,
             seeds: Vec::new,
+            changes: Vec::new,
         }
     }
     #[must_use]
@@ -204,5 +208,9 @@ impl Module {
     #[must_use]
     pub fn seeds(self, seeds: fn() -> Vec<SeedDef>) -> Self {
         Self { seeds, ..self }
+    }
+    #[must_use]
+    pub fn changes(self, changes: fn() -> Vec<ChangeDef>) -> Self {
+        Self { changes, ..self }
     }
 }

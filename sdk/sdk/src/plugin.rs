@@ -19,6 +19,7 @@
 ///     features: model::features(),
 ///     disclosures: Some(model::disclosures()),
 ///     seeds: seed::all(),
+///     changes: changes::all(),
 /// }
 /// ```
 #[macro_export]
@@ -106,6 +107,10 @@ macro_rules! __parts {
     };
     ($m:ident; seeds: $e:expr $(, $($rest:tt)*)?) => {
         let $m = $m.seeds(|| $e);
+        $($crate::__parts!($m; $($rest)*);)?
+    };
+    ($m:ident; changes: $e:expr $(, $($rest:tt)*)?) => {
+        let $m = $m.changes(|| $e);
         $($crate::__parts!($m; $($rest)*);)?
     };
     // pages, blocks, events, on, permissions

@@ -20,6 +20,7 @@ pub use crate::record::{Find, New, Party, Patch, Record, Rows, Stored};
 pub use crate::seed::Seed;
 
 pub use sdk_contract::call::{Ask, Caller, Contribution, Event, ScoreRequest, Scored};
+pub use sdk_contract::change::{ChangeDef, Conversion};
 pub use sdk_contract::code::Format;
 pub use sdk_contract::def::{
     Area, DisclosureDef, FeatureDef, FlowDef, Label, PartiesDef, RowScope, SeedDef, Shard, Tone,

@@ -147,9 +147,8 @@ async fn schema(ground: &wire::Opened) -> Check {
     match ground.store.schema_state().await {
         Err(error) => Check::failed(name, error),
         Ok(found) => {
-            let (state, says) = if !found.missing.is_empty() {
-                let missing = found.missing.join(", ");
-                (State::Failed, format!("tables are missing: {missing}"))
+            let (state, says) = if !found.differences.is_empty() {
+                (State::Failed, found.differences.join(" "))
             } else if found.applied < found.known {
                 (
                     State::Warning,

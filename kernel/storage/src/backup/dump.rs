@@ -15,7 +15,7 @@ use super::{BackupError, Contents, Manifest, Summary, check, file_error, sync_fo
 use crate::backend::{Conn, Row, built};
 use crate::inspect::{self, Type};
 use crate::schema::Registry;
-use crate::store::declarations;
+use crate::schemas::declarations;
 use crate::{BlobStore, StorageError, Store, contents, migrate, search};
 
 /// What to back up besides the tables, and how to lock it.

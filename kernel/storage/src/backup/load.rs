@@ -27,7 +27,7 @@ use super::{BackupError, Contents, Counted, Manifest, Summary, digest, file_erro
 use crate::backend::{Conn, Db, Transaction, built, sql};
 use crate::inspect::{self, Found, Type};
 use crate::schema::Registry;
-use crate::store::declarations;
+use crate::schemas::declarations;
 use crate::{AuditDraft, StorageError, audit, contents, ddl, migrate, plan};
 
 /// Name of the mark of a folder whose database is not yet restored.
@@ -219,7 +219,7 @@ async fn restored_last(conn: &mut Conn<'_>, id: &str) -> Result<bool, StorageErr
 async fn make_tables(conn: &mut Conn<'_>) -> Result<(), BackupError> {
     for module in declarations(conn).await? {
         let steps =
-            plan::plan(None, &module).map_err(|reasons| BackupError::Tables(reasons.join(" ")))?;
+            plan::create(&module).map_err(|reasons| BackupError::Tables(reasons.join(" ")))?;
         let engine = conn.engine();
         for statement in steps.iter().flat_map(|s| ddl::statements(engine, s)) {
             conn.execute(built(statement, Vec::new()))

@@ -50,11 +50,69 @@ fn module() -> ModuleDef {
     }
 }
 
+fn stored(def: ModuleDef, layout: Layout) -> Stored {
+    Stored {
+        def,
+        layout,
+        next: None,
+    }
+}
+
+fn sentences(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(ToString::to_string).collect()
+}
+
 /// The plan from [`module`] to a changed copy of it, as sentences.
 fn after(change: impl FnOnce(&mut ModuleDef)) -> Result<Vec<String>, Vec<String>> {
     let mut new = module();
     change(&mut new);
-    plan(Some(&module()), &new).map(|steps| steps.iter().map(ToString::to_string).collect())
+    let old = stored(module(), Layout::default());
+    plan(Some(&old), &new).map(|plan| sentences(&plan.steps))
+}
+
+/// Releases one after another: what each changes of the one before, and the sentences it makes.
+struct Releases(Stored);
+
+impl Releases {
+    fn first() -> Self {
+        Self(stored(module(), Layout::default()))
+    }
+
+    fn next(&mut self, change: impl FnOnce(&mut ModuleDef)) -> Result<Vec<String>, Vec<String>> {
+        let mut new = self.0.def.clone();
+        new.changes.clear();
+        change(&mut new);
+        let plan = plan(Some(&self.0), &new)?;
+        let mut all = sentences(&plan.begin);
+        all.extend(sentences(&plan.steps));
+        self.0 = stored(new, plan.layout);
+        Ok(all)
+    }
+}
+
+fn rename(field: &str, from: &str) -> ChangeDef {
+    ChangeDef::Renamed {
+        collection: "orders".into(),
+        field: field.into(),
+        from: from.into(),
+    }
+}
+
+fn retire(field: Option<&str>) -> ChangeDef {
+    ChangeDef::Retired {
+        collection: "orders".into(),
+        field: field.map(str::to_owned),
+    }
+}
+
+fn convert(field: &str, from: Option<&str>, by: Conversion) -> ChangeDef {
+    ChangeDef::Converted {
+        collection: "orders".into(),
+        field: field.into(),
+        from: from.map(str::to_owned),
+        by,
+        lossy: false,
+    }
 }
 
 fn refused(change: impl FnOnce(&mut ModuleDef)) -> String {
@@ -70,9 +128,8 @@ fn the_same_declaration_needs_nothing() {
 
 #[test]
 fn a_first_declaration_creates_its_tables() {
-    let steps = plan(None, &module()).unwrap();
-    assert_eq!(steps.len(), 1);
-    assert_eq!(steps[0].to_string(), "Create table shop__orders.");
+    let plan = plan(None, &module()).unwrap();
+    assert_eq!(sentences(&plan.steps), ["Create table shop__orders."]);
 }
 
 #[test]
@@ -95,9 +152,9 @@ fn additions_are_carried_out() {
     assert_eq!(
         steps.unwrap(),
         [
+            "Drop index on shop__orders (status, id).",
             "Add column note to shop__orders.",
             "Add column code to shop__orders.",
-            "Drop index on shop__orders (status, id).",
             "Create unique index on shop__orders (code).",
             "Create index on shop__orders (status, created_at, id).",
             "Create table shop__returns.",
@@ -154,6 +211,157 @@ fn whatever_could_lose_data_is_refused_in_words() {
             .contains("from subject to aggregate")
     );
     assert!(refused(|m| drop(m.choices[0].options.remove(0))).contains("Option open is gone"));
+}
+
+#[test]
+fn a_renamed_field_keeps_its_column_and_nobody_else_gets_it() {
+    let mut releases = Releases::first();
+    let steps = releases.next(|m| {
+        let c = &mut m.collections[0];
+        c.fields[1].name = "state".into();
+        c.indexes = vec![vec!["state".into()]];
+        m.changes = vec![rename("state", "status")];
+    });
+    assert_eq!(
+        steps.unwrap(),
+        ["Field status of orders is called state; its values stay where they are."],
+        "the index stays, too"
+    );
+    assert_eq!(releases.0.layout.of("orders").column("state"), "status");
+    // The change may be left out of the next release, and the old name be given again.
+    let steps = releases.next(|m| {
+        let again = field("status", "text", &json!({"max": 10}));
+        m.collections[0].fields.push(again);
+    });
+    assert_eq!(
+        steps.unwrap(),
+        ["Add column status_2 to shop__orders."],
+        "a column of its own"
+    );
+}
+
+#[test]
+fn what_goes_is_retired_first() {
+    let mut releases = Releases::first();
+    let price = releases.0.def.collections[0].fields[2].clone();
+    let steps = releases.next(|m| {
+        m.collections[0].fields.remove(2);
+        m.changes = vec![retire(Some("price"))];
+    });
+    assert_eq!(
+        steps.unwrap(),
+        ["Field price of orders is retired; its values stay until a release leaves that out."]
+    );
+    let mut back = Releases(releases.0.clone());
+    let steps = back.next(|m| m.collections[0].fields.push(price.clone()));
+    assert_eq!(steps.unwrap(), ["Field price of orders is in use again."]);
+    assert_eq!(back.0.layout, Layout::default());
+
+    let steps = releases.next(|_| ()).unwrap();
+    assert_eq!(steps, ["Drop column price of shop__orders."]);
+    let steps = releases.next(|m| m.collections[0].fields.push(price));
+    assert_eq!(
+        steps.unwrap(),
+        ["Add column price_2 to shop__orders."],
+        "its past is not that of the one that went"
+    );
+}
+
+#[test]
+fn a_collection_goes_over_two_releases() {
+    let mut releases = Releases::first();
+    releases.0.def.collections[0].fields.push(
+        serde_json::from_value(json!({
+            "name": "lines", "label": {"zh": "", "en": ""}, "kind": "rows", "max": 9,
+            "fields": [{"name": "item", "label": {"zh": "", "en": ""}, "kind": "text", "max": 9}],
+        }))
+        .unwrap(),
+    );
+    let steps = releases.next(|m| {
+        m.collections.clear();
+        m.changes = vec![retire(None)];
+    });
+    assert!(steps.unwrap()[0].contains("orders is retired"));
+    assert_eq!(
+        releases.next(|_| ()).unwrap(),
+        [
+            "Drop table shop__orders__lines.",
+            "Drop table shop__orders."
+        ]
+    );
+    assert_eq!(releases.0.layout, Layout::default());
+}
+
+#[test]
+fn values_are_converted_beside_those_that_serve() {
+    let mut releases = Releases::first();
+    let steps = releases.next(|m| {
+        let c = &mut m.collections[0];
+        c.fields[2] = FieldDef {
+            unique: true,
+            ..field("price", "money", &json!({}))
+        };
+        c.fields[1].required = true;
+        m.choices[0].options.remove(1);
+        let to = [("done".to_owned(), "open".to_owned())].into();
+        m.changes = vec![
+            convert("price", None, Conversion::Round),
+            convert("status", None, Conversion::Options(to)),
+        ];
+    });
+    assert_eq!(
+        steps.unwrap(),
+        [
+            "Add column status__2 to shop__orders.",
+            "Add column price__2 to shop__orders.",
+            "Add column row__converted to shop__orders.",
+            "Drop index on shop__orders (status, id).",
+            "Keep column status of shop__orders as status__was.",
+            "Keep column price of shop__orders as price__was.",
+            "Drop column row__converted of shop__orders.",
+            "Create unique index on shop__orders (price__2).",
+            "Create index on shop__orders (status__2, id).",
+        ]
+    );
+    // The same changes again have nothing left to do.
+    let changes = releases.0.def.changes.clone();
+    assert_eq!(releases.next(|m| m.changes = changes), Ok(vec![]));
+    // Without them what was before goes.
+    assert_eq!(
+        releases.next(|_| ()).unwrap(),
+        [
+            "Drop column price__was of shop__orders.",
+            "Drop column status__was of shop__orders.",
+        ]
+    );
+}
+
+#[test]
+fn a_field_can_be_made_of_another() {
+    let split = |number| Conversion::Part {
+        between: "-".into(),
+        number,
+    };
+    let year = || field("year", "integer", &json!({}));
+    let steps = Releases::first().next(|m| {
+        m.collections[0].fields.push(year());
+        m.changes = vec![convert("year", Some("number"), split(0))];
+    });
+    assert_eq!(
+        steps.unwrap(),
+        [
+            "Add column year to shop__orders.",
+            "Add column row__converted to shop__orders.",
+            "Drop column row__converted of shop__orders.",
+        ]
+    );
+    assert!(
+        refused(|m| {
+            m.collections[0].fields.push(year());
+            m.changes = vec![convert("year", Some("nothing"), split(0))];
+        })
+        .contains("made of nothing, which is no field")
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel_crypto::keys::SealKey;
 use sdk_contract::query::{Query, Sort};
-use sea_query::{Alias, Cond, Condition, Expr, ExprTrait as _};
+use sea_query::{Cond, Condition, Expr, ExprTrait as _};
 use serde_json::{Value as Json, json};
 
 use super::filter::never;
@@ -116,9 +116,9 @@ pub(crate) fn after(
 fn beyond(column: &Column, descending: bool, value: Option<&sea_query::Value>) -> Option<Expr> {
     let value = value?.clone();
     let past = if descending {
-        Expr::col(Alias::new(&column.name)).lt(value)
+        col(column).lt(value)
     } else {
-        Expr::col(Alias::new(&column.name)).gt(value)
+        col(column).gt(value)
     };
     Some(if column.required {
         past

@@ -127,7 +127,7 @@ const SHIFT: i64 = 1_000_000;
 /// The bucket of a date, month or datetime as text. Built of names and numbers of this crate
 /// alone, so nothing in it is bound.
 fn bucket(engine: Engine, column: &Column, by: Bucket) -> Option<Expr> {
-    let name = format!("\"{}\"", column.name);
+    let name = format!("\"{}\"", column.stored);
     let day = match column.storage {
         Storage::Month if by == Bucket::Day => return None,
         Storage::Date | Storage::Month => name,

@@ -60,8 +60,8 @@ impl Store {
             left_over |= states
                 .keys()
                 .any(|key| key.0 == name && !searched(table, &key.1));
-            for field in sdk_search::fields(&table.def) {
-                let key = (name.clone(), field.name.clone());
+            for (_, column) in table.searched() {
+                let key = (name.clone(), column.to_owned());
                 let ready = states.get(&key).is_some_and(ready);
                 let set = if ready {
                     &mut state.ready
@@ -127,8 +127,8 @@ impl Store {
     }
 }
 
-fn searched(table: &Table, field: &str) -> bool {
-    sdk_search::fields(&table.def).any(|f| f.name == field)
+fn searched(table: &Table, column: &str) -> bool {
+    table.searched().any(|(_, c)| c == column)
 }
 
 fn ready(progress: &Progress) -> bool {
@@ -157,9 +157,7 @@ pub(crate) async fn index(conn: &mut Conn<'_>, registry: &Registry) -> Result<()
     let mut left = BATCH;
     for table in registry.tables() {
         let name = table.name.to_string();
-        let fields: Vec<&str> = sdk_search::fields(&table.def)
-            .map(|f| f.name.as_str())
-            .collect();
+        let fields: Vec<&str> = table.searched().map(|(_, column)| column).collect();
         let of = |(collection, _): &&(String, String)| *collection == name;
         for (_, field) in states.keys().filter(of) {
             if !searched(table, field) {
@@ -182,11 +180,11 @@ pub(crate) async fn index(conn: &mut Conn<'_>, registry: &Registry) -> Result<()
     Ok(())
 }
 
-/// Indexes one field of the next records after an id, and keeps how far it came.
+/// Indexes one column of the next records after an id, and keeps how far it came.
 async fn batch(
     conn: &mut Conn<'_>,
     table: &Table,
-    field: &str,
+    column: &str,
     after: Option<&str>,
     most: u64,
 ) -> Result<u64, StorageError> {
@@ -195,7 +193,7 @@ async fn batch(
         select
             .column(Alias::new("id"))
             .column(Alias::new(table.shard_column().unwrap_or("id")))
-            .column(Alias::new(field))
+            .column(Alias::new(column))
             .from(Alias::new(&table.sql_name))
             .order_by(Alias::new("id"), Order::Asc)
             .limit(most);
@@ -214,7 +212,8 @@ async fn batch(
     let mut last = after.map(str::to_owned);
     for row in &rows {
         let (id, shard) = (row.uuid(0)?.unwrap_or_default(), row.uuid(1)?);
-        let values = Map::from_iter([(field.to_owned(), row.text(2)?.into())]);
+        let field = table.field_of(column).to_owned();
+        let values = Map::from_iter([(field, row.text(2)?.into())]);
         let key = Key {
             shard: shard.as_deref(),
             id: &id,
@@ -229,7 +228,7 @@ async fn batch(
          version = excluded.version, done = excluded.done, last = excluded.last",
         [
             table.name.to_string().into(),
-            field.into(),
+            column.into(),
             sdk_search::VERSION.into(),
             i64::from(count < most).into(),
             sea_query::Value::Uuid(last.as_deref().and_then(value::uuid)),

@@ -46,8 +46,8 @@ impl Run<'_, '_> {
         let (id, now) = self.deleted(&table, gone).await?;
         let shard = table.shard_column().and_then(|name| now.get(name));
         let shard = shard.and_then(Json::as_str);
-        for rows in &table.rows {
-            self.remove_rows(&rows.table, (shard, &id)).await?;
+        for rows in table.rows_tables() {
+            self.remove_rows(rows, (shard, &id)).await?;
         }
         let key = search::Key { shard, id: &id };
         search::remove(self.conn, &table, key).await?;

@@ -49,12 +49,12 @@ impl Run<'_, '_> {
                     self.bind(table, column, &id, json)?
                 }
             };
-            columns.push(Alias::new(&column.name));
+            columns.push(Alias::new(&column.stored));
             bound.push(value);
         }
         for blind in &table.blinds {
             let json = values.get(&blind.of).unwrap_or(&Json::Null);
-            columns.push(Alias::new(&blind.column.name));
+            columns.push(Alias::new(&blind.column.stored));
             bound.push(value::blind(&self.shared.keys, table, &blind.of, json));
         }
         if table.shard_column().is_some() && self.exists(table, &id, true).await? {
@@ -154,10 +154,10 @@ impl Run<'_, '_> {
                 return Err(invalid(table, field, "is set once and never changed"));
             }
             let value = self.bind(table, column, &id, json)?;
-            update.push((Alias::new(field), Expr::val(value)));
+            update.push((Alias::new(&column.stored), Expr::val(value)));
             if let Some(blind) = table.blind_of(field) {
                 let digest = value::blind(&self.shared.keys, table, field, json);
-                update.push((Alias::new(&blind.column.name), Expr::val(digest)));
+                update.push((Alias::new(&blind.column.stored), Expr::val(digest)));
             }
             before.insert(field.clone(), was.clone());
             after.insert(field.clone(), json.clone());
@@ -244,8 +244,10 @@ impl Run<'_, '_> {
             revision.into(),
             self.commit.at.into(),
             self.commit.by.user.as_str().into(),
-            before.map(|b| value::canonical(&Json::Object(b))).into(),
-            value::canonical(&Json::Object(after)).into(),
+            before
+                .map(|b| value::canonical(&Json::Object(table.to_history(b))))
+                .into(),
+            value::canonical(&Json::Object(table.to_history(after))).into(),
             self.commit.by.name.as_str().into(),
             self.commit.action.as_str().into(),
             self.commit.note.clone().into(),
@@ -311,14 +313,8 @@ pub(super) fn conflict(table: &Table, error: sqlx::Error) -> CommitError {
         },
         _ => return StorageError::db("writing a record")(error).into(),
     };
-    // A blind column stands for its field.
-    let fields = fields
-        .into_iter()
-        .map(|f| match table.blinds.iter().find(|b| b.column.name == f) {
-            Some(blind) => blind.of.clone(),
-            None => f,
-        })
-        .collect();
+    let fields = fields.iter().map(|f| table.field_of(f).to_owned());
+    let fields = fields.collect();
     CommitError::Conflict {
         collection: table.name.clone(),
         fields,

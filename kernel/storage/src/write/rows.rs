@@ -27,7 +27,7 @@ impl Run<'_, '_> {
             let mut insert = Statement::insert();
             insert
                 .into_table(Alias::new(&table.sql_name))
-                .columns(table.columns.iter().map(|c| Alias::new(&c.name)));
+                .columns(table.columns.iter().map(|c| Alias::new(&c.stored)));
             for row in some {
                 let Json::Object(row) = row else {
                     return Err(invalid(table, &rows.name, "is not of its kind"));

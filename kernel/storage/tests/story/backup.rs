@@ -511,7 +511,7 @@ async fn reading_beside_the_server_changes_nothing() {
             .unwrap();
         assert!(found.is_some());
         assert_eq!(
-            reading.schema_state().await.unwrap().missing,
+            reading.schema_state().await.unwrap().differences,
             Vec::<String>::new()
         );
         reading.integrity().await.unwrap();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -24,7 +24,7 @@ const ENOUGH: usize = 300;
     clippy::disallowed_methods,
     reason = "how the parent tells its child where to write"
 )]
-fn told() -> Option<(StoreUrl, PathBuf)> {
+pub(crate) fn told() -> Option<(StoreUrl, PathBuf)> {
     let told = std::env::var(TOLD).ok()?;
     let (keys, url) = told.split_once('\n')?;
     Some((url.parse().unwrap(), keys.into()))
@@ -71,17 +71,16 @@ async fn killed_under_load() {
     on_each_engine(killed).await;
 }
 
-async fn killed(bench: &Bench) {
-    bench.stocked().await.close().await;
+/// Starts an ignored test of this program as a process of its own, on the bench's store.
+pub(crate) fn start(test: &str, bench: &Bench) -> Child {
     let url = match &bench.url {
         StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
         StoreUrl::Postgres(url) => url.clone(),
     };
     let told = format!("{}\n{url}", bench.dir.path().join("keys").display());
-
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    Command::new(std::env::current_exe().unwrap())
         .args([
-            "crash::child",
+            test,
             "--exact",
             "--ignored",
             "--nocapture",
@@ -90,7 +89,12 @@ async fn killed(bench: &Bench) {
         .env(TOLD, told)
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+async fn killed(bench: &Bench) {
+    bench.stocked().await.close().await;
+    let mut child = start("crash::child", bench);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut acknowledged = Vec::new();
     while acknowledged.len() < ENOUGH {

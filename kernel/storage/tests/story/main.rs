@@ -30,5 +30,6 @@ mod questions;
 mod reads;
 mod reseal;
 mod schema;
+mod schema_life;
 mod search;
 mod server;

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::bench::{NOW, change, get, module, on_each_engine, order, orders, put};
 
-fn optional(name: &str) -> FieldDef {
+pub(crate) fn optional(name: &str) -> FieldDef {
     serde_json::from_value(json!({
         "name": name, "label": {"zh": "", "en": ""}, "kind": "text", "max": 20
     }))

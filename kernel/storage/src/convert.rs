@@ -1,0 +1,290 @@
+//! Values on their way into another kind, in batches, while the platform serves.
+//!
+//! Next to the values that serve, the new ones get columns of their own, and each record a mark of
+//! the revision that was converted. A batch takes records whose mark is not their revision: those
+//! that have not been converted, and those that were written since, by whichever node. So nothing
+//! has to be written twice, a batch that is done is done for good, and after a stop the next start
+//! goes on. At last the table is locked, what is left is converted, and the declaration changes in
+//! the same transaction; until then nobody sees anything of it.
+
+use sdk_contract::change::Conversion;
+use sdk_contract::def::{ChoiceDef, FieldDef};
+use sdk_contract::kind::Misfit;
+use sea_query::{Alias, Cond, Expr, ExprTrait as _, Order, Query as Statement};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use kernel_crypto::keys::KeyRing;
+
+use crate::backend::{Conn, Engine, built};
+use crate::layout::{Layout, Stored};
+use crate::plan::Plan;
+use crate::schema::{BlindField, Column, ROW_CONVERTED, Storage, Table, blind, column};
+use crate::{Record, StorageError, query, value};
+
+/// Records of one batch.
+pub(crate) const BATCH: u64 = 500;
+/// Records converted at last, while nobody else can write.
+const AT_LAST: u64 = 2_000;
+/// Values that do not convert, named one by one.
+const EXAMPLES: usize = 100;
+
+const CONVERTING: &str = "converting values";
+
+/// What would become of one field's values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outlook {
+    pub collection: String,
+    pub field: String,
+    /// Records that were looked at.
+    pub records: u64,
+    /// Values that convert; an absent one that may stay absent does.
+    pub fit: u64,
+    pub unfit: u64,
+    /// Unfit values become empty; else one of them stops the change.
+    pub lossy: bool,
+    /// Of the unfit ones, the first hundred.
+    pub examples: Vec<Unfit>,
+}
+
+/// A value that does not convert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unfit {
+    pub record: String,
+    /// Stable code of the rule it breaks.
+    pub rule: String,
+    /// The same in words for people.
+    pub message: String,
+}
+
+/// What one batch did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub(crate) records: u64,
+    pub(crate) last: Option<String>,
+    /// Sentences; with one of them nothing was changed.
+    pub(crate) unfit: Vec<String>,
+    /// More was left than can be converted while nobody writes.
+    pub(crate) again: bool,
+}
+
+/// One table whose fields are converted.
+#[derive(Debug)]
+pub(crate) struct Converter {
+    /// As it serves.
+    pub(crate) table: Table,
+    fields: Vec<Target>,
+    choices: Vec<ChoiceDef>,
+}
+
+#[derive(Debug)]
+struct Target {
+    column: Column,
+    blind: Option<BlindField>,
+    field: FieldDef,
+    source: FieldDef,
+    by: Conversion,
+    lossy: bool,
+}
+
+impl Converter {
+    /// One for each table that a plan converts values of.
+    pub(crate) fn all(old: &Stored, plan: &Plan, choices: &[ChoiceDef]) -> Vec<Self> {
+        let of = |table: Table| {
+            let name = &table.name.collection;
+            let own = plan.conversions.iter().filter(|c| c.collection == *name);
+            let fields: Vec<Target> = own
+                .filter_map(|c| target(&table, &plan.layout, c))
+                .collect();
+            (!fields.is_empty()).then(|| Self {
+                table,
+                fields,
+                choices: choices.to_vec(),
+            })
+        };
+        old.tables().filter_map(of).collect()
+    }
+
+    fn value(&self, target: &Target, record: &Record) -> Result<Json, Misfit> {
+        let was = record.get(&target.source.name).unwrap_or(&Json::Null);
+        let (by, old) = (&target.by, &target.source.kind);
+        by.value(old, &target.field, &self.choices, was)
+    }
+
+    /// Converts some records after an id.
+    pub(crate) async fn batch(
+        &self,
+        conn: &mut Conn<'_>,
+        keys: &KeyRing,
+        after: Option<&str>,
+        most: u64,
+    ) -> Result<Batch, StorageError> {
+        let failed = StorageError::db(CONVERTING);
+        let statement = {
+            let mark = || Expr::col(Alias::new(ROW_CONVERTED));
+            let stale = mark().ne(Expr::col(Alias::new("revision")));
+            let mut select = query::select(&self.table);
+            select
+                .cond_where(Cond::any().add(mark().is_null()).add(stale))
+                .order_by(Alias::new("id"), Order::Asc)
+                .limit(most);
+            if let Some(after) = after.and_then(value::uuid) {
+                let after = Expr::val(sea_query::Value::Uuid(Some(after)));
+                select.and_where(Expr::col(Alias::new("id")).gt(after));
+            }
+            conn.engine().build(&select)
+        };
+        let mut batch = Batch::default();
+        for row in conn.rows(statement).await.map_err(&failed)? {
+            let record = value::record(keys, &self.table, &row)?;
+            let id = text(&record, "id").to_owned();
+            batch.records += 1;
+            batch.last = Some(id.clone());
+            match self.update(keys, &record, &id)? {
+                Ok(update) => {
+                    let statement = conn.engine().build(&update);
+                    conn.execute(statement).await.map_err(&failed)?;
+                }
+                Err(mut sentences) => batch.unfit.append(&mut sentences),
+            }
+        }
+        Ok(batch)
+    }
+
+    /// The statement that converts one record, if nobody has written it since; or why not.
+    fn update(
+        &self,
+        keys: &KeyRing,
+        record: &Record,
+        id: &str,
+    ) -> Result<Result<sea_query::UpdateStatement, Vec<String>>, StorageError> {
+        let revision = record.get("revision").and_then(Json::as_i64).unwrap_or(0);
+        let mut values = vec![(Alias::new(ROW_CONVERTED), Expr::val(revision))];
+        let mut unfit = Vec::new();
+        for target in &self.fields {
+            let made = match self.value(target, record) {
+                Ok(made) => made,
+                Err(_) if target.lossy && !target.field.required => Json::Null,
+                Err(misfit) => {
+                    unfit.push(format!(
+                        "{} of {} {id} does not convert: {}.",
+                        target.field.name, self.table.name, misfit.code
+                    ));
+                    continue;
+                }
+            };
+            let shaped = || {
+                let what = format!("{} of {id} was converted badly", target.field.name);
+                StorageError::Damaged(what)
+            };
+            let plain = value::bind(target.column.wire, &made).ok_or_else(shaped)?;
+            let bound = match target.column.storage {
+                Storage::Sealed if made.is_null() => sea_query::Value::Bytes(None),
+                Storage::Sealed => value::seal(keys, &self.table, &target.column, id, &made)?,
+                _ => plain,
+            };
+            values.push((Alias::new(&target.column.stored), Expr::val(bound)));
+            if let Some(blind) = &target.blind {
+                let digest = value::digest(keys, &self.table, &target.column.stored, &made);
+                values.push((Alias::new(&blind.column.stored), Expr::val(digest)));
+            }
+        }
+        if !unfit.is_empty() {
+            return Ok(Err(unfit));
+        }
+        let mut update = Statement::update();
+        update
+            .table(Alias::new(&self.table.sql_name))
+            .values(values);
+        for name in ["id"].into_iter().chain(self.table.shard_column()) {
+            let bound = record
+                .get(name)
+                .and_then(|json| value::bind(Storage::Uuid, json));
+            let bound = bound.unwrap_or(sea_query::Value::Uuid(None));
+            update.and_where(Expr::col(Alias::new(name)).eq(Expr::val(bound)));
+        }
+        update.and_where(Expr::col(Alias::new("revision")).eq(revision));
+        Ok(Ok(update))
+    }
+
+    /// Locks the table until the transaction ends, and converts what is left.
+    pub(crate) async fn finish(
+        &self,
+        conn: &mut Conn<'_>,
+        keys: &KeyRing,
+    ) -> Result<Batch, StorageError> {
+        if conn.engine() == Engine::Postgres {
+            let lock = format!(
+                "LOCK TABLE \"{}\" IN ACCESS EXCLUSIVE MODE",
+                self.table.sql_name
+            );
+            let locked = conn.execute(built(lock, Vec::new())).await;
+            locked.map_err(StorageError::db("locking a table"))?;
+        }
+        let mut batch = self.batch(conn, keys, None, AT_LAST).await?;
+        batch.again = batch.records >= AT_LAST;
+        Ok(batch)
+    }
+
+    /// What would become of every record, without changing one.
+    pub(crate) async fn outlook(
+        &self,
+        conn: &mut Conn<'_>,
+        keys: &KeyRing,
+    ) -> Result<Vec<Outlook>, StorageError> {
+        let mut all: Vec<Outlook> = self
+            .fields
+            .iter()
+            .map(|target| Outlook {
+                collection: self.table.name.collection.clone(),
+                field: target.field.name.clone(),
+                records: 0,
+                fit: 0,
+                unfit: 0,
+                lossy: target.lossy,
+                examples: Vec::new(),
+            })
+            .collect();
+        let statement = conn.engine().build(&query::select(&self.table));
+        conn.each(statement, CONVERTING, |row| {
+            let record = value::record(keys, &self.table, &row)?;
+            for (target, outlook) in self.fields.iter().zip(&mut all) {
+                outlook.records += 1;
+                match self.value(target, &record) {
+                    Ok(_) => outlook.fit += 1,
+                    Err(misfit) => {
+                        outlook.unfit += 1;
+                        if outlook.examples.len() < EXAMPLES {
+                            outlook.examples.push(Unfit {
+                                record: text(&record, "id").to_owned(),
+                                rule: misfit.code.into_owned(),
+                                message: misfit.message,
+                            });
+                        }
+                    }
+                }
+            }
+            Ok::<_, StorageError>(())
+        })
+        .await?;
+        Ok(all)
+    }
+}
+
+fn target(table: &Table, layout: &Layout, converting: &crate::plan::Converting) -> Option<Target> {
+    let places = layout.of(&converting.collection);
+    let field = &converting.field;
+    let stored = places.column(&field.name);
+    Some(Target {
+        column: column(&table.name.module, field, stored)?,
+        blind: blind(field, stored),
+        field: field.clone(),
+        source: converting.source.clone(),
+        by: converting.by.clone(),
+        lossy: converting.lossy,
+    })
+}
+
+fn text<'r>(record: &'r Record, field: &str) -> &'r str {
+    record.get(field).and_then(Json::as_str).unwrap_or_default()
+}
