@@ -147,8 +147,12 @@ fn fixed_paths() -> Map<String, Value> {
         &with_problems(&stored, "200"),
     ));
     let text = |text: &str| json!({ "type": "string", "description": text });
-    upload["requestBody"] = json!({ "required": true, "content": bytes });
-    upload["parameters"] = json!([
+    put(
+        &mut upload,
+        "requestBody",
+        json!({ "required": true, "content": bytes }),
+    );
+    let parameters = json!([
         parameter("query", "name", false, &text("of the file")),
         parameter(
             "header",
@@ -163,13 +167,24 @@ fn fixed_paths() -> Map<String, Value> {
             &text("of one in pieces: `filename <base64>`")
         ),
     ]);
-    upload["responses"]["201"] = json!({
+    put(&mut upload, "parameters", parameters);
+    let begun = json!({
         "description": "an upload in pieces has begun",
         "headers": { "Location": { "schema": { "type": "string" } } },
     });
+    if let Some(responses) = upload.get_mut("responses") {
+        put(responses, "201", begun);
+    }
     paths.insert("/api/v1/files".into(), json!({ "post": upload }));
     paths.insert("/api/v1/files/{id}".into(), files::upload());
     paths
+}
+
+/// Adds a member to an object.
+fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(map) = object.as_object_mut() {
+        map.insert(name.to_owned(), value);
+    }
 }
 
 /// Proving the second factor again, for operations with `x-step-up`.

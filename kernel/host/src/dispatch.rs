@@ -11,7 +11,7 @@ use kernel_identity::principal::Principal;
 use kernel_storage::{
     AuditDraft, By, Commit, CommitError, Expected, Idempotency, NewEvent, RowFilter, StepDraft,
 };
-use sdk_contract::call::{Ask, Event, Reply};
+use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::{ActionDef, BlockDef, Tone};
 use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault, STEP_UP};
 use sdk_contract::input;
@@ -39,6 +39,13 @@ pub struct Act {
     pub key: Option<String>,
     /// Fields whose doubts the person has confirmed.
     pub confirmed: Vec<String>,
+}
+
+/// What an action writes in other modules of the kernel.
+#[derive(Default)]
+struct Beside {
+    writes: Vec<(String, Write)>,
+    moves: Vec<Move>,
 }
 
 /// The most bytes of an idempotency key.
@@ -166,6 +173,9 @@ impl Host {
         if done.is_ok() && act.module == kernel_identity::module::MODULE {
             // Who may do what may have changed, for anybody.
             self.sessions().forget_all();
+            if act.action == "request.approve" {
+                self.refresh_data_soon().await;
+            }
         }
         if done.is_ok() && act.module == console::ID {
             self.refresh_enabled().await.map_err(|e| {
@@ -210,17 +220,7 @@ impl Host {
         if let Some(record) = &record {
             effects::allowed_now(def, action, record)?;
         }
-        let mut given = match &act.input {
-            Value::Object(map) => map.clone(),
-            Value::Null => Map::new(),
-            _ => {
-                return Err(Fault::new(
-                    FaultKind::Invalid,
-                    "not-an-object",
-                    "请求内容须为 JSON 对象",
-                ));
-            }
-        };
+        let mut given = given(&act.input)?;
         let own = self
             .own_files(call, def, action, record.as_ref(), &mut given)
             .await?;
@@ -236,7 +236,10 @@ impl Host {
             record: record.clone(),
             values: checked.values.clone(),
         };
-        let mut reply = installed.module.act(call, &action.name, input).await?;
+        let module = &installed.module;
+        let mut reply = module.act(call, &action.name, input.clone()).await?;
+        let beside = module.others(call, &action.name, &input, &reply).await?;
+        let beside = self.beside(beside)?;
         let running = Running {
             def,
             action: Some(action),
@@ -248,8 +251,9 @@ impl Host {
         }
         let files = uploads::named(call, running, &writes, own)?;
         let events = Self::events(call, installed, std::mem::take(&mut reply.events))?;
-        let others =
+        let mut others =
             console::deletion_rows(call, def, &writes, record.as_ref(), reply.note.as_deref())?;
+        others.extend(beside.writes);
         let object = act
             .id
             .clone()
@@ -264,6 +268,7 @@ impl Host {
             expected: expected(def, running.record, &moves),
             steps: moves
                 .into_iter()
+                .chain(beside.moves)
                 .map(|m| step(m, &action.name, reply.note.clone()))
                 .collect(),
             writes,
@@ -292,18 +297,44 @@ impl Host {
                 }
                 None => Ok(reply),
             },
-            Err(error) => {
-                let own = misreferred(action, &checked.values, &error);
-                let told = match own {
-                    Some(fault) => Some(fault),
-                    None => {
-                        self.moved_on(&call.principal, &error, record.as_ref())
-                            .await
-                    }
-                };
-                Err(told.unwrap_or_else(|| commit_fault(&error)))
-            }
+            Err(error) => match misreferred(action, &checked.values, &error) {
+                Some(fault) => Err(fault),
+                None => Err(self.not_committed(call, &error, record.as_ref()).await),
+            },
         }
+    }
+
+    /// Why a commit was refused, in words for whoever asked for it.
+    async fn not_committed(
+        &self,
+        call: &Call,
+        error: &CommitError,
+        record: Option<&Map<String, Value>>,
+    ) -> Fault {
+        let told = self.moved_on(&call.principal, error, record).await;
+        told.unwrap_or_else(|| commit_fault(error))
+    }
+
+    /// Checks what goes to other modules of the kernel as their own writes are checked.
+    fn beside(&self, all: Vec<(String, Write)>) -> Result<Beside, Fault> {
+        let catalog = self.catalog();
+        let mut beside = Beside::default();
+        for (module, write) in all {
+            let installed = catalog.modules.get(&module).ok_or_else(Fault::not_found)?;
+            let running = Running {
+                def: &installed.def,
+                action: None,
+                record: None,
+            };
+            let (checked, moves) = effects::writes(running, vec![write])?;
+            let named = checked.into_iter().map(|w| (module.clone(), w));
+            beside.writes.extend(named);
+            beside.moves.extend(moves.into_iter().map(|m| Move {
+                collection: format!("{module}.{}", m.collection),
+                ..m
+            }));
+        }
+        Ok(beside)
     }
 
     /// The record of a record action. Not readable → not found; readable but out of the action's
@@ -485,6 +516,18 @@ pub(crate) fn by(p: &Principal) -> By {
         user: p.user.clone().unwrap_or_default(),
         name: p.name.clone(),
         organisation: p.organisation.clone(),
+    }
+}
+
+/// An action's input as it came.
+fn given(input: &Value) -> Result<Map<String, Value>, Fault> {
+    match input {
+        Value::Object(map) => Ok(map.clone()),
+        Value::Null => Ok(Map::new()),
+        _ => {
+            let text = "请求内容须为 JSON 对象";
+            Err(Fault::new(FaultKind::Invalid, "not-an-object", text))
+        }
     }
 }
 

@@ -93,7 +93,9 @@ impl Host {
         self.native(kernel_identity::apps::definition(), Arc::new(access))
             .await?;
         let console = console::Console::new(self.clone());
-        self.native(console::def(), Arc::new(console)).await
+        self.native(console::def(), Arc::new(console)).await?;
+        // On the heap: planning is deep, and starting is rare.
+        Box::pin(self.install_data()).await
     }
 
     async fn native(&self, def: ModuleDef, module: Arc<dyn Module>) -> Result<(), InstallError> {
@@ -220,7 +222,7 @@ impl Host {
         Ok(())
     }
 
-    async fn declare(&self, def: &ModuleDef) -> Result<(), InstallError> {
+    pub(crate) async fn declare(&self, def: &ModuleDef) -> Result<(), InstallError> {
         let now = self.clock().now().micros();
         self.store()
             .apply(def, now)

@@ -7,7 +7,7 @@
 //! transition and input are checked before a guest runs, its writes after; then one commit makes
 //! the writes, the flow step, the audit record and the idempotency key durable together.
 //!
-//! The native modules ([`console`], [`platform`], [`access`]) stand behind the same trait, so there is one
+//! The native modules ([`console`], [`platform`], [`access`], [`data`]) stand behind the same trait, so there is one
 //! dispatch path. `wasmtime` is named only here. Deliberately absent: any business noun, HTTP, HTML.
 
 mod abi;
@@ -19,6 +19,7 @@ pub mod clock;
 mod code;
 mod collect;
 mod console;
+mod data;
 mod dispatch;
 mod effects;
 mod engine;
@@ -100,6 +101,8 @@ struct Inner {
     /// Held from reading the stored switches until the catalogue agrees with them, so that an older
     /// look never overwrites a newer one.
     switches: tokio::sync::Mutex<()>,
+    /// Held while the designed collections are made what was approved.
+    designs: tokio::sync::Mutex<()>,
     models: models::Pool,
     tasks: TaskTracker,
 }
@@ -113,6 +116,7 @@ impl Host {
             ground,
             catalog: RwLock::default(),
             switches: tokio::sync::Mutex::default(),
+            designs: tokio::sync::Mutex::default(),
             models,
             tasks: TaskTracker::new(),
         }));

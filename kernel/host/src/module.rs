@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use kernel_identity::principal::Principal;
-use sdk_contract::call::{Ask, CallContext, Event, Reply};
+use sdk_contract::call::{Ask, CallContext, Event, Reply, Write};
 use sdk_contract::def::FieldDef;
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
@@ -68,6 +68,17 @@ pub(crate) trait Module: Send + Sync {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault>;
     async fn act(&self, call: &Call, action: &str, input: Input) -> Result<Reply, Fault>;
     async fn on_event(&self, call: &Call, event: &Event) -> Result<Reply, Fault>;
+    /// What one of the kernel's own modules writes in another's collections, in the commit of an
+    /// action: module and write.
+    async fn others(
+        &self,
+        _call: &Call,
+        _action: &str,
+        _input: &Input,
+        _reply: &Reply,
+    ) -> Result<Vec<(String, Write)>, Fault> {
+        Ok(Vec::new())
+    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

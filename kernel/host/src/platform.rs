@@ -76,7 +76,7 @@ impl Module for Platform {
             people::PATH => people::list(&desk, ask).await,
             "/platform/users/{id}" => people::detail(&desk, ask).await,
             resets::PATH => resets::list(&desk, ask).await,
-            resets::FORGOTTEN => resets::forgotten(&desk),
+            resets::FORGOTTEN => Ok(resets::forgotten(&desk)),
             resets::NEW => resets::new(&desk, ask).await,
             registration::PATH => Ok(registration::form(&desk)),
             registration::DONE => Ok(registration::registered(ask)),
@@ -107,6 +107,16 @@ impl Module for Platform {
             Some(("session", "switch")) => switch(&desk, &input).await,
             _ => self.account.act(call, action, input).await,
         }
+    }
+
+    async fn others(
+        &self,
+        _: &Call,
+        action: &str,
+        input: &Input,
+        _: &Reply,
+    ) -> Result<Vec<(String, Write)>, Fault> {
+        requests::others(&self.host, action, input).await
     }
 
     async fn on_event(&self, _: &Call, _: &Event) -> Result<Reply, Fault> {

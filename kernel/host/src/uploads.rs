@@ -264,25 +264,24 @@ impl Host {
             let known = self.store().blob(&digest, &owner).await;
             let known = known.map_err(|e| storage(&e))?;
             let new = known.is_none();
-            let blob = match known {
-                Some(blob) => blob,
-                None => {
-                    let place = format!("{owner}/{}", new_id(now)?);
-                    let put = self.blobs().put(&place, bytes.clone()).await;
-                    put.map_err(|e| unavailable(&e))?;
-                    Blob {
-                        digest: digest.clone(),
-                        owner: owner.clone(),
-                        place,
-                        size: upload.size,
-                        media: media.to_owned(),
-                        state: match self.scanner() {
-                            Some(_) => BlobState::Waiting,
-                            None => BlobState::Clear,
-                        },
-                        finding: None,
-                        unused_since: None,
-                    }
+            let blob = if let Some(blob) = known {
+                blob
+            } else {
+                let place = format!("{owner}/{}", new_id(now)?);
+                let put = self.blobs().put(&place, bytes.clone()).await;
+                put.map_err(|e| unavailable(&e))?;
+                Blob {
+                    digest: digest.clone(),
+                    owner: owner.clone(),
+                    place,
+                    size: upload.size,
+                    media: media.to_owned(),
+                    state: match self.scanner() {
+                        Some(_) => BlobState::Waiting,
+                        None => BlobState::Clear,
+                    },
+                    finding: None,
+                    unused_since: None,
                 }
             };
             if blob.state == BlobState::Quarantined {

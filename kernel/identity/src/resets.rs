@@ -139,8 +139,8 @@ impl Sessions {
         let now = Timestamp(origin.now);
         let mut writes = vec![self.new_password(&user, password, now).await?];
         writes.extend(self.end_all(&user.id, origin.now).await?);
-        let used = object(json!({ "used_at": now }));
-        writes.push(update(RESETS, &reset.row, used));
+        let spent = object(json!({ "used_at": now }));
+        writes.push(update(RESETS, &reset.row, spent));
         let by = Principal {
             name: user.name.clone(),
             ..Principal::module(MODULE, origin.request)
@@ -266,20 +266,17 @@ impl Directory {
                 "expires_at": Timestamp(deed.now).plus_seconds(GOOD),
             }))
         };
-        let id = match asked {
-            Some(asked) => {
-                writes.push(update(RESETS, &asked.row, issued(&asked.id)));
-                asked.id
+        let id = if let Some(asked) = asked {
+            writes.push(update(RESETS, &asked.row, issued(&asked.id)));
+            asked.id
+        } else {
+            let id = new_id(deed.now)?;
+            let mut write = insert(id.clone(), user);
+            if let Write::Insert { values, .. } = &mut write {
+                values.extend(issued(&id));
             }
-            None => {
-                let id = new_id(deed.now)?;
-                let mut write = insert(id.clone(), user);
-                if let Write::Insert { values, .. } = &mut write {
-                    values.extend(issued(&id));
-                }
-                writes.push(write);
-                id
-            }
+            writes.push(write);
+            id
         };
         let place = user.organisation.as_deref().unwrap_or_default();
         let tree = Tree::around(self.store(), place).await?;

@@ -40,8 +40,8 @@ impl Authenticator {
             ("_action", "factor.begin"),
             ("current", password.as_str()),
         ];
-        let begun = browser.send(path, &screen, &begin);
-        assert_eq!(begun.status, 303, "{}", begun.html);
+        let shown = browser.send(path, &screen, &begin);
+        assert_eq!(shown.status, 303, "{}", shown.html);
         let screen = browser.get(path);
         let mut own = Self::read(&screen.html);
         let code = own.code();

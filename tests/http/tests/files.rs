@@ -52,9 +52,10 @@ fn fetch(client: &Client, path: &str, headers: &[(&str, &str)]) -> Signed {
 
 /// A document of `size` bytes that is text all through, so that a test can compare it.
 fn document(size: usize) -> String {
+    let lines = (0..size).map(|line| format!("line {line} of a contract\n"));
     let mut text = String::from("%PDF-1.7\n");
-    for line in 0.. {
-        text.push_str(&format!("line {line} of a contract\n"));
+    for line in lines {
+        text.push_str(&line);
         if text.len() >= size {
             break;
         }

@@ -1,10 +1,6 @@
 //! Registering and being certified for an enterprise, as a person does it in the portal.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use serde_json::{Value, json};
 use tests_http::{Browser, Client, Screen, Server};

@@ -5,7 +5,7 @@ use sdk_contract::kind::Kind;
 use serde_json::{Map, Value, json};
 
 use super::{
-    guarded, object, opened, operation, parameter, reference, tagged, uuid, with_problems,
+    guarded, object, opened, operation, parameter, put, reference, tagged, uuid, with_problems,
 };
 
 /// What may be done with an upload in pieces, after tus 1.0.
@@ -46,17 +46,19 @@ pub(super) fn upload() -> Value {
         "续传文件",
         &with_problems(&stands, "204"),
     ));
-    append["requestBody"] = json!({
+    let body = json!({
         "required": true, "content": { "application/offset+octet-stream": {} },
     });
+    put(&mut append, "requestBody", body);
     let id = || parameter("path", "id", true, &uuid());
-    append["parameters"] = json!([
+    let parameters = json!([
         id(),
         header("Tus-Resumable", "1.0.0"),
         header("Upload-Offset", "where the piece begins, in bytes"),
     ]);
+    put(&mut append, "parameters", parameters);
     let of = |mut operation: Value| {
-        operation["parameters"] = json!([id()]);
+        put(&mut operation, "parameters", json!([id()]));
         operation
     };
     json!({
@@ -115,7 +117,9 @@ fn read(
         _ => Map::new(),
     };
     let mut part = whole;
-    part["headers"]["Content-Range"] = header("`bytes first-last/size`");
+    if let Some(headers) = part.get_mut("headers") {
+        put(headers, "Content-Range", header("`bytes first-last/size`"));
+    }
     responses.insert("206".into(), part);
     let unchanged = json!({ "description": "the caller has it: `If-None-Match`" });
     responses.insert("304".into(), unchanged);

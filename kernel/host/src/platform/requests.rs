@@ -4,7 +4,7 @@ use kernel_identity::grants::GIVE;
 use kernel_identity::refusal::ChangeError;
 use kernel_identity::resets::ISSUE;
 use kernel_identity::two_person::{Request, Verdict};
-use sdk_contract::call::{Ask, Reply};
+use sdk_contract::call::{Ask, Reply, Write};
 use sdk_contract::def::Tone;
 use sdk_contract::error::Fault;
 use sdk_contract::page::{Action, Block, Column, Confirm, Datum, Page, Row, Table};
@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Desk, done, fault, record, word};
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::Input;
+use crate::{Host, data};
 
 pub(super) const PATH: &str = "/platform/requests";
 
@@ -137,12 +138,28 @@ pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Re
     ))
 }
 
-/// What an approved request does.
-async fn effect(
-    desk: &Desk<'_>,
-    request: &Request,
+/// What a decision writes in other modules.
+pub(super) async fn others(
+    host: &Host,
+    action: &str,
     input: &Input,
-) -> Result<Vec<sdk_contract::call::Write>, Fault> {
+) -> Result<Vec<(String, Write)>, Fault> {
+    let verdict = match action {
+        "request.approve" => Verdict::Approved,
+        "request.refuse" => Verdict::Refused,
+        "request.withdraw" => Verdict::Withdrawn,
+        _ => return Ok(Vec::new()),
+    };
+    let request = Request::read(record(input)?);
+    if request.deed == data::DEED {
+        data::decided(host, &request, verdict).await
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// What an approved request does.
+async fn effect(desk: &Desk<'_>, request: &Request, input: &Input) -> Result<Vec<Write>, Fault> {
     match request.deed.as_str() {
         GIVE => {
             let reach = desk.reach("request.decide").ok_or_else(Fault::not_found)?;
@@ -158,6 +175,8 @@ async fn effect(
             let issued = desk.directory.issue_approved(deed, request).await;
             issued.map_err(fault)
         }
+        // Its effect is in another module: see [`others`].
+        data::DEED => Ok(Vec::new()),
         other => {
             tracing::error!(deed = other, "nobody carries this request out");
             Err(Fault::internal("该事项无法执行，请联系平台运营"))

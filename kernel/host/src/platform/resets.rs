@@ -108,7 +108,7 @@ fn state(reset: &Reset, now: i64) -> Datum {
     }
 }
 
-pub(super) fn forgotten(desk: &Desk<'_>) -> Result<Page, Fault> {
+pub(super) fn forgotten(desk: &Desk<'_>) -> Page {
     let p = &desk.call.principal;
     let form = Form::new("forgotten", Action::send("申请重置", "reset.ask")).field(
         Field::text("login", "登录名", 64)
@@ -116,7 +116,7 @@ pub(super) fn forgotten(desk: &Desk<'_>) -> Result<Page, Fault> {
             .initial(p.login.as_str()),
     );
     let help = "本平台不发短信和邮件：由您所在机构的管理员核实身份后签发一次性链接。没有机构的账号请联系平台客服";
-    Ok(Page::new("忘记密码").block(Block::form(form).help(help)))
+    Page::new("忘记密码").block(Block::form(form).help(help))
 }
 
 /// What a link opens.
@@ -176,11 +176,11 @@ pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Re
             let reset = found
                 .map_err(|e| failed(&e))?
                 .ok_or_else(|| Fault::refused(gone.code(), gone.message()))?;
-            let used = desk
+            let (user, writes) = desk
                 .sessions
                 .use_reset(&reset, password, desk.origin())
-                .await;
-            let (user, writes) = used.map_err(refused)?;
+                .await
+                .map_err(refused)?;
             let toast = "新密码已设置，请登录";
             let result = json!({ "user": user });
             Ok(done(writes, input, "/login".to_owned(), toast, result))

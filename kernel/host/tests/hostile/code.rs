@@ -82,8 +82,12 @@ async fn code_of_another_deployment_is_not_loaded() {
     let (ours, theirs) = (Place::new(), Place::new());
     let folder = ours.0.path().join("code");
     let both = || async { tokio::join!(serves(ours.kept()), serves(theirs.kept_in(&folder))) };
-    assert_eq!(both().await, (COMPILED, COMPILED), "at the same time");
-    assert_eq!(both().await, (LOADED, LOADED), "each its own");
+    assert_eq!(
+        Box::pin(both()).await,
+        (COMPILED, COMPILED),
+        "at the same time"
+    );
+    assert_eq!(Box::pin(both()).await, (LOADED, LOADED), "each its own");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -122,6 +122,9 @@ impl Serve {
                 if let Err(error) = refreshed.refresh_enabled().await {
                     tracing::error!("{error:#}");
                 }
+                if let Err(error) = refreshed.refresh_data().await {
+                    tracing::error!("{:#}", anyhow::Error::from(error));
+                }
                 if let Err(error) = refreshed.lapse_grants().await {
                     tracing::error!("{:#}", anyhow::Error::from(error));
                 }

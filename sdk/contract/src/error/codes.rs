@@ -247,6 +247,54 @@ pub const CODES: &[Code] = &[
         "Reload the page; API callers send the `x-csrf-token` that signing in returned.",
     ),
     code(
+        "data.changed-since",
+        &[409],
+        "The design is not as it was when it was submitted.",
+        "Refuse it and have it submitted again.",
+    ),
+    code(
+        "data.in-change",
+        &[409],
+        "An approved design of the collection is being applied.",
+        "Try again in a moment.",
+    ),
+    code(
+        "data.in-review",
+        &[409],
+        "A design of the collection waits for a second person.",
+        "Have it decided or withdrawn first.",
+    ),
+    code(
+        "data.no-organisation",
+        &[422],
+        "A record belongs to an organisation, and the caller acts for none.",
+        "Act for an organisation.",
+    ),
+    code(
+        "data.not-ready",
+        &[422],
+        "The design cannot be applied as it is; the detail says why.",
+        "Change the design or the records that it names.",
+    ),
+    code(
+        "data.not-retired",
+        &[422],
+        "A collection that is in use cannot be removed.",
+        "Retire it first.",
+    ),
+    code(
+        "data.nothing-changed",
+        &[422],
+        "There is no change to submit.",
+        "Change the design first.",
+    ),
+    code(
+        "data.too-many",
+        &[422],
+        "There are as many designed collections as one platform may have.",
+        "Remove one that is not needed.",
+    ),
+    code(
         "digest-mismatch",
         &[400],
         "The body is not the one that was signed.",
@@ -645,42 +693,4 @@ pub const CODES: &[Code] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::disclosure::Denial;
-    use crate::error::{Fault, FaultKind};
-
-    #[test]
-    fn the_tables_are_in_order_and_name_nothing_twice() {
-        assert!(CODES.is_sorted_by(|a, b| a.code < b.code));
-        assert!(FIELD_CODES.is_sorted_by(|a, b| a.code < b.code));
-    }
-
-    #[test]
-    fn every_refusal_to_read_a_subjects_data_is_in_the_table() {
-        for denial in Denial::ALL {
-            let fault = denial.fault();
-            let row = CODES.iter().find(|c| c.code == fault.code);
-            assert_eq!(
-                row.map(|c| c.statuses),
-                Some([fault.kind.status()].as_slice()),
-                "{}",
-                fault.code
-            );
-        }
-    }
-
-    #[test]
-    fn the_faults_that_every_call_knows_are_in_the_table() {
-        for fault in [
-            Fault::not_found(),
-            Fault::forbidden(""),
-            Fault::invalid(Vec::new()),
-            Fault::internal(""),
-        ] {
-            let row = CODES.iter().find(|c| c.code == fault.code).unwrap();
-            assert!(row.statuses.contains(&fault.kind.status()), "{}", row.code);
-        }
-        assert_eq!(FaultKind::Refused.status(), 422);
-    }
-}
+mod tests;

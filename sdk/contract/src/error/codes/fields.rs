@@ -13,6 +13,10 @@ pub const FIELD_CODES: &[FieldCode] = &[
         "Not a valid code of its kind: a checksum, a length or a letter is wrong.",
     ),
     field(
+        "bad-design",
+        "Not possible for a designed collection or field; the message says why.",
+    ),
+    field(
         "bad-file",
         "The file was not uploaded, or is not what is asked for.",
     ),
