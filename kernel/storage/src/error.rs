@@ -166,15 +166,18 @@ impl StorageError {
         matches!(code.as_deref(), Some("40P01" | "40001"))
     }
 
-    /// A table or column is not there: another node has changed them since this one looked.
+    /// A table or column is not there: they were changed since the asker looked.
     pub(crate) fn is_of_the_past(&self) -> bool {
         let Self::Database { source, .. } = self else {
             return false;
         };
-        let code = source
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code);
-        matches!(code.as_deref(), Some("42703" | "42P01"))
+        source.as_database_error().is_some_and(|e| {
+            matches!(e.code().as_deref(), Some("42703" | "42P01"))
+                // SQLite has one code for all that is wrong with a statement.
+                || e.message().starts_with("no such column")
+                || e.message().starts_with("no such table")
+                || e.message().contains(" has no column named ")
+        })
     }
 
     pub(crate) fn is_unique_violation(&self) -> bool {

@@ -138,7 +138,7 @@ enum Stop {
     Refused,
     /// The same group may be run again and may then succeed.
     Again(Cause),
-    /// The same, once it is known which tables another node has made since.
+    /// The same, once it is known which tables there are now.
     Past(Cause),
     Failed(Cause),
 }
@@ -186,13 +186,16 @@ impl Lane {
     }
 
     async fn learn(&mut self, shared: &Shared) -> Result<(), StorageError> {
-        let Self::Pg(pool) = self else {
-            return Ok(());
+        let modules = match self {
+            Self::Lite(conn) => declarations(&mut Conn::Lite(conn)).await?,
+            Self::Pg(pool) => {
+                let held = pool.acquire().await;
+                let mut held = held.map_err(StorageError::db("waiting for a connection"))?;
+                declarations(&mut Conn::Pg(&mut held)).await?
+            }
         };
-        let held = pool.acquire().await;
-        let mut held = held.map_err(StorageError::db("waiting for a connection"))?;
-        for module in declarations(&mut Conn::Pg(&mut held)).await? {
-            shared.put(&module);
+        for module in &modules {
+            shared.put(module);
         }
         Ok(())
     }
@@ -349,7 +352,7 @@ fn stop(doing: &'static str) -> impl Fn(sqlx::Error) -> Stop {
 }
 
 /// Where the whole transaction is gone and the same closed list may be run again: it was ended in
-/// favour of another node's (deadlock, serialisation failure), another node changed the tables, or
+/// favour of another node's (deadlock, serialisation failure), the tables were changed, or
 /// the server ended the connection, is about to, or is not there yet.
 fn lost(error: &CommitError) -> Option<Stop> {
     let CommitError::Storage(error) = error else {

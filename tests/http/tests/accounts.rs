@@ -184,8 +184,8 @@ fn dj_05_a_leaver_can_do_nothing_more_and_comes_back_without_roles() {
     assert_eq!(status, 200);
     let session = server.user("officer").get("/api/v1/session").body;
     assert_eq!(session["roles"], json!([]), "{session}");
-    let history = browser.get(&page).html;
+    let history = browser.get(&format!("{page}?tab=history")).html;
     for words in ["办理离职", "返聘", "合同到期", "返聘顾问"] {
-        assert!(history.contains(words), "{words}");
+        assert!(history.contains(words), "{words}: {history}");
     }
 }

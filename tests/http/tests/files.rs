@@ -99,11 +99,13 @@ fn who_may_read_the_field_fetches_the_file_and_nobody_else() {
         parts(&owner, &path, &contract, &tag);
 
         // The same from the page that shows it, and the page links to nothing else.
-        let page = owner.page(&format!("/example/loans/{id}"));
+        let page = owner.get(&format!("/example/loans/{id}"));
         let link = format!("/files/example/loans/{id}/contract/{digest}");
         assert!(page.text().contains(&link), "{}", page.text());
         assert_eq!(fetch(&owner, &link, &[]).answer.text(), contract);
-        assert_eq!(fetch(&server.anonymous(), &link, &[]).answer.status, 303);
+        // Led to sign in.
+        let led = fetch(&server.anonymous(), &link, &[]).answer;
+        assert!(led.text().contains("login-card"), "{}", led.text());
 
         let paper = format!("{LOANS}/{id}/files/papers/{}", text(&paper.body["digest"]));
         assert_eq!(fetch(&owner, &paper, &[]).answer.status, 200);

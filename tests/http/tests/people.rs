@@ -314,6 +314,7 @@ fn operators_read_names_and_find_a_record_with_its_evidence() {
     let later = operator.get("/console/audit?from=2099-01-01");
     assert!(later.text().contains("没有符合条件的记录"));
 
+    let trail = operator.get(&format!("/console/audit?object={number}&what=lending."));
     let row = trail.text().split_once("href=\"/console/audit/").unwrap().1;
     let seq = row.split('"').next().unwrap();
     let record = operator.get(&format!("/console/audit/{seq}"));
