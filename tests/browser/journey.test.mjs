@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 
 import { launch, Watch } from "./browser.mjs";
 import { missing, Server } from "./server.mjs";
+import * as design from "./steps/design.mjs";
 import * as enterprise from "./steps/enterprise.mjs";
 import * as model from "./steps/model.mjs";
 import * as officer from "./steps/officer.mjs";
@@ -67,6 +68,7 @@ step("the officer approves", officer.approves);
 step("the enterprise learns of it", enterprise.learns);
 step("the operator switches an edition on and off for a district", operator.switches);
 step("the operator sees the calls and the trail", operator.audits);
+step("a table is designed, approved by another and in use at once", design.isMade);
 step("everybody else finds a page that works", operator.others);
 step("the market and the form work without scripts", plain.works);
 step("hostile models and files that are none are refused with the reason", wrong.files);
