@@ -504,7 +504,7 @@ impl Sessions {
             let directory = self.directory();
             let person = directory.name_of(&grant.user).await?;
             let title = directory.called(&grant.role, &RoleBook::new()).await?;
-            let tree = Tree::around(store, &grant.organisation).await?;
+            let place = Tree::place_of(store, Some(&grant.organisation)).await?;
             let mut commit: Commit = Self::commit(&by, origin);
             commit.writes = vec![
                 ended(&grant, origin.now),
@@ -514,9 +514,7 @@ impl Sessions {
                     title: format!("{person} · {title}"),
                     person: Some(&grant.user),
                     organisation: Some(&grant.organisation),
-                    place: tree
-                        .map(|t| t.place(&grant.organisation))
-                        .unwrap_or_default(),
+                    place,
                     before: json!({ "role": title, "expires_at": grant.expires_at }),
                     ..Change::default()
                 })?,

@@ -24,6 +24,7 @@ use crate::posts::first_post;
 use crate::principal::Principal;
 use crate::refusal::{ChangeError, Refusal};
 use crate::session::{Sessions, object, update};
+use crate::tree::Tree;
 
 /// What a stamp of [`Sessions::stamp`] is for.
 const STAMP: &str = "invitation";
@@ -129,7 +130,7 @@ impl Sessions {
             reason: "接受开户邀请",
             approved_by: None,
         };
-        let tree = crate::tree::Tree::around(&self.inner.store, place).await?;
+        let path = Tree::place_of(&self.inner.store, Some(place)).await?;
         let opened = Write::Insert {
             collection: USERS.into(),
             id: user.clone(),
@@ -157,7 +158,7 @@ impl Sessions {
                 title: format!("{} · {}", invitation.name, invitation.title),
                 person: Some(&user),
                 organisation: Some(place),
-                place: tree.map(|t| t.place(place)).unwrap_or_default(),
+                place: path,
                 after: json!({ "title": invitation.title }),
                 ..Change::default()
             })?,

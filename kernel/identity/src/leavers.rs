@@ -85,15 +85,14 @@ impl Directory {
             }
         }
         let posts = ours.len();
-        let place = user.organisation.as_deref().unwrap_or_default();
-        let tree = Tree::around(self.store(), place).await?;
+        let place = Tree::place_of(self.store(), user.organisation.as_deref()).await?;
         writes.push(deed.record(&Change {
             what: "user.leave",
             object: &user.id,
             title: user.name.clone(),
             person: Some(&user.id),
             organisation: user.organisation.as_deref(),
-            place: tree.map(|t| t.place(place)).unwrap_or_default(),
+            place,
             before: json!({ "roles": roles }),
             ..Change::default()
         })?);
@@ -154,8 +153,7 @@ impl Directory {
             return Err(Refusal::Nothing.into());
         }
         let values = object(json!({ "suspended_at": null, "opened_at": Timestamp(deed.now) }));
-        let place = user.organisation.as_deref().unwrap_or_default();
-        let tree = Tree::around(self.store(), place).await?;
+        let place = Tree::place_of(self.store(), user.organisation.as_deref()).await?;
         Ok(vec![
             update_of(USERS, &user.id, user.revision, values),
             deed.record(&Change {
@@ -164,7 +162,7 @@ impl Directory {
                 title: user.name.clone(),
                 person: Some(&user.id),
                 organisation: user.organisation.as_deref(),
-                place: tree.map(|t| t.place(place)).unwrap_or_default(),
+                place,
                 ..Change::default()
             })?,
         ])
@@ -274,8 +272,7 @@ impl Sessions {
             reason: "长期未使用，自动停用",
             approved_by: None,
         };
-        let place = user.organisation.as_deref().unwrap_or_default();
-        let tree = Tree::around(&self.inner.store, place).await?;
+        let place = Tree::place_of(&self.inner.store, user.organisation.as_deref()).await?;
         let mut commit = Self::commit(&by, origin);
         let values = object(json!({ "suspended_at": Timestamp(origin.now) }));
         commit.writes = vec![
@@ -286,7 +283,7 @@ impl Sessions {
                 title: user.name.clone(),
                 person: Some(&user.id),
                 organisation: user.organisation.as_deref(),
-                place: tree.map(|t| t.place(place)).unwrap_or_default(),
+                place,
                 ..Change::default()
             })?,
         ];

@@ -151,15 +151,14 @@ impl Sessions {
             reason: "凭一次性链接设置新密码",
             approved_by: None,
         };
-        let place = user.organisation.as_deref().unwrap_or_default();
-        let tree = Tree::around(&self.inner.store, place).await?;
+        let place = Tree::place_of(&self.inner.store, user.organisation.as_deref()).await?;
         writes.push(deed.record(&Change {
             what: "reset.use",
             object: &reset.id,
             title: user.name.clone(),
             person: Some(&user.id),
             organisation: user.organisation.as_deref(),
-            place: tree.map(|t| t.place(place)).unwrap_or_default(),
+            place,
             ..Change::default()
         })?);
         // Whoever guessed before does not keep the person out.
@@ -197,15 +196,14 @@ impl Directory {
         };
         let hours = self.inner.policy.organisations.request_hours;
         let (id, write) = two_person::ask(deed, &what, hours)?;
-        let place = user.organisation.as_deref().unwrap_or_default();
-        let tree = Tree::around(self.store(), place).await?;
+        let place = Tree::place_of(self.store(), user.organisation.as_deref()).await?;
         let change = deed.record(&Change {
             what: "request.ask-reset",
             object: &id,
             title: user.name.clone(),
             person: Some(&user.id),
             organisation: user.organisation.as_deref(),
-            place: tree.map(|t| t.place(place)).unwrap_or_default(),
+            place,
             ..Change::default()
         })?;
         Ok(Given::Asked(id, vec![write, change]))
@@ -278,15 +276,14 @@ impl Directory {
             writes.push(write);
             id
         };
-        let place = user.organisation.as_deref().unwrap_or_default();
-        let tree = Tree::around(self.store(), place).await?;
+        let place = Tree::place_of(self.store(), user.organisation.as_deref()).await?;
         writes.push(deed.record(&Change {
             what: ISSUE,
             object: &id,
             title: user.name.clone(),
             person: Some(&user.id),
             organisation: user.organisation.as_deref(),
-            place: tree.map(|t| t.place(place)).unwrap_or_default(),
+            place,
             ..Change::default()
         })?);
         Ok(writes)
@@ -301,8 +298,8 @@ impl Directory {
         if !reset.is_open(deed.now) && !reset.waits() {
             return Err(Refusal::ResetGone.into());
         }
-        let place = text(&reset.row, "organisation");
-        let tree = Tree::around(self.store(), &place).await?;
+        let organisation = optional(&reset.row, "organisation");
+        let place = Tree::place_of(self.store(), organisation.as_deref()).await?;
         let ended = object(json!({ "ended_at": Timestamp(deed.now) }));
         Ok(vec![
             update(RESETS, &reset.row, ended),
@@ -311,8 +308,8 @@ impl Directory {
                 object: &reset.id,
                 title: reset.name.clone(),
                 person: Some(&reset.user),
-                organisation: Some(place.as_str()).filter(|p| !p.is_empty()),
-                place: tree.map(|t| t.place(&place)).unwrap_or_default(),
+                organisation: organisation.as_deref(),
+                place,
                 ..Change::default()
             })?,
         ])

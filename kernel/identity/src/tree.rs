@@ -119,6 +119,15 @@ impl Tree {
         path
     }
 
+    /// What [`Tree::place`] says of an organisation in its own tree; empty where there is none.
+    pub(crate) async fn place_of(store: &Store, id: Option<&str>) -> Result<String, IdentityError> {
+        let Some(id) = id else {
+            return Ok(String::new());
+        };
+        let tree = Self::around(store, id).await?;
+        Ok(tree.map(|t| t.place(id)).unwrap_or_default())
+    }
+
     /// `总行 / 分行 / 支行`
     pub fn place(&self, id: &str) -> String {
         let names = self.path(id).into_iter().map(|n| n.name.as_str());

@@ -15,6 +15,8 @@ use super::{
 };
 use crate::principal::{ANYONE, SIGNED_IN};
 
+pub(super) use actions::action;
+
 const PLACE_STATUS: &str = "organisation-status";
 const REQUEST_STATUS: &str = "request-status";
 
@@ -22,7 +24,7 @@ fn text(name: &str, zh: &str, en: &str, max: u32) -> FieldDef {
     field(name, Label::new(zh, en), Kind::Text { max })
 }
 
-fn needed(name: &str, zh: &str, en: &str, max: u32) -> FieldDef {
+pub(in crate::module) fn needed(name: &str, zh: &str, en: &str, max: u32) -> FieldDef {
     required(name, Label::new(zh, en), Kind::Text { max })
 }
 

@@ -5,14 +5,11 @@ use sdk_contract::def::{
 };
 use sdk_contract::kind::Kind;
 
+use super::access::{action, needed};
 use super::{
     ADMIN, MODULE, OPERATOR, RESETS, SECURITY, USERS, collection, field, permission, required,
 };
 use crate::principal::ANYONE;
-
-fn text(name: &str, zh: &str, en: &str, max: u32) -> FieldDef {
-    required(name, Label::new(zh, en), Kind::Text { max })
-}
 
 fn moment(name: &str, zh: &str, en: &str) -> FieldDef {
     field(name, Label::new(zh, en), Kind::Datetime)
@@ -52,7 +49,7 @@ fn resets() -> CollectionDef {
         )
     };
     let fields = vec![
-        frozen(text("name", "姓名", "Name", 64)),
+        frozen(needed("name", "姓名", "Name", 64)),
         frozen(required(
             "user",
             Label::new("人员", "Person"),
@@ -90,7 +87,7 @@ fn resets() -> CollectionDef {
 
 pub(super) fn actions() -> Vec<ActionDef> {
     const PERSON: (&str, bool) = (USERS, true);
-    let reason = || text("reason", "原因", "Reason", 500);
+    let reason = || needed("reason", "原因", "Reason", 500);
     vec![
         action(
             "user.issue-reset",
@@ -111,7 +108,7 @@ pub(super) fn actions() -> Vec<ActionDef> {
             Label::new("返聘", "Return"),
             PERSON,
             "user.leave",
-            vec![text("title", "岗位", "Post", 40), reason()],
+            vec![needed("title", "岗位", "Post", 40), reason()],
         ),
         action(
             "user.open",
@@ -125,7 +122,7 @@ pub(super) fn actions() -> Vec<ActionDef> {
             Label::new("申请重置密码", "Ask for a new password"),
             (RESETS, false),
             "reset.ask",
-            vec![text("login", "登录名", "Login", 64)],
+            vec![needed("login", "登录名", "Login", 64)],
         ),
         action(
             "reset.end",
@@ -140,32 +137,12 @@ pub(super) fn actions() -> Vec<ActionDef> {
             (RESETS, false),
             "reset.use",
             vec![
-                text("token", "重置码", "Token", 160),
-                text("password", "新密码", "New password", 256),
-                text("again", "再输入一次新密码", "New password again", 256),
+                needed("token", "重置码", "Token", 160),
+                needed("password", "新密码", "New password", 256),
+                needed("again", "再输入一次新密码", "New password again", 256),
             ],
         ),
     ]
-}
-
-fn action(
-    name: &str,
-    label: Label,
-    (of, record): (&str, bool),
-    permission: &str,
-    input: Vec<FieldDef>,
-) -> ActionDef {
-    ActionDef {
-        name: name.into(),
-        label,
-        help: String::new(),
-        collection: of.into(),
-        record,
-        permission: permission.into(),
-        // Who opens a way into an account must be who they say.
-        step_up: ["user.issue-reset", "user.return", "user.open"].contains(&name),
-        input,
-    }
 }
 
 pub(super) fn pages() -> Vec<PageDef> {

@@ -7,6 +7,7 @@ use sdk_contract::def::{
 };
 use sdk_contract::kind::Kind;
 
+use super::access::{action, needed};
 use super::{
     ADMIN, AUDITOR, CLAIMS, MODULE, OPERATOR, SECURITY, USERS, collection, field, permission,
     required,
@@ -17,10 +18,6 @@ const STATUS: &str = "claim-status";
 const CAPACITY: &str = "claim-capacity";
 /// Bytes of the paper that shows somebody may act.
 const EVIDENCE: u64 = 8 * 1024 * 1024;
-
-fn text(name: &str, zh: &str, en: &str, max: u32) -> FieldDef {
-    required(name, Label::new(zh, en), Kind::Text { max })
-}
 
 fn frozen(field: FieldDef) -> FieldDef {
     FieldDef {
@@ -76,7 +73,7 @@ fn said() -> Vec<FieldDef> {
         many: false,
     };
     vec![
-        text("name", "主体名称", "Name of the party", 120),
+        needed("name", "主体名称", "Name of the party", 120),
         required("code", Label::new("统一社会信用代码", "Code"), code),
         field("region", Label::new("所在区", "District"), region),
         choice("capacity", "身份", "Capacity", CAPACITY),
@@ -93,7 +90,7 @@ pub(super) fn collections() -> Vec<CollectionDef> {
             Label::new("申请人", "Asked by"),
             Kind::Ref { to: USERS.into() },
         )),
-        frozen(text("user_name", "申请人姓名", "Asked by", 64)),
+        frozen(needed("user_name", "申请人姓名", "Asked by", 64)),
         choice("status", "状态", "Status", STATUS),
         // As the register said when it was asked for.
         frozen(field(
@@ -190,24 +187,13 @@ pub(super) fn flow() -> FlowDef {
 }
 
 pub(super) fn actions() -> Vec<ActionDef> {
-    let reason = || text("reason", "意见", "Verdict", 500);
-    let action =
-        |name: &str, label: Label, (of, record): (&str, bool), permission: &str, input| ActionDef {
-            name: name.into(),
-            label,
-            help: String::new(),
-            collection: of.into(),
-            record,
-            permission: permission.into(),
-            step_up: name == "claim.approve",
-            input,
-        };
+    let reason = || needed("reason", "意见", "Verdict", 500);
     let register = vec![
-        text("login", "登录名", "Login", 40),
-        text("name", "姓名", "Name", 64),
+        needed("login", "登录名", "Login", 40),
+        needed("name", "姓名", "Name", 64),
         required("phone", Label::new("手机号码", "Phone"), phone()),
-        text("password", "密码", "Password", 256),
-        text("again", "再输入一次密码", "Password again", 256),
+        needed("password", "密码", "Password", 256),
+        needed("again", "再输入一次密码", "Password again", 256),
         required("agree", Label::new("同意协议", "Agree"), Kind::Bool),
     ];
     vec![

@@ -6,10 +6,20 @@ use sdk_contract::kind::Kind;
 use super::{field, needed, organisation_fields, reference, required, text};
 use crate::module::{INVITATIONS, ORGANISATIONS, POSTS, REQUESTS, ROLES, SESSIONS};
 
-/// What takes a second factor proven a moment ago: who may do what, and the second person's word.
-const STEPPED_UP: [&str; 3] = ["post.grant", "post.revoke", "request.approve"];
+/// What takes a second factor proven a moment ago: who may do what, the second person's word, and
+/// what opens a way into an account.
+const STEPPED_UP: [&str; 7] = [
+    "claim.approve",
+    "post.grant",
+    "post.revoke",
+    "request.approve",
+    "user.issue-reset",
+    "user.open",
+    "user.return",
+];
 
-fn action(
+/// An action on a collection, on one of its records where the second part says so.
+pub(in crate::module) fn action(
     name: &str,
     label: Label,
     (of, record): (&str, bool),
