@@ -30,6 +30,20 @@ pub struct Installed {
 }
 
 impl Installed {
+    /// A module of the kernel's own, for everybody.
+    pub(crate) fn native(def: ModuleDef, module: Arc<dyn Module>) -> Self {
+        Self {
+            def,
+            manifest: None,
+            digest: String::new(),
+            enabled: Enabled {
+                everywhere: true,
+                ..Enabled::default()
+            },
+            module,
+        }
+    }
+
     /// Whether it is there for this principal. A principal bound to no district (the public, a
     /// head office, the operator) sees what is enabled anywhere.
     pub fn visible(&self, principal: &Principal) -> bool {

@@ -27,7 +27,7 @@ use sdk_contract::query::{MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
 use crate::Host;
-use crate::catalog::{Enabled, Installed};
+use crate::catalog::Installed;
 use crate::install::{InstallError, query};
 use crate::module::{Call, Input, Module};
 
@@ -166,16 +166,7 @@ impl Host {
     }
 
     fn put_data(&self, def: ModuleDef) {
-        let installed = Installed {
-            def,
-            manifest: None,
-            digest: String::new(),
-            enabled: Enabled {
-                everywhere: true,
-                ..Enabled::default()
-            },
-            module: Arc::new(Data { host: self.clone() }),
-        };
+        let installed = Installed::native(def, Arc::new(Data { host: self.clone() }));
         self.change_catalog(|c| {
             c.modules.insert(ID.to_owned(), Arc::new(installed));
         });

@@ -14,7 +14,7 @@ use sdk_contract::validate;
 use wasmtime::component::Component;
 
 use crate::access::Access;
-use crate::catalog::{Enabled, Installed};
+use crate::catalog::Installed;
 use crate::engine::Sandbox;
 use crate::guest::Guest;
 use crate::inspect::{InspectError, admit};
@@ -101,16 +101,7 @@ impl Host {
     async fn native(&self, def: ModuleDef, module: Arc<dyn Module>) -> Result<(), InstallError> {
         self.declare(&def).await?;
         let id = def.id.clone();
-        let installed = Installed {
-            def,
-            manifest: None,
-            digest: String::new(),
-            enabled: Enabled {
-                everywhere: true,
-                ..Enabled::default()
-            },
-            module,
-        };
+        let installed = Installed::native(def, module);
         self.change_catalog(|c| {
             c.modules.insert(id, Arc::new(installed));
         });

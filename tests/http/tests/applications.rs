@@ -279,7 +279,11 @@ fn its_history_and_who_looked(
     let seen = auditor.get("/console/audit?who=officer&what=record.view");
     assert!(seen.text().contains("查看记录"), "{}", seen.text());
     assert!(seen.text().contains(&text(&decided["number"])));
-    for what in ["list.view", "history.view"] {
+    let enterprise = server.user("enterprise");
+    for path in [record, APPLICATIONS, &format!("{record}/history")] {
+        assert_eq!(enterprise.get(path).status, 200, "{path}");
+    }
+    for what in ["record.view", "list.view", "history.view"] {
         let trail = auditor.get(&format!("/console/audit?who=officer&what={what}"));
         assert!(!trail.text().contains("没有符合条件的记录"), "{what}");
         let own = auditor.get(&format!("/console/audit?who=enterprise&what={what}"));
