@@ -98,6 +98,14 @@ export class Person {
     return this.does(() => exact("link").or(exact("button")).first().click());
   }
 
+  /** Answers the question of a button with a reason; gives the status. */
+  async answers(words, reason) {
+    const ask = this.page.locator("details.ask", { has: this.page.getByText(words, { exact: true }) }).first();
+    await ask.locator("summary").click();
+    await ask.locator("[name=reason]").fill(reason);
+    return this.does(() => ask.locator(".ask-sheet button[type=submit]").click());
+  }
+
   /** Sends a form by its name; gives the status of the answer. */
   async sends(form) {
     return this.does(() => this.page.click(`#f-${form} .form-go button[type=submit]`));

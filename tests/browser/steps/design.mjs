@@ -5,14 +5,6 @@ import { Person } from "../browser.mjs";
 
 const TABLE = "园区租户";
 
-/** Answers a question of a button in a table or beside it, with a reason. */
-async function answers(person, words, reason) {
-  const ask = person.page.locator("details.ask", { has: person.page.getByText(words, { exact: true }) }).first();
-  await ask.locator("summary").click();
-  await ask.locator("[name=reason]").fill(reason);
-  return person.does(() => ask.locator(".ask-sheet button[type=submit]").click());
-}
-
 async function saves(person) {
   return person.does(() => person.page.locator("main form button[type=submit]").last().click());
 }
@@ -47,11 +39,11 @@ export async function isMade(world) {
   await operator.picture("design");
   const design = page.url();
   await adds(operator, "staff", "员工数", "integer");
-  assert.equal(await answers(operator, "提交复核", "业务需要"), 200);
+  assert.equal(await operator.answers("提交复核", "业务需要"), 200);
 
   await security.goes("/platform/requests");
   await security.picture("requests");
-  assert.equal(await answers(security, "同意", "已核对"), 200);
+  assert.equal(await security.answers("同意", "已核对"), 200);
   assert.equal(await security.goes("/data/park-tenants/new"), 200);
   await security.page.fill("[name=name]", "融桥科技");
   await security.page.fill("[name=staff]", "abc");
@@ -62,9 +54,9 @@ export async function isMade(world) {
   // A field more, while the table is in use.
   await page.goto(design);
   await adds(operator, "note", "备注", "text");
-  assert.equal(await answers(operator, "提交复核", "需要备注"), 200);
+  assert.equal(await operator.answers("提交复核", "需要备注"), 200);
   await security.goes("/platform/requests");
-  assert.equal(await answers(security, "同意", "已核对"), 200);
+  assert.equal(await security.answers("同意", "已核对"), 200);
   await security.goes("/data/park-tenants");
   await security.has("main thead", "备注");
   await security.looks("a designed table");

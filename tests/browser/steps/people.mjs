@@ -59,14 +59,6 @@ class SoftwareKey {
   }
 }
 
-/** Answers a button's question with a reason. */
-async function answers(person, words, reason) {
-  const ask = person.page.locator("details.ask", { has: person.page.getByText(words, { exact: true }) }).first();
-  await ask.locator("summary").click();
-  await ask.locator("[name=reason]").fill(reason);
-  return person.does(() => ask.locator(".ask-sheet button[type=submit]").click());
-}
-
 export async function registers(world) {
   const person = await Person.open(world, "newcomer");
   await person.goes("/login");
@@ -124,7 +116,7 @@ export async function isCertified(world) {
   await operator.has("#facts", "登记状态正常");
   await operator.looks("claim to decide");
   await operator.picture("claim-decide");
-  assert.equal(await answers(operator, "通过", "授权书与执照相符"), 200);
+  assert.equal(await operator.answers("通过", "授权书与执照相符"), 200);
   await operator.has("#facts", "已认证");
   await operator.close();
 
@@ -180,7 +172,7 @@ export async function forgets(world) {
   await bankadmin.goes("/platform/resets");
   await bankadmin.has("#resets", "沈若溪");
   await bankadmin.looks("password resets");
-  assert.equal(await answers(bankadmin, "签发链接", "当面核对工作证"), 200);
+  assert.equal(await bankadmin.answers("签发链接", "当面核对工作证"), 200);
   await bankadmin.picture("resets");
   const link = (await bankadmin.text("#resets")).match(/\/platform\/reset\?token=\S+/)[0];
   await person.goes(link);
@@ -236,7 +228,7 @@ export async function leaves(world) {
   await bankadmin.picture("accounts");
   await bankadmin.does(() => bankadmin.page.locator("#users a.row-link").first().click());
   await bankadmin.looks("account of somebody");
-  assert.equal(await answers(bankadmin, "办理离职", "合同到期"), 200);
+  assert.equal(await bankadmin.answers("办理离职", "合同到期"), 200);
   await bankadmin.has("#facts", "已离职");
   await bankadmin.looks("account of somebody who left");
   await bankadmin.picture("account-left");
