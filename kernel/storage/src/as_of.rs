@@ -90,7 +90,7 @@ impl Store {
             });
         }
         let mut records = Vec::with_capacity(found.len());
-        for row in &found {
+        for row in found {
             records.push(value::full_record(self.keys(), table, row)?);
         }
         whole::complete(&mut conn, table, &mut records).await?;

@@ -1,33 +1,24 @@
 //! The two engines behind one pair of concrete types. Nothing outside this file and `writer.rs`
 //! knows which one runs, except where a statement needs a lock that only one engine has.
 
+mod postgres;
+pub(crate) mod sqlite;
+
 use std::path::Path;
 use std::time::Duration;
 
+use deadpool::managed::Object;
 use futures_util::TryStreamExt as _;
+use rusqlite::types::Value as Cell;
 use sea_query::{PostgresQueryBuilder, QueryStatementWriter, SqliteQueryBuilder, Value};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
-};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool,
-    Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool,
-};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Postgres, Row as _};
 use uuid::Uuid;
 
-use crate::StorageError;
+use self::sqlite::{Lite, Opening};
+use crate::{EngineError, StorageError};
 
-/// Connections for reading on `SQLite`; measured best on two cores.
-const READERS: u32 = 8;
-/// Connections to `PostgreSQL`.
-const CONNECTIONS: u32 = 16;
-/// How long a statement waits for another process that holds the file.
-const BUSY: Duration = Duration::from_secs(10);
-/// A connection that was idle for longer is tried before it is used.
-const IDLE: Duration = Duration::from_secs(1);
 /// How long a request waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
@@ -43,6 +34,14 @@ impl Engine {
         match self {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
+        }
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) const fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
         }
     }
 
@@ -62,25 +61,25 @@ impl Engine {
 /// Pools to read from. On `PostgreSQL` the pool also writes.
 #[derive(Debug)]
 pub(crate) enum Db {
-    Lite(SqlitePool),
+    Lite(sqlite::Pool),
     Pg(PgPool),
 }
 
 /// A borrowed connection.
 pub(crate) enum Conn<'c> {
-    Lite(&'c mut SqliteConnection),
+    Lite(&'c mut Lite),
     Pg(&'c mut PgConnection),
 }
 
 /// A connection out of the pool.
 pub(crate) enum Held {
-    Lite(PoolConnection<Sqlite>),
+    Lite(Object<sqlite::Manager>),
     Pg(PoolConnection<Postgres>),
 }
 
 /// A transaction; dropped, it is rolled back.
 pub(crate) enum Transaction {
-    Lite(sqlx::Transaction<'static, Sqlite>),
+    Lite(sqlite::Transaction),
     Pg(sqlx::Transaction<'static, Postgres>),
 }
 
@@ -144,102 +143,54 @@ impl Sql {
 }
 
 pub(crate) enum Row {
-    Lite(SqliteRow),
+    Lite(Box<[Cell]>),
     Pg(PgRow),
 }
 
 impl Db {
     /// The writer's connection and the readers' pool of an `SQLite` file, made if absent.
-    pub(crate) async fn sqlite(path: &Path) -> Result<(SqliteConnection, Self), StorageError> {
+    pub(crate) async fn sqlite(path: &Path) -> Result<(Lite, Self), StorageError> {
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|source| StorageError::File {
                 path: folder.display().to_string(),
                 source,
             })?;
         }
-        let options = lite_options(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
-        let writer = options.connect().await.map_err(StorageError::db(OPENING))?;
-        Ok((writer, Self::readers(options).await?))
+        let opening = StorageError::db("opening the SQLite file");
+        let writer = Lite::open(path, Opening::Writer).map_err(opening)?;
+        Ok((writer, Self::sqlite_reading(path).await?))
     }
 
     /// Only the readers of an `SQLite` file that exists.
     pub(crate) async fn sqlite_reading(path: &Path) -> Result<Self, StorageError> {
-        Self::readers(lite_options(path)).await
+        sqlite::pool(path, Opening::Reader).await.map(Self::Lite)
     }
 
-    /// One connection that fills a new `SQLite` file in one transaction. A file that is not
-    /// complete is thrown away, so the journal need not survive.
+    /// One connection that fills a new `SQLite` file in one transaction.
     pub(crate) async fn sqlite_loading(path: &Path) -> Result<Self, StorageError> {
-        let options = lite_options(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Memory)
-            .synchronous(SqliteSynchronous::Full);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options)
-            .await
-            .map_err(StorageError::db(OPENING))?;
-        Ok(Self::Lite(pool))
-    }
-
-    pub(crate) async fn begin(&self) -> Result<Transaction, StorageError> {
-        match self {
-            Self::Lite(pool) => pool
-                .begin_with("BEGIN IMMEDIATE")
-                .await
-                .map(Transaction::Lite),
-            Self::Pg(pool) => pool.begin().await.map(Transaction::Pg),
-        }
-        .map_err(StorageError::db("beginning a transaction"))
-    }
-
-    async fn readers(options: SqliteConnectOptions) -> Result<Self, StorageError> {
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.pragma("query_only", "on"))
-            .await
-            .map_err(StorageError::db(OPENING))?;
-        Ok(Self::Lite(readers))
+        sqlite::pool(path, Opening::Loader).await.map(Self::Lite)
     }
 
     /// An `SQLite` file that is only read, and never made.
     pub(crate) async fn sqlite_read_only(path: &Path) -> Result<Self, StorageError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .read_only(true)
-            .busy_timeout(BUSY)
-            .disable_statement_logging();
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options)
-            .await
-            .map_err(StorageError::db("opening the SQLite file to read"))?;
-        Ok(Self::Lite(pool))
+        sqlite::pool(path, Opening::ReadOnly).await.map(Self::Lite)
     }
 
     pub(crate) async fn postgres(url: &str) -> Result<PgPool, StorageError> {
-        let options: PgConnectOptions = url.parse().map_err(|_| StorageError::Address)?;
-        PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE)
-            .test_before_acquire(false)
-            .before_acquire(|conn, of| {
-                Box::pin(async move {
-                    // A round trip for each statement would be a third of its time.
-                    if of.idle_for > IDLE {
-                        conn.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_with(options.disable_statement_logging())
-            .await
-            .map_err(StorageError::db("connecting to PostgreSQL"))
+        postgres::pool(url).await
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction, StorageError> {
+        match self {
+            Self::Lite(pool) => sqlite::Transaction::begin(pool, Engine::Sqlite.begin())
+                .await
+                .map(Transaction::Lite),
+            Self::Pg(pool) => pool
+                .begin()
+                .await
+                .map(Transaction::Pg)
+                .map_err(StorageError::db("beginning a transaction")),
+        }
     }
 
     pub(crate) const fn engine(&self) -> Engine {
@@ -250,39 +201,39 @@ impl Db {
     }
 
     pub(crate) async fn acquire(&self) -> Result<Held, StorageError> {
-        let held = match self {
-            Self::Lite(pool) => pool.acquire().await.map(Held::Lite),
-            Self::Pg(pool) => pool.acquire().await.map(Held::Pg),
-        };
-        held.map_err(|e| match e {
-            sqlx::Error::PoolClosed => StorageError::Closed,
-            e => StorageError::db("waiting for a connection")(e),
-        })
+        match self {
+            Self::Lite(pool) => sqlite::held(pool).await.map(Held::Lite),
+            Self::Pg(pool) => pool.acquire().await.map(Held::Pg).map_err(|e| match e {
+                sqlx::Error::PoolClosed => StorageError::Closed,
+                e => StorageError::db("waiting for a connection")(e),
+            }),
+        }
     }
 
     /// A transaction that sees one moment of the data, whatever is written meanwhile. Nothing can
     /// be written through it.
     pub(crate) async fn snapshot(&self) -> Result<Transaction, StorageError> {
-        let opened = match self {
+        let opening = StorageError::db("opening a snapshot");
+        let mut snapshot = match self {
             // A deferred transaction sees what was there at its first read; WAL keeps it so.
-            Self::Lite(pool) => pool.begin_with("BEGIN").await.map(Transaction::Lite),
+            Self::Lite(pool) => Transaction::Lite(sqlite::Transaction::begin(pool, "BEGIN").await?),
             Self::Pg(pool) => pool
                 .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .await
-                .map(Transaction::Pg),
+                .map(Transaction::Pg)
+                .map_err(|e| opening(e.into()))?,
         };
-        let mut snapshot = opened.map_err(StorageError::db("opening a snapshot"))?;
         snapshot
             .conn()
             .rows(sql("SELECT COUNT(*) FROM kernel__migrations", []))
             .await
-            .map_err(StorageError::db("opening a snapshot"))?;
+            .map_err(opening)?;
         Ok(snapshot)
     }
 
     pub(crate) async fn close(&self) {
         match self {
-            Self::Lite(pool) => pool.close().await,
+            Self::Lite(pool) => pool.close(),
             Self::Pg(pool) => pool.close().await,
         }
     }
@@ -291,15 +242,15 @@ impl Db {
 impl Transaction {
     pub(crate) fn conn(&mut self) -> Conn<'_> {
         match self {
-            Self::Lite(c) => Conn::Lite(c),
-            Self::Pg(c) => Conn::Pg(c),
+            Self::Lite(tx) => Conn::Lite(tx.conn()),
+            Self::Pg(tx) => Conn::Pg(tx),
         }
     }
 
     pub(crate) async fn commit(self) -> Result<(), StorageError> {
         match self {
             Self::Lite(tx) => tx.commit().await,
-            Self::Pg(tx) => tx.commit().await,
+            Self::Pg(tx) => tx.commit().await.map_err(EngineError::from),
         }
         .map_err(StorageError::db("committing"))
     }
@@ -323,62 +274,24 @@ impl Conn<'_> {
     }
 
     /// Runs a statement; returns how many rows it touched.
-    pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, EngineError> {
         crate::lint::statement(sql.text());
         match self {
-            Self::Lite(conn) => {
-                let args = lite_arguments(sql.values)?;
-                let done = match sql.text {
-                    Text::Built(t) => {
-                        sqlx::query_with(AssertSqlSafe(t), args)
-                            .execute(&mut **conn)
-                            .await
-                    }
-                    Text::Fixed(t) => sqlx::query_with(t, args).execute(&mut **conn).await,
-                };
-                done.map(|d| d.rows_affected())
-            }
+            Self::Lite(conn) => conn.execute(sql).await,
             Self::Pg(conn) => {
-                let args = pg_arguments(sql.values)?;
-                let done = match sql.text {
-                    Text::Built(t) => {
-                        sqlx::query_with(AssertSqlSafe(t), args)
-                            .execute(&mut **conn)
-                            .await
-                    }
-                    Text::Fixed(t) => sqlx::query_with(t, args).execute(&mut **conn).await,
-                };
-                done.map(|d| d.rows_affected())
+                let done = postgres::query(sql)?.execute(&mut **conn).await?;
+                Ok(done.rows_affected())
             }
         }
     }
 
-    pub(crate) async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>, sqlx::Error> {
+    pub(crate) async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>, EngineError> {
         crate::lint::statement(sql.text());
         match self {
-            Self::Lite(conn) => {
-                let args = lite_arguments(sql.values)?;
-                let rows = match sql.text {
-                    Text::Built(t) => {
-                        sqlx::query_with(AssertSqlSafe(t), args)
-                            .fetch_all(&mut **conn)
-                            .await
-                    }
-                    Text::Fixed(t) => sqlx::query_with(t, args).fetch_all(&mut **conn).await,
-                };
-                Ok(rows?.into_iter().map(Row::Lite).collect())
-            }
+            Self::Lite(conn) => conn.rows(sql).await,
             Self::Pg(conn) => {
-                let args = pg_arguments(sql.values)?;
-                let rows = match sql.text {
-                    Text::Built(t) => {
-                        sqlx::query_with(AssertSqlSafe(t), args)
-                            .fetch_all(&mut **conn)
-                            .await
-                    }
-                    Text::Fixed(t) => sqlx::query_with(t, args).fetch_all(&mut **conn).await,
-                };
-                Ok(rows?.into_iter().map(Row::Pg).collect())
+                let rows = postgres::query(sql)?.fetch_all(&mut **conn).await?;
+                Ok(rows.into_iter().map(Row::Pg).collect())
             }
         }
     }
@@ -390,129 +303,102 @@ impl Conn<'_> {
         doing: &'static str,
         mut take: impl FnMut(Row) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = StorageError::db(doing);
         match self {
-            Self::Lite(conn) => {
-                let args = lite_arguments(sql.values).map_err(&failed)?;
-                let query = match sql.text {
-                    Text::Built(t) => sqlx::query_with(AssertSqlSafe(t), args),
-                    Text::Fixed(t) => sqlx::query_with(t, args),
-                };
-                let mut rows = query.fetch(&mut **conn);
-                while let Some(row) = rows.try_next().await.map_err(&failed)? {
-                    take(Row::Lite(row))?;
-                }
-            }
+            Self::Lite(conn) => conn.each(sql, doing, take).await,
             Self::Pg(conn) => {
-                let args = pg_arguments(sql.values).map_err(&failed)?;
-                let query = match sql.text {
-                    Text::Built(t) => sqlx::query_with(AssertSqlSafe(t), args),
-                    Text::Fixed(t) => sqlx::query_with(t, args),
-                };
-                let mut rows = query.fetch(&mut **conn);
-                while let Some(row) = rows.try_next().await.map_err(&failed)? {
+                let failed = StorageError::db(doing);
+                let mut rows = postgres::query(sql).map_err(&failed)?.fetch(&mut **conn);
+                while let Some(row) = rows.try_next().await.map_err(|e| failed(e.into()))? {
                     take(Row::Pg(row))?;
                 }
+                Ok(())
             }
         }
-        Ok(())
     }
 
     /// The first row, if any.
-    pub(crate) async fn row(&mut self, sql: Sql) -> Result<Option<Row>, sqlx::Error> {
+    pub(crate) async fn row(&mut self, sql: Sql) -> Result<Option<Row>, EngineError> {
         Ok(self.rows(sql).await?.into_iter().next())
     }
 
     /// Several statements without values, separated by semicolons: a migration.
-    pub(crate) async fn script(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn script(&mut self, text: &'static str) -> Result<(), EngineError> {
         match self {
-            Self::Lite(conn) => sqlx::raw_sql(text).execute(&mut **conn).await.map(drop),
-            Self::Pg(conn) => sqlx::raw_sql(text).execute(&mut **conn).await.map(drop),
+            Self::Lite(conn) => conn.script(text),
+            Self::Pg(conn) => Ok(sqlx::raw_sql(text).execute(&mut **conn).await.map(drop)?),
         }
     }
 }
 
-const OPENING: &str = "opening the SQLite file";
-
-fn lite_options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(BUSY)
-        .disable_statement_logging()
-}
-
-fn lite_arguments(values: Vec<Value>) -> Result<SqliteArguments, sqlx::Error> {
-    let mut args = SqliteArguments::default();
-    for value in values {
-        // The trait's method: the type's own is private.
-        let args = &mut args;
-        match value {
-            Value::Bool(v) => args.add(v),
-            Value::Int(v) => args.add(v),
-            Value::BigInt(v) => args.add(v),
-            Value::BigUnsigned(v) => args.add(v.map(u64::cast_signed)),
-            Value::String(v) => args.add(v),
-            Value::Bytes(v) => args.add(v),
-            Value::Uuid(v) => args.add(v.map(|u| u.to_string())),
-            other => return Err(unbindable(&other)),
-        }
-        .map_err(sqlx::Error::Encode)?;
-    }
-    Ok(args)
-}
-
-fn pg_arguments(values: Vec<Value>) -> Result<PgArguments, sqlx::Error> {
-    let mut args = PgArguments::default();
-    for value in values {
-        let args = &mut args;
-        match value {
-            Value::Bool(v) => args.add(v),
-            Value::Int(v) => args.add(v),
-            Value::BigInt(v) => args.add(v),
-            Value::BigUnsigned(v) => args.add(v.map(u64::cast_signed)),
-            Value::String(v) => args.add(v),
-            Value::Bytes(v) => args.add(v),
-            Value::Uuid(v) => args.add(v),
-            other => return Err(unbindable(&other)),
-        }
-        .map_err(sqlx::Error::Encode)?;
-    }
-    Ok(args)
-}
-
-fn unbindable(value: &Value) -> sqlx::Error {
-    sqlx::Error::Encode(format!("the store does not bind {value:?}").into())
+fn unbindable(value: &Value) -> EngineError {
+    EngineError::Unbound(format!("{value:?}"))
 }
 
 impl Row {
     pub(crate) fn integer(&self, index: usize) -> Result<Option<i64>, StorageError> {
         match self {
-            Self::Lite(r) => r.try_get_unchecked(index),
-            Self::Pg(r) => r.try_get(index),
+            Self::Lite(cells) => match cells.get(index) {
+                Some(Cell::Null) => Ok(None),
+                Some(Cell::Integer(n)) => Ok(Some(*n)),
+                other => Err(odd(index, other)),
+            },
+            Self::Pg(r) => r.try_get(index).map_err(EngineError::from),
         }
         .map_err(StorageError::db("reading a number"))
     }
 
     pub(crate) fn text(&self, index: usize) -> Result<Option<String>, StorageError> {
         match self {
-            Self::Lite(r) => r.try_get_unchecked(index),
-            Self::Pg(r) => r.try_get(index),
+            Self::Lite(cells) => match cells.get(index) {
+                Some(Cell::Null) => Ok(None),
+                Some(Cell::Text(text)) => Ok(Some(text.clone())),
+                other => Err(odd(index, other)),
+            },
+            Self::Pg(r) => r.try_get(index).map_err(EngineError::from),
         }
         .map_err(StorageError::db("reading a text"))
     }
 
+    /// The text, which is gone from the row then: a list is mostly texts, and copies of them would
+    /// be a good part of its cost.
+    pub(crate) fn take_text(&mut self, index: usize) -> Result<Option<String>, StorageError> {
+        if let Self::Lite(cells) = self
+            && let Some(cell @ Cell::Text(_)) = cells.get_mut(index)
+            && let Cell::Text(text) = std::mem::replace(cell, Cell::Null)
+        {
+            return Ok(Some(text));
+        }
+        self.text(index)
+    }
+
+    /// The same of a UUID.
+    pub(crate) fn take_uuid(&mut self, index: usize) -> Result<Option<String>, StorageError> {
+        match self {
+            Self::Lite(_) => self.take_text(index),
+            Self::Pg(_) => self.uuid(index),
+        }
+    }
+
     pub(crate) fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, StorageError> {
         match self {
-            Self::Lite(r) => r.try_get_unchecked(index),
-            Self::Pg(r) => r.try_get(index),
+            Self::Lite(cells) => match cells.get(index) {
+                Some(Cell::Null) => Ok(None),
+                Some(Cell::Blob(bytes)) => Ok(Some(bytes.clone())),
+                other => Err(odd(index, other)),
+            },
+            Self::Pg(r) => r.try_get(index).map_err(EngineError::from),
         }
         .map_err(StorageError::db("reading bytes"))
     }
 
     pub(crate) fn boolean(&self, index: usize) -> Result<Option<bool>, StorageError> {
         match self {
-            Self::Lite(r) => r.try_get_unchecked(index),
-            Self::Pg(r) => r.try_get(index),
+            Self::Lite(cells) => match cells.get(index) {
+                Some(Cell::Null) => Ok(None),
+                Some(Cell::Integer(n)) => Ok(Some(*n != 0)),
+                other => Err(odd(index, other)),
+            },
+            Self::Pg(r) => r.try_get(index).map_err(EngineError::from),
         }
         .map_err(StorageError::db("reading a bool"))
     }
@@ -520,12 +406,12 @@ impl Row {
     /// A UUID in its canonical spelling.
     pub(crate) fn uuid(&self, index: usize) -> Result<Option<String>, StorageError> {
         match self {
-            Self::Lite(r) => r.try_get_unchecked(index),
+            Self::Lite(_) => self.text(index),
             Self::Pg(r) => r
                 .try_get::<Option<Uuid>, _>(index)
-                .map(|u| u.map(|u| u.to_string())),
+                .map(|u| u.map(|u| u.to_string()))
+                .map_err(StorageError::db("reading an id")),
         }
-        .map_err(StorageError::db("reading an id"))
     }
 
     /// A number that the table does not allow to be null.
@@ -538,5 +424,18 @@ impl Row {
     pub(crate) fn string(&self, index: usize) -> Result<String, StorageError> {
         self.text(index)?
             .ok_or_else(|| StorageError::Damaged("a null where a text must be".into()))
+    }
+}
+
+fn odd(index: usize, cell: Option<&Cell>) -> EngineError {
+    EngineError::Odd {
+        index,
+        what: cell.map_or("nothing", |cell| match cell {
+            Cell::Null => "a null",
+            Cell::Integer(_) => "an integer",
+            Cell::Real(_) => "a real number",
+            Cell::Text(_) => "a text",
+            Cell::Blob(_) => "bytes",
+        }),
     }
 }

@@ -136,7 +136,7 @@ impl Converter {
         };
         let mut batch = Batch::default();
         for row in conn.rows(statement).await.map_err(&failed)? {
-            let record = value::record(keys, &self.table, &row)?;
+            let record = value::record(keys, &self.table, row)?;
             let id = text(&record, "id").to_owned();
             batch.records += 1;
             batch.last = Some(id.clone());
@@ -247,7 +247,7 @@ impl Converter {
             .collect();
         let statement = conn.engine().build(&query::select(&self.table));
         conn.each(statement, CONVERTING, |row| {
-            let record = value::record(keys, &self.table, &row)?;
+            let record = value::record(keys, &self.table, row)?;
             for (target, outlook) in self.fields.iter().zip(&mut all) {
                 outlook.records += 1;
                 match self.value(target, &record) {

@@ -1,10 +1,30 @@
 //! How the store fails. `Display` never repeats a source; print the chain where it is logged.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use serde_json::Value;
+use sqlx::error::DatabaseError;
 
 use crate::{CollectionName, Record};
+
+/// What an engine, or the way to it, answered instead of rows.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Postgres(#[from] sqlx::Error),
+    #[error("the store does not bind {0}")]
+    Unbound(String),
+    #[error("column {index} holds {what}")]
+    Odd { index: usize, what: &'static str },
+    #[error("no connection became free in time")]
+    Waited,
+    #[error("the thread that had the connection ended")]
+    Thread,
+}
 
 /// The store itself failed: not the caller's fault.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +34,7 @@ pub enum StorageError {
     Database {
         doing: &'static str,
         #[source]
-        source: Arc<sqlx::Error>,
+        source: Arc<EngineError>,
     },
     #[error("a file of the store could not be used: {path}")]
     File {
@@ -148,44 +168,93 @@ pub enum CommitError {
 
 impl StorageError {
     /// For `map_err`: names what was being done.
-    pub(crate) fn db(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
+    pub(crate) fn db<E: Into<EngineError>>(doing: &'static str) -> impl Fn(E) -> Self {
         move |source| Self::Database {
             doing,
-            source: Arc::new(source),
+            source: Arc::new(source.into()),
+        }
+    }
+
+    fn engine(&self) -> Option<&EngineError> {
+        match self {
+            Self::Database { source, .. } => Some(source),
+            _ => None,
         }
     }
 
     /// `PostgreSQL` ended the transaction in favour of another: deadlock or serialisation failure.
     pub(crate) fn is_lost_race(&self) -> bool {
-        let Self::Database { source, .. } = self else {
-            return false;
-        };
-        let code = source
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code);
-        matches!(code.as_deref(), Some("40P01" | "40001"))
+        let state = self.engine().and_then(EngineError::state);
+        matches!(state.as_deref(), Some("40P01" | "40001"))
     }
 
     /// A table or column is not there: they were changed since the asker looked.
     pub(crate) fn is_of_the_past(&self) -> bool {
-        let Self::Database { source, .. } = self else {
+        let Some(error) = self.engine() else {
             return false;
         };
-        source.as_database_error().is_some_and(|e| {
-            matches!(e.code().as_deref(), Some("42703" | "42P01"))
-                // SQLite has one code for all that is wrong with a statement.
-                || e.message().starts_with("no such column")
-                || e.message().starts_with("no such table")
-                || e.message().contains(" has no column named ")
-        })
+        matches!(error.state().as_deref(), Some("42703" | "42P01"))
+            // SQLite has one code for all that is wrong with a statement.
+            || error.message().is_some_and(|message| {
+                message.starts_with("no such column")
+                    || message.starts_with("no such table")
+                    || message.contains(" has no column named ")
+            })
+    }
+
+    pub(crate) fn is_unique_violation(&self) -> bool {
+        self.engine().is_some_and(EngineError::is_unique_violation)
+    }
+}
+
+impl EngineError {
+    fn postgres(&self) -> Option<&dyn DatabaseError> {
+        match self {
+            Self::Postgres(error) => error.as_database_error(),
+            _ => None,
+        }
+    }
+
+    /// `PostgreSQL`'s code of five characters.
+    fn state(&self) -> Option<Cow<'_, str>> {
+        self.postgres()?.code()
+    }
+
+    /// What the engine says.
+    pub(crate) fn message(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite(rusqlite::Error::SqliteFailure(_, message)) => message.as_deref(),
+            Self::Sqlite(rusqlite::Error::SqlInputError { msg, .. }) => Some(msg),
+            error => error.postgres().map(DatabaseError::message),
+        }
     }
 
     pub(crate) fn is_unique_violation(&self) -> bool {
         match self {
-            Self::Database { source, .. } => {
-                matches!(source.as_database_error(), Some(e) if e.is_unique_violation())
-            }
-            _ => false,
+            Self::Sqlite(error) => error.sqlite_error().is_some_and(|e| {
+                matches!(
+                    e.extended_code,
+                    SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY
+                )
+            }),
+            error => error
+                .postgres()
+                .is_some_and(DatabaseError::is_unique_violation),
+        }
+    }
+
+    /// The unique index that a row is not let into; `SQLite` does not say.
+    pub(crate) fn constraint(&self) -> Option<&str> {
+        self.postgres()?.constraint()
+    }
+
+    /// The server ended the connection, is about to, or is not there yet.
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        match self {
+            Self::Postgres(sqlx::Error::Io(_)) => true,
+            error => error.state().is_some_and(|code| {
+                matches!(&*code, "57P01" | "57P02" | "57P03") || code.starts_with("08")
+            }),
         }
     }
 }

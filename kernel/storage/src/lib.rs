@@ -1,6 +1,6 @@
 //! Keeps every record, event and audit entry of the platform, on `SQLite` or `PostgreSQL`.
 //!
-//! The only crate that names `sqlx`. It knows no business noun: modules declare collections
+//! The only crate that names `rusqlite` and `sqlx`. It knows no business noun: modules declare collections
 //! ([`sdk_contract::def::ModuleDef`]) and [`Store::apply`] makes one real table of each.
 //!
 //! # How a collection becomes a table
@@ -37,9 +37,8 @@
 //! # One way in
 //!
 //! Every change is a [`Commit`]: a closed list of writes, flow steps, events and audit records that
-//! becomes durable together or not at all. On `SQLite` one writer task groups waiting commits into
-//! one synced transaction, where a refused one takes no other with it; on `PostgreSQL` each is a
-//! transaction.
+//! becomes durable together or not at all. One writer groups waiting commits into one synced
+//! transaction, where a refused one takes no other with it.
 //!
 //! A collection with `keep_deleted` has the column `row__deleted`: its deleted records are in no
 //! answer, and no write reaches them until they are restored or purged. Unique keys hold for them.
@@ -102,7 +101,7 @@ pub use commit::{
 };
 pub use contents::{Content, Survey};
 pub use convert::{Outlook, Unfit};
-pub use error::{CommitError, PlanError, QueryError, StorageError};
+pub use error::{CommitError, EngineError, PlanError, QueryError, StorageError};
 pub use files::{Blob, BlobState, FileChange, FileWork, Piece, Upload};
 pub use health::{AuditHead, OutboxState, SchemaState};
 pub use outbox::{Due, Retry};

@@ -45,15 +45,21 @@ const AUDIT_TREE: &str = "audit-tree";
 /// Only one node migrates at a time. The number is this table set's own.
 pub(crate) const LOCK_SCHEMA: i64 = 0x726f_6e67_0001;
 
-/// Runs what is missing inside the transaction that `conn` is in.
+/// Runs what is missing in one transaction. Where it fails the connection is of no more use.
 pub(crate) async fn run(conn: &mut Conn<'_>) -> Result<(), StorageError> {
-    run_to(conn, MIGRATIONS.len()).await
+    let migrating = StorageError::db("migrating the kernel's tables");
+    let begin = sql(conn.engine().begin(), []);
+    conn.execute(begin).await.map_err(&migrating)?;
+    run_to(conn, MIGRATIONS.len()).await?;
+    let commit = conn.execute(sql("COMMIT", [])).await;
+    commit.map(drop).map_err(migrating)
 }
 
 /// How many migrations this build knows.
 pub(crate) const KNOWN: usize = MIGRATIONS.len();
 
-/// The same, up to a number: what an older backup holds fits only the tables of its time.
+/// The same, up to a number and inside the transaction that `conn` is in: what an older backup holds
+/// fits only the tables of its time.
 pub(crate) async fn run_to(conn: &mut Conn<'_>, last: usize) -> Result<(), StorageError> {
     let migrating = StorageError::db("migrating the kernel's tables");
     let engine = conn.engine();

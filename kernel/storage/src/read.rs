@@ -118,7 +118,7 @@ impl Store {
             .await
             .map_err(StorageError::db("reading a record"))?;
         let Some(row) = row else { return Ok(None) };
-        let mut record = [value::record(self.keys(), &table, &row)?];
+        let mut record = [value::record(self.keys(), &table, row)?];
         whole::complete(&mut conn, &table, &mut record).await?;
         let [record] = record;
         Ok(Some(record))
@@ -159,9 +159,7 @@ impl Store {
         let mut conn = held.conn();
         let mut found = Found::default();
         for row in conn.rows(page).await.map_err(&finding)? {
-            found
-                .records
-                .push(value::record(self.keys(), &table, &row)?);
+            found.records.push(value::record(self.keys(), &table, row)?);
         }
         if query.cursor.is_some() && found.records.len() > query.limit as usize {
             found.records.truncate(query.limit as usize);
@@ -171,7 +169,7 @@ impl Store {
         whole::complete(&mut conn, &table, &mut found.records).await?;
         for (field, statement) in query.facets.iter().zip(facets) {
             let rows = conn.rows(statement).await.map_err(&finding)?;
-            found.facets.push(facet(&table, field, &rows)?);
+            found.facets.push(facet(&table, field, rows)?);
         }
         if let Some(count) = count {
             let (totals, question) = (&self.shared().totals, count.question());
@@ -270,13 +268,13 @@ impl Store {
             });
         }
         let mut groups = Vec::with_capacity(rows.len());
-        for row in rows {
+        for mut row in rows {
             let mut values = Vec::with_capacity(shapes.len());
             let (mut index, mut size) = (0, 0);
             for shape in &shapes {
                 match shape {
                     Shape::Size => size = row.number(index)?,
-                    shape => values.push(measured(&row, index, shape)?),
+                    shape => values.push(measured(&mut row, index, shape)?),
                 }
                 index += if matches!(shape, Shape::Average(_)) {
                     2
@@ -414,7 +412,7 @@ impl Store {
     }
 }
 
-fn measured(row: &Row, index: usize, shape: &Shape) -> Result<Json, StorageError> {
+fn measured(row: &mut Row, index: usize, shape: &Shape) -> Result<Json, StorageError> {
     match shape {
         Shape::Value(storage) => value::read(*storage, row, index),
         Shape::Sum(Storage::Scaled(scale)) => {
@@ -429,19 +427,20 @@ fn measured(row: &Row, index: usize, shape: &Shape) -> Result<Json, StorageError
     }
 }
 
-fn facet(table: &Table, field: &str, rows: &[Row]) -> Result<Facet, QueryError> {
+fn facet(table: &Table, field: &str, rows: Vec<Row>) -> Result<Facet, QueryError> {
     let storage = query::column(table, field)?.storage;
     let most = FACET_VALUES as usize;
-    let values = rows.iter().take(most).map(|row| {
+    let more = rows.len() > most;
+    let values = rows.into_iter().take(most).map(|mut row| {
         Ok(FacetValue {
-            value: value::read(storage, row, 0)?,
+            value: value::read(storage, &mut row, 0)?,
             count: row.number(1)?.cast_unsigned(),
         })
     });
     Ok(Facet {
         field: field.to_owned(),
         values: values.collect::<Result<_, StorageError>>()?,
-        more: rows.len() > most,
+        more,
     })
 }
 

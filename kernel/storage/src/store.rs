@@ -6,7 +6,6 @@ use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kernel_crypto::keys::KeyRing;
-use sqlx::Connection as _;
 use tokio::sync::{Mutex, Notify};
 
 use crate::audit::{Gauge, Tail};
@@ -142,24 +141,17 @@ impl Store {
     /// date. Must be called inside a tokio runtime.
     pub async fn open(url: &StoreUrl, keys: Arc<KeyRing>) -> Result<Self, StorageError> {
         let shared = Arc::new(Shared::new(keys));
-        let migrating = StorageError::db("migrating the kernel's tables");
         let (db, lane) = match url {
             StoreUrl::Sqlite(path) => {
-                let (mut conn, db) = Db::sqlite(path).await?;
-                let mut tx = conn
-                    .begin_with("BEGIN IMMEDIATE")
-                    .await
-                    .map_err(&migrating)?;
-                migrate::run(&mut Conn::Lite(&mut tx)).await?;
-                tx.commit().await.map_err(&migrating)?;
-                (db, Lane::Lite(conn))
+                let (mut lite, db) = Db::sqlite(path).await?;
+                migrate::run(&mut Conn::Lite(&mut lite)).await?;
+                (db, Lane::Lite(lite))
             }
             StoreUrl::Postgres(url) => {
                 let pool = Db::postgres(url).await?;
-                let mut tx = pool.begin().await.map_err(&migrating)?;
-                migrate::run(&mut Conn::Pg(&mut tx)).await?;
-                tx.commit().await.map_err(&migrating)?;
-                (Db::Pg(pool.clone()), Lane::Pg(pool))
+                let db = Db::Pg(pool.clone());
+                migrate::run(&mut db.acquire().await?.conn()).await?;
+                (db, Lane::Pg(pool))
             }
         };
         let writer = Some(Writer::start(lane, Arc::clone(&shared)));

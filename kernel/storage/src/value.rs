@@ -68,12 +68,12 @@ pub(crate) fn canonical(json: &Json) -> String {
     String::from_utf8_lossy(&kernel_crypto::canonical::to_vec(json)).into_owned()
 }
 
-/// The wire value of column `index` of a row.
-pub(crate) fn read(storage: Storage, row: &Row, index: usize) -> Result<Json, StorageError> {
+/// The wire value of column `index` of a row, which may be taken from it.
+pub(crate) fn read(storage: Storage, row: &mut Row, index: usize) -> Result<Json, StorageError> {
     let json = match storage {
-        Storage::Uuid => row.uuid(index)?.map(Json::from),
+        Storage::Uuid => row.take_uuid(index)?.map(Json::from),
         Storage::Text | Storage::Word | Storage::Date | Storage::Month => {
-            row.text(index)?.map(Json::from)
+            row.take_text(index)?.map(Json::from)
         }
         Storage::Integer => row.integer(index)?.map(Json::from),
         Storage::Scaled(scale) => row.integer(index)?.map(|n| print_scaled(n, scale).into()),
@@ -98,7 +98,7 @@ pub(crate) fn parse(text: &str) -> Result<Json, StorageError> {
 pub(crate) fn record(
     keys: &KeyRing,
     table: &Table,
-    row: &Row,
+    row: Row,
 ) -> Result<crate::Record, StorageError> {
     of_columns(keys, table, table.columns.iter(), row)
 }
@@ -107,7 +107,7 @@ pub(crate) fn record(
 pub(crate) fn full_record(
     keys: &KeyRing,
     table: &Table,
-    row: &Row,
+    row: Row,
 ) -> Result<crate::Record, StorageError> {
     let columns = table.columns.iter().chain(&table.retired.columns);
     of_columns(keys, table, columns, row)
@@ -117,7 +117,7 @@ fn of_columns<'t>(
     keys: &KeyRing,
     table: &Table,
     columns: impl Iterator<Item = &'t Column>,
-    row: &Row,
+    mut row: Row,
 ) -> Result<crate::Record, StorageError> {
     let mut record = crate::Record::new();
     let mut id = String::new();
@@ -128,7 +128,7 @@ fn of_columns<'t>(
                 Some(sealed) => open(keys, table, column, &id, &sealed)?,
                 None => Json::Null,
             },
-            storage => read(storage, row, index)?,
+            storage => read(storage, &mut row, index)?,
         };
         if index == 0 {
             value.as_str().unwrap_or_default().clone_into(&mut id);

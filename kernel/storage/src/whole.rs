@@ -64,14 +64,14 @@ async fn read_rows(
             conn.engine().build(&select)
         };
         let found = conn.rows(statement).await;
-        for row in found.map_err(StorageError::db("reading the rows of a field"))? {
+        for mut row in found.map_err(StorageError::db("reading the rows of a field"))? {
             let (mut record, mut fields) = (String::new(), Record::new());
             for (index, column) in rows.table.columns.iter().enumerate() {
                 match column.name.as_str() {
                     ROW_RECORD => record = row.uuid(index)?.unwrap_or_default(),
                     _ if column.system => {}
                     name => {
-                        let value = value::read(column.storage, &row, index)?;
+                        let value = value::read(column.storage, &mut row, index)?;
                         fields.insert(name.to_owned(), value);
                     }
                 }

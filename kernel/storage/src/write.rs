@@ -368,7 +368,7 @@ impl<'a, 'c> Run<'a, 'c> {
             .await
             .map_err(StorageError::db("reading a record to change"))?
             .ok_or_else(not_found)?;
-        let mut record = [value::record(&self.shared.keys, table, &row)?];
+        let mut record = [value::record(&self.shared.keys, table, row)?];
         whole::complete(self.conn, table, &mut record).await?;
         let [record] = record;
         Ok((uuid.to_string(), record))

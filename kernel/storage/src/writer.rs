@@ -1,4 +1,4 @@
-//! The one writer of this process: a task that commits in groups, on either engine.
+//! The one writer of this process: it commits in groups, on either engine.
 //!
 //! Waiting work is taken together into one durable transaction. Nobody is answered before it is.
 //! A group hopes that nothing in it is refused; when a piece is, the group starts again with each
@@ -7,16 +7,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::{Connection as _, PgPool, SqliteConnection};
+use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
-use crate::backend::{Conn, Engine, sql};
+use crate::backend::sqlite::Lite;
+use crate::backend::{Conn, sql};
 use crate::schemas::declarations;
 use crate::store::Shared;
 use crate::write::late::Late;
 use crate::write::{self, Work};
-use crate::{CommitError, Committed, StorageError};
+use crate::{CommitError, Committed, EngineError, StorageError};
 
 /// Pieces of work in one transaction at most, so that the first does not wait long.
 const GROUP: usize = 128;
@@ -36,27 +36,40 @@ struct Job {
 
 pub(crate) struct Writer {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    /// Told when the last piece is done and the file is closed.
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 /// Where a writer's transactions run.
 pub(crate) enum Lane {
     /// The only connection that writes to the file.
-    Lite(SqliteConnection),
+    Lite(Lite),
     Pg(PgPool),
 }
 
 impl Writer {
     pub(crate) fn start(lane: Lane, shared: Arc<Shared>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the task ends with the store: when its queue closes, or in Writer::close"
-        )]
-        let task = tokio::spawn(serve(lane, shared, queue));
+        let (end, ended) = oneshot::channel();
+        let on_a_thread = matches!(lane, Lane::Lite(_));
+        let serving = async move {
+            serve(lane, shared, queue).await;
+            let _ = end.send(());
+        };
+        if on_a_thread {
+            // It waits for the disk as often as it commits, and nothing else may wait for it then.
+            let runtime = tokio::runtime::Handle::current();
+            std::thread::spawn(move || runtime.block_on(serving));
+        } else {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the task ends with the store: when its queue closes, or in Writer::close"
+            )]
+            tokio::spawn(serving);
+        }
         Self {
             jobs: Mutex::new(Some(jobs)),
-            task: Mutex::new(Some(task)),
+            ended: Mutex::new(Some(ended)),
         }
     }
 
@@ -76,7 +89,7 @@ impl Writer {
         outcome.await.map_err(|_| StorageError::Closed)?
     }
 
-    /// Lets the queue run dry, then ends the task.
+    /// Lets the queue run dry, then ends.
     pub(crate) async fn close(&self) {
         drop(
             self.jobs
@@ -84,15 +97,15 @@ impl Writer {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
         );
-        let task = self
-            .task
+        let ended = self
+            .ended
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(task) = task
-            && let Err(error) = task.await
+        if let Some(ended) = ended
+            && ended.await.is_err()
         {
-            tracing::error!(%error, "the writer ended badly");
+            tracing::error!("the writer ended badly");
         }
     }
 }
@@ -124,11 +137,6 @@ async fn serve(mut lane: Lane, shared: Arc<Shared>, mut queue: mpsc::Receiver<Jo
             let _ = job.reply.send(outcome);
         }
     }
-    if let Lane::Lite(conn) = lane
-        && let Err(error) = conn.close().await
-    {
-        tracing::warn!(%error, "closing the SQLite file");
-    }
 }
 
 /// Why a transaction was given up. Nothing of it is durable, except that a failure of the commit
@@ -146,7 +154,7 @@ enum Stop {
 /// Shared by all of a group.
 struct Cause {
     doing: &'static str,
-    source: Arc<sqlx::Error>,
+    source: Arc<EngineError>,
 }
 
 impl Cause {
@@ -231,11 +239,7 @@ async fn whole(
     group: &[Job],
     each: bool,
 ) -> Result<Vec<Outcome>, Stop> {
-    let begin = match conn.engine() {
-        Engine::Sqlite => "BEGIN IMMEDIATE",
-        Engine::Postgres => "BEGIN",
-    };
-    run(conn, begin, "beginning a transaction").await?;
+    run(conn, conn.engine().begin(), "beginning a transaction").await?;
     let done = if each {
         by_piece(conn, shared, group).await
     } else {
@@ -338,9 +342,10 @@ async fn run(conn: &mut Conn<'_>, text: &'static str, doing: &'static str) -> Re
         .map_err(stop(doing))
 }
 
-fn stop(doing: &'static str) -> impl Fn(sqlx::Error) -> Stop {
+fn stop<E: Into<EngineError>>(doing: &'static str) -> impl Fn(E) -> Stop {
     move |error| {
-        let lost = lost_connection(&error);
+        let error = error.into();
+        let lost = error.is_lost_connection();
         let source = Arc::new(error);
         let cause = Cause { doing, source };
         if lost {
@@ -367,7 +372,7 @@ fn lost(error: &CommitError) -> Option<Stop> {
     };
     if error.is_of_the_past() {
         Some(Stop::Past(cause))
-    } else if error.is_lost_race() || lost_connection(source) {
+    } else if error.is_lost_race() || source.is_lost_connection() {
         Some(Stop::Again(cause))
     } else {
         None
@@ -379,15 +384,4 @@ fn lost(error: &CommitError) -> Option<Stop> {
 fn lost_a_number(work: &Work, error: &CommitError) -> bool {
     matches!(work, Work::Commit(_))
         && matches!(error, CommitError::Storage(e) if e.is_unique_violation())
-}
-
-fn lost_connection(error: &sqlx::Error) -> bool {
-    let ended = |code: &str| matches!(code, "57P01" | "57P02" | "57P03") || code.starts_with("08");
-    match error {
-        sqlx::Error::Io(_) => true,
-        error => error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .is_some_and(|code| ended(&code)),
-    }
 }

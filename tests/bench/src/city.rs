@@ -17,7 +17,7 @@ use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::{BlobStore, By, Commit, Record, Store, StoreUrl};
 use sdk_contract::call::Write;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// The clerks' organisation. The others differ in their last digits.
 pub(crate) const ORGANISATION: &str = "01930000-0000-7000-8000-00000000f001";
@@ -167,12 +167,7 @@ pub(crate) async fn fill(url: &StoreUrl, rows: u64, organisations: u64) -> Resul
                 "INSERT INTO bench__tickets ({COLUMNS}) WITH RECURSIVE n(i) AS \
                  (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT {values} FROM n"
             );
-            let mut conn = lite(path).await?;
-            sqlx::query(AssertSqlSafe(sql))
-                .execute(&mut conn)
-                .await
-                .context(filling)?;
-            conn.close().await?;
+            lite(path)?.execute_batch(&sql).context(filling)?;
         }
         StoreUrl::Postgres(url) => {
             let values = values(
@@ -204,14 +199,11 @@ pub(crate) async fn fill(url: &StoreUrl, rows: u64, organisations: u64) -> Resul
 }
 
 /// A bare connection with the store's own durability.
-pub(crate) async fn lite(path: &Path) -> Result<SqliteConnection> {
-    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(std::time::Duration::from_secs(10));
-    Ok(SqliteConnection::connect_with(&options).await?)
+pub(crate) fn lite(path: &Path) -> Result<rusqlite::Connection> {
+    let conn = rusqlite::Connection::open(path)?;
+    conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")?;
+    Ok(conn)
 }
 
 /// What tables of `PostgreSQL` take with their indexes, for each row of the first.

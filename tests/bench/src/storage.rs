@@ -11,9 +11,8 @@ use sdk_contract::call::Write;
 use sdk_contract::query::{Aggregate, Filter, Measure, Query};
 use serde_json::json;
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
 use sqlx::types::Uuid;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::city::{self, COLUMNS, ORGANISATION, object};
@@ -40,7 +39,7 @@ const CONNECTIONS: usize = 16;
 
 /// What the store is measured beside.
 enum Bare {
-    Lite(SqliteConnection),
+    Lite(rusqlite::Connection),
     Pg(PgConnection),
 }
 
@@ -271,7 +270,7 @@ impl Statements {
 impl Bare {
     async fn open(url: &StoreUrl) -> Result<Self> {
         Ok(match url {
-            StoreUrl::Sqlite(path) => Self::Lite(city::lite(path).await?),
+            StoreUrl::Sqlite(path) => Self::Lite(city::lite(path)?),
             StoreUrl::Postgres(url) => Self::Pg(PgConnection::connect(url).await?),
         })
     }
@@ -280,13 +279,9 @@ impl Bare {
     async fn rows(&mut self, sql: &str, bound: &[&str], wanted: usize) -> Result<()> {
         let found = match self {
             Self::Lite(conn) => {
-                let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
-                for value in bound {
-                    query = query.bind((*value).to_owned());
-                }
-                let rows = query.fetch_all(conn).await?;
-                rows.iter().map(read_lite).sum::<usize>();
-                rows.len()
+                let mut query = conn.prepare_cached(sql)?;
+                let rows = query.query_map(rusqlite::params_from_iter(bound), read_lite)?;
+                rows.collect::<Result<Vec<_>, _>>()?.len()
             }
             Self::Pg(conn) => {
                 let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
@@ -306,11 +301,12 @@ impl Bare {
 }
 
 /// Owned values, as an application would have them.
-fn read_lite(row: &SqliteRow) -> usize {
-    (0..row.len())
-        .map(|at| match row.try_get_unchecked::<Option<String>, _>(at) {
-            Ok(text) => std::hint::black_box(text).map_or(0, |t| t.len()),
-            Err(_) => 0,
+fn read_lite(row: &rusqlite::Row<'_>) -> rusqlite::Result<usize> {
+    let columns = row.as_ref().column_count();
+    (0..columns)
+        .map(|at| match std::hint::black_box(row.get(at)?) {
+            rusqlite::types::Value::Text(text) => Ok(text.len()),
+            _ => Ok(0),
         })
         .sum()
 }
@@ -355,18 +351,19 @@ impl Writers {
         let _turn = self.turns.acquire().await?;
         let free = self.connections.iter().find_map(|c| c.try_lock().ok());
         let mut free = free.context("a turn without a connection")?;
-        let sql = AssertSqlSafe(sql.to_owned());
         match &mut *free {
             Bare::Lite(conn) => {
-                let query = sqlx::query(sql).bind(city::row(number)).bind(ORGANISATION);
-                query.bind(false).execute(conn).await?;
+                let values = rusqlite::params![city::row(number), ORGANISATION, false];
+                tokio::task::block_in_place(|| conn.prepare_cached(sql)?.execute(values))?;
             }
             Bare::Pg(conn) => {
                 let ids = (
                     city::row(number).parse::<Uuid>()?,
                     ORGANISATION.parse::<Uuid>()?,
                 );
-                let query = sqlx::query(sql).bind(ids.0).bind(ids.1);
+                let query = sqlx::query(AssertSqlSafe(sql.to_owned()))
+                    .bind(ids.0)
+                    .bind(ids.1);
                 query.bind(false).execute(conn).await?;
             }
         }

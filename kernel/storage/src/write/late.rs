@@ -7,7 +7,7 @@ use sea_query::Value;
 use super::lock;
 use crate::backend::{Conn, built};
 use crate::store::Shared;
-use crate::{AuditDraft, StorageError, audit, outbox};
+use crate::{AuditDraft, EngineError, StorageError, audit, outbox};
 
 /// Rows of one statement: 2 to this power at most, so that few different texts are prepared.
 const LARGEST: u32 = 6;
@@ -59,7 +59,7 @@ pub(crate) async fn insert(
     conn: &mut Conn<'_>,
     head: &'static str,
     rows: Vec<Vec<Value>>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), EngineError> {
     let mut left = rows.len();
     let mut rows = rows.into_iter();
     while let Some(power) = left.checked_ilog2() {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Reference, Run, is};
 use crate::schema::{Column, Storage, Table};
-use crate::{CommitError, Record, StorageError, search, value};
+use crate::{CommitError, EngineError, Record, StorageError, search, value};
 
 impl Run<'_, '_> {
     pub(super) async fn insert(
@@ -302,16 +302,16 @@ fn visible(table: &Table, values: &Map<String, Json>) -> Record {
 }
 
 /// A failed insert or update, as a conflict where a unique key was taken.
-pub(super) fn conflict(table: &Table, error: sqlx::Error) -> CommitError {
-    let fields: Vec<String> = match error.as_database_error() {
-        Some(e) if e.is_unique_violation() => match e.constraint() {
-            Some(index) => {
-                let index = table.indexes.iter().find(|i| i.name == index);
-                index.map_or_else(|| vec!["id".to_owned()], |i| i.fields.clone())
-            }
-            None => named(e.message()),
-        },
-        _ => return StorageError::db("writing a record")(error).into(),
+pub(super) fn conflict(table: &Table, error: EngineError) -> CommitError {
+    if !error.is_unique_violation() {
+        return StorageError::db("writing a record")(error).into();
+    }
+    let fields: Vec<String> = match error.constraint() {
+        Some(index) => {
+            let index = table.indexes.iter().find(|i| i.name == index);
+            index.map_or_else(|| vec!["id".to_owned()], |i| i.fields.clone())
+        }
+        None => named(error.message().unwrap_or_default()),
     };
     let fields = fields.iter().map(|f| table.field_of(f).to_owned());
     let fields = fields.collect();

@@ -93,11 +93,8 @@ impl Bench {
     pub(crate) async fn tamper(&self, sql: &str) {
         match &self.url {
             StoreUrl::Sqlite(path) => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-                let mut conn = sqlx::SqliteConnection::connect_with(&options)
-                    .await
-                    .unwrap();
-                conn.execute(AssertSqlSafe(sql)).await.unwrap();
+                let conn = rusqlite::Connection::open(path).unwrap();
+                conn.execute_batch(sql).unwrap();
             }
             StoreUrl::Postgres(url) => {
                 let mut conn = sqlx::PgConnection::connect(url).await.unwrap();

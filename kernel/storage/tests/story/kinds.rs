@@ -104,15 +104,13 @@ async fn found(store: &Store, filter: Filter) -> Result<Vec<String>, QueryError>
 async fn columns(bench: &Bench) -> Vec<(String, String)> {
     let pairs = match &bench.url {
         kernel_storage::StoreUrl::Sqlite(path) => {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut conn = sqlx::SqliteConnection::connect_with(&options)
-                .await
-                .unwrap();
+            let conn = rusqlite::Connection::open(path).unwrap();
             let text = "SELECT name, type FROM pragma_table_info('kinds__samples')";
-            let rows = sqlx::query(text).fetch_all(&mut conn).await.unwrap();
-            rows.iter()
-                .map(|r| (r.get::<String, _>(0), r.get::<String, _>(1)))
-                .collect::<Vec<_>>()
+            let mut statement = conn.prepare(text).unwrap();
+            let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)));
+            rows.unwrap()
+                .collect::<Result<Vec<(String, String)>, _>>()
+                .unwrap()
         }
         kernel_storage::StoreUrl::Postgres(url) => {
             let mut conn = sqlx::PgConnection::connect(url).await.unwrap();

@@ -140,17 +140,10 @@ async fn sealed(url: &StoreUrl) -> Vec<Vec<u8>> {
     let sql = "SELECT phone FROM desk__orders ORDER BY number";
     match url {
         StoreUrl::Sqlite(path) => {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut conn = sqlx::SqliteConnection::connect_with(&options)
-                .await
-                .unwrap();
-            sqlx::query(sql)
-                .fetch_all(&mut conn)
-                .await
-                .unwrap()
-                .iter()
-                .map(|r| r.get(0))
-                .collect()
+            let conn = rusqlite::Connection::open(path).unwrap();
+            let mut statement = conn.prepare(sql).unwrap();
+            let rows = statement.query_map([], |r| r.get(0)).unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
         }
         StoreUrl::Postgres(url) => {
             let mut conn = sqlx::PgConnection::connect(url).await.unwrap();

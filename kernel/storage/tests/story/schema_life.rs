@@ -110,12 +110,12 @@ async fn change_at(store: &Store, at: i64, revision: i64, values: Value) {
 async fn numbers(bench: &Bench, sql: &str) -> Vec<i64> {
     match &bench.url {
         StoreUrl::Sqlite(path) => {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut conn = sqlx::SqliteConnection::connect_with(&options)
-                .await
-                .unwrap();
-            let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut conn).await;
-            rows.unwrap_or_default().iter().map(|r| r.get(0)).collect()
+            let conn = rusqlite::Connection::open(path).unwrap();
+            let Ok(mut statement) = conn.prepare(sql) else {
+                return Vec::new();
+            };
+            let rows = statement.query_map([], |r| r.get(0)).unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
         }
         StoreUrl::Postgres(url) => {
             let mut conn = sqlx::PgConnection::connect(url).await.unwrap();

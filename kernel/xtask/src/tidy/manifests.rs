@@ -22,6 +22,8 @@ struct Dependency<'a> {
 /// The crates that only these members may name. The bench measures beside the bare thing.
 const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["kernel-storage", "tests-bench", "tests-scratch"]),
+    ("rusqlite", &["kernel-storage", "tests-bench"]),
+    ("deadpool", &["kernel-storage"]),
     ("sea-query", &["kernel-storage"]),
     ("wasmtime", &["kernel-host"]),
     (

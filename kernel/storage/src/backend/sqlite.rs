@@ -1,0 +1,375 @@
+//! `SQLite`: connections to one file.
+//!
+//! A short question is answered on the thread that asks it, for another thread would take longer to
+//! wake than `SQLite` to answer. What turns out long, or meets a lock, is given up after a bounded
+//! number of steps and asked again on a thread that may be held up. Only questions are asked so:
+//! whoever writes has a thread for itself ([`Opening::Writer`]).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics, QueueMode, RecycleError, RecycleResult};
+use rusqlite::types::Value as Cell;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
+use sea_query::Value;
+use tokio::sync::mpsc;
+
+use super::{ACQUIRE, Row, Sql, unbindable};
+use crate::{EngineError, StorageError};
+
+/// Connections for reading; measured best on two cores.
+const READERS: usize = 8;
+/// How long a statement waits for another process that holds the file.
+const BUSY: Duration = Duration::from_secs(10);
+/// Statements that a connection keeps prepared.
+const PREPARED: usize = 128;
+/// Steps of `SQLite`'s machine between two looks at the time, about half a millisecond.
+const STEPS: i32 = 20_000;
+/// Looks after which a question is long.
+const SHORT: u32 = 2;
+/// Rows that one thread hands to another at once.
+const BATCH: usize = 256;
+
+/// What a connection is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// To write on a thread of its own; makes the file if there is none.
+    Writer,
+    /// The same, into a new file that is thrown away unless it is completed: its journal need not
+    /// survive.
+    Loader,
+    /// To read a file that exists, and is written meanwhile.
+    Reader,
+    /// To read one that must not be touched at all.
+    ReadOnly,
+}
+
+/// Opens connections, as the pool of them wants it.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    path: PathBuf,
+    opening: Opening,
+}
+
+pub(crate) type Pool = managed::Pool<Manager>;
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Lite {
+    /// Absent while another thread asks with it; for good, where nobody waited for that.
+    conn: Option<Connection>,
+    /// Whether whoever asks may be held up.
+    held_up: bool,
+    /// Looks at the time that are left to the statement that runs.
+    left: Arc<AtomicU32>,
+}
+
+impl managed::Manager for Manager {
+    type Type = Lite;
+    type Error = EngineError;
+
+    async fn create(&self) -> Result<Lite, EngineError> {
+        Lite::open(&self.path, self.opening)
+    }
+
+    async fn recycle(&self, lite: &mut Lite, _: &Metrics) -> RecycleResult<EngineError> {
+        match &lite.conn {
+            Some(conn) if conn.is_autocommit() => Ok(()),
+            _ => Err(RecycleError::message("left in the middle of something")),
+        }
+    }
+}
+
+/// The pool of a file, with one connection opened to see whether it can be.
+pub(crate) async fn pool(path: &Path, opening: Opening) -> Result<Pool, StorageError> {
+    let manager = Manager {
+        path: path.to_owned(),
+        opening,
+    };
+    let size = match opening {
+        Opening::Reader => READERS,
+        Opening::Writer | Opening::Loader | Opening::ReadOnly => 1,
+    };
+    let pool = Pool::builder(manager)
+        .max_size(size)
+        // Always the same few, whose pages are in memory.
+        .queue_mode(QueueMode::Lifo)
+        .wait_timeout(Some(ACQUIRE))
+        .runtime(deadpool::Runtime::Tokio1)
+        .build()
+        .map_err(|e| StorageError::Damaged(format!("a pool: {e}")))?;
+    drop(held(&pool).await?);
+    Ok(pool)
+}
+
+/// A connection out of the pool.
+pub(crate) async fn held(pool: &Pool) -> Result<managed::Object<Manager>, StorageError> {
+    let waiting = StorageError::db("waiting for a connection");
+    pool.get().await.map_err(|e| match e {
+        managed::PoolError::Closed => StorageError::Closed,
+        managed::PoolError::Backend(e) => StorageError::db("opening the SQLite file")(e),
+        _ => waiting(EngineError::Waited),
+    })
+}
+
+/// A transaction on a connection of the pool; dropped, it is rolled back.
+pub(crate) struct Transaction(managed::Object<Manager>);
+
+impl Transaction {
+    pub(crate) async fn begin(pool: &Pool, how: &'static str) -> Result<Self, StorageError> {
+        let mut object = held(pool).await?;
+        let begun = object.execute(super::sql(how, [])).await;
+        begun.map_err(StorageError::db("beginning a transaction"))?;
+        Ok(Self(object))
+    }
+
+    pub(crate) fn conn(&mut self) -> &mut Lite {
+        &mut self.0
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), EngineError> {
+        self.0.execute(super::sql("COMMIT", [])).await.map(drop)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(conn) = &self.0.conn
+            && !conn.is_autocommit()
+        {
+            // A connection that does not roll back is not given to anybody else.
+            let _ = conn.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+impl Lite {
+    pub(crate) fn open(path: &Path, opening: Opening) -> Result<Self, EngineError> {
+        let flags = match opening {
+            Opening::Writer | Opening::Loader => {
+                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+            }
+            Opening::Reader => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Opening::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        };
+        let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let held_up = matches!(opening, Opening::Writer | Opening::Loader);
+        conn.busy_timeout(BUSY)?;
+        conn.set_prepared_statement_cache_capacity(PREPARED);
+        conn.execute_batch(match opening {
+            Opening::Writer => {
+                "PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"
+            }
+            Opening::Loader => {
+                "PRAGMA foreign_keys = ON; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL"
+            }
+            Opening::Reader | Opening::ReadOnly => {
+                "PRAGMA query_only = ON; PRAGMA cache_size = -8192"
+            }
+        })?;
+        let left = Arc::new(AtomicU32::new(u32::MAX));
+        if !held_up {
+            conn.busy_timeout(Duration::ZERO)?;
+            let left = Arc::clone(&left);
+            let look = move || left.fetch_sub(1, Ordering::Relaxed) <= 1;
+            conn.progress_handler(STEPS, Some(look))?;
+        }
+        Ok(Self {
+            conn: Some(conn),
+            held_up,
+            left,
+        })
+    }
+
+    /// Runs a statement; returns how many rows it touched.
+    pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, EngineError> {
+        self.ask(sql, |conn, sql| run(conn, sql, |_| true)).await
+    }
+
+    pub(crate) async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>, EngineError> {
+        let collect = |conn: &Connection, sql: &Sql| {
+            let mut rows = Vec::new();
+            run(conn, sql, |row| {
+                rows.push(Row::Lite(row));
+                true
+            })?;
+            Ok(rows)
+        };
+        self.ask(sql, collect).await
+    }
+
+    /// Hands rows on as they come.
+    pub(crate) async fn each<E: From<StorageError>>(
+        &mut self,
+        sql: Sql,
+        doing: &'static str,
+        mut take: impl FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = StorageError::db(doing);
+        if self.held_up {
+            let mut taken = Ok(());
+            let done = run(self.conn().map_err(&failed)?, &sql, |row| {
+                taken = take(Row::Lite(row));
+                taken.is_ok()
+            });
+            taken?;
+            return Ok(done.map(drop).map_err(&failed)?);
+        }
+        let (send, mut batches) = mpsc::channel(2);
+        let asking = self.elsewhere(move |conn| {
+            let mut batch = Vec::with_capacity(BATCH);
+            let done = run(conn, &sql, |row| {
+                batch.push(Row::Lite(row));
+                if batch.len() < BATCH {
+                    return true;
+                }
+                // Nobody takes them any more where one was refused.
+                send.blocking_send(std::mem::take(&mut batch)).is_ok()
+            });
+            let _ = send.blocking_send(batch);
+            done
+        });
+        let taking = async move {
+            while let Some(batch) = batches.recv().await {
+                for row in batch {
+                    take(row)?;
+                }
+            }
+            Ok::<(), E>(())
+        };
+        let (done, taken) = tokio::join!(asking, taking);
+        taken?;
+        Ok(done.map(drop).map_err(&failed)?)
+    }
+
+    /// Several statements without values, separated by semicolons.
+    pub(crate) fn script(&mut self, text: &str) -> Result<(), EngineError> {
+        Ok(self.conn()?.execute_batch(text)?)
+    }
+
+    fn conn(&self) -> Result<&Connection, EngineError> {
+        self.conn.as_ref().ok_or(EngineError::Thread)
+    }
+
+    async fn ask<T: Send + 'static>(
+        &mut self,
+        sql: Sql,
+        run: impl Fn(&Connection, &Sql) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        self.left.store(SHORT, Ordering::Relaxed);
+        match run(self.conn()?, &sql) {
+            Err(error) if !self.held_up && is_unfinished(&error) => {}
+            done => return done,
+        }
+        self.elsewhere(move |conn| run(conn, &sql)).await
+    }
+
+    /// Runs something that may take long on a thread that may be held up.
+    async fn elsewhere<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let conn = self.conn.take().ok_or(EngineError::Thread)?;
+        self.left.store(u32::MAX, Ordering::Relaxed);
+        let done = tokio::task::spawn_blocking(move || {
+            let done = conn
+                .busy_timeout(BUSY)
+                .map_err(EngineError::from)
+                .and_then(|()| work(&conn));
+            let back = conn.busy_timeout(Duration::ZERO);
+            (conn, back.map_err(EngineError::from).and(done))
+        });
+        let (conn, done) = done.await.map_err(|_| EngineError::Thread)?;
+        self.conn = Some(conn);
+        done
+    }
+}
+
+/// Whether a statement was given up because it is long, or somebody holds the file.
+fn is_unfinished(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Sqlite(rusqlite::Error::SqliteFailure(e, _))
+            if matches!(e.code, ErrorCode::OperationInterrupted | ErrorCode::DatabaseBusy)
+    )
+}
+
+/// Runs a statement to its end, or until a row is not taken; returns how many rows it touched.
+fn run(
+    conn: &Connection,
+    sql: &Sql,
+    mut take: impl FnMut(Box<[Cell]>) -> bool,
+) -> Result<u64, EngineError> {
+    let mut statement = conn.prepare_cached(sql.text())?;
+    bind(&mut statement, sql.text(), &sql.values)?;
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        let cells = (0..columns).map(|index| row.get(index));
+        if !take(cells.collect::<Result<_, _>>()?) {
+            break;
+        }
+    }
+    drop(rows);
+    Ok(if statement.readonly() {
+        0
+    } else {
+        conn.changes()
+    })
+}
+
+fn bind(statement: &mut Statement<'_>, text: &str, values: &[Value]) -> Result<(), EngineError> {
+    let order = order(text);
+    for place in 1..=statement.parameter_count() {
+        let number = order.get(place - 1).map_or(place, |number| *number);
+        let value = number.checked_sub(1).and_then(|index| values.get(index));
+        let value = value.ok_or_else(|| EngineError::Unbound("a missing value".into()))?;
+        match value {
+            Value::Bool(v) => statement.raw_bind_parameter(place, v),
+            Value::Int(v) => statement.raw_bind_parameter(place, v),
+            Value::BigInt(v) => statement.raw_bind_parameter(place, v),
+            Value::BigUnsigned(v) => statement.raw_bind_parameter(place, v.map(u64::cast_signed)),
+            Value::String(v) => statement.raw_bind_parameter(place, v),
+            Value::Bytes(v) => statement.raw_bind_parameter(place, v),
+            Value::Uuid(v) => statement.raw_bind_parameter(place, v.map(|u| u.to_string())),
+            other => return Err(unbindable(other)),
+        }?;
+    }
+    Ok(())
+}
+
+/// Which value each place of a statement with `$1` placeholders takes. To `SQLite` they are names,
+/// which have places in the order in which they first stand.
+fn order(text: &str) -> Vec<usize> {
+    let (mut order, mut highest) = (Vec::new(), 0);
+    for part in text.split('$').skip(1) {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let Some(number) = part.get(..digits).and_then(|n| n.parse().ok()) else {
+            continue;
+        };
+        // Nearly all texts number them in order, and long ones need not be searched then.
+        if number > highest || !order.contains(&number) {
+            order.push(number);
+            highest = highest.max(number);
+        }
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order;
+
+    #[test]
+    fn placeholders_are_numbered_as_they_first_stand() {
+        assert_eq!(order("SELECT 1 WHERE a = ? AND b = ?"), []);
+        assert_eq!(order("VALUES ($1, $2), ($3, $4)"), [1, 2, 3, 4]);
+        assert_eq!(order("SET a = $2 WHERE b = $1 OR c = $2"), [2, 1]);
+        assert_eq!(
+            order("SET a = $2 WHERE b = $2 OR c = $10 OR d = $1"),
+            [2, 10, 1]
+        );
+    }
+}
