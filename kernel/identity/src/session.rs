@@ -38,7 +38,7 @@ const CACHE_ENTRIES: usize = 10_000;
 const TOUCH_MICROS: i64 = 60_000_000;
 /// What [`SessionPolicy::second_factor`] calls every composed role.
 pub(crate) const COMPOSED: &str = "organisation.composed";
-/// Most password hashes computed at once, whatever the cores: each takes 19 MiB and a core.
+/// Most password hashes computed at once, whatever the cores: each takes 7 MiB and a core.
 const MOST_HASHES: usize = 8;
 
 /// Times and limits of sessions, and what signing in takes.
