@@ -59,7 +59,7 @@ pub(crate) type Pool = managed::Pool<Manager>;
 #[derive(Debug)]
 pub(crate) struct Lite {
     /// Absent while another thread asks with it; for good, where nobody waited for that.
-    conn: Option<Connection>,
+    conn: Option<Box<Connection>>,
     /// Whether whoever asks may be held up.
     held_up: bool,
     /// Looks at the time that are left to the statement that runs.
@@ -177,7 +177,7 @@ impl Lite {
             conn.progress_handler(STEPS, Some(look))?;
         }
         Ok(Self {
-            conn: Some(conn),
+            conn: Some(Box::new(conn)),
             held_up,
             left,
         })
@@ -250,7 +250,7 @@ impl Lite {
     }
 
     fn conn(&self) -> Result<&Connection, EngineError> {
-        self.conn.as_ref().ok_or(EngineError::Thread)
+        self.conn.as_deref().ok_or(EngineError::Thread)
     }
 
     async fn ask<T: Send + 'static>(
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_numbered_as_they_first_stand() {
-        assert_eq!(order("SELECT 1 WHERE a = ? AND b = ?"), []);
+        assert!(order("SELECT 1 WHERE a = ? AND b = ?").is_empty());
         assert_eq!(order("VALUES ($1, $2), ($3, $4)"), [1, 2, 3, 4]);
         assert_eq!(order("SET a = $2 WHERE b = $1 OR c = $2"), [2, 1]);
         assert_eq!(
