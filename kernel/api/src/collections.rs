@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use kernel_host::{Act, Installed};
 use kernel_identity::decide::decide;
@@ -120,7 +121,7 @@ pub(crate) async fn act(
     Path((module, plural, verb)): Path<(String, String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     run(
         &web,
         &caller,
@@ -143,7 +144,7 @@ pub(crate) async fn act_on(
     Path((module, plural, id, verb)): Path<(String, String, String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     run(
         &web,
         &caller,
@@ -172,7 +173,7 @@ async fn run(
     called: Called,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let installed = installed(web, &called.module)?;
     let declared_in = collection(&installed, &called.plural)?;
     let action = format!("{}.{}", declared_in.entity, called.verb);
@@ -215,7 +216,7 @@ async fn run(
         confirmed,
     };
     let reply = web.host().act(&by.principal, act).await?;
-    Ok(Json(answer(&reply)))
+    Ok(Json(answer(&reply)).into_response())
 }
 
 /// The result, and where a person would be led.

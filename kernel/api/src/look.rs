@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
+use kernel_host::{Look, Shown, Waiting};
 use kernel_portal::LOOK_PATH;
+use sdk_contract::def::Tone;
 use sdk_contract::error::{FieldFault, STEP_UP};
 use sdk_contract::page::{Action, Block, Datum, Fact, Page, Place, is_site_path};
 use serde_json::{Value, json};
@@ -53,7 +55,7 @@ pub(crate) async fn show(
         "/".to_owned()
     };
     let reason = text("reason");
-    let looked = match web.host().look(&caller.principal, &place, &reason).await {
+    let look = match web.host().look(&caller.principal, &place, &reason).await {
         Err(fault) if [STEP_UP, FACTOR_NEEDED].contains(&fault.code.as_str()) => {
             let held = Held {
                 path: LOOK_PATH,
@@ -64,21 +66,13 @@ pub(crate) async fn show(
             };
             return Ok(step_up::ask(&web, &caller, &info, held, &fault).await);
         }
-        looked => looked?,
+        look => look?,
     };
-    let value = match looked.value {
-        Value::Null => Datum::None,
-        Value::String(text) => Datum::Text(text),
-        other => Datum::Text(other.to_string()),
+    let page = match look {
+        Look::Shown(shown) => value(shown),
+        Look::Waiting(waiting) => asked(&waiting),
     };
-    let page = Page::new(format!("查看完整{}", looked.label))
-        .subtitle("本次查看已记入审计日志；离开本页后需要重新说明理由")
-        .action(Action::open("返回", back))
-        .block(Block::details(
-            "value",
-            vec![Fact::new(looked.label, value)],
-        ))
-        .guarded();
+    let page = page.action(Action::open("返回", back));
     let ctx = view::context(&web, Some(&caller), &info, LOOK_PATH);
     let mut response = Html(kernel_portal::render(&page, &ctx)).into_response();
     response
@@ -87,14 +81,39 @@ pub(crate) async fn show(
     Ok(response)
 }
 
-/// `{"field", "reason"}` → `{"value"}`.
+fn value(shown: Shown) -> Page {
+    let value = match shown.value {
+        Value::Null => Datum::None,
+        Value::String(text) => Datum::Text(text),
+        other => Datum::Text(other.to_string()),
+    };
+    Page::new(format!("查看完整{}", shown.label))
+        .subtitle("本次查看已记入审计日志；离开本页后需要重新说明理由")
+        .block(Block::details("value", vec![Fact::new(shown.label, value)]))
+        .guarded()
+}
+
+fn asked(waiting: &Waiting) -> Page {
+    let text = "已提交，须由同机构另一位有复核权限的人员在“待复核”中同意。\
+                同意后 15 分钟内，您可在原页面查看一次。";
+    Page::new(format!("申请查看完整{}", waiting.label)).block(Block::details(
+        "asked",
+        vec![
+            Fact::new("进度", Datum::status("待复核", Tone::Warning)).help(text),
+            Fact::new("复核期限", Datum::Time(waiting.until.micros())),
+        ],
+    ))
+}
+
+/// `{"field", "reason"}` → `{"value"}`, or 202 `{"request", "until"}` where a second person decides
+/// first.
 pub(crate) async fn one(
     web: &Web,
     caller: &Caller,
     collection: String,
     id: &str,
     input: Value,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let text = |name: &str| match input.get(name) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(_) => Err(FieldFault::new(name, "not-text", "须为文字")),
@@ -112,6 +131,12 @@ pub(crate) async fn one(
         id: id.to_owned(),
         field,
     };
-    let looked = web.host().look(&caller.principal, &place, &reason).await?;
-    Ok(Json(json!({ "value": looked.value })))
+    let look = web.host().look(&caller.principal, &place, &reason).await?;
+    Ok(match look {
+        Look::Shown(shown) => Json(json!({ "value": shown.value })).into_response(),
+        Look::Waiting(Waiting { request, until, .. }) => {
+            let answer = json!({ "request": request, "until": until });
+            (StatusCode::ACCEPTED, Json(answer)).into_response()
+        }
+    })
 }

@@ -1,14 +1,17 @@
 //! Looks at masked values: one value, once, for a reason that is in the audit trail before the
 //! value is shown (tender row 93). A field of level L4 takes a second factor proven a moment ago
-//! besides.
+//! and a second person besides, see [`second`].
+
+mod second;
 
 use std::collections::BTreeMap;
 
 use kernel_identity::principal::Principal;
 use kernel_storage::{CollectionName, RowFilter};
 use sdk_contract::def::{FieldDef, Level};
-use sdk_contract::error::{Fault, FieldFault};
-use sdk_contract::page::{Page, Place};
+use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::page::{LookTakes, Page, Place};
+use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::Host;
@@ -21,12 +24,33 @@ const MOST_REASON: usize = 200;
 /// Looks that one page offers; the masked values beyond are just masked.
 const MOST_OFFERED: usize = 100;
 
-/// What a look showed.
+pub(crate) use second::{DEED, may_decide, subject};
+
+/// What came of asking for a look.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Look {
+pub enum Look {
+    Shown(Shown),
+    /// A second person decides first. Whoever asked then looks by asking again.
+    Waiting(Waiting),
+}
+
+/// A value that somebody may see this once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
     /// The field's label.
     pub label: String,
     pub value: Value,
+}
+
+/// A look that a second person decides about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    /// The field's label.
+    pub label: String,
+    /// The request's id in `platform.requests`.
+    pub request: String,
+    /// Within which it is decided.
+    pub until: Timestamp,
 }
 
 /// A field that a principal may look at, in the record it stands in.
@@ -41,18 +65,10 @@ impl Host {
     /// A masked value whole. The record must be readable, and the field's `look` must reach it.
     pub async fn look(&self, p: &Principal, place: &Place, reason: &str) -> Result<Look, Fault> {
         let looked = self.looked(p, place).await?;
-        let reason = reason.trim();
-        let length = reason.chars().count();
-        if !(LEAST_REASON..=MOST_REASON).contains(&length) || reason.chars().any(char::is_control) {
-            let (code, message) = if length < LEAST_REASON {
-                ("required", "请写明查看理由")
-            } else {
-                ("too-long", "理由请在 200 字以内，只写一行")
-            };
-            return Err(Fault::invalid(vec![FieldFault::new(
-                "reason", code, message,
-            )]));
+        if looked.takes_two() {
+            return self.look_by_two(p, place, looked, reason).await;
         }
+        let reason = worded(reason)?;
         let call = self.call(p)?;
         if looked.field.level == Some(Level::L4) {
             self.stepped_up(&call, false).await?;
@@ -62,11 +78,7 @@ impl Host {
         });
         self.audit(&call, "field.look", &place.id, "ok", detail)
             .await?;
-        let mut record = looked.record;
-        Ok(Look {
-            value: record.remove(&looked.field.name).unwrap_or_default(),
-            label: looked.field.label.zh,
-        })
+        Ok(Look::Shown(looked.shown()))
     }
 
     /// Leaves on a page only the looks that its viewer may take and needs.
@@ -76,7 +88,8 @@ impl Host {
         module: &str,
         page: &mut Page,
     ) -> Result<(), Fault> {
-        let mut offered: BTreeMap<Place, bool> = BTreeMap::new();
+        let mut offered: BTreeMap<Place, Option<LookTakes>> = BTreeMap::new();
+        let mut asked = None;
         for masked in page.masked_mut() {
             let Some(mut place) = masked.of.take() else {
                 continue;
@@ -85,17 +98,23 @@ impl Host {
             let known = offered.get(&place).copied();
             let offer = match known {
                 Some(offer) => offer,
-                None if offered.len() >= MOST_OFFERED => false,
+                None if offered.len() >= MOST_OFFERED => None,
                 None => match self.looked(p, &place).await {
-                    Ok(looked) => !looked.revealed,
-                    Err(fault) if fault.kind == sdk_contract::error::FaultKind::Unavailable => {
-                        return Err(fault);
+                    Ok(looked) if looked.revealed => None,
+                    Ok(looked) if looked.takes_two() => {
+                        if asked.is_none() {
+                            asked = Some(self.asked_looks(p).await?);
+                        }
+                        asked.as_ref().map(|asked| asked.takes(&place))
                     }
-                    Err(_) => false,
+                    Ok(_) => Some(LookTakes::Reason),
+                    Err(fault) if fault.kind == FaultKind::Unavailable => return Err(fault),
+                    Err(_) => None,
                 },
             };
             offered.insert(place.clone(), offer);
-            masked.of = offer.then_some(place);
+            masked.of = offer.map(|_| place);
+            masked.takes = offer.unwrap_or_default();
         }
         Ok(())
     }
@@ -131,4 +150,33 @@ impl Host {
             revealed,
         })
     }
+}
+
+impl Looked {
+    /// Most sensitive, and not shown to the viewer anyway.
+    fn takes_two(&self) -> bool {
+        self.field.level == Some(Level::L4) && !self.revealed
+    }
+
+    fn shown(mut self) -> Shown {
+        Shown {
+            value: self.record.remove(&self.field.name).unwrap_or_default(),
+            label: self.field.label.zh,
+        }
+    }
+}
+
+/// A reason on one line, without the space around it.
+fn worded(reason: &str) -> Result<&str, Fault> {
+    let reason = reason.trim();
+    let length = reason.chars().count();
+    let (code, message) = if length < LEAST_REASON {
+        ("required", "请写明查看理由")
+    } else if length > MOST_REASON || reason.chars().any(char::is_control) {
+        ("too-long", "理由请在 200 字以内，只写一行")
+    } else {
+        return Ok(reason);
+    };
+    let fault = FieldFault::new("reason", code, message);
+    Err(Fault::invalid(vec![fault]))
 }

@@ -292,9 +292,9 @@ fn done(writes: Vec<Write>, input: &Input, path: String, toast: &str, result: Va
 /// A refused or failed change, for the one who asked.
 fn fault(error: ChangeError) -> Fault {
     match error {
-        ChangeError::Refused(why @ (Refusal::NotAnother | Refusal::NotAsker)) => {
-            Fault::new(FaultKind::Forbidden, why.code(), why.message())
-        }
+        ChangeError::Refused(
+            why @ (Refusal::NotAnother | Refusal::NotColleague | Refusal::NotAsker),
+        ) => Fault::new(FaultKind::Forbidden, why.code(), why.message()),
         ChangeError::Refused(why) => match why.field() {
             Some(field) => {
                 let fault = FieldFault::new(field, why.code(), why.message());

@@ -49,6 +49,8 @@ pub enum Refusal {
     NoPermission,
     #[error("who asked does not decide, nor who would gain")]
     NotAnother,
+    #[error("somebody of the organisation of who asked decides")]
+    NotColleague,
     #[error("who asked withdraws it, nobody else")]
     NotAsker,
     #[error("the request was not decided in time")]
@@ -89,7 +91,7 @@ impl Refusal {
             Self::LastOne => "last-administrator",
             Self::PastDay => "past-day",
             Self::NoPermission => "required",
-            Self::NotAnother => "second-person-needed",
+            Self::NotAnother | Self::NotColleague => "second-person-needed",
             Self::NotAsker => "not-the-asker",
             Self::Expired => "request-expired",
             Self::AskedAlready => "asked-already",
@@ -141,6 +143,7 @@ impl Refusal {
             Self::PastDay => "有效期须晚于今天，且不超过五年".into(),
             Self::NoPermission => "请至少选择一项权限".into(),
             Self::NotAnother => "申请人和涉及人员不能复核，请由另一位管理员复核".into(),
+            Self::NotColleague => "须由申请人所在机构（或其上级机构）的另一位管理员复核".into(),
             Self::NotAsker => "只有申请人可以撤回".into(),
             Self::Expired => "已过复核期限，请重新申请".into(),
             Self::AskedAlready => "同样的申请正在等待复核".into(),

@@ -7,6 +7,9 @@
 //! with the writes that are the effect. The decision and the effect are one commit: the request's
 //! revision and its flow (pending → approved) hold that there is one decision, and with it one
 //! effect. What was true when it was asked for is checked again when it is approved.
+//!
+//! Where the effect is that the one who asked may do something, such as look at a value, that is
+//! done later, by that person, and committed with [`Request::spent`].
 
 use kernel_storage::Record;
 use sdk_contract::call::Write;
@@ -49,6 +52,12 @@ pub struct Request {
     pub beneficiary: Option<String>,
     pub reason: String,
     pub expires_at: Timestamp,
+    /// Whose administrators decide; none is the platform's.
+    pub organisation: Option<String>,
+    /// Who approved it and when, where somebody has.
+    pub approved: Option<(String, Timestamp)>,
+    /// What the approval allows was done; only where that is not done by approving.
+    pub used: bool,
 }
 
 /// How a request ends.
@@ -86,6 +95,9 @@ pub fn ask(deed: Deed<'_>, what: &Ask<'_>, hours: i64) -> Result<(String, Write)
 
 impl Request {
     pub fn read(record: &Record) -> Self {
+        let status = text(record, "status");
+        let moment = |name: &str| optional(record, name).and_then(|t| t.parse::<Timestamp>().ok());
+        let decided = moment("decided_at").filter(|_| status == "approved");
         Self {
             id: text(record, "id"),
             revision: record
@@ -95,14 +107,15 @@ impl Request {
             deed: text(record, "deed"),
             title: text(record, "title"),
             payload: record.get("payload").cloned().unwrap_or_default(),
-            pending: text(record, "status") == "pending",
+            pending: status == "pending",
             asker: text(record, "asker"),
             asker_name: text(record, "asker_name"),
             beneficiary: optional(record, "beneficiary"),
             reason: text(record, "reason"),
-            expires_at: optional(record, "expires_at")
-                .and_then(|t| t.parse().ok())
-                .unwrap_or(Timestamp(0)),
+            expires_at: moment("expires_at").unwrap_or(Timestamp(0)),
+            organisation: optional(record, "organisation"),
+            approved: decided.map(|at| (text(record, "decider_name"), at)),
+            used: optional(record, "used_at").is_some(),
         }
     }
 
@@ -145,6 +158,13 @@ impl Request {
         });
         update_of(REQUESTS, &self.id, self.revision, object(values))
     }
+
+    /// The write that uses the approval up, to be committed with what it allows: of two at once the
+    /// second finds the request changed.
+    pub fn spent(&self, now: i64) -> Write {
+        let values = object(json!({ "used_at": Timestamp(now) }));
+        update_of(REQUESTS, &self.id, self.revision, values)
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +191,9 @@ mod tests {
             beneficiary: Some("gainer".into()),
             reason: String::new(),
             expires_at: Timestamp(100),
+            organisation: None,
+            approved: None,
+            used: false,
         }
     }
 

@@ -2,7 +2,7 @@
 //! Beijing time.
 
 use maud::{Markup, html};
-use sdk_contract::page::{Datum, FileRef, Masked, Status, Tone};
+use sdk_contract::page::{Datum, FileRef, LookTakes, Masked, Status, Tone};
 use sdk_contract::scalar::{Timestamp, print_scaled};
 
 use crate::icon::icon;
@@ -193,28 +193,58 @@ pub(crate) fn progress(percent: u8, label: &str) -> Markup {
 }
 
 fn masked(ctx: &ViewContext, masked: &Masked) -> Markup {
+    let Some(of) = &masked.of else {
+        return html! { span.masked { (masked.shown) } };
+    };
+    let text = match masked.takes {
+        LookTakes::Reason => ctx.say(
+            "查看人、时间和理由将记入审计日志。",
+            "Who looked, when and why is recorded.",
+        ),
+        LookTakes::Second => ctx.say(
+            "最敏感的内容须由同机构另一人同意后查看。申请人、理由、复核和查看都将记入审计日志。",
+            "A second person of your organisation has to agree. All of it is recorded.",
+        ),
+        LookTakes::Waiting(_) => ctx.say(
+            "您已申请查看，正在等待同机构另一人复核。复核期限：",
+            "You have asked; a second person has to agree before ",
+        ),
+        LookTakes::Agreed(_) => ctx.say(
+            "另一人已同意，您可以查看一次。请在此之前查看：",
+            "A second person has agreed. You may look once, before ",
+        ),
+    };
+    let (until, asks, send) = match masked.takes {
+        LookTakes::Reason => (None, true, Some(ctx.say("查看", "Show"))),
+        LookTakes::Second => (None, true, Some(ctx.say("申请查看", "Ask"))),
+        LookTakes::Waiting(until) => (Some(until), false, None),
+        LookTakes::Agreed(until) => (Some(until), false, Some(ctx.say("查看", "Show"))),
+    };
     html! {
         span.masked {
             (masked.shown)
-            @if let Some(of) = &masked.of {
-                details.ask {
-                    summary.btn-look role="button" aria-label=(ctx.say("查看完整内容（将留痕）", "Show in full (recorded)")) {
-                        (icon(ctx, "eye"))
-                    }
-                    div.ask-back {
-                        form.ask-sheet method="post" action=(crate::LOOK_PATH) aria-label=(ctx.say("查看完整内容", "Show in full")) {
-                            input type="hidden" name="_csrf" value=(ctx.csrf);
-                            input type="hidden" name="collection" value=(of.collection);
-                            input type="hidden" name="id" value=(of.id);
-                            input type="hidden" name="field" value=(of.field);
-                            input type="hidden" name="back" value=(here(ctx));
-                            p.ask-title { (ctx.say("查看完整内容", "Show in full")) }
-                            p { (ctx.say("查看人、时间和理由将记入审计日志。", "Who looked, when and why is recorded.")) }
+            details.ask {
+                summary.btn-look role="button" aria-label=(ctx.say("查看完整内容（将留痕）", "Show in full (recorded)")) {
+                    (icon(ctx, "eye"))
+                }
+                div.ask-back {
+                    form.ask-sheet method="post" action=(crate::LOOK_PATH) aria-label=(ctx.say("查看完整内容", "Show in full")) {
+                        input type="hidden" name="_csrf" value=(ctx.csrf);
+                        input type="hidden" name="collection" value=(of.collection);
+                        input type="hidden" name="id" value=(of.id);
+                        input type="hidden" name="field" value=(of.field);
+                        input type="hidden" name="back" value=(here(ctx));
+                        p.ask-title { (ctx.say("查看完整内容", "Show in full")) }
+                        p { (text) @if let Some(until) = until { (time(until)) } }
+                        @if asks {
                             label.form-label {
                                 (ctx.say("查看理由", "Reason")) " " span.must aria-hidden="true" { "*" }
                                 textarea.form-control name="reason" rows="2" maxlength="200" required {}
                             }
-                            div.actions { button.btn.btn-primary type="submit" { (ctx.say("查看", "Show")) } }
+                        }
+                        div.actions {
+                            @if let Some(send) = send { button.btn.btn-primary type="submit" { (send) } }
+                            button.btn.btn-outline type="button" data-cancel { (ctx.say("取消", "Cancel")) }
                         }
                     }
                 }

@@ -280,6 +280,7 @@ fn figures_times_and_states_are_said_in_words() {
                         id: "tok".into(),
                         field: "phone".into(),
                     }),
+                    ..Masked::default()
                 }),
             ),
             Fact::new("无", Datum::None),
@@ -296,6 +297,33 @@ fn figures_times_and_states_are_said_in_words() {
             "—",
         ],
     );
+    let shown = |takes| {
+        let masked = Masked {
+            shown: "****".into(),
+            of: Some(Place {
+                collection: "a.things".into(),
+                id: "tok".into(),
+                field: "number".into(),
+            }),
+            takes,
+        };
+        draw(&Block::details(
+            "d",
+            vec![Fact::new("证件号", Datum::Masked(masked))],
+        ))
+    };
+    let at = 1_794_447_000_000_000;
+    for (takes, words, reason, sends) in [
+        (LookTakes::Reason, "将记入审计日志", true, true),
+        (LookTakes::Second, "须由同机构另一人同意", true, true),
+        (LookTakes::Waiting(at), "2026-11-12 09:30", false, false),
+        (LookTakes::Agreed(at), "2026-11-12 09:30", false, true),
+    ] {
+        let html = shown(takes);
+        has(&html, &["action=\"/look\"", words]);
+        assert_eq!(html.contains("name=\"reason\""), reason, "{takes:?}");
+        assert_eq!(html.contains("type=\"submit\""), sends, "{takes:?}");
+    }
     let stat = Stat::new("额度", Datum::Integer(17))
         .change("-0.08")
         .spark(vec![1.0, 2.0])

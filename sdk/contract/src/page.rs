@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use action::{Action, Confirm, Deed, Send, Weight};
 pub use block::{Block, Body, Job, JobState, Mark, Moment, Notice, Stat, Timeline};
 pub use chart::{Axis, Band, Chart, Curve, Gauge, Part, Radar, Roc, Series, Shape};
-pub use datum::{Datum, Fact, FileRef, Link, Masked, Place, Status};
+pub use datum::{Datum, Fact, FileRef, Link, LookTakes, Masked, Place, Status};
 pub use entry::{
     ACTION_FIELD, FORM_FIELD, MARK_FIELD, PostFault, Posted, REASON_FIELD, RECORD_FIELD, ROW_FIELD,
     read_form, read_post,

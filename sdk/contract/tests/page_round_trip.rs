@@ -36,6 +36,15 @@ fn file() -> impl Strategy<Value = FileRef> {
     })
 }
 
+fn takes() -> impl Strategy<Value = LookTakes> {
+    prop_oneof![
+        Just(LookTakes::Reason),
+        Just(LookTakes::Second),
+        any::<i64>().prop_map(LookTakes::Waiting),
+        any::<i64>().prop_map(LookTakes::Agreed),
+    ]
+}
+
 fn datum() -> impl Strategy<Value = Datum> {
     prop_oneof![
         Just(Datum::None),
@@ -48,13 +57,14 @@ fn datum() -> impl Strategy<Value = Datum> {
         Just(Datum::date("2026-11-24")),
         (text(), tone()).prop_map(|(label, tone)| Datum::status(label, tone)),
         (0..=100_u8).prop_map(Datum::Progress),
-        (text(), maybe()).prop_map(|(shown, id)| Datum::Masked(Masked {
+        (text(), maybe(), takes()).prop_map(|(shown, id, takes)| Datum::Masked(Masked {
             shown,
             of: id.map(|id| Place {
                 collection: "things".into(),
                 id,
                 field: "phone".into(),
             }),
+            takes,
         })),
         link().prop_map(Datum::Link),
         file().prop_map(Datum::File),

@@ -379,6 +379,7 @@ impl<R: Record> Field<R, String> {
                 id: id.as_str().to_owned(),
                 field: self.name.to_owned(),
             }),
+            ..Masked::default()
         })
     }
 }

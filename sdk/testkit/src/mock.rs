@@ -20,11 +20,11 @@ use sdk::Map;
 use sdk::host::{Host, Level};
 use sdk::module::Module;
 use sdk_contract::call::{Ask, CallContext, Caller, Event, Given, ScoreRequest, Scored};
-use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef, RowScope, Tone};
+use sdk_contract::def::{self, ActionDef, CollectionDef, ModuleDef, RowScope, Tone};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::input;
 use sdk_contract::kind::{Kind, compute};
-use sdk_contract::page::{self, Block, Notice, Page, Place, Section, Shell};
+use sdk_contract::page::{self, Block, LookTakes, Notice, Page, Place, Section, Shell};
 use sdk_contract::query::{Aggregate, Found, Group, Key, Query, Step, With};
 use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Value, json};
@@ -201,25 +201,31 @@ impl State {
             if !place.collection.contains('.') {
                 place.collection = format!("{module}.{}", place.collection);
             }
-            if self.offers(runner, &place).is_ok_and(|offers| offers) {
-                masked.of = Some(place);
-            }
+            let offer = self.offers(runner, &place).unwrap_or_default();
+            masked.of = offer.map(|_| place);
+            masked.takes = offer.unwrap_or_default();
         }
     }
 
-    fn offers(&self, runner: &Runner, place: &Place) -> Result<bool, Fault> {
+    /// What a look takes here, where nobody has asked for one yet.
+    fn offers(&self, runner: &Runner, place: &Place) -> Result<Option<LookTakes>, Fault> {
         let (def, c) = self.collection(&place.collection)?;
         let readable = runner.reach(&def, &c.read)?;
         let rows = self.reached(runner, &readable, &c, &place.collection);
         let row = rows.iter().find(|row| check::text(row, "id") == place.id);
         let (Some(row), Some(field)) = (row, c.field(&place.field)) else {
-            return Ok(false);
+            return Ok(None);
         };
         let reaches = |permission: &Option<String>| {
             let reach = permission.as_ref().map(|p| runner.reach(&def, p));
             matches!(reach, Some(Ok(reach)) if runner.reaches(&reach, row, &self.people))
         };
-        Ok(field.mask.is_some() && reaches(&field.look) && !reaches(&field.reveal))
+        let offers = field.mask.is_some() && reaches(&field.look) && !reaches(&field.reveal);
+        let takes = match field.level {
+            Some(def::Level::L4) => LookTakes::Second,
+            _ => LookTakes::Reason,
+        };
+        Ok(offers.then_some(takes))
     }
 
     fn get(&self, runner: &Runner, name: &str, id: &str) -> Result<Option<Map>, Fault> {

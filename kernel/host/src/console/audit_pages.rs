@@ -23,8 +23,9 @@ use crate::{Catalog, Host, history};
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 13] = [
+const KERNEL: [(&str, &str); 14] = [
     ("field.look", "查看完整内容"),
+    ("field.look.ask", "申请查看完整内容"),
     ("api.call", "应用调用接口"),
     ("history.view", "查看变更历史"),
     ("list.view", "查询记录"),

@@ -1,7 +1,7 @@
 //! 待复核: what one person asked for and another decides.
 
 use kernel_identity::grants::GIVE;
-use kernel_identity::refusal::ChangeError;
+use kernel_identity::refusal::{ChangeError, Refusal};
 use kernel_identity::resets::ISSUE;
 use kernel_identity::two_person::{Request, Verdict};
 use sdk_contract::call::{Ask, Reply, Write};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Desk, done, fault, record, word};
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::Input;
-use crate::{Host, data};
+use crate::{Host, data, look};
 
 pub(super) const PATH: &str = "/platform/requests";
 
@@ -27,9 +27,12 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let pending = desk.host.find(p, pending).await?;
     let decided = all().filter(waits.not()).page(number, PAGE);
     let decided = desk.host.find(p, decided).await?;
-    let rows = pending.records.iter().map(|r| row(desk, r));
+    let mut rows = Vec::new();
+    for r in &pending.records {
+        rows.push(row(desk, r, about(desk, r).await));
+    }
     let waiting = Table::new(columns()).rows(rows).empty("没有待复核的事项");
-    let rows = decided.records.iter().map(|r| row(desk, r));
+    let rows = decided.records.iter().map(|r| row(desk, r, None));
     let done = Table::new(columns())
         .rows(rows)
         .paging(number, PAGE, decided.total.unwrap_or_default())
@@ -51,7 +54,16 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-fn row(desk: &Desk<'_>, r: &Map<String, Value>) -> Row {
+/// What a request is about, where its title does not say so to everybody.
+async fn about(desk: &Desk<'_>, r: &Map<String, Value>) -> Option<String> {
+    if word(r, "deed") == look::DEED {
+        look::subject(desk.host, &desk.call.principal, word(r, "id")).await
+    } else {
+        None
+    }
+}
+
+fn row(desk: &Desk<'_>, r: &Map<String, Value>, about: Option<String>) -> Row {
     let request = Request::read(r);
     let now = desk.call.now.micros();
     let p = &desk.call.principal;
@@ -64,7 +76,10 @@ fn row(desk: &Desk<'_>, r: &Map<String, Value>) -> Row {
     let mut row = Row::new(
         request.id.as_str(),
         vec![
-            Datum::text(request.title.as_str()),
+            Datum::text(match about {
+                Some(about) => format!("{}：{about}", request.title),
+                None => request.title.clone(),
+            }),
             Datum::text(request.asker_name.as_str()),
             Datum::text(request.reason.as_str()),
             Datum::Time(request.expires_at.micros()),
@@ -83,9 +98,13 @@ fn row(desk: &Desk<'_>, r: &Map<String, Value>) -> Row {
                 .confirm(question.reason("原因")),
         );
     }
-    let off = request.may_decide(p, now).err().map(|why| why.message());
+    let off = may_decide(desk, &request).err().map(|why| why.message());
+    let agreed = match request.deed.as_str() {
+        look::DEED => "同意后，申请人可在 15 分钟内查看一次。",
+        _ => "同意后立即生效。",
+    };
     let buttons = [
-        ("同意", "request.approve", "同意后立即生效。"),
+        ("同意", "request.approve", agreed),
         ("驳回", "request.refuse", "驳回后不生效，申请人可重新申请。"),
     ];
     for (label, action, text) in buttons {
@@ -98,6 +117,15 @@ fn row(desk: &Desk<'_>, r: &Map<String, Value>) -> Row {
         });
     }
     row
+}
+
+fn may_decide(desk: &Desk<'_>, request: &Request) -> Result<(), Refusal> {
+    let p = &desk.call.principal;
+    request.may_decide(p, desk.call.now.micros())?;
+    if request.deed == look::DEED {
+        look::may_decide(p, request)?;
+    }
+    Ok(())
 }
 
 fn state(status: &str, expired: bool) -> Datum {
@@ -114,6 +142,9 @@ pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Re
     let request = Request::read(record(input)?);
     let (p, deed) = (&desk.call.principal, desk.deed(input));
     let (verdict, toast) = match verb {
+        "approve" if request.deed == look::DEED => {
+            (Verdict::Approved, "已同意，申请人可在 15 分钟内查看一次")
+        }
         "approve" => (Verdict::Approved, "已同意，立即生效"),
         "refuse" => (Verdict::Refused, "已驳回"),
         "withdraw" => (Verdict::Withdrawn, "已撤回"),
@@ -121,7 +152,7 @@ pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Re
     };
     let allowed = match verdict {
         Verdict::Withdrawn => request.may_withdraw(p),
-        Verdict::Approved | Verdict::Refused => request.may_decide(p, deed.now),
+        Verdict::Approved | Verdict::Refused => may_decide(desk, &request),
     };
     allowed.map_err(|why| fault(ChangeError::Refused(why)))?;
     let mut writes = vec![request.decided(verdict, deed)];
@@ -177,6 +208,8 @@ async fn effect(desk: &Desk<'_>, request: &Request, input: &Input) -> Result<Vec
         }
         // Its effect is in another module: see [`others`].
         data::DEED => Ok(Vec::new()),
+        // Its effect is that whoever asked may look, and that reads this decision.
+        look::DEED => Ok(Vec::new()),
         other => {
             tracing::error!(deed = other, "nobody carries this request out");
             Err(Fault::internal("该事项无法执行，请联系平台运营"))

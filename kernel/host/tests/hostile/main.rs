@@ -17,6 +17,7 @@ mod code;
 mod effects;
 mod growth;
 mod home;
+mod looks;
 mod models;
 mod plugin_guest;
 mod sandbox;

@@ -2,21 +2,24 @@
 
 use std::sync::{Arc, OnceLock};
 
+use kernel_host::clock::TestClock;
 use kernel_host::{Act, Engines, Host, InstallError};
 use kernel_identity::principal::Principal;
 use sdk_contract::call::{Ask, Reply};
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
 use sdk_contract::query::Query;
+use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::plugin_guest::{PluginGuest, SEEDED, TESTER};
-use crate::support::{TestHost, person};
+use crate::support::{NOW, TestHost, person};
 
 pub(crate) struct Stage {
     test: TestHost,
     plugins: tempfile::TempDir,
     tester: Principal,
+    clock: Arc<TestClock>,
 }
 
 impl Stage {
@@ -32,16 +35,21 @@ impl Stage {
             guest.put(plugins.path());
         }
         let data = Arc::new(tempfile::tempdir().unwrap());
-        let test = TestHost::start(data, plugins.path(), engines).await;
+        let clock = Arc::new(TestClock::at(Timestamp(NOW)));
+        let test = TestHost::start_under(Arc::clone(&clock), data, plugins.path(), engines).await;
         Self {
             test,
             plugins,
             tester: person(TESTER),
+            clock,
         }
     }
 
     pub(crate) fn host(&self) -> &Host {
         &self.test.host
+    }
+    pub(crate) fn clock(&self) -> &TestClock {
+        &self.clock
     }
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.plugins.path()

@@ -3,11 +3,11 @@
 //!
 //! What is right is worked out here from the declared grants alone, not by the decision it tests.
 
-use kernel_host::{Act, Host};
+use kernel_host::{Act, Host, Look};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
 use kernel_storage::{By, Commit};
 use sdk_contract::call::Write;
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, PermissionDef, RowScope};
+use sdk_contract::def::{CollectionDef, FieldDef, Level, ModuleDef, PermissionDef, RowScope};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::kind::{Kind, TABLE};
 use sdk_contract::page::Place;
@@ -23,6 +23,9 @@ const DISTRICT: &str = "310115";
 const OTHER_PARTY: &str = "01930000-0000-7000-8000-00000000b001";
 const OTHER_ORGANISATION: &str = "01930000-0000-7000-8000-00000000b002";
 const OTHER_DISTRICT: &str = "310104";
+
+/// Who asks.
+const USER: &str = "01930000-0000-7000-8000-00000000b003";
 
 /// What every file holds.
 const FILE: &[u8] = b"a,b\n1,2\n";
@@ -73,7 +76,7 @@ impl Asker {
         let of = |own: bool, this: &str, other: &str| if own { this } else { other }.to_owned();
         let organisation = of(self.organisation, ORGANISATION, OTHER_ORGANISATION);
         Principal {
-            user: Some("01930000-0000-7000-8000-00000000f001".into()),
+            user: Some(USER.into()),
             roles: vec![role.clone()],
             organisations: vec![organisation.clone()],
             organisation: Some(organisation),
@@ -147,6 +150,7 @@ pub(crate) struct Asked {
 pub(crate) async fn only_what_is_declared(host: &Host) -> Asked {
     let catalog = host.catalog();
     let mut asked = Asked::default();
+    enrol(host).await;
     for (number, installed) in (0_u32..).zip(catalog.modules.values()) {
         let def = &installed.def;
         for (place, collection) in (0_u32..).zip(&def.collections) {
@@ -249,9 +253,11 @@ async fn asks(
             id: row.id.clone(),
             field: field.name.clone(),
         };
+        let alone = field.level != Some(Level::L4) || may(declared(&field.reveal));
         match host.look(&p, &place, "核对申请").await {
-            Ok(look) => {
-                assert!(looks, "{who}: looked at {}", field.name);
+            Ok(Look::Waiting(_)) => assert!(looks && !alone, "{who}: asks for {}", field.name),
+            Ok(Look::Shown(look)) => {
+                assert!(looks && alone, "{who}: looked at {}", field.name);
                 assert_eq!(look.value, row.values[&field.name], "{who}");
                 let bare = host.look(&p, &place, " ").await.err();
                 assert_eq!(bare.map(|f| f.kind), Some(FaultKind::Invalid), "no reason");
@@ -415,6 +421,27 @@ async fn plant(
         id,
         values,
     })
+}
+
+/// Who asks is a user: what they ask a second person for names them.
+async fn enrol(host: &Host) {
+    let commit = Commit {
+        at: 1,
+        module: "platform".into(),
+        writes: vec![Write::Insert {
+            collection: "users".into(),
+            id: USER.into(),
+            subject: None,
+            organisation: None,
+            district: None,
+            values: serde_json::from_value(json!({
+                "name": "测", "login": "asker", "roles": [], "active": true, "password": "x",
+            }))
+            .unwrap(),
+        }],
+        ..Commit::default()
+    };
+    host.store().commit(commit).await.unwrap();
 }
 
 /// Any row of a collection.

@@ -12,7 +12,7 @@ use kernel_storage::{BlobStore, Store, StoreUrl};
 use sdk_contract::scalar::Timestamp;
 
 /// 2026-11-23T08:00:00Z.
-const NOW: i64 = 1_795_420_800_000_000;
+pub(crate) const NOW: i64 = 1_795_420_800_000_000;
 
 /// A running host, and the folder that goes with it when the test ends.
 pub(crate) struct TestHost {
@@ -27,6 +27,17 @@ impl TestHost {
         plugins: &Path,
         engines: Engines,
     ) -> Self {
+        let clock = Arc::new(TestClock::at(Timestamp(NOW)));
+        Self::start_under(clock, data, plugins, engines).await
+    }
+
+    /// The same under a clock that the test moves.
+    pub(crate) async fn start_under(
+        clock: Arc<TestClock>,
+        data: Arc<tempfile::TempDir>,
+        plugins: &Path,
+        engines: Engines,
+    ) -> Self {
         let keys = Arc::new(KeyRing::open_or_create(&data.path().join("keys"), None).unwrap());
         let url = StoreUrl::Sqlite(data.path().join("store.db"));
         let store = Store::open(&url, Arc::clone(&keys)).await.unwrap();
@@ -36,7 +47,7 @@ impl TestHost {
             store,
             blobs: BlobStore::open(data.path().join("blobs"), Arc::clone(&keys)).unwrap(),
             keys,
-            clock: Arc::new(TestClock::at(Timestamp(NOW))),
+            clock,
             engines,
             scanner: None,
             plugins: plugins.to_owned(),

@@ -251,6 +251,7 @@ fn requests() -> CollectionDef {
         text("decider_name", "复核人", "Decided by", 64),
         moment("decided_at", "复核时间", "Decided"),
         text("verdict", "复核意见", "Verdict", 500),
+        moment("used_at", "使用时间", "Used"),
     ];
     let def = collection(
         REQUESTS,
@@ -267,7 +268,11 @@ fn requests() -> CollectionDef {
             audited: true,
             ..def
         },
-        &[&["status", "created_at"], &["beneficiary", "created_at"]],
+        &[
+            &["status", "created_at"],
+            &["beneficiary", "created_at"],
+            &["asker", "created_at"],
+        ],
     )
 }
 

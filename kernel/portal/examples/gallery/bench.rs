@@ -54,6 +54,7 @@ pub(super) fn queue() -> Page {
                             id: "t".into(),
                             field: "phone".into(),
                         }),
+                        ..Masked::default()
                     }),
                     Datum::Time(T + i * DAY),
                 ],
@@ -144,6 +145,7 @@ pub(super) fn detail() -> Page {
                     id: "t".into(),
                     field: "phone".into(),
                 }),
+                ..Masked::default()
             }),
         ),
         Fact::new("注册资本", Datum::Money(1_000_000_000)).help("市场监管局 2026-11-01"),

@@ -49,6 +49,7 @@ pub(super) fn page(t: &str) -> Page {
                     id: t.into(),
                     field: "phone".into(),
                 }),
+                ..Masked::default()
             }),
             Datum::File(FileRef {
                 id: t.into(),

@@ -56,13 +56,31 @@ pub struct Status {
 }
 
 /// A value as the kernel gave it, masked or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Masked {
     pub shown: String,
     /// Where it stands, so that the viewer may look at it whole, for a reason that is recorded. The
     /// kernel takes this out where the viewer may not, or sees it whole anyway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<Place>,
+    /// What the look takes; filled in by the kernel.
+    #[serde(default, skip_serializing_if = "LookTakes::is_reason")]
+    pub takes: LookTakes,
+}
+
+/// What a look at a masked value takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "what", content = "until", rename_all = "kebab-case")]
+pub enum LookTakes {
+    /// A reason.
+    #[default]
+    Reason,
+    /// A reason, and then a second person who agrees.
+    Second,
+    /// It was asked for; a second person decides until then. Microseconds since 1970, UTC.
+    Waiting(i64),
+    /// Nothing more until then: a second person has agreed.
+    Agreed(i64),
 }
 
 /// A field of a record.
@@ -107,6 +125,16 @@ impl FileRef {
         if let Some(of) = self.of.as_mut().filter(|of| !of.collection.contains('.')) {
             of.collection = format!("{module}.{}", of.collection);
         }
+    }
+}
+
+impl LookTakes {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde's skip_serializing_if passes a reference"
+    )]
+    fn is_reason(&self) -> bool {
+        *self == Self::Reason
     }
 }
 

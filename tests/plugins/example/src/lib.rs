@@ -16,6 +16,8 @@ pub mod permissions {
         DECIDE = "loan.decide": { "bank.officer": organisation };
         /// 查看联系方式.
         CONTACT = "loan.contact": { "enterprise.owner": own };
+        /// 说明理由后查看.
+        LOOK = "loan.look": { "bank.officer": organisation };
         /// 浏览.
         BROWSE = "page.browse": { "anyone": all };
         /// 签署授权.
@@ -51,6 +53,9 @@ pub struct Loan {
     /// 评分.
     #[field(json)]
     pub score: Option<Value>,
+    /// 征信编号.
+    #[field(max = 20, encrypted, level = "L4", mask = "all", look = permissions::LOOK)]
+    pub report: Option<String>,
     /// 合同.
     #[field(accept = "pdf, csv", max = 3_000_000)]
     pub contract: Option<StoredFile>,
@@ -129,6 +134,9 @@ pub struct Request {
     pub previous: Option<String>,
     pub tax_number: Option<String>,
     pub phone: Option<String>,
+    /// 征信编号.
+    #[field(max = 20)]
+    pub report: Option<String>,
     pub district: Option<String>,
     /// Left out, it is the state a loan begins in.
     pub status: Option<Status>,
@@ -147,6 +155,7 @@ impl CollectionAction for Request {
             tax_number: self.tax_number,
             status: self.status.unwrap_or(Status::Submitted),
             score: None,
+            report: self.report,
             contract: None,
             papers: None,
         };
@@ -385,6 +394,10 @@ fn loan_page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     let steps = ctx.steps(&loan)?;
     let facts = vec![
         Fact::new("电话", Datum::text(loan.phone.clone().unwrap_or_default())),
+        Fact::new(
+            "征信编号",
+            Loan::REPORT.masked(&loan.id, loan.report.clone().unwrap_or_default()),
+        ),
         Fact::new(
             "步骤",
             Datum::text(

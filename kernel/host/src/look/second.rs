@@ -1,0 +1,243 @@
+//! Looks that take two people: one asks for a reason, a colleague who decides requests agrees, and
+//! then the one who asked looks, once and within a quarter of an hour.
+//!
+//! The request is one of `kernel_identity::two_person`. It allows nothing by itself: that the record
+//! is readable and the field may be looked at is asked again when the look is taken, and the look
+//! uses the approval up in the commit of its audit record.
+
+use kernel_identity::history::Deed;
+use kernel_identity::principal::Principal;
+use kernel_identity::refusal::Refusal;
+use kernel_identity::two_person::{self, Request};
+use kernel_storage::{CollectionName, Commit, CommitError, StepDraft};
+use sdk_contract::error::Fault;
+use sdk_contract::page::{LookTakes, Place};
+use sdk_contract::query::{Filter, MAX_LIMIT, Query};
+use sdk_contract::scalar::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Look, Looked, Waiting, worded};
+use crate::Host;
+use crate::dispatch::{by, commit_fault, draft};
+use crate::module::Call;
+use crate::reads::{ask as asking, chain};
+
+/// What looks are called among the deeds that take two people.
+pub(crate) const DEED: &str = "field.look";
+/// Hours within which a second person decides.
+const HOURS: i64 = 24;
+/// Minutes after the approval within which the look is taken.
+const MINUTES: i64 = 15;
+
+const PLATFORM: &str = kernel_identity::module::MODULE;
+
+/// The looks that somebody asked for and has not taken, newest first.
+pub(super) struct Asked {
+    open: Vec<(Place, Request)>,
+    now: Timestamp,
+}
+
+impl Asked {
+    /// Agreed to and not taken, else still to be decided.
+    fn find(&self, place: &Place) -> Option<&Request> {
+        let here = || self.open.iter().filter(|(at, _)| at == place);
+        let agreed = here().find(|(_, request)| self.good_until(request).is_some());
+        let waits =
+            || here().find(|(_, request)| request.pending && !request.is_expired(self.now.0));
+        agreed.or_else(waits).map(|(_, request)| request)
+    }
+
+    /// Until when an approval is good, where it still is.
+    fn good_until(&self, request: &Request) -> Option<Timestamp> {
+        let (_, at) = request.approved.as_ref().filter(|_| !request.used)?;
+        let until = at.plus_seconds(MINUTES * 60);
+        (self.now < until).then_some(until)
+    }
+
+    pub(super) fn takes(&self, place: &Place) -> LookTakes {
+        let Some(request) = self.find(place) else {
+            return LookTakes::Second;
+        };
+        match self.good_until(request) {
+            Some(until) => LookTakes::Agreed(until.micros()),
+            None => LookTakes::Waiting(request.expires_at.micros()),
+        }
+    }
+}
+
+impl Host {
+    /// Takes a look that was agreed to; else asks for one, or says that it was asked for.
+    pub(super) async fn look_by_two(
+        &self,
+        p: &Principal,
+        place: &Place,
+        looked: Looked,
+        reason: &str,
+    ) -> Result<Look, Fault> {
+        let call = self.call(p)?;
+        let asked = self.asked_looks(p).await?;
+        match asked.find(place) {
+            Some(request) if request.pending => Ok(Look::Waiting(Waiting {
+                label: looked.field.label.zh,
+                request: request.id.clone(),
+                until: request.expires_at,
+            })),
+            Some(request) => {
+                self.stepped_up(&call, false).await?;
+                self.take(&call, place, request).await?;
+                Ok(Look::Shown(looked.shown()))
+            }
+            None => {
+                let reason = worded(reason)?;
+                self.stepped_up(&call, false).await?;
+                self.ask_for_look(&call, place, looked, reason).await
+            }
+        }
+    }
+
+    /// What somebody has asked to look at.
+    pub(super) async fn asked_looks(&self, p: &Principal) -> Result<Asked, Fault> {
+        let now = self.clock().now();
+        // None is good for longer than it may wait and then be taken.
+        let since = now.plus_seconds(-(HOURS * 60 + MINUTES) * 60);
+        let query = Query::new(format!("{PLATFORM}.requests"))
+            .filter(Filter::eq("asker", p.user.as_deref().unwrap_or_default()))
+            .filter(Filter::eq("deed", DEED))
+            .filter(Filter::Range {
+                field: "created_at".into(),
+                min: Some(json!(since)),
+                max: None,
+            })
+            .sort("created_at", true)
+            .limit(MAX_LIMIT);
+        let found = self.store().find(&query, &Self::KERNEL).await;
+        let found = found.map_err(|e| asking(&e))?.records;
+        let open = found.iter().filter_map(|record| {
+            let request = Request::read(record);
+            Some((place_of(&request)?, request))
+        });
+        let open = open.collect();
+        Ok(Asked { open, now })
+    }
+
+    async fn ask_for_look(
+        &self,
+        call: &Call,
+        place: &Place,
+        looked: Looked,
+        reason: &str,
+    ) -> Result<Look, Fault> {
+        let p = &call.principal;
+        let organisation = p.organisation.as_deref();
+        let organisation = organisation.ok_or_else(alone)?;
+        let deed = Deed {
+            by: p,
+            now: call.now.micros(),
+            reason,
+            approved_by: None,
+        };
+        let asked = two_person::Ask {
+            deed: DEED,
+            title: format!("查看完整的“{}”", looked.field.label.zh),
+            payload: json!(place),
+            organisation: Some(organisation),
+            beneficiary: None,
+        };
+        let made = two_person::ask(deed, &asked, HOURS);
+        let (request, write) = made.map_err(|error| {
+            tracing::error!(error = chain(&error), "a request cannot be made");
+            Fault::internal("复核申请未能生成，请重试")
+        })?;
+        let detail = json!({
+            "collection": place.collection, "field": place.field, "reason": reason,
+            "request": request,
+        });
+        let commit = Commit {
+            at: call.now.micros(),
+            by: by(p),
+            request: p.request.clone(),
+            action: format!("{DEED}.ask"),
+            note: Some(reason.to_owned()),
+            module: PLATFORM.into(),
+            writes: vec![write],
+            steps: vec![StepDraft {
+                collection: "requests".into(),
+                id: request.clone(),
+                action: DEED.into(),
+                from: None,
+                to: "pending".into(),
+                note: Some(reason.to_owned()),
+            }],
+            audit: vec![draft(call, &format!("{DEED}.ask"), &place.id, "ok", detail)],
+            ..Commit::default()
+        };
+        match self.store().commit(commit).await {
+            Ok(_) => Ok(Look::Waiting(Waiting {
+                label: looked.field.label.zh,
+                request,
+                until: call.now.plus_seconds(HOURS * 3_600),
+            })),
+            // A program is nobody whom a colleague could answer.
+            Err(CommitError::BadReference { .. }) => Err(alone()),
+            Err(error) => Err(commit_fault(&error)),
+        }
+    }
+
+    /// Uses an approval up; the look is on record with it.
+    async fn take(&self, call: &Call, place: &Place, request: &Request) -> Result<(), Fault> {
+        let approver = request.approved.as_ref().map(|(name, _)| name.as_str());
+        let detail = json!({
+            "collection": place.collection, "field": place.field, "reason": request.reason,
+            "request": request.id, "approved_by": approver,
+        });
+        let commit = Commit {
+            at: call.now.micros(),
+            by: by(&call.principal),
+            request: call.principal.request.clone(),
+            action: DEED.into(),
+            note: Some(request.reason.clone()),
+            module: PLATFORM.into(),
+            writes: vec![request.spent(call.now.micros())],
+            audit: vec![draft(call, DEED, &place.id, "ok", detail)],
+            ..Commit::default()
+        };
+        match self.store().commit(commit).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(commit_fault(&error)),
+        }
+    }
+}
+
+/// Whether somebody may be the second person, besides what holds for every request: the data is the
+/// asker's organisation's to answer for, so nobody outside it decides, the platform's administrators
+/// included.
+pub(crate) fn may_decide(p: &Principal, request: &Request) -> Result<(), Refusal> {
+    let organisation = request.organisation.as_ref();
+    let colleague = organisation.is_some_and(|o| p.organisations.contains(o));
+    if colleague {
+        Ok(())
+    } else {
+        Err(Refusal::NotColleague)
+    }
+}
+
+/// What a look is at, as far as whoever decides may read the record.
+pub(crate) async fn subject(host: &Host, p: &Principal, request: &str) -> Option<String> {
+    let requests = CollectionName::new(PLATFORM, "requests");
+    // What it is at is masked for everybody.
+    let request = host.store().get(&requests, request, &Host::KERNEL);
+    let place = place_of(&Request::read(&request.await.ok()??))?;
+    let record = host.get(p, &place.collection, &place.id).await.ok()?;
+    let catalog = host.catalog();
+    let (_, collection) = catalog.collection(&place.collection)?;
+    let title = record.get(&collection.title).and_then(Value::as_str)?;
+    Some(format!("{}“{title}”", collection.label.zh))
+}
+
+fn place_of(request: &Request) -> Option<Place> {
+    serde_json::from_value(request.payload.clone()).ok()
+}
+
+fn alone() -> Fault {
+    Fault::forbidden("最敏感的内容须由代表机构的人员申请、同机构另一人同意后查看")
+}
