@@ -113,6 +113,20 @@ fn place(module: &str, plural: &str, id: String, field: String) -> Place {
     }
 }
 
+/// The whole of a file that somebody may open this once, which is on record already.
+pub(crate) async fn once(web: &Web, file: RecordFile) -> Result<Response, Problem> {
+    let mut response = StatusCode::OK.into_response();
+    named(&mut response, &file, file.size)?;
+    let map = response.headers_mut();
+    map.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
+    map.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // It is sent once, so not in parts.
+    map.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+    let size = file.size;
+    *response.body_mut() = body(web.host().clone(), file, 0..size).await?;
+    Ok(response)
+}
+
 async fn send(
     web: &Web,
     caller: &Caller,
@@ -133,13 +147,8 @@ async fn send(
     };
     let mut response = status.into_response();
     describe(&mut response, &file, &tag)?;
+    named(&mut response, &file, range.end - range.start)?;
     let map = response.headers_mut();
-    map.insert(CONTENT_TYPE, value(&file.media)?);
-    map.insert(
-        CONTENT_LENGTH,
-        value(&(range.end - range.start).to_string())?,
-    );
-    map.insert(CONTENT_DISPOSITION, value(&disposition(&file.name))?);
     if status == StatusCode::PARTIAL_CONTENT {
         let (last, size) = (range.end.saturating_sub(1), file.size);
         let part = format!("bytes {}-{last}/{size}", range.start);
@@ -151,6 +160,15 @@ async fn send(
         *response.body_mut() = body(host.clone(), file, range).await?;
     }
     Ok(response)
+}
+
+/// What so many bytes of a file are, and what it is called.
+fn named(response: &mut Response, file: &RecordFile, bytes: u64) -> Result<(), Problem> {
+    let map = response.headers_mut();
+    map.insert(CONTENT_TYPE, value(&file.media)?);
+    map.insert(CONTENT_LENGTH, value(&bytes.to_string())?);
+    map.insert(CONTENT_DISPOSITION, value(&disposition(&file.name))?);
+    Ok(())
 }
 
 /// What an answer about a file says, with its bytes or without.

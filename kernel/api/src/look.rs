@@ -1,4 +1,4 @@
-//! A look at one masked value, for a reason: from a page by a form, from a program as JSON.
+//! A look at one masked value or file, for a reason: from a page by a form, from a program as JSON.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
-use kernel_host::{Look, Shown, Waiting};
+use kernel_host::{Look, Shown, Sought, Waiting};
 use kernel_portal::LOOK_PATH;
 use sdk_contract::def::Tone;
-use sdk_contract::error::{FieldFault, STEP_UP};
+use sdk_contract::error::{Fault, FieldFault, STEP_UP};
 use sdk_contract::page::{Action, Block, Datum, Fact, Page, Place, is_site_path};
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use crate::edge::RequestInfo;
 use crate::problem::Problem;
 use crate::step_up::{self, FACTOR_NEEDED, Held, Resumed};
 use crate::typed::Post;
-use crate::{Web, view};
+use crate::{Web, files, view};
 
 /// Stands where the verb of an action does: `POST /api/v1/<plugin>/<plural>/<id>/look`.
 pub(crate) const VERB: &str = "look";
@@ -43,10 +43,18 @@ pub(crate) async fn show(
         Resumed::Post(parked) => post.typed = parked.typed,
     }
     let text = |name: &str| post.first(name).to_owned();
-    let place = Place {
-        collection: text("collection"),
-        id: text("id"),
-        field: text("field"),
+    let file = match post.first("file") {
+        "" => None,
+        number => Some(number.parse().map_err(|_| not_a_file())?),
+    };
+    let sought = Sought {
+        place: Place {
+            collection: text("collection"),
+            id: text("id"),
+            field: text("field"),
+        },
+        file,
+        reason: text("reason"),
     };
     let back = text("back");
     let back = if is_site_path(&back) {
@@ -54,8 +62,7 @@ pub(crate) async fn show(
     } else {
         "/".to_owned()
     };
-    let reason = text("reason");
-    let look = match web.host().look(&caller.principal, &place, &reason).await {
+    let look = match web.host().look(&caller.principal, &sought).await {
         Err(fault) if [STEP_UP, FACTOR_NEEDED].contains(&fault.code.as_str()) => {
             let held = Held {
                 path: LOOK_PATH,
@@ -69,6 +76,7 @@ pub(crate) async fn show(
         look => look?,
     };
     let page = match look {
+        Look::File(file) => return files::once(&web, file).await,
         Look::Shown(shown) => value(shown),
         Look::Waiting(waiting) => asked(&waiting),
     };
@@ -106,7 +114,8 @@ fn asked(waiting: &Waiting) -> Page {
 }
 
 /// `{"field", "reason"}` → `{"value"}`, or 202 `{"request", "until"}` where a second person decides
-/// first.
+/// first. Of a field of files the answer is the file, which `file` numbers from 1 where there are
+/// several.
 pub(crate) async fn one(
     web: &Web,
     caller: &Caller,
@@ -123,20 +132,37 @@ pub(crate) async fn one(
         (Ok(field), Ok(reason)) => (field, reason),
         (field, reason) => {
             let faults = field.err().into_iter().chain(reason.err()).collect();
-            return Err(sdk_contract::error::Fault::invalid(faults).into());
+            return Err(Fault::invalid(faults).into());
         }
     };
-    let place = Place {
-        collection,
-        id: id.to_owned(),
-        field,
+    let file = match input.get("file") {
+        None | Some(Value::Null) => None,
+        Some(number) => {
+            let number = number.as_u64().and_then(|n| n.try_into().ok());
+            Some(number.ok_or_else(not_a_file)?)
+        }
     };
-    let look = web.host().look(&caller.principal, &place, &reason).await?;
+    let sought = Sought {
+        place: Place {
+            collection,
+            id: id.to_owned(),
+            field,
+        },
+        file,
+        reason,
+    };
+    let look = web.host().look(&caller.principal, &sought).await?;
     Ok(match look {
+        Look::File(file) => files::once(web, file).await?,
         Look::Shown(shown) => Json(json!({ "value": shown.value })).into_response(),
         Look::Waiting(Waiting { request, until, .. }) => {
             let answer = json!({ "request": request, "until": until });
             (StatusCode::ACCEPTED, Json(answer)).into_response()
         }
     })
+}
+
+fn not_a_file() -> Fault {
+    let fault = FieldFault::new("file", "not-an-integer", "须为第几份文件，从 1 起");
+    Fault::invalid(vec![fault])
 }

@@ -58,6 +58,14 @@ impl Host {
         if wanted.is_none() && files.next().is_some() {
             return Err(Fault::not_found());
         }
+        let recorded =
+            readable.collection.audited || field.mask.is_some() || field.level >= Some(Level::L3);
+        let file = self.record_file(file, at).await?;
+        Ok(RecordFile { recorded, ..file })
+    }
+
+    /// A file that a record names, which somebody may read this once.
+    pub(crate) async fn record_file(&self, file: &Value, at: Place) -> Result<RecordFile, Fault> {
         let blob = self
             .openable(digest(file).ok_or_else(Fault::not_found)?)
             .await?;
@@ -67,9 +75,7 @@ impl Host {
             size: blob.size,
             media: blob.media,
             place: blob.place,
-            recorded: readable.collection.audited
-                || field.mask.is_some()
-                || field.level >= Some(Level::L3),
+            recorded: true,
             at,
         })
     }

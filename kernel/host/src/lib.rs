@@ -65,7 +65,7 @@ pub use guest::DescribeError;
 pub use history::Past;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
-pub use look::{Look, Shown, Waiting};
+pub use look::{Look, Shown, Sought, Waiting};
 pub use platform::SESSIONLESS_PAGES;
 pub use plugin_toml::ManifestError;
 pub use uploads::{Progress, UploadRef};

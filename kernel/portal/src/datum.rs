@@ -10,6 +10,8 @@ use crate::qr;
 use crate::url::{here, href};
 use crate::view::ViewContext;
 
+/// Files of one field that a look can choose from.
+const MOST_FILES: u32 = 100;
 const DASH: &str = "—";
 
 /// A value in running text or a cell.
@@ -236,6 +238,14 @@ fn masked(ctx: &ViewContext, masked: &Masked) -> Markup {
                         input type="hidden" name="back" value=(here(ctx));
                         p.ask-title { (ctx.say("查看完整内容", "Show in full")) }
                         p { (text) @if let Some(until) = until { (time(until)) } }
+                        @if let Some(count) = masked.files.filter(|count| *count > 1) {
+                            label.form-label {
+                                (ctx.say("查看哪一份文件", "Which file"))
+                                select.form-select name="file" {
+                                    @for number in 1..=count.min(MOST_FILES) { option value=(number) { (number) } }
+                                }
+                            }
+                        }
                         @if asks {
                             label.form-label {
                                 (ctx.say("查看理由", "Reason")) " " span.must aria-hidden="true" { "*" }

@@ -306,6 +306,7 @@ fn figures_times_and_states_are_said_in_words() {
                 field: "number".into(),
             }),
             takes,
+            files: None,
         };
         draw(&Block::details(
             "d",

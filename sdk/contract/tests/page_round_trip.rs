@@ -57,15 +57,18 @@ fn datum() -> impl Strategy<Value = Datum> {
         Just(Datum::date("2026-11-24")),
         (text(), tone()).prop_map(|(label, tone)| Datum::status(label, tone)),
         (0..=100_u8).prop_map(Datum::Progress),
-        (text(), maybe(), takes()).prop_map(|(shown, id, takes)| Datum::Masked(Masked {
-            shown,
-            of: id.map(|id| Place {
-                collection: "things".into(),
-                id,
-                field: "phone".into(),
-            }),
-            takes,
-        })),
+        (text(), maybe(), takes(), prop::option::of(1..9_u32)).prop_map(
+            |(shown, id, takes, files)| Datum::Masked(Masked {
+                shown,
+                of: id.map(|id| Place {
+                    collection: "things".into(),
+                    id,
+                    field: "phone".into(),
+                }),
+                takes,
+                files,
+            })
+        ),
         link().prop_map(Datum::Link),
         file().prop_map(Datum::File),
     ]

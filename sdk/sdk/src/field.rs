@@ -372,15 +372,7 @@ impl<R: Record> Field<R, String> {
     /// The value to show, as it was read of the record `id`: where it is masked, whoever is allowed
     /// to may look at it whole.
     pub fn masked(self, id: &Id<R>, shown: impl Into<String>) -> Datum {
-        Datum::Masked(Masked {
-            shown: shown.into(),
-            of: Some(Place {
-                collection: R::COLLECTION.to_owned(),
-                id: id.as_str().to_owned(),
-                field: self.name.to_owned(),
-            }),
-            ..Masked::default()
-        })
+        masked::<R>(self.name, id, shown.into())
     }
 }
 
@@ -389,6 +381,11 @@ impl<R: Record> Field<R, StoredFile> {
     pub fn shown(self, id: &Id<R>, file: &StoredFile) -> FileRef {
         shown::<R>(self.name, id, file)
     }
+    /// Stands for the file of the record `id` where it is masked: whoever is allowed to may look at
+    /// it. Nothing is offered where there is no file.
+    pub fn masked(self, id: &Id<R>) -> Datum {
+        masked::<R>(self.name, id, MASKED.to_owned())
+    }
 }
 
 impl<R: Record> Field<R, Vec<StoredFile>> {
@@ -396,6 +393,22 @@ impl<R: Record> Field<R, Vec<StoredFile>> {
     pub fn shown(self, id: &Id<R>, file: &StoredFile) -> FileRef {
         shown::<R>(self.name, id, file)
     }
+    /// Stands for the files of the record `id` where they are masked: whoever is allowed to may
+    /// look at one at a time. Nothing is offered where there is none.
+    pub fn masked(self, id: &Id<R>) -> Datum {
+        masked::<R>(self.name, id, MASKED.to_owned())
+    }
+}
+
+/// What is shown of a masked file.
+const MASKED: &str = "****";
+
+fn masked<R: Record>(field: &str, id: &Id<R>, shown: String) -> Datum {
+    Datum::Masked(Masked {
+        shown,
+        of: Some(place::<R>(field, id)),
+        ..Masked::default()
+    })
 }
 
 fn shown<R: Record>(field: &str, id: &Id<R>, file: &StoredFile) -> FileRef {
@@ -403,11 +416,15 @@ fn shown<R: Record>(field: &str, id: &Id<R>, file: &StoredFile) -> FileRef {
         id: file.digest.clone(),
         name: file.name.clone(),
         bytes: file.size,
-        of: Some(Place {
-            collection: R::COLLECTION.to_owned(),
-            id: id.as_str().to_owned(),
-            field: field.to_owned(),
-        }),
+        of: Some(place::<R>(field, id)),
+    }
+}
+
+fn place<R: Record>(field: &str, id: &Id<R>) -> Place {
+    Place {
+        collection: R::COLLECTION.to_owned(),
+        id: id.as_str().to_owned(),
+        field: field.to_owned(),
     }
 }
 

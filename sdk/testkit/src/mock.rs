@@ -203,12 +203,12 @@ impl State {
             }
             let offer = self.offers(runner, &place).unwrap_or_default();
             masked.of = offer.map(|_| place);
-            masked.takes = offer.unwrap_or_default();
+            (masked.takes, masked.files) = offer.unwrap_or_default();
         }
     }
 
-    /// What a look takes here, where nobody has asked for one yet.
-    fn offers(&self, runner: &Runner, place: &Place) -> Result<Option<LookTakes>, Fault> {
+    /// What a look takes here, where nobody has asked for one yet, and at how many files.
+    fn offers(&self, runner: &Runner, place: &Place) -> Result<Option<Offer>, Fault> {
         let (def, c) = self.collection(&place.collection)?;
         let readable = runner.reach(&def, &c.read)?;
         let rows = self.reached(runner, &readable, &c, &place.collection);
@@ -225,7 +225,12 @@ impl State {
             Some(def::Level::L4) => LookTakes::Second,
             _ => LookTakes::Reason,
         };
-        Ok(offers.then_some(takes))
+        let files = matches!(field.kind, Kind::File { .. }).then(|| match row.get(&field.name) {
+            Some(Value::Array(all)) => u32::try_from(all.len()).unwrap_or(u32::MAX),
+            Some(Value::Object(_)) => 1,
+            _ => 0,
+        });
+        Ok((offers && files != Some(0)).then_some((takes, files)))
     }
 
     fn get(&self, runner: &Runner, name: &str, id: &str) -> Result<Option<Map>, Fault> {
@@ -233,6 +238,9 @@ impl State {
         Ok(rows.into_iter().find(|row| check::text(row, "id") == id))
     }
 }
+
+/// What a look takes, and at how many files.
+type Offer = (LookTakes, Option<u32>);
 
 /// What the kernel answers with for fields that hold nothing, and those made of others.
 fn whole(c: &CollectionDef, row: &mut Map) {

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use tests_http::database::Database;
 use tests_http::steps::{BANK, text, trail};
-use tests_http::{Browser, Built, Client, Server, Start};
+use tests_http::{Answer, Browser, Built, Client, Server, Signed, Start};
 
 const LOANS: &str = "/api/v1/example/loans";
 const REPORT: &str = "ZX-4711-0093";
@@ -142,5 +142,105 @@ fn row_93_a_person_is_led_through_it_on_the_page() {
         assert!(shown.html.contains(REPORT), "{}", shown.html);
         let page = officer.get(&path);
         assert!(page.html.contains("须由同机构另一人同意") && !page.html.contains(REPORT));
+    });
+}
+
+/// A loan with two papers of level L3 and a report of level L4.
+fn filed(server: &Server) -> String {
+    let id = loan(server);
+    let mut owner = server.user("enterprise");
+    let upload = |name: &str, content: &str| {
+        let file = owner.upload(name, content.as_bytes());
+        assert_eq!(file.status, 200, "{}", file.body);
+        file.body
+    };
+    let papers = [upload("a.csv", LICENCE), upload("b.csv", DEED)];
+    let input = json!({ "papers": papers, "credit": upload("c.csv", CREDIT) });
+    let attached = owner.post(&format!("{LOANS}/{id}/attach"), &input);
+    assert_eq!(attached.status, 200, "{}", attached.body);
+    id
+}
+
+const LICENCE: &str = "name,number\nA,1\n";
+const DEED: &str = "name,number\nB,2\n";
+const CREDIT: &str = "name,grade\nC,3\n";
+
+fn open(client: &Client, look: &str, ask: &Value) -> Signed {
+    let json = [("content-type", "application/json")];
+    client.send("POST", look, &json, ask.to_string().as_bytes())
+}
+
+#[test]
+fn row_93_a_masked_file_is_opened_for_a_reason_one_at_a_time() {
+    on_each_engine(|server| {
+        let id = filed(&server);
+        let look = format!("{LOANS}/{id}/look");
+        let mut officer = server.user("officer");
+        let ask = |file: Value| json!({ "field": "papers", "reason": "核对证照", "file": file });
+        let fault = |answer: Answer| {
+            let at = text(&answer.body["errors"][0]["field"]);
+            let code = text(&answer.body["errors"][0]["code"]);
+            (answer.status, at, code)
+        };
+        for (file, code) in [
+            (Value::Null, "required"),
+            (json!(0), "not-an-option"),
+            (json!(3), "not-an-option"),
+            (json!("2"), "not-an-integer"),
+            (json!(-1), "not-an-integer"),
+        ] {
+            let answer = fault(officer.post(&look, &ask(file)));
+            assert_eq!(answer, (400, "file".to_owned(), code.to_owned()));
+        }
+        let opened = open(&officer, &look, &ask(json!(2)));
+        assert_eq!((opened.answer.status, opened.answer.text()), (200, DEED));
+        let named = Some("attachment; filename=\"b.csv\"");
+        assert_eq!(opened.header("content-disposition"), named);
+        assert_eq!(opened.header("cache-control"), Some("no-store"));
+        // The look opened it once: it is not to be fetched.
+        let list = officer.get(&format!("{LOANS}/{id}"));
+        assert_eq!(list.body["papers"], Value::Null);
+        assert_eq!(
+            server.user("officer2").post(&look, &ask(json!(2))).status,
+            404
+        );
+        assert_eq!(
+            server.user("operator").post(&look, &ask(json!(2))).status,
+            403
+        );
+
+        let page = officer
+            .page(&format!("/example/loans/{id}"))
+            .body
+            .to_string();
+        assert!(page.contains("\"files\":2"), "{page}");
+        let of_loan = trail(&server.user("auditor"), &id);
+        let looks = of_loan.iter().filter(|line| line.contains("查看完整内容"));
+        assert_eq!(looks.count(), 1, "{of_loan:?}");
+    });
+}
+
+#[test]
+fn row_93_a_most_sensitive_file_takes_two_people() {
+    on_each_engine(|server| {
+        let id = filed(&server);
+        let look = format!("{LOANS}/{id}/look");
+        let ask = json!({ "field": "credit", "reason": "核对征信报告" });
+        let mut officer = server.user("officer");
+        let asked = officer.post(&look, &ask);
+        assert_eq!(asked.status, 202, "{}", asked.body);
+        let mut admin = server.user("bankadmin");
+        assert_eq!(approve(&mut admin, &asked.body["request"]), 200);
+        // What was agreed to is this file, not one that came in its place.
+        let mut owner = server.user("enterprise");
+        let other = owner.upload("d.csv", DEED.as_bytes()).body;
+        let changed = owner.post(&format!("{LOANS}/{id}/attach"), &json!({ "credit": other }));
+        assert_eq!(changed.status, 200, "{}", changed.body);
+        let again = officer.post(&look, &ask);
+        assert_eq!(again.status, 202, "{}", again.body);
+        assert_eq!(approve(&mut admin, &again.body["request"]), 200);
+        let opened = open(&officer, &look, &ask);
+        assert_eq!((opened.answer.status, opened.answer.text()), (200, DEED));
+        assert_eq!(officer.post(&look, &ask).status, 202);
     });
 }

@@ -14,9 +14,10 @@ use sdk_contract::error::Fault;
 use sdk_contract::page::{LookTakes, Place};
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use sdk_contract::scalar::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Look, Looked, Waiting, worded};
+use super::{Look, Looked, Sought, Waiting, worded};
 use crate::Host;
 use crate::dispatch::{by, commit_fault, draft};
 use crate::module::Call;
@@ -31,16 +32,26 @@ const MINUTES: i64 = 15;
 
 const PLATFORM: &str = kernel_identity::module::MODULE;
 
+/// What a look is asked for: of a field of files, one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Target {
+    #[serde(flatten)]
+    place: Place,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+}
+
 /// The looks that somebody asked for and has not taken, newest first.
 pub(super) struct Asked {
-    open: Vec<(Place, Request)>,
+    open: Vec<(Target, Request)>,
     now: Timestamp,
 }
 
 impl Asked {
     /// Agreed to and not taken, else still to be decided.
-    fn find(&self, place: &Place) -> Option<&Request> {
-        let here = || self.open.iter().filter(|(at, _)| at == place);
+    fn find(&self, place: &Place, digest: Option<&str>) -> Option<&Request> {
+        let is = |at: &Target| at.place == *place && at.digest.as_deref() == digest;
+        let here = || self.open.iter().filter(|(at, _)| is(at));
         let agreed = here().find(|(_, request)| self.good_until(request).is_some());
         let waits =
             || here().find(|(_, request)| request.pending && !request.is_expired(self.now.0));
@@ -54,8 +65,8 @@ impl Asked {
         (self.now < until).then_some(until)
     }
 
-    pub(super) fn takes(&self, place: &Place) -> LookTakes {
-        let Some(request) = self.find(place) else {
+    pub(super) fn takes(&self, place: &Place, digest: Option<&str>) -> LookTakes {
+        let Some(request) = self.find(place, digest) else {
             return LookTakes::Second;
         };
         match self.good_until(request) {
@@ -70,13 +81,13 @@ impl Host {
     pub(super) async fn look_by_two(
         &self,
         p: &Principal,
-        place: &Place,
+        sought: &Sought,
         looked: Looked,
-        reason: &str,
     ) -> Result<Look, Fault> {
         let call = self.call(p)?;
         let asked = self.asked_looks(p).await?;
-        match asked.find(place) {
+        let digest = looked.file.as_ref().map(|file| file.digest.as_str());
+        match asked.find(&sought.place, digest) {
             Some(request) if request.pending => Ok(Look::Waiting(Waiting {
                 label: looked.field.label.zh,
                 request: request.id.clone(),
@@ -84,13 +95,14 @@ impl Host {
             })),
             Some(request) => {
                 self.stepped_up(&call, false).await?;
-                self.take(&call, place, request).await?;
-                Ok(Look::Shown(looked.shown()))
+                self.take(&call, &sought.place, &looked, request).await?;
+                Ok(looked.shown())
             }
             None => {
-                let reason = worded(reason)?;
+                let reason = worded(&sought.reason)?;
                 self.stepped_up(&call, false).await?;
-                self.ask_for_look(&call, place, looked, reason).await
+                self.ask_for_look(&call, &sought.place, looked, reason)
+                    .await
             }
         }
     }
@@ -114,7 +126,7 @@ impl Host {
         let found = found.map_err(|e| asking(&e))?.records;
         let open = found.iter().filter_map(|record| {
             let request = Request::read(record);
-            Some((place_of(&request)?, request))
+            Some((target(&request)?, request))
         });
         let open = open.collect();
         Ok(Asked { open, now })
@@ -136,10 +148,14 @@ impl Host {
             reason,
             approved_by: None,
         };
+        let target = Target {
+            place: place.clone(),
+            digest: looked.file.as_ref().map(|file| file.digest.clone()),
+        };
         let asked = two_person::Ask {
             deed: DEED,
             title: format!("查看完整的“{}”", looked.field.label.zh),
-            payload: json!(place),
+            payload: json!(target),
             organisation: Some(organisation),
             beneficiary: None,
         };
@@ -148,10 +164,8 @@ impl Host {
             tracing::error!(error = chain(&error), "a request cannot be made");
             Fault::internal("复核申请未能生成，请重试")
         })?;
-        let detail = json!({
-            "collection": place.collection, "field": place.field, "reason": reason,
-            "request": request,
-        });
+        let mut detail = looked.detail(place, reason);
+        detail.insert("request".into(), request.as_str().into());
         let commit = Commit {
             at: call.now.micros(),
             by: by(p),
@@ -168,7 +182,13 @@ impl Host {
                 to: "pending".into(),
                 note: Some(reason.to_owned()),
             }],
-            audit: vec![draft(call, &format!("{DEED}.ask"), &place.id, "ok", detail)],
+            audit: vec![draft(
+                call,
+                &format!("{DEED}.ask"),
+                &place.id,
+                "ok",
+                detail.into(),
+            )],
             ..Commit::default()
         };
         match self.store().commit(commit).await {
@@ -184,12 +204,17 @@ impl Host {
     }
 
     /// Uses an approval up; the look is on record with it.
-    async fn take(&self, call: &Call, place: &Place, request: &Request) -> Result<(), Fault> {
+    async fn take(
+        &self,
+        call: &Call,
+        place: &Place,
+        looked: &Looked,
+        request: &Request,
+    ) -> Result<(), Fault> {
         let approver = request.approved.as_ref().map(|(name, _)| name.as_str());
-        let detail = json!({
-            "collection": place.collection, "field": place.field, "reason": request.reason,
-            "request": request.id, "approved_by": approver,
-        });
+        let mut detail = looked.detail(place, &request.reason);
+        detail.insert("request".into(), request.id.as_str().into());
+        detail.insert("approved_by".into(), json!(approver));
         let commit = Commit {
             at: call.now.micros(),
             by: by(&call.principal),
@@ -198,7 +223,7 @@ impl Host {
             note: Some(request.reason.clone()),
             module: PLATFORM.into(),
             writes: vec![request.spent(call.now.micros())],
-            audit: vec![draft(call, DEED, &place.id, "ok", detail)],
+            audit: vec![draft(call, DEED, &place.id, "ok", detail.into())],
             ..Commit::default()
         };
         match self.store().commit(commit).await {
@@ -226,7 +251,7 @@ pub(crate) async fn subject(host: &Host, p: &Principal, request: &str) -> Option
     let requests = CollectionName::new(PLATFORM, "requests");
     // What it is at is masked for everybody.
     let request = host.store().get(&requests, request, &Host::KERNEL);
-    let place = place_of(&Request::read(&request.await.ok()??))?;
+    let place = target(&Request::read(&request.await.ok()??))?.place;
     let record = host.get(p, &place.collection, &place.id).await.ok()?;
     let catalog = host.catalog();
     let (_, collection) = catalog.collection(&place.collection)?;
@@ -234,7 +259,7 @@ pub(crate) async fn subject(host: &Host, p: &Principal, request: &str) -> Option
     Some(format!("{}“{title}”", collection.label.zh))
 }
 
-fn place_of(request: &Request) -> Option<Place> {
+fn target(request: &Request) -> Option<Target> {
     serde_json::from_value(request.payload.clone()).ok()
 }
 

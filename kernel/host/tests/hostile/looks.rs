@@ -1,6 +1,6 @@
 //! A look at a most sensitive value takes two people: nothing short of that shows it.
 
-use kernel_host::{Act, Look, Shown};
+use kernel_host::{Act, Look, Sought};
 use kernel_identity::principal::Principal;
 use kernel_storage::{AuditDraft, AuditFilter, Commit};
 use sdk_contract::call::{Ask, Reply, Write};
@@ -31,6 +31,14 @@ fn place() -> Place {
     }
 }
 
+fn sought(reason: &str) -> Sought {
+    Sought {
+        place: place(),
+        file: None,
+        reason: reason.into(),
+    }
+}
+
 /// A plugin with one value of level L4, and a page that shows it.
 fn guest() -> PluginGuest {
     let masked = Datum::Masked(Masked {
@@ -38,6 +46,7 @@ fn guest() -> PluginGuest {
         of: Some(place()),
         // What a module says of it does not count.
         takes: LookTakes::Agreed(i64::MAX),
+        files: Some(7),
     });
     let facts = vec![Fact::new("证件号", masked)];
     let page = Page::new("sealed").block(Block::details("facts", facts));
@@ -100,24 +109,24 @@ async fn stage() -> Stage {
 }
 
 async fn look(stage: &Stage, p: &Principal) -> Result<Look, Fault> {
-    stage.host().look(p, &place(), "核对证件原件").await
+    stage.host().look(p, &sought("核对证件原件")).await
 }
 
 /// The request that a look waits for.
 async fn waits(stage: &Stage, p: &Principal) -> String {
     match look(stage, p).await.unwrap() {
         Look::Waiting(waiting) => waiting.request,
-        shown @ Look::Shown(_) => panic!("{shown:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
 async fn sees(stage: &Stage, p: &Principal) {
-    let shown = look(stage, p).await.unwrap();
-    let whole = Shown {
-        label: "证件号".into(),
-        value: SECRET.into(),
+    let look = look(stage, p).await.unwrap();
+    let Look::Shown(shown) = look else {
+        panic!("{look:?}");
     };
-    assert_eq!(shown, Look::Shown(whole));
+    assert_eq!(shown.value, SECRET);
+    assert_eq!(shown.label, "证件号");
 }
 
 async fn decide(stage: &Stage, by: &Principal, verb: &str, id: &str) -> Result<Reply, Fault> {
@@ -313,7 +322,7 @@ async fn row_93_an_approval_is_no_permission() {
         assert_eq!(fault.kind, FaultKind::Forbidden, "{fault:?}");
     }
     for reason in ["", " 看 ", "看\n看", &"看".repeat(201)] {
-        let bad = stage.host().look(&asker(), &place(), reason).await;
+        let bad = stage.host().look(&asker(), &sought(reason)).await;
         assert_eq!(bad.unwrap_err().kind, FaultKind::Invalid, "{reason}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a plugin declares to take a second factor does so, whoever asks for it how.
 
-use kernel_host::Look;
+use kernel_host::{Look, Sought};
 use kernel_identity::principal::Principal;
 use kernel_storage::{AuditFilter, Commit};
 use sdk_contract::call::Write;
@@ -67,11 +67,15 @@ async fn in_session(stage: &Stage, proven: Option<&str>) -> Principal {
     }
 }
 
-fn place() -> Place {
-    Place {
-        collection: "guarded.things".into(),
-        id: SEEDED.into(),
-        field: "number".into(),
+fn sought() -> Sought {
+    Sought {
+        place: Place {
+            collection: "guarded.things".into(),
+            id: SEEDED.into(),
+            field: "number".into(),
+        },
+        file: None,
+        reason: "核对证件".into(),
     }
 }
 
@@ -93,7 +97,7 @@ async fn dj_04_nothing_is_done_or_shown_without_a_fresh_factor() {
         let host = stage.host();
         let acted = host.act(&p, send()).await.unwrap_err();
         assert_eq!(acted.code, "second-factor-needed");
-        let looked = host.look(&p, &place(), "核对证件").await.unwrap_err();
+        let looked = host.look(&p, &sought()).await.unwrap_err();
         assert_eq!(looked.code, "second-factor-needed");
         let looks = AuditFilter {
             action: Some("field.look".into()),
@@ -109,7 +113,7 @@ async fn dj_04_with_one_it_goes_on() {
     let stage = Stage::with(&[guest()]).await;
     let p = in_session(&stage, Some("2026-11-23T07:50:01.000000Z")).await;
     let host = stage.host();
-    let looked = host.look(&p, &place(), "核对证件").await.unwrap();
+    let looked = host.look(&p, &sought()).await.unwrap();
     assert!(matches!(looked, Look::Waiting(_)), "{looked:?}");
     host.act(&p, send()).await.unwrap();
 }

@@ -3,7 +3,7 @@
 //!
 //! What is right is worked out here from the declared grants alone, not by the decision it tests.
 
-use kernel_host::{Act, Host, Look};
+use kernel_host::{Act, Host, Look, Sought};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
 use kernel_storage::{By, Commit};
 use sdk_contract::call::Write;
@@ -254,13 +254,28 @@ async fn asks(
             field: field.name.clone(),
         };
         let alone = field.level != Some(Level::L4) || may(declared(&field.reveal));
-        match host.look(&p, &place, "核对申请").await {
+        let is_file = matches!(field.kind, Kind::File { .. });
+        let sought = |reason: &str| Sought {
+            place: place.clone(),
+            file: None,
+            reason: reason.into(),
+        };
+        match host.look(&p, &sought("核对申请")).await {
             Ok(Look::Waiting(_)) => assert!(looks && !alone, "{who}: asks for {}", field.name),
             Ok(Look::Shown(look)) => {
-                assert!(looks && alone, "{who}: looked at {}", field.name);
+                assert!(
+                    looks && alone && !is_file,
+                    "{who}: looked at {}",
+                    field.name
+                );
                 assert_eq!(look.value, row.values[&field.name], "{who}");
-                let bare = host.look(&p, &place, " ").await.err();
+                let bare = host.look(&p, &sought(" ")).await.err();
                 assert_eq!(bare.map(|f| f.kind), Some(FaultKind::Invalid), "no reason");
+            }
+            Ok(Look::File(file)) => {
+                assert!(looks && alone && is_file, "{who}: opened {}", field.name);
+                let bytes = host.file_part(&file, 0..u64::MAX).await.unwrap();
+                assert_eq!(bytes, FILE, "{who}");
             }
             Err(fault) => assert!(!looks && hidden(&fault), "{who}: {fault:?}"),
         }

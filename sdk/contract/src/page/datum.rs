@@ -66,6 +66,10 @@ pub struct Masked {
     /// What the look takes; filled in by the kernel.
     #[serde(default, skip_serializing_if = "LookTakes::is_reason")]
     pub takes: LookTakes,
+    /// How many files stand there, of which a look opens one; filled in by the kernel. None for a
+    /// value that is no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u32>,
 }
 
 /// What a look at a masked value takes.

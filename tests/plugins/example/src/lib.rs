@@ -60,8 +60,11 @@ pub struct Loan {
     #[field(accept = "pdf, csv", max = 3_000_000)]
     pub contract: Option<StoredFile>,
     /// 证照.
-    #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::CONTACT)]
+    #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::CONTACT, look = permissions::LOOK)]
     pub papers: Option<Vec<StoredFile>>,
+    /// 征信报告.
+    #[field(encrypted, level = "L4", mask = "hidden", look = permissions::LOOK)]
+    pub credit: Option<StoredFile>,
 }
 
 /// 贷款状态.
@@ -158,6 +161,7 @@ impl CollectionAction for Request {
             report: self.report,
             contract: None,
             papers: None,
+            credit: None,
         };
         let new = New::of(loan)
             .subject(subject)
@@ -206,6 +210,8 @@ pub struct Attach {
     pub contract: Option<StoredFile>,
     /// 证照.
     pub papers: Option<Vec<StoredFile>>,
+    /// 征信报告.
+    pub credit: Option<StoredFile>,
     /// 抄自: another loan, whose contract it is.
     #[field(to = "loans")]
     pub same_as: Option<String>,
@@ -233,6 +239,9 @@ impl RecordAction for Attach {
         }
         if let Some(papers) = self.papers {
             patch = patch.set(Loan::PAPERS, papers);
+        }
+        if let Some(credit) = self.credit {
+            patch = patch.set(Loan::CREDIT, credit);
         }
         ctx.update(&loan, patch);
         Ok(Done::new())
@@ -392,7 +401,7 @@ fn loans(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
 fn loan_page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     let loan = ctx.must::<Loan>(ask.param("id"))?;
     let steps = ctx.steps(&loan)?;
-    let facts = vec![
+    let mut facts = vec![
         Fact::new("电话", Datum::text(loan.phone.clone().unwrap_or_default())),
         Fact::new(
             "征信编号",
@@ -418,6 +427,10 @@ fn loan_page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
             ),
         ),
     ];
+    if loan.papers.is_none() {
+        facts.push(Fact::new("证照", Loan::PAPERS.masked(&loan.id)));
+    }
+    facts.push(Fact::new("征信报告", Loan::CREDIT.masked(&loan.id)));
     let papers = loan.papers.iter().flatten();
     let papers = papers.map(|file| Loan::PAPERS.shown(&loan.id, file));
     let contract = loan.contract.iter();
