@@ -77,6 +77,7 @@ impl Host {
             principal: Arc::new(p.clone()),
             now: self.clock().now(),
             seed,
+            purpose: None,
             seen: Arc::default(),
         })
     }
@@ -159,7 +160,10 @@ impl Host {
             .def
             .action(&act.action)
             .ok_or_else(Fault::not_found)?;
-        let call = self.call(p)?;
+        let call = Call {
+            purpose: action.purpose.clone(),
+            ..self.call(p)?
+        };
         let name = format!("{}.{}", act.module, act.action);
         let done = match self.act_checked(&call, &installed, action, &act).await {
             // The same request may have come twice at once: the one that was faster has done what

@@ -21,6 +21,8 @@ pub(crate) struct Call {
     pub principal: Arc<Principal>,
     pub now: Timestamp,
     pub seed: [u8; 32],
+    /// What the running action reads parties' data for.
+    pub purpose: Option<String>,
     /// Files that the module has read.
     pub seen: Arc<Seen>,
 }

@@ -172,15 +172,14 @@ pub struct Event {
     pub data: Value,
 }
 
-/// Asks the kernel to score a subject with a bank's live model.
+/// Asks the kernel to score a subject with a bank's live model, for the purpose that the running
+/// action declares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreRequest {
     /// The model's owner, who is also the recipient that consent must name.
     pub organisation: String,
     pub model: String,
     pub subject: String,
-    /// Purpose code of the consent letter: 01 … 09.
-    pub purpose: String,
     /// What it is for: an application's id.
     pub reference: String,
 }

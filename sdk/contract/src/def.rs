@@ -293,6 +293,10 @@ pub struct ActionDef {
     /// The caller must have proven a second factor a moment ago; a program's signed call does.
     #[serde(default, skip_serializing_if = "is_false")]
     pub step_up: bool,
+    /// The purpose for which it has a party's data read under a letter of consent: a code that the
+    /// letter must name. Without one it has none read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
     pub input: Vec<FieldDef>,
 }
 

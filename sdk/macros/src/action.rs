@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Error, Path, Result};
+use syn::{DeriveInput, Error, Expr, Path, Result};
 
 use crate::fields::{self, Field};
 use crate::{attrs, words};
@@ -11,12 +11,14 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let (mut name, mut permission, mut en): (Option<String>, Option<Path>, Option<String>) =
         (None, None, None);
     let mut step_up = false;
+    let mut purpose: Option<Expr> = None;
     for attr in input.attrs.iter().filter(|a| a.path().is_ident("action")) {
         attr.parse_nested_meta(|meta| {
             match meta.path.require_ident()?.to_string().as_str() {
                 "name" => name = Some(attrs::dotted(&attrs::text(&meta)?)?),
                 "permission" => permission = Some(attrs::path(&meta)?),
                 "step_up" => step_up = true,
+                "purpose" => purpose = Some(attrs::expr(&meta)?),
                 "en" => en = Some(attrs::text(&meta)?.value()),
                 other => return Err(meta.error(format!("no action option is called `{other}`"))),
             }
@@ -34,6 +36,10 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         ));
     }
 
+    let purpose = match purpose {
+        Some(code) => quote!(::core::option::Option::Some(#code)),
+        None => quote!(::core::option::Option::None),
+    };
     let ident = &input.ident;
     let label = words::label(&words, en.as_deref(), &ident.to_string());
     let help = &words.help;
@@ -45,6 +51,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         impl ::sdk::action::Input for #ident {
             const NAME: &'static str = #name;
             const STEP_UP: bool = #step_up;
+            const PURPOSE: ::core::option::Option<&'static str> = #purpose;
             fn permission() -> ::sdk::permission::Permission {
                 #permission
             }

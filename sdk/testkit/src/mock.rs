@@ -8,6 +8,7 @@ mod access;
 mod check;
 mod commit;
 mod listing;
+mod looks;
 mod outbox;
 mod score;
 mod search;
@@ -20,11 +21,11 @@ use sdk::Map;
 use sdk::host::{Host, Level};
 use sdk::module::Module;
 use sdk_contract::call::{Ask, CallContext, Caller, Event, Given, ScoreRequest, Scored};
-use sdk_contract::def::{self, ActionDef, CollectionDef, ModuleDef, RowScope, Tone};
+use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef, RowScope, Tone};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::input;
 use sdk_contract::kind::{Kind, compute};
-use sdk_contract::page::{self, Block, LookTakes, Notice, Page, Place, Section, Shell};
+use sdk_contract::page::{self, Block, Notice, Page, Section, Shell};
 use sdk_contract::query::{Aggregate, Found, Group, Key, Query, Step, With};
 use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Value, json};
@@ -191,56 +192,11 @@ impl State {
         Ok(())
     }
 
-    /// Leaves on a page only the looks that its viewer may take and needs.
-    fn offer_looks(&self, runner: &Runner, module: &str, page: &mut Page) {
-        page.files_mut().for_each(|file| file.within(module));
-        for masked in page.masked_mut() {
-            let Some(mut place) = masked.of.take() else {
-                continue;
-            };
-            if !place.collection.contains('.') {
-                place.collection = format!("{module}.{}", place.collection);
-            }
-            let offer = self.offers(runner, &place).unwrap_or_default();
-            masked.of = offer.map(|_| place);
-            (masked.takes, masked.files) = offer.unwrap_or_default();
-        }
-    }
-
-    /// What a look takes here, where nobody has asked for one yet, and at how many files.
-    fn offers(&self, runner: &Runner, place: &Place) -> Result<Option<Offer>, Fault> {
-        let (def, c) = self.collection(&place.collection)?;
-        let readable = runner.reach(&def, &c.read)?;
-        let rows = self.reached(runner, &readable, &c, &place.collection);
-        let row = rows.iter().find(|row| check::text(row, "id") == place.id);
-        let (Some(row), Some(field)) = (row, c.field(&place.field)) else {
-            return Ok(None);
-        };
-        let reaches = |permission: &Option<String>| {
-            let reach = permission.as_ref().map(|p| runner.reach(&def, p));
-            matches!(reach, Some(Ok(reach)) if runner.reaches(&reach, row, &self.people))
-        };
-        let offers = field.mask.is_some() && reaches(&field.look) && !reaches(&field.reveal);
-        let takes = match field.level {
-            Some(def::Level::L4) => LookTakes::Second,
-            _ => LookTakes::Reason,
-        };
-        let files = matches!(field.kind, Kind::File { .. }).then(|| match row.get(&field.name) {
-            Some(Value::Array(all)) => u32::try_from(all.len()).unwrap_or(u32::MAX),
-            Some(Value::Object(_)) => 1,
-            _ => 0,
-        });
-        Ok((offers && files != Some(0)).then_some((takes, files)))
-    }
-
     fn get(&self, runner: &Runner, name: &str, id: &str) -> Result<Option<Map>, Fault> {
         let (_, rows) = self.readable(runner, name)?;
         Ok(rows.into_iter().find(|row| check::text(row, "id") == id))
     }
 }
-
-/// What a look takes, and at how many files.
-type Offer = (LookTakes, Option<u32>);
 
 /// What the kernel answers with for fields that hold nothing, and those made of others.
 fn whole(c: &CollectionDef, row: &mut Map) {
@@ -304,11 +260,16 @@ impl Mock {
     }
 
     fn host(&self, runner: Runner, module: &str) -> Rc<MockHost> {
-        Rc::new(MockHost {
+        Rc::new(self.seen_by(runner, module))
+    }
+
+    fn seen_by(&self, runner: Runner, module: &str) -> MockHost {
+        MockHost {
             mock: self.clone(),
             runner,
             module: module.to_owned(),
-        })
+            purpose: None,
+        }
     }
 
     fn context(&self, runner: &Runner) -> CallContext {
@@ -374,7 +335,10 @@ impl Mock {
             return Err(Fault::doubtful(checked.doubts));
         }
         let values = checked.values;
-        let host = self.host(runner.clone(), module.id());
+        let host = Rc::new(MockHost {
+            purpose: action.purpose.clone(),
+            ..self.seen_by(runner.clone(), module.id())
+        });
         let given = Given {
             record: record.clone(),
             values: values.clone(),
@@ -546,6 +510,8 @@ struct MockHost {
     mock: Mock,
     runner: Runner,
     module: String,
+    /// What the running action reads parties' data for.
+    purpose: Option<String>,
 }
 
 impl MockHost {
@@ -604,7 +570,9 @@ impl Host for MockHost {
             .unwrap_or_default())
     }
     fn score(&self, request: &ScoreRequest) -> Result<Scored, Fault> {
-        self.mock.0.borrow_mut().score(&self.runner, request)
+        let purpose = self.purpose.as_deref();
+        let mut state = self.mock.0.borrow_mut();
+        state.score(&self.runner, request, purpose)
     }
     fn digest(&self, data: &[u8]) -> String {
         hex(&Sm3::digest(data))

@@ -451,37 +451,36 @@ fn events_reach_their_listeners_after_the_commit(t: &World) {
 fn scoring_needs_a_letter_that_covers_it(t: &World) {
     let (owner, officer) = (t.user("enterprise"), t.user("officer"));
     let id = request(&owner, "L1", "10");
-    let score = |purpose: &str| {
-        officer.act(
-            "example.loan.score",
-            Some(&id),
-            json!({ "purpose": purpose }),
-        )
-    };
-    let code = |purpose: &str| score(purpose).unwrap_err().code;
+    let act = |verb: &str| officer.act(&format!("example.loan.{verb}"), Some(&id), json!({}));
+    let score = || act("score");
+    let code = || score().unwrap_err().code;
     let sign = |bank: &str, items: &[&str], uses: i64| {
         let input = json!({ "bank": bank, "items": items, "max_uses": uses });
         owner.act("example.letter.sign", None, input).unwrap();
     };
-    assert_eq!(code("02"), "consent.no-consent");
+    assert_eq!(code(), "consent.no-consent");
     sign(OTHER_BANK, &["tax"], 9);
-    assert_eq!(code("02"), "consent.recipient-mismatch");
+    assert_eq!(code(), "consent.recipient-mismatch");
     sign(BANK, &["social"], 9);
-    assert_eq!(code("02"), "consent.item-out-of-scope");
+    assert_eq!(code(), "consent.item-out-of-scope");
     sign(BANK, &["tax"], 1);
-    assert_eq!(code("03"), "consent.purpose-mismatch");
+    // The purpose is the one that the action declares.
+    let monitored = act("monitor").unwrap_err();
+    assert_eq!(monitored.code, "consent.purpose-mismatch");
+    let pried = act("pry").unwrap_err();
+    assert_eq!(pried.code, "purpose-undeclared");
 
-    let scored = score("02").unwrap();
+    let scored = score().unwrap();
     let reasons = scored["reasons"].as_array().unwrap();
     assert_eq!(reasons.len(), 13, "what the model declares and no more");
     adds_up(&scored);
     let grade = reasons.iter().find(|r| r["feature"] == "tax.grade");
     let grade = grade.unwrap();
     assert_eq!(grade["value"], "A");
-    assert_eq!(code("02"), "consent.uses-exhausted");
+    assert_eq!(code(), "consent.uses-exhausted");
     sign(BANK, &["tax"], 9);
     t.advance_days(30);
-    assert_eq!(code("02"), "consent.expired");
+    assert_eq!(code(), "consent.expired");
 }
 
 #[expect(clippy::float_arithmetic, reason = "points of a score")]
@@ -497,7 +496,7 @@ fn adds_up(scored: &Value) {
 fn a_model_that_is_not_live_scores_nobody(t: &World) {
     let owner = t.user("enterprise");
     let id = request(&owner, "L1", "10");
-    let input = json!({ "purpose": "02", "model": "nothing" });
+    let input = json!({ "model": "nothing" });
     let fault = t
         .user("officer")
         .act("example.loan.score", Some(&id), input)

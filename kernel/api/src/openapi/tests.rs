@@ -10,6 +10,7 @@ fn platform() -> ModuleDef {
         record: true,
         permission: "user.read".into(),
         step_up: true,
+        purpose: None,
         input: Vec::new(),
     });
     module

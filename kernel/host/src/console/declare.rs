@@ -295,6 +295,7 @@ fn action(name: &str, label: Label, record: bool, input: Vec<FieldDef>) -> Actio
         record,
         permission: name.into(),
         step_up: false,
+        purpose: None,
         input,
     }
 }

@@ -241,6 +241,7 @@ fn actions() -> Vec<ActionDef> {
         record,
         permission: "structure.design".into(),
         step_up: false,
+        purpose: None,
         input,
     };
     let one = || vec![required("field", "字段", text(40))];

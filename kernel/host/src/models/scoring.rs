@@ -42,7 +42,7 @@ impl Host {
         match self.score_checked(call, asker, request).await {
             Err(fault) => {
                 let detail = json!({
-                    "code": fault.code, "recipient": request.organisation, "purpose": request.purpose,
+                    "code": fault.code, "recipient": request.organisation, "purpose": call.purpose,
                     "reference": request.reference, "asker": asker,
                 });
                 self.audit(call, "model.score", &request.subject, "refused", detail)
@@ -65,6 +65,11 @@ impl Host {
         if !for_itself && !for_bank {
             return Err(Fault::forbidden("您不能为该主体发起评分"));
         }
+        // Declared with the action, so that what is read for what can be known before it runs.
+        let purpose = call.purpose.clone().ok_or_else(|| {
+            let what = format!("{asker}: no purpose is declared with what reads this data");
+            Fault::new(FaultKind::Forbidden, "purpose-undeclared", what)
+        })?;
         let live = self
             .live_model(&request.organisation, &request.model)
             .await?;
@@ -74,7 +79,7 @@ impl Host {
             subject: request.subject.clone(),
             recipient: request.organisation.clone(),
             items: items.into_iter().collect(),
-            purpose: request.purpose.clone(),
+            purpose,
             today: call.now.local_date(),
         };
         let letter = self.letter(&catalog, &want).await?;
@@ -120,7 +125,7 @@ impl Host {
             },
             recipient: request.organisation.clone(),
             subject: request.subject.clone(),
-            purpose: request.purpose.clone(),
+            purpose: want.purpose.clone(),
             consent: letter.id.clone(),
             reference: request.reference.clone(),
             input,

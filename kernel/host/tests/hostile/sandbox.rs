@@ -1,14 +1,23 @@
 //! A plugin that is let in and then turns bad costs its own call and nothing else.
 
-use sdk_contract::call::{Event, ScoreRequest};
+use kernel_host::Act;
+use kernel_identity::principal::Principal;
+use kernel_storage::AuditFilter;
+use sdk_contract::call::{Ask, Event, ScoreRequest};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::page::{Block, Page};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::plugin_guest::{ASKS_FOR_A_SCORE, BLOATS, DIGESTS, PluginGuest, SPINS, TRAPS};
+use crate::plugin_guest::{
+    ASKS_FOR_A_SCORE, BLOATS, DIGESTS, PluginGuest, SEEDED, SPINS, TESTER, TRAPS,
+};
 use crate::stage::Stage;
+use crate::support::person;
 
 const TRAPPED: &str = "plugin.trapped";
+const BANK: &str = "01930000-0000-7000-8000-00000000b001";
+const SCORE: &str =
+    r#"(import "rongqiao:plugin/models@0.1.0" "score" (func $ask_score (param i32 i32 i32)))"#;
 
 fn bad() -> PluginGuest {
     PluginGuest::calm("bad")
@@ -142,13 +151,10 @@ async fn more_calls_than_the_pool_has_places_all_are_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scoring_without_a_grant_names_the_line_that_would_allow_it() {
-    const SCORE: &str =
-        r#"(import "rongqiao:plugin/models@0.1.0" "score" (func $ask_score (param i32 i32 i32)))"#;
     let request = ScoreRequest {
         organisation: "o".into(),
         model: "m".into(),
         subject: "s".into(),
-        purpose: "01".into(),
         reference: "r".into(),
     };
     let request = serde_json::to_string(&request).unwrap();
@@ -174,6 +180,65 @@ async fn scoring_without_a_grant_names_the_line_that_would_allow_it() {
         (fault.kind, fault.code.as_str()),
         (FaultKind::Forbidden, "forbidden")
     );
+}
+
+/// A page declares no purpose, and an action the one that is in its declaration: neither can say
+/// another when it asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn dj_18_what_declares_no_purpose_has_nothing_read_under_a_letter() {
+    let request = json!({
+        "organisation": BANK, "model": "m", "subject": "s", "purpose": "02", "reference": "r",
+    });
+    let guest = |purpose: Option<&str>| {
+        bad()
+            .imports(SCORE, request.to_string())
+            .manifest("[capabilities]\nmodels = true")
+            .page_runs(ASKS_FOR_A_SCORE)
+            .act_runs(ASKS_FOR_A_SCORE)
+            .declares(|def| def["actions"][1]["purpose"] = json!(purpose))
+    };
+    let stage = |purpose: Option<&str>| {
+        let guest = guest(purpose);
+        async move { Stage::with(&[guest]).await }
+    };
+    let banker = Principal {
+        organisations: vec![BANK.into()],
+        ..person(TESTER)
+    };
+    let send = || Act {
+        module: "bad".into(),
+        action: "thing.send".into(),
+        id: Some(SEEDED.into()),
+        input: json!({}),
+        ..Act::default()
+    };
+    let page = Ask {
+        path: "/bad/things".into(),
+        ..Ask::default()
+    };
+    let without = stage(None).await;
+    let drawn = without.host().page(&banker, "bad", page).await.unwrap_err();
+    let acted = without.host().act(&banker, send()).await.unwrap_err();
+    for fault in [drawn, acted] {
+        assert_eq!(
+            (fault.kind, fault.code.as_str()),
+            (FaultKind::Forbidden, "purpose-undeclared")
+        );
+    }
+    let with = stage(Some("03")).await;
+    let acted = with.host().act(&banker, send()).await.unwrap_err();
+    assert_eq!(acted.code, "model.not-live", "looked at");
+    // Each refusal names what was declared, not what was asked.
+    let filter = AuditFilter {
+        action: Some("model.score".into()),
+        ..AuditFilter::default()
+    };
+    for (stage, purposes) in [(&without, vec![Value::Null; 2]), (&with, vec![json!("03")])] {
+        let found = stage.host().store().audit_find(&filter, 10, 0).await;
+        let records = found.unwrap().records;
+        let named = records.iter().map(|r| r.draft.detail["purpose"].clone());
+        assert_eq!(named.collect::<Vec<_>>(), purposes);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -187,6 +187,7 @@ fn actions() -> Vec<ActionDef> {
         record,
         permission: name.into(),
         step_up: ["app.approve", "app.accept-change"].contains(&name),
+        purpose: None,
         input,
     };
     let networks = || FieldDef {

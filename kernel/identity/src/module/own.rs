@@ -128,6 +128,7 @@ pub(super) fn actions() -> Vec<ActionDef> {
         permission: ACCOUNT.into(),
         // The first factor is set up here, so who has none is not asked for one.
         step_up: verb.starts_with("begin") || verb == "revoke-certificate",
+        purpose: None,
         input,
     };
     vec![

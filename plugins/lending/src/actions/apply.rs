@@ -8,7 +8,7 @@ use crate::{events, permissions, rules};
 
 /// 提交申请. Scored by the bank's model where the product has one, then put before its officers.
 #[derive(Action, Debug)]
-#[action(name = "application.apply", permission = permissions::APPLY)]
+#[action(name = "application.apply", permission = permissions::APPLY, purpose = rules::APPROVAL)]
 pub(crate) struct Apply {
     /// 产品.
     #[field(to = "market.products")]
@@ -133,7 +133,7 @@ impl Apply {
 
 /// 重新提交. After a return: with corrected terms, scored anew.
 #[derive(Action, Debug)]
-#[action(name = "application.resubmit", permission = permissions::APPLY)]
+#[action(name = "application.resubmit", permission = permissions::APPLY, purpose = rules::APPROVAL)]
 pub(crate) struct Resubmit {
     /// 申请金额.
     #[field(min = 0)]
@@ -275,7 +275,6 @@ fn score(
         organisation: product.organisation.clone(),
         model,
         subject: subject.to_owned(),
-        purpose: rules::APPROVAL.to_owned(),
         reference: reference.to_owned(),
     };
     ctx.score(&request)

@@ -10,7 +10,7 @@ use crate::{permissions, rules};
 
 /// 一键测额. Every online product with a model, for banks that have a letter for it.
 #[derive(Action, Debug)]
-#[action(name = "quota.estimate", permission = permissions::ESTIMATE)]
+#[action(name = "quota.estimate", permission = permissions::ESTIMATE, purpose = rules::ESTIMATE)]
 pub(crate) struct Estimate {}
 
 impl CollectionAction for Estimate {
@@ -33,7 +33,6 @@ impl CollectionAction for Estimate {
                         organisation: product.organisation.clone(),
                         model,
                         subject: subject.clone(),
-                        purpose: rules::ESTIMATE.to_owned(),
                         reference: reference.as_str().to_owned(),
                     })
                     .map_err(|fault| rules::explain(fault, &product.institution_name))

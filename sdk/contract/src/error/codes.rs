@@ -1,8 +1,6 @@
-//! The kernel's own error codes: stable names that programs act on.
-//!
-//! `docs/errors.md` is written from these tables. A code that kernel or SDK code uses and that is
-//! missing here is a finding of `cargo xtask tidy`, as is a status that the row does not give. A
-//! plugin's own codes begin with its id, `lending.over-limit`, and are not here.
+//! The kernel's own error codes: stable names that programs act on. `docs/errors.md` is written from
+//! these tables; `cargo xtask tidy` finds a code that is used and not here, or with another status.
+//! A plugin's own, which begin with its id, are not here.
 
 mod fields;
 
@@ -509,6 +507,12 @@ pub const CODES: &[Code] = &[
         &[422],
         "The post or the role has ended.",
         "Read the record again.",
+    ),
+    code(
+        "purpose-undeclared",
+        &[403],
+        "The action declares no purpose for which data is read under a letter of consent.",
+        "The plugin's author declares `purpose` with the action.",
     ),
     code(
         "quota-exhausted",

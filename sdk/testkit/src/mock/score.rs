@@ -25,6 +25,7 @@ impl State {
         &mut self,
         runner: &Runner,
         request: &ScoreRequest,
+        purpose: Option<&str>,
     ) -> Result<Scored, Fault> {
         let caller = runner.caller();
         let for_itself = caller.subject.as_deref() == Some(&request.subject);
@@ -34,6 +35,10 @@ impl State {
         if !for_itself && !for_bank {
             return Err(Fault::forbidden("您不能为该主体发起评分"));
         }
+        let purpose = purpose.ok_or_else(|| {
+            let what = "no purpose is declared with what reads this data";
+            Fault::new(FaultKind::Forbidden, "purpose-undeclared", what)
+        })?;
         let live = self
             .models
             .iter()
@@ -47,7 +52,7 @@ impl State {
         })?;
         let features = self.features(&model)?;
         let items = features.iter().map(|f| f.def.item.clone());
-        let consent = self.consent(request, items.collect())?;
+        let consent = self.consent(request, items.collect(), purpose)?;
 
         let reasons: Vec<(i32, Contribution)> = features
             .iter()
@@ -92,7 +97,12 @@ impl State {
     }
 
     /// The letter that allows it; one use of it is counted.
-    fn consent(&mut self, request: &ScoreRequest, items: Vec<String>) -> Result<String, Fault> {
+    fn consent(
+        &mut self,
+        request: &ScoreRequest,
+        items: Vec<String>,
+        purpose: &str,
+    ) -> Result<String, Fault> {
         let ledger = self.modules.iter().find_map(|m| {
             let def = m.def.disclosures.as_ref()?;
             Some((format!("{}.{}", m.def.id, def.collection), def.clone()))
@@ -113,7 +123,7 @@ impl State {
             subject: request.subject.clone(),
             recipient: request.organisation.clone(),
             items,
-            purpose: request.purpose.clone(),
+            purpose: purpose.to_owned(),
             today: self.now.local_date(),
         };
         let letter = disclosure::check(&letters, &want).map_err(disclosure::Denial::fault)?;

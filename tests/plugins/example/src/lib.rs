@@ -250,10 +250,8 @@ impl RecordAction for Attach {
 
 /// 评分.
 #[derive(Action, Debug)]
-#[action(name = "loan.score", permission = permissions::DECIDE)]
+#[action(name = "loan.score", permission = permissions::DECIDE, purpose = "02")]
 pub struct Score {
-    /// 用途.
-    pub purpose: String,
     /// 模型.
     pub model: Option<String>,
 }
@@ -261,16 +259,43 @@ pub struct Score {
 impl RecordAction for Score {
     type Record = Loan;
     fn run(self, ctx: &mut Ctx, loan: Stored<Loan>) -> Result<Done, Fault> {
-        let scored = ctx.score(&ScoreRequest {
-            organisation: loan.organisation.clone().unwrap_or_default(),
-            model: self.model.unwrap_or_else(|| "tax-loan".into()),
-            subject: loan.subject.clone().unwrap_or_default(),
-            purpose: self.purpose,
-            reference: loan.id.to_string(),
-        })?;
-        ctx.update(&loan, Patch::new().set(Loan::SCORE, json!(scored)));
-        Ok(Done::new().result(json!(scored)))
+        score(ctx, &loan, self.model)
     }
+}
+
+/// 贷后监测: what the letters here are never signed for.
+#[derive(Action, Debug)]
+#[action(name = "loan.monitor", permission = permissions::DECIDE, purpose = "03")]
+pub struct Monitor {}
+
+impl RecordAction for Monitor {
+    type Record = Loan;
+    fn run(self, ctx: &mut Ctx, loan: Stored<Loan>) -> Result<Done, Fault> {
+        score(ctx, &loan, None)
+    }
+}
+
+/// 无用途评分: what no module gets.
+#[derive(Action, Debug)]
+#[action(name = "loan.pry", permission = permissions::DECIDE)]
+pub struct Pry {}
+
+impl RecordAction for Pry {
+    type Record = Loan;
+    fn run(self, ctx: &mut Ctx, loan: Stored<Loan>) -> Result<Done, Fault> {
+        score(ctx, &loan, None)
+    }
+}
+
+fn score(ctx: &mut Ctx, loan: &Stored<Loan>, model: Option<String>) -> Result<Done, Fault> {
+    let scored = ctx.score(&ScoreRequest {
+        organisation: loan.organisation.clone().unwrap_or_default(),
+        model: model.unwrap_or_else(|| "tax-loan".into()),
+        subject: loan.subject.clone().unwrap_or_default(),
+        reference: loan.id.to_string(),
+    })?;
+    ctx.update(loan, Patch::new().set(Loan::SCORE, json!(scored)));
+    Ok(Done::new().result(json!(scored)))
 }
 
 /// 越权改写: what a module must not do, one way for each `how`.
@@ -579,7 +604,7 @@ sdk::plugin! {
     collections: [Loan, Letter, Tax, Notice],
     choices: [Status, LetterStatus],
     flows: [loan],
-    actions: [Request, Approve, Attach, Score, Spoil, Sign],
+    actions: [Request, Approve, Attach, Score, Monitor, Pry, Spoil, Sign],
     pages: PAGES,
     blocks: BLOCKS,
     events: &[REQUESTED],

@@ -90,6 +90,7 @@ impl Design {
             record,
             permission: format!("{}.manage", self.name()),
             step_up: false,
+            purpose: None,
             input,
         };
         let whole = Kind::Integer {

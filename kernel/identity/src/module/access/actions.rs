@@ -34,6 +34,7 @@ pub(in crate::module) fn action(
         record,
         permission: permission.into(),
         step_up: STEPPED_UP.contains(&name),
+        purpose: None,
         input,
     }
 }
