@@ -12,6 +12,7 @@
 )]
 
 mod admission;
+mod canary;
 mod certificates;
 mod code;
 mod effects;
