@@ -161,8 +161,9 @@ impl Host {
             Some(name) => permitted(&installed.def, p, name),
             None => Ok(RowFilter::None),
         };
-        let revealed = reach(&field.reveal).is_ok_and(|rows| lets(&rows, &record));
-        if !revealed && !lets(&reach(&field.look)?, &record) {
+        let lets = |rows: &RowFilter| lets(rows, collection.assignee.as_deref(), &record);
+        let revealed = reach(&field.reveal).is_ok_and(|rows| lets(&rows));
+        if !revealed && !lets(&reach(&field.look)?) {
             let label = &field.label.zh;
             return Err(Fault::forbidden(format!("您不能查看完整的{label}")));
         }

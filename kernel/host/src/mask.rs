@@ -10,7 +10,10 @@ use sdk_contract::query::{Aggregate, Filter, Key, Measure, Query};
 use serde_json::{Map, Value};
 
 /// A collection's masked fields as one principal sees them.
-pub(crate) struct Sight<'a>(Vec<Masked<'a>>);
+pub(crate) struct Sight<'a> {
+    masked: Vec<Masked<'a>>,
+    assignee: Option<&'a str>,
+}
 
 struct Masked<'a> {
     name: &'a str,
@@ -21,7 +24,10 @@ struct Masked<'a> {
 
 impl<'a> Sight<'a> {
     pub(crate) fn of(def: &ModuleDef, collection: &'a CollectionDef, p: &Principal) -> Self {
-        Self::of_fields(def, &collection.fields, p)
+        Self {
+            masked: masked_fields(def, &collection.fields, p),
+            assignee: collection.assignee.as_deref(),
+        }
     }
 
     /// The same with fields that are retired, for what shows the past.
@@ -31,29 +37,14 @@ impl<'a> Sight<'a> {
         retired: &'a [FieldDef],
         p: &Principal,
     ) -> Self {
-        self.0.extend(Self::of_fields(def, retired, p).0);
+        self.masked.extend(masked_fields(def, retired, p));
         self
-    }
-
-    fn of_fields(def: &ModuleDef, fields: &'a [FieldDef], p: &Principal) -> Self {
-        let masked = |field: &'a FieldDef| {
-            let permission = field.reveal.as_ref().and_then(|r| def.permission(r));
-            Some(Masked {
-                name: &field.name,
-                mask: field.mask?,
-                revealed: match permission.map(|permission| decide(p, &def.id, permission)) {
-                    Some(Decision::Allow(rows)) => rows,
-                    _ => RowFilter::None,
-                },
-            })
-        };
-        Self(fields.iter().filter_map(masked).collect())
     }
 
     /// Masks a record.
     pub(crate) fn mask(&self, record: &mut Map<String, Value>) {
-        for field in &self.0 {
-            if !lets(&field.revealed, record) {
+        for field in &self.masked {
+            if !lets(&field.revealed, self.assignee, record) {
                 conceal(field.mask, field.name, record);
             }
         }
@@ -61,8 +52,8 @@ impl<'a> Sight<'a> {
 
     /// Masks fields of a record that stand apart from it, as in its history.
     pub(crate) fn mask_part(&self, record: &Map<String, Value>, part: &mut Map<String, Value>) {
-        for field in &self.0 {
-            if !lets(&field.revealed, record) {
+        for field in &self.masked {
+            if !lets(&field.revealed, self.assignee, record) {
                 conceal(field.mask, field.name, part);
             }
         }
@@ -71,11 +62,11 @@ impl<'a> Sight<'a> {
     /// Whether a field of a record is not shown as it is.
     pub(crate) fn hides(&self, name: &str, record: &Map<String, Value>) -> bool {
         let masked = self.masked(name);
-        masked.is_some_and(|field| !lets(&field.revealed, record))
+        masked.is_some_and(|field| !lets(&field.revealed, self.assignee, record))
     }
 
     fn masked(&self, name: &str) -> Option<&Masked<'a>> {
-        self.0.iter().find(|f| f.name == name)
+        self.masked.iter().find(|f| f.name == name)
     }
 
     /// Filtering or sorting by a masked field would read it, so it is for those who see it in every
@@ -139,6 +130,21 @@ impl<'a> Sight<'a> {
     }
 }
 
+fn masked_fields<'a>(def: &ModuleDef, fields: &'a [FieldDef], p: &Principal) -> Vec<Masked<'a>> {
+    let masked = |field: &'a FieldDef| {
+        let permission = field.reveal.as_ref().and_then(|r| def.permission(r));
+        Some(Masked {
+            name: &field.name,
+            mask: field.mask?,
+            revealed: match permission.map(|permission| decide(p, &def.id, permission)) {
+                Some(Decision::Allow(rows)) => rows,
+                _ => RowFilter::None,
+            },
+        })
+    };
+    fields.iter().filter_map(masked).collect()
+}
+
 fn refused(name: &str) -> Fault {
     Fault::new(
         FaultKind::Invalid,
@@ -163,18 +169,20 @@ fn fields<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) {
     }
 }
 
-/// Whether a filter lets a record through, told from its system fields.
-pub(crate) fn lets(rows: &RowFilter, record: &Map<String, Value>) -> bool {
+/// Whether a filter lets a record through, told from its system fields and the one that names its
+/// assignee.
+pub(crate) fn lets(rows: &RowFilter, assignee: Option<&str>, record: &Map<String, Value>) -> bool {
     let of = |name: &str| record.get(name).and_then(Value::as_str);
     match rows {
         RowFilter::All => true,
         RowFilter::None => false,
+        RowFilter::Assigned(user) => assignee.and_then(of) == Some(user),
         RowFilter::Subject(subject) => of("subject") == Some(subject),
         RowFilter::Organisations(all) => {
             of("organisation").is_some_and(|o| all.iter().any(|a| a == o))
         }
         RowFilter::District(district) => of("district") == Some(district),
-        RowFilter::Any(any) => any.iter().any(|f| lets(f, record)),
+        RowFilter::Any(any) => any.iter().any(|f| lets(f, assignee, record)),
     }
 }
 
@@ -253,6 +261,7 @@ mod tests {
                 audited: false,
                 keep_deleted: None,
                 suppress_below: None,
+                assignee: None,
                 fields: vec![
                     field("open", None),
                     field("phone", Some(Mask::Phone)),

@@ -83,6 +83,7 @@ impl Piece {
         let (module, rest) = text.split_once(':')?;
         let (permission, scope) = rest.split_once('@')?;
         let scope = match scope {
+            "assigned" => RowScope::Assigned,
             "own" => RowScope::Own,
             "organisation" => RowScope::Organisation,
             "district" => RowScope::District,
@@ -100,6 +101,7 @@ impl Piece {
 impl std::fmt::Display for Piece {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scope = match self.scope {
+            RowScope::Assigned => "assigned",
             RowScope::Own => "own",
             RowScope::Organisation => "organisation",
             RowScope::District => "district",
@@ -208,7 +210,12 @@ mod tests {
 
     #[test]
     fn a_piece_reads_as_it_is_written() {
-        for text in ["m:thing.read@own", "m-n:a.b@organisation", "m:a.b@all"] {
+        for text in [
+            "m:thing.read@own",
+            "m:thing.read@assigned",
+            "m-n:a.b@organisation",
+            "m:a.b@all",
+        ] {
             assert_eq!(Piece::parse(text).unwrap().to_string(), text);
         }
         for text in ["", "m:thing.read", "thing.read@own", "m:a.b@mine"] {

@@ -78,6 +78,7 @@ pub fn decide(principal: &Principal, module_id: &str, permission: &PermissionDef
 fn rows(principal: &Principal, scope: RowScope) -> Option<RowFilter> {
     match scope {
         RowScope::All => Some(RowFilter::All),
+        RowScope::Assigned => principal.user.clone().map(RowFilter::Assigned),
         RowScope::Own => principal.subject.clone().map(RowFilter::Subject),
         RowScope::District => principal.district.clone().map(RowFilter::District),
         RowScope::Organisation if principal.organisations.is_empty() => None,
@@ -119,20 +120,45 @@ mod tests {
     }
 
     /// What a filter means, for comparing decisions.
-    fn lets(filter: &RowFilter, subject: &str, organisation: &str, district: &str) -> bool {
+    fn lets(filter: &RowFilter, row: Row<'_>) -> bool {
         match filter {
             RowFilter::All => true,
             RowFilter::None => false,
-            RowFilter::Subject(s) => s == subject,
-            RowFilter::Organisations(all) => all.iter().any(|o| o == organisation),
-            RowFilter::District(d) => d == district,
-            RowFilter::Any(any) => any.iter().any(|f| lets(f, subject, organisation, district)),
+            RowFilter::Assigned(user) => user == row.assignee,
+            RowFilter::Subject(s) => s == row.subject,
+            RowFilter::Organisations(all) => all.iter().any(|o| o == row.organisation),
+            RowFilter::District(d) => d == row.district,
+            RowFilter::Any(any) => any.iter().any(|f| lets(f, row)),
         }
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    struct Row<'a> {
+        assignee: &'a str,
+        subject: &'a str,
+        organisation: &'a str,
+        district: &'a str,
+    }
+
+    /// A row of each mixture of what is the caller's and what is not.
+    fn rows() -> impl Iterator<Item = Row<'static>> {
+        (0..16).map(|bits| {
+            let of = |bit: u8, own: &'static str, other: &'static str| {
+                if bits & bit == 0 { own } else { other }
+            };
+            Row {
+                assignee: of(1, "u", "v"),
+                subject: of(2, "s1", "s2"),
+                organisation: of(4, "o1", "o3"),
+                district: of(8, "310115", "310104"),
+            }
+        })
     }
 
     #[test]
     fn the_table() {
         let own_and_org = permission(&[("a", RowScope::Own), ("b", RowScope::Organisation)]);
+        let assigned = permission(&[("a", RowScope::Assigned), ("b", RowScope::District)]);
         let orgs = RowFilter::Organisations(vec!["o1".into(), "o2".into()]);
         let cases = [
             (
@@ -145,6 +171,19 @@ mod tests {
                 user(&["b", "a"]),
                 &own_and_org,
                 Decision::Allow(RowFilter::Any(vec![RowFilter::Subject("s1".into()), orgs])),
+            ),
+            (
+                user(&["a"]),
+                &assigned,
+                Decision::Allow(RowFilter::Assigned("u".into())),
+            ),
+            (
+                user(&["a", "b"]),
+                &assigned,
+                Decision::Allow(RowFilter::Any(vec![
+                    RowFilter::Assigned("u".into()),
+                    RowFilter::District("310115".into()),
+                ])),
             ),
             (user(&["c"]), &own_and_org, Decision::Deny(Denial::NoGrant)),
             (user(&[]), &own_and_org, Decision::Deny(Denial::NoGrant)),
@@ -229,6 +268,7 @@ mod tests {
     fn any_grants() -> impl Strategy<Value = Vec<(&'static str, RowScope)>> {
         let role = prop::sample::select(vec!["a", "b", "c", "anyone", "signed-in"]);
         let scope = prop::sample::select(vec![
+            RowScope::Assigned,
             RowScope::Own,
             RowScope::Organisation,
             RowScope::District,
@@ -251,13 +291,31 @@ mod tests {
             let after = decide(&user(&wider), "m", &p);
             if let Decision::Allow(f) = &before {
                 let Decision::Allow(g) = &after else { panic!("a role took access away") };
-                for s in ["s1", "s2"] {
-                    for o in ["o1", "o3"] {
-                        for d in ["310115", "310104"] {
-                            prop_assert!(!lets(f, s, o, d) || lets(g, s, o, d));
-                        }
-                    }
+                for row in rows() {
+                    prop_assert!(!lets(f, row) || lets(g, row), "{:?}", row);
                 }
+            }
+        }
+
+        /// What grants reach together is what each reaches by itself, row by row.
+        #[test]
+        fn a_row_is_reached_when_one_grant_reaches_it(grants in any_grants()) {
+            let caller = user(&["a", "b"]);
+            let by_itself = |(role, scope): &(&str, RowScope), row: Row<'_>| {
+                let own = match scope {
+                    RowScope::Assigned => row.assignee == "u",
+                    RowScope::Own => row.subject == "s1",
+                    RowScope::Organisation => row.organisation == "o1",
+                    RowScope::District => row.district == "310115",
+                    RowScope::All => true,
+                };
+                *role != "c" && own
+            };
+            let decision = decide(&caller, "m", &permission(&grants));
+            for row in rows() {
+                let expected = grants.iter().any(|grant| by_itself(grant, row));
+                let reached = matches!(&decision, Decision::Allow(f) if lets(f, row));
+                prop_assert_eq!(reached, expected, "{:?}", row);
             }
         }
 

@@ -62,7 +62,10 @@ pub fn within(reach: &RowFilter, organisation: &str) -> bool {
         RowFilter::All => true,
         RowFilter::Organisations(all) => all.iter().any(|o| o == organisation),
         RowFilter::Any(any) => any.iter().any(|f| within(f, organisation)),
-        RowFilter::None | RowFilter::Subject(_) | RowFilter::District(_) => false,
+        RowFilter::None
+        | RowFilter::Assigned(_)
+        | RowFilter::Subject(_)
+        | RowFilter::District(_) => false,
     }
 }
 

@@ -308,6 +308,7 @@ fn collection(
         audited: false,
         keep_deleted: None,
         suppress_below: None,
+        assignee: None,
         fields,
         indexes: Vec::new(),
         unique: Vec::new(),

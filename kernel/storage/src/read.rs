@@ -24,6 +24,8 @@ use crate::{
 pub enum RowFilter {
     All,
     None,
+    /// Rows whose assignee is this user; none where the collection names no assignee.
+    Assigned(String),
     /// Rows about this party.
     Subject(String),
     /// Rows of one of these organisations.
@@ -39,7 +41,7 @@ impl RowFilter {
     /// organisation's.
     pub fn owns(&self) -> bool {
         match self {
-            Self::All | Self::District(_) => false,
+            Self::All | Self::Assigned(_) | Self::District(_) => false,
             Self::None | Self::Subject(_) | Self::Organisations(_) => true,
             Self::Any(filters) => filters.iter().all(Self::owns),
         }

@@ -220,6 +220,7 @@ const fn area(area: Area) -> &'static str {
 
 const fn scope(scope: RowScope) -> &'static str {
     match scope {
+        RowScope::Assigned => "assigned",
         RowScope::Own => "own",
         RowScope::Organisation => "organisation",
         RowScope::District => "district",

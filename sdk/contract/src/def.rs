@@ -111,6 +111,9 @@ pub struct CollectionDef {
     /// rows: sees only its own or its organisation's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppress_below: Option<u32>,
+    /// The field that names the user who deals with the record, whom `assigned` grants are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
     /// Compound indexes, by field name; system fields may be named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Vec<String>>,
@@ -370,6 +373,8 @@ pub struct RoleGrant {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum RowScope {
+    /// Rows whose assignee is the caller.
+    Assigned,
     /// Rows whose subject is the caller's subject.
     Own,
     /// Rows owned by the caller's organisation or one below it.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::change::ChangeDef;
-use crate::def::{CollectionDef, FieldDef, Level, Mask, ModuleDef, SYSTEM_FIELDS};
+use crate::def::{CollectionDef, FieldDef, Level, Mask, ModuleDef, RowScope, SYSTEM_FIELDS};
 use crate::kind::Kind;
 use crate::manifest::is_slug;
 
@@ -148,6 +148,7 @@ impl Check<'_> {
                     });
                 }
             }
+            self.assignee(&at, c);
             for name in c.indexes.iter().chain(&c.unique).flatten() {
                 let plain = c
                     .field(name)
@@ -155,6 +156,38 @@ impl Check<'_> {
                 let known = plain || SYSTEM_FIELDS.contains(&name.as_str());
                 self.say(known, || format!("{at}: {name} cannot be indexed"));
             }
+        }
+    }
+
+    /// Who a record is assigned to is a user that everybody who sees the record sees; where nobody
+    /// is named, no grant can be about them.
+    fn assignee(&mut self, at: &str, c: &CollectionDef) {
+        let users = match self.def.id.as_str() {
+            "platform" => "users",
+            _ => "platform.users",
+        };
+        if let Some(name) = &c.assignee {
+            let is_user = c.field(name).is_some_and(|f| {
+                matches!(&f.kind, Kind::Ref { to } if to == users)
+                    && !f.encrypted
+                    && f.mask.is_none()
+            });
+            self.say(is_user, || {
+                format!("{at}: assignee {name} is no plain reference to {users}")
+            });
+            return;
+        }
+        let def = self.def;
+        let of_fields = c.fields.iter().flat_map(|f| f.reveal.iter().chain(&f.look));
+        let of_actions = def.actions.iter().filter(|a| a.collection == c.name);
+        let of_actions = of_actions.map(|a| &a.permission);
+        let own = std::iter::once(&c.read).chain(&c.create).chain(&c.update);
+        for name in own.chain(of_fields).chain(of_actions) {
+            let grants = def.permission(name).map_or(&[][..], |p| &p.grants);
+            let assigned = grants.iter().any(|g| g.scope == RowScope::Assigned);
+            self.say(!assigned, || {
+                format!("{at}: permission {name} is granted as assigned, and there is no assignee")
+            });
         }
     }
 

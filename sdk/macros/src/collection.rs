@@ -17,6 +17,7 @@ struct Options {
     audited: bool,
     keep_deleted: Option<u32>,
     suppress_below: Option<u32>,
+    assignee: Option<Ident>,
     read: Option<Path>,
     create: Option<Path>,
     update: Option<Path>,
@@ -63,6 +64,7 @@ impl Options {
                         let least: syn::LitInt = meta.value()?.parse()?;
                         this.suppress_below = Some(least.base10_parse()?);
                     }
+                    "assignee" => this.assignee = Some(attrs::ident(&meta)?),
                     "read" => this.read = Some(attrs::path(&meta)?),
                     "create" => this.create = Some(attrs::path(&meta)?),
                     "update" => this.update = Some(attrs::path(&meta)?),
@@ -83,13 +85,14 @@ fn needed<T>(input: &DeriveInput, value: Option<T>, how: &str) -> Result<T> {
     value.ok_or_else(|| Error::new(input.ident.span(), format!("#[collection] needs {how}")))
 }
 
-/// Refuses a title or an index that names no field.
+/// Refuses a title, an assignee or an index that names no field.
 fn check_names(options: &Options, declared: &[Field]) -> Result<()> {
     let is_field = |name: &Ident| declared.iter().any(|f| name == &f.name);
     let is_column = |name: &&Ident| is_field(name) || INDEXABLE.iter().any(|s| *name == s);
-    let title = options.title.iter().find(|name| !is_field(name));
+    let mut named = options.title.iter().chain(&options.assignee);
+    let named = named.find(|name| !is_field(name));
     let mut keys = options.indexes.iter().chain(&options.unique).flatten();
-    match title.or_else(|| keys.find(|name| !is_column(name))) {
+    match named.or_else(|| keys.find(|name| !is_column(name))) {
         Some(name) => Err(Error::new(
             name.span(),
             format!("no field is called `{name}`"),
@@ -136,6 +139,8 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let audited = options.audited;
     let keep_deleted = fields::option(options.keep_deleted.map(|n| quote!(#n)));
     let suppress_below = fields::option(options.suppress_below.map(|n| quote!(#n)));
+    let assignee = options.assignee.map(|name| name.to_string());
+    let assignee = fields::option(assignee.map(|name| quote!(#name.to_owned())));
     let [create, update] = [options.create, options.update].map(|permission| {
         permission.map_or_else(
             || quote!(::core::option::Option::None),
@@ -174,6 +179,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                     audited: #audited,
                     keep_deleted: #keep_deleted,
                     suppress_below: #suppress_below,
+                    assignee: #assignee,
                     fields: ::std::vec![#(#defs),*],
                     indexes: #indexes,
                     unique: #unique,

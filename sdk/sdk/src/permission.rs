@@ -76,6 +76,9 @@ macro_rules! permissions {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __scope {
+    (assigned) => {
+        $crate::contract::def::RowScope::Assigned
+    };
     (own) => {
         $crate::contract::def::RowScope::Own
     };
@@ -89,6 +92,6 @@ macro_rules! __scope {
         $crate::contract::def::RowScope::All
     };
     ($other:ident) => {
-        ::core::compile_error!("a scope is one of: own, organisation, district, all")
+        ::core::compile_error!("a scope is one of: assigned, own, organisation, district, all")
     };
 }

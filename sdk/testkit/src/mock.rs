@@ -124,7 +124,7 @@ impl State {
     fn reached(&self, runner: &Runner, reach: &Reach, c: &CollectionDef, name: &str) -> Vec<Map> {
         let rows = self
             .table(name)
-            .filter(|row| runner.reaches(reach, row, &self.people));
+            .filter(|row| runner.reaches(reach, c, row, &self.people));
         let mut rows: Vec<Map> = rows.cloned().collect();
         for row in &mut rows {
             whole(c, row);

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 const BANK: &str = "01930000-0000-7000-8000-000000000101";
 const BRANCH: &str = "01930000-0000-7000-8000-000000000111";
+const DEVELOPER: &str = "01930000-0000-7000-8000-000000000911";
+const VALIDATOR: &str = "01930000-0000-7000-8000-000000000912";
 const OTHER_BANK: &str = "01930000-0000-7000-8000-000000000201";
 
 const MODEL: &str = include_str!("../../../examples/bank-models/tax-loan/model.json");
@@ -447,6 +449,56 @@ fn events_reach_their_listeners_after_the_commit(t: &World) {
     assert_eq!(t.events().len(), 1, "what was refused is not said");
 }
 
+/// A developer sees and decides what is assigned to them, for as long as it is.
+#[scenario(example())]
+fn what_is_assigned_is_the_assignees(t: &World) {
+    let owner = t.user("enterprise");
+    let (officer, developer) = (t.user("officer"), t.user("developer"));
+    let phone = json!({ "phone": "13800001234" });
+    let first = request_with(&owner, "A1", "10", &phone).unwrap();
+    let second = request_with(&owner, "A2", "20", &phone).unwrap();
+    let assign = |id: &str, to: Value| {
+        let input = json!({ "officer": to });
+        officer.act("example.loan.assign", Some(id), input).unwrap();
+    };
+    let numbers = || -> Vec<Value> {
+        let found = developer.find("example.loans", &[]);
+        found.iter().map(|loan| loan["number"].clone()).collect()
+    };
+    let approve =
+        |id: &str| developer.act("example.loan.approve", Some(id), json!({ "rate": "0.1" }));
+    let unseen = |id: &str| {
+        let missing = developer.get("example.loans", id).unwrap_err();
+        assert_eq!(missing.kind, FaultKind::NotFound);
+        assert_eq!(approve(id).unwrap_err().kind, FaultKind::NotFound);
+    };
+    assert_eq!(numbers(), Vec::<Value>::new());
+    unseen(&first);
+    let nobody = officer.act(
+        "example.loan.assign",
+        Some(&first),
+        json!({ "officer": "01930000-0000-7000-8000-00000000ffff" }),
+    );
+    assert_eq!(nobody.unwrap_err().fields[0].code, "missing-reference");
+
+    assign(&first, json!(DEVELOPER));
+    assert_eq!(numbers(), [json!("A1")]);
+    unseen(&second);
+    let seen = developer.get("example.loans", &first).unwrap();
+    assert_eq!(seen["phone"], "13800001234", "revealed in what is assigned");
+    assert_eq!(
+        officer.get("example.loans", &first).unwrap()["phone"],
+        "138****1234"
+    );
+    approve(&first).unwrap();
+
+    assign(&second, json!(VALIDATOR));
+    unseen(&second);
+    assign(&first, Value::Null);
+    assert_eq!(numbers(), Vec::<Value>::new());
+    unseen(&first);
+}
+
 #[scenario(example())]
 fn scoring_needs_a_letter_that_covers_it(t: &World) {
     let (owner, officer) = (t.user("enterprise"), t.user("officer"));
@@ -521,14 +573,17 @@ fn a_record_has_every_declared_field(t: &World) {
             "contract",
             "created_at",
             "created_by",
+            "credit",
             "district",
             "id",
             "number",
+            "officer",
             "organisation",
             "papers",
             "phone",
             "previous",
             "rate",
+            "report",
             "revision",
             "score",
             "status",

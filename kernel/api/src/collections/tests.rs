@@ -23,6 +23,7 @@ fn module() -> ModuleDef {
             audited: true,
             keep_deleted: None,
             suppress_below: None,
+            assignee: None,
             fields: vec![
                 FieldDef {
                     search: true,

@@ -107,6 +107,7 @@ fn collection(
         audited: true,
         keep_deleted: None,
         suppress_below: None,
+        assignee: None,
         fields,
         indexes: Vec::new(),
         unique: Vec::new(),

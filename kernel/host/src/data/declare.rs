@@ -210,6 +210,7 @@ fn structures() -> CollectionDef {
         audited: true,
         keep_deleted: None,
         suppress_below: None,
+        assignee: None,
         fields,
         indexes: Vec::new(),
         unique: Vec::new(),

@@ -136,6 +136,7 @@ impl Design {
                 audited: true,
                 keep_deleted: Some(KEPT_DAYS),
                 suppress_below: None,
+                assignee: None,
                 fields: vec![first],
                 indexes: Vec::new(),
                 unique: Vec::new(),
@@ -181,7 +182,7 @@ impl Design {
 
     pub(super) fn scope_word(&self) -> &'static str {
         match self.scope {
-            RowScope::Own | RowScope::Organisation => "organisation",
+            RowScope::Assigned | RowScope::Own | RowScope::Organisation => "organisation",
             RowScope::District => "district",
             RowScope::All => "all",
         }

@@ -107,14 +107,21 @@ impl Host {
         }
     }
 
-    /// What somebody has asked to look at.
+    /// What somebody has asked to look at, for the organisation they act for.
     pub(super) async fn asked_looks(&self, p: &Principal) -> Result<Asked, Fault> {
         let now = self.clock().now();
+        let (Some(user), Some(organisation)) = (&p.user, &p.organisation) else {
+            return Ok(Asked {
+                open: Vec::new(),
+                now,
+            });
+        };
         // None is good for longer than it may wait and then be taken.
         let since = now.plus_seconds(-(HOURS * 60 + MINUTES) * 60);
         let query = Query::new(format!("{PLATFORM}.requests"))
-            .filter(Filter::eq("asker", p.user.as_deref().unwrap_or_default()))
+            .filter(Filter::eq("asker", user.as_str()))
             .filter(Filter::eq("deed", DEED))
+            .filter(Filter::eq("organisation", organisation.as_str()))
             .filter(Filter::Range {
                 field: "created_at".into(),
                 min: Some(json!(since)),

@@ -20,6 +20,7 @@ pub(super) fn kind(kind: &str) -> &str {
 
 pub(super) fn scope(scope: RowScope) -> &'static str {
     match scope {
+        RowScope::Assigned => "本人经办",
         RowScope::Own => "本主体",
         RowScope::Organisation => "本机构及下级",
         RowScope::District => "本区",

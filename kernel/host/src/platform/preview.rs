@@ -72,6 +72,7 @@ fn words(rows: &RowFilter) -> &'static str {
     match rows {
         RowFilter::All => "全部",
         RowFilter::None => "没有可见的数据",
+        RowFilter::Assigned(_) => "本人经办",
         RowFilter::Subject(_) => "本主体",
         RowFilter::Organisations(_) => "本机构及下级",
         RowFilter::District(_) => "本区",

@@ -1,7 +1,7 @@
 //! What is not let in at all: refused by name and reason, while the others serve.
 
 use kernel_host::{DescribeError, InspectError, InstallError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::plugin_guest::{BLOATS, FINDS, PluginGuest, SPINS, TRAPS, put};
 use crate::stage::Stage;
@@ -146,6 +146,60 @@ async fn a_declaration_that_does_not_hold_is_refused_in_words() {
         "permission thing.rob is not declared",
         "[capabilities.events] subscribe = [\"calm.thing.sent\"]",
     ] {
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_assigned_is_assigned_to_a_user_that_the_record_names() {
+    let stage = Stage::with(&[]).await;
+    let field = |kind: Value| {
+        let mut field = json!({ "name": "officer", "label": { "zh": "经办人", "en": "" } });
+        let all = field.as_object_mut().unwrap();
+        all.extend(kind.as_object().unwrap().clone());
+        field
+    };
+    let to = |to: &str| json!({ "kind": "ref", "to": to });
+    let mut masked = to("platform.users");
+    masked["mask"] = "hidden".into();
+    for (officer, assignee, words) in [
+        (
+            to("platform.users"),
+            Value::Null,
+            "granted as assigned, and there is no assignee",
+        ),
+        (
+            to("platform.users"),
+            json!("clerk"),
+            "assignee clerk is no plain reference",
+        ),
+        (
+            to("things"),
+            json!("officer"),
+            "assignee officer is no plain reference",
+        ),
+        (
+            json!({ "kind": "text", "max": 64 }),
+            json!("officer"),
+            "no plain reference",
+        ),
+        (masked, json!("officer"), "no plain reference"),
+    ] {
+        let guest = bad().declares(|def| {
+            let things = &mut def["collections"][0];
+            things["fields"]
+                .as_array_mut()
+                .unwrap()
+                .push(field(officer));
+            if !assignee.is_null() {
+                things["assignee"] = assignee;
+            }
+            def["permissions"][2]["grants"][0]["scope"] = "assigned".into();
+        });
+        let InstallError::Declaration { faults, .. } = stage.refuses(&guest).await else {
+            panic!("let in")
+        };
+        let said = faults.join("\n");
         assert!(said.contains(words), "{said}");
     }
 }

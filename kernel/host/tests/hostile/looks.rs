@@ -302,7 +302,9 @@ async fn row_93_an_approval_is_no_permission() {
     decide(&stage, &colleague(), "approve", &request)
         .await
         .unwrap();
-    // Nor does a colleague who agrees see it.
+    // Nor for another organisation that the asker acts for, nor does a colleague who agrees see it.
+    let elsewhere = person(ASKER, TESTER, OTHER_BANK);
+    assert_ne!(waits(&stage, &elsewhere).await, request);
     for p in [person(ASKER, "nobodys.role", BANK), colleague()] {
         let fault = look(&stage, &p).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Forbidden);

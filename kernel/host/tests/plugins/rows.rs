@@ -109,6 +109,8 @@ impl Asker {
     fn reaches(&self, permission: &PermissionDef) -> bool {
         self.grants(permission).any(|scope| match scope {
             RowScope::All => true,
+            // Nothing is assigned to who asks.
+            RowScope::Assigned => false,
             RowScope::Own => self.party,
             RowScope::Organisation => self.organisation,
             RowScope::District => self.district,

@@ -87,6 +87,7 @@ fn apps() -> CollectionDef {
         audited: true,
         keep_deleted: None,
         suppress_below: None,
+        assignee: None,
         fields: vec![
             required(name()),
             required(field(

@@ -266,6 +266,7 @@ fn requests() -> CollectionDef {
     indexed(
         CollectionDef {
             audited: true,
+            assignee: Some("asker".into()),
             ..def
         },
         &[
@@ -438,7 +439,7 @@ pub(super) fn pages() -> Vec<PageDef> {
             "To be approved",
             "checks",
             913,
-            "request.read",
+            "request.decide",
         ),
         page(
             "changes",
@@ -468,6 +469,8 @@ pub(super) fn permissions() -> Vec<PermissionDef> {
         (ADMIN, Organisation),
     ];
     let checked: &[(&str, RowScope)] = &[(SECURITY, All), (AUDITOR, All), (ADMIN, Organisation)];
+    // Whoever asked sees what became of it.
+    let known = &[checked, &[(SIGNED_IN, RowScope::Assigned)]].concat();
     let arranged: &[(&str, RowScope)] = &[(OPERATOR, All), (ADMIN, Organisation)];
     let granted: &[(&str, RowScope)] = &[(SECURITY, All), (ADMIN, Organisation)];
     let of = |name: &str, zh: &str, en: &str, grants| permission(name, Label::new(zh, en), grants);
@@ -525,7 +528,7 @@ pub(super) fn permissions() -> Vec<PermissionDef> {
             "Read changes of access",
             checked,
         ),
-        of("request.read", "查看待复核事项", "Read requests", checked),
+        of("request.read", "查看待复核事项", "Read requests", known),
         of("request.decide", "复核", "Decide requests", checked),
     ]
 }

@@ -24,6 +24,7 @@ fn module() -> ModuleDef {
             audited: false,
             keep_deleted: None,
             suppress_below: None,
+            assignee: None,
             fields: vec![
                 field("number", "text", &json!({"max": 10, "required": true})),
                 field("status", "choice", &json!({"of": "states"})),

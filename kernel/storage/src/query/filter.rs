@@ -60,6 +60,10 @@ pub(crate) fn scope(table: &Table, rows: &RowFilter) -> Option<Condition> {
     let any = match rows {
         RowFilter::All => return None,
         RowFilter::None => Cond::any().add(never()),
+        RowFilter::Assigned(user) => match &table.def.assignee {
+            Some(field) => Cond::any().add(of(field, std::slice::from_ref(user))),
+            None => Cond::any().add(never()),
+        },
         RowFilter::Subject(subject) => {
             Cond::any().add(of("subject", std::slice::from_ref(subject)))
         }

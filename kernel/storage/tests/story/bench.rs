@@ -130,6 +130,7 @@ pub(crate) fn module() -> ModuleDef {
             {
                 "name": "orders", "entity": "order", "label": label, "title": "number",
                 "shard": "subject", "audited": true, "read": "order.read",
+                "assignee": "shelf",
                 "indexes": [["status", "placed"]],
                 "unique": [["placed", "lines"]],
                 "fields": [

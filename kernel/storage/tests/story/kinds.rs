@@ -48,6 +48,7 @@ fn module() -> ModuleDef {
             audited: true,
             keep_deleted: None,
             suppress_below: None,
+            assignee: None,
             fields,
             indexes: vec![],
             unique: vec![],

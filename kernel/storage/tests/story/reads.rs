@@ -287,8 +287,8 @@ async fn a_row_scope_holds_for_get_find_and_count() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
         let writes = vec![
-            order_of(20, 9001, Some(7001), json!({})),
-            order_of(21, 9001, Some(7002), json!({})),
+            order_of(20, 9001, Some(7001), json!({ "shelf": id(1) })),
+            order_of(21, 9001, Some(7002), json!({ "shelf": id(1) })),
             order_of(22, 9002, Some(7002), json!({})),
             order_of(23, 9003, None, json!({})),
         ];
@@ -306,7 +306,15 @@ async fn a_row_scope_holds_for_get_find_and_count() {
             (organisations(&[7001, 7002]), vec![20, 21, 22]),
             (organisations(&[]), vec![]),
             (RowFilter::District("310112".into()), vec![22]),
+            (RowFilter::Assigned(id(1)), vec![20, 21]),
+            (RowFilter::Assigned(id(2)), vec![]),
+            (RowFilter::Assigned("' OR 1=1 --".into()), vec![]),
+            (RowFilter::Assigned(String::new()), vec![]),
             (RowFilter::Any(vec![]), vec![]),
+            (
+                RowFilter::Any(vec![RowFilter::Assigned(id(1)), subject(9003)]),
+                vec![20, 21, 23],
+            ),
             (
                 RowFilter::Any(vec![subject(9003), organisations(&[7001])]),
                 vec![20, 23],
@@ -345,6 +353,10 @@ async fn a_row_scope_holds_for_get_find_and_count() {
             let groups = store.aggregate(&count, &rows).await.unwrap();
             assert_eq!(groups[0].measures, [json!(expected.len())], "{rows:?}");
         }
+        // Where nobody is named, nothing is anybody's.
+        let shelves = CollectionName::new("desk", "shelves");
+        let assigned = RowFilter::Assigned(id(1));
+        assert_eq!(store.get(&shelves, &id(1), &assigned).await.unwrap(), None);
         let elsewhere = CollectionName::new("desk", "lamps");
         let e = store
             .get(&elsewhere, &id(20), &RowFilter::All)

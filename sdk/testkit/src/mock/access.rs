@@ -76,7 +76,13 @@ impl Runner {
     }
 
     /// Whether one of the scopes holds a row.
-    pub(super) fn reaches(&self, reach: &Reach, row: &Map, people: &People) -> bool {
+    pub(super) fn reaches(
+        &self,
+        reach: &Reach,
+        collection: &CollectionDef,
+        row: &Map,
+        people: &People,
+    ) -> bool {
         let Reach::Scopes(scopes) = reach else {
             return true;
         };
@@ -84,6 +90,10 @@ impl Runner {
         let of = |name: &str| row.get(name).and_then(Value::as_str);
         scopes.iter().any(|scope| match scope {
             RowScope::All => true,
+            RowScope::Assigned => {
+                let assignee = collection.assignee.as_deref().and_then(of);
+                caller.user.is_some() && assignee == caller.user.as_deref()
+            }
             RowScope::Own => caller.subject.is_some() && of("subject") == caller.subject.as_deref(),
             RowScope::District => {
                 caller.district.is_some() && of("district") == caller.district.as_deref()
@@ -107,7 +117,7 @@ impl Runner {
             let Some(mask) = field.mask else { continue };
             let may = |p: &String| {
                 let reach = self.reach(def, p);
-                reach.is_ok_and(|reach| self.reaches(&reach, row, people))
+                reach.is_ok_and(|reach| self.reaches(&reach, collection, row, people))
             };
             if field.reveal.as_ref().is_some_and(may) {
                 continue;

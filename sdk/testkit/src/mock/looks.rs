@@ -40,7 +40,7 @@ impl State {
         };
         let reaches = |permission: &Option<String>| {
             let reach = permission.as_ref().map(|p| runner.reach(&def, p));
-            matches!(reach, Some(Ok(reach)) if runner.reaches(&reach, row, &self.people))
+            matches!(reach, Some(Ok(reach)) if runner.reaches(&reach, &c, row, &self.people))
         };
         let offers = field.mask.is_some() && reaches(&field.look) && !reaches(&field.reveal);
         let takes = match field.level {

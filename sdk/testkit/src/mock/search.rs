@@ -312,6 +312,7 @@ mod tests {
             audited: false,
             keep_deleted: None,
             suppress_below: None,
+            assignee: None,
             fields: vec![field],
             indexes: Vec::new(),
             unique: Vec::new(),

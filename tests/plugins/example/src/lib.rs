@@ -8,14 +8,21 @@ pub mod permissions {
         /// 查看贷款.
         READ = "loan.read": {
             "enterprise.owner": own, "bank.officer": organisation, "government.official": district,
+            "platform.operator": all, "model.developer": assigned,
+        };
+        /// 查看授权与纳税.
+        EVIDENCE = "letter.read": {
+            "enterprise.owner": own, "bank.officer": organisation, "government.official": district,
             "platform.operator": all,
         };
         /// 申请贷款.
         REQUEST = "loan.request": { "enterprise.owner": own };
         /// 审批贷款.
-        DECIDE = "loan.decide": { "bank.officer": organisation };
+        DECIDE = "loan.decide": { "bank.officer": organisation, "model.developer": assigned };
+        /// 分派.
+        ASSIGN = "loan.assign": { "bank.officer": organisation };
         /// 查看联系方式.
-        CONTACT = "loan.contact": { "enterprise.owner": own };
+        CONTACT = "loan.contact": { "enterprise.owner": own, "model.developer": assigned };
         /// 说明理由后查看.
         LOOK = "loan.look": { "bank.officer": organisation };
         /// 浏览.
@@ -30,7 +37,8 @@ pub mod permissions {
 /// 贷款. A request for money.
 #[derive(Collection, Clone, Debug, PartialEq)]
 #[collection(plural = "loans", title = number, shard = subject, audited, read = permissions::READ,
-             index(organisation, status), unique(number, amount))]
+             assignee = officer, index(organisation, status), index(officer),
+             unique(number, amount))]
 pub struct Loan {
     /// 编号.
     #[field(max = 20, frozen, list, search)]
@@ -50,6 +58,9 @@ pub struct Loan {
     #[field(unique)]
     pub tax_number: Option<String>,
     pub status: Status,
+    /// 经办人.
+    #[field(to = "platform.users")]
+    pub officer: Option<String>,
     /// 评分.
     #[field(json)]
     pub score: Option<Value>,
@@ -83,7 +94,7 @@ pub enum Status {
 
 /// 授权书.
 #[derive(Collection, Clone, Debug, PartialEq)]
-#[collection(plural = "letters", title = recipient, shard = subject, read = permissions::READ)]
+#[collection(plural = "letters", title = recipient, shard = subject, read = permissions::EVIDENCE)]
 pub struct Letter {
     #[field(to = "platform.organisations")]
     pub recipient: String,
@@ -107,7 +118,7 @@ pub enum LetterStatus {
 
 /// 纳税. What the demo model reads: its grade, and one figure for everything else.
 #[derive(Collection, Clone, Debug, PartialEq)]
-#[collection(plural = "taxes", entity = "tax", title = grade, shard = subject, read = permissions::READ)]
+#[collection(plural = "taxes", entity = "tax", title = grade, shard = subject, read = permissions::EVIDENCE)]
 pub struct Tax {
     pub grade: String,
     pub figure: i64,
@@ -157,6 +168,7 @@ impl CollectionAction for Request {
             previous: self.previous.map(Id::new),
             tax_number: self.tax_number,
             status: self.status.unwrap_or(Status::Submitted),
+            officer: None,
             score: None,
             report: self.report,
             contract: None,
@@ -198,6 +210,27 @@ impl RecordAction for Approve {
         Ok(Done::new()
             .note(self.note.unwrap_or_default())
             .result(json!({ "phone": phone })))
+    }
+}
+
+/// 分派.
+#[derive(Action, Debug)]
+#[action(name = "loan.assign", permission = permissions::ASSIGN)]
+pub struct Assign {
+    /// 经办人.
+    #[field(to = "platform.users")]
+    pub officer: Option<String>,
+}
+
+impl RecordAction for Assign {
+    type Record = Loan;
+    fn run(self, ctx: &mut Ctx, loan: Stored<Loan>) -> Result<Done, Fault> {
+        let patch = match self.officer {
+            Some(officer) => Patch::new().set(Loan::OFFICER, officer),
+            None => Patch::new().clear(Loan::OFFICER),
+        };
+        ctx.update(&loan, patch);
+        Ok(Done::new())
     }
 }
 
@@ -604,7 +637,7 @@ sdk::plugin! {
     collections: [Loan, Letter, Tax, Notice],
     choices: [Status, LetterStatus],
     flows: [loan],
-    actions: [Request, Approve, Attach, Score, Monitor, Pry, Spoil, Sign],
+    actions: [Request, Approve, Assign, Attach, Score, Monitor, Pry, Spoil, Sign],
     pages: PAGES,
     blocks: BLOCKS,
     events: &[REQUESTED],
