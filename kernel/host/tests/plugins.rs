@@ -13,6 +13,8 @@
     reason = "a test stops at the first surprise, and says what it skips"
 )]
 
+#[path = "plugins/pages.rs"]
+mod pages;
 #[path = "plugins/rows.rs"]
 mod rows;
 #[path = "support/host.rs"]
@@ -226,8 +228,13 @@ async fn every_plugin_keeps_the_rules() {
     everybodys_home_page_is_whole(&city).await;
     declarations_are_valid_and_frozen(&city);
     let asked = rows::only_what_is_declared(city.host()).await;
-    assert!(asked.collections > 15, "{} collections", asked.collections);
+    assert!(asked.rows.len() > 15, "{} collections", asked.rows.len());
     assert!(asked.refused > 100, "{} were refused", asked.refused);
+    let asked = pages::only_for_whom_they_are(city.host(), &asked.rows).await;
+    println!("pages of no planted row: {:?}", asked.undrawn);
+    assert!(asked.pages.len() > 8, "{:?}", asked.pages);
+    assert!(asked.drawn > 30, "{} were drawn", asked.drawn);
+    assert!(asked.refused > 200, "{} were refused", asked.refused);
 }
 
 /// The plugins that are for tests alone have what no other has yet.
@@ -239,6 +246,9 @@ async fn what_only_test_plugins_declare_keeps_the_rules_too() {
     let test = TestHost::start(data, &plugins, engines(&guests)).await;
     let asked = rows::only_what_is_declared(&test.host).await;
     assert!(asked.files > 50, "{} files", asked.files);
+    let asked = pages::only_for_whom_they_are(&test.host, &asked.rows).await;
+    let of_loans = "/example/loans/{id}".to_owned();
+    assert!(asked.pages.contains(&of_loans), "{:?}", asked.pages);
 }
 
 fn declarations_are_valid_and_frozen(city: &City) {

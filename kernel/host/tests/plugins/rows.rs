@@ -1,5 +1,5 @@
 //! Whose rows somebody sees: a row of every collection there is, asked for in every way by everyone
-//! who differs in role, party, organisation or district.
+//! who differs in role, party, organisation, its level, district or assignment.
 //!
 //! What is right is worked out here from the declared grants alone, not by the decision it tests.
 
@@ -7,7 +7,7 @@ use kernel_host::{Act, Host, Look, Sought};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
 use kernel_storage::{By, Commit};
 use sdk_contract::call::Write;
-use sdk_contract::def::{CollectionDef, FieldDef, Level, ModuleDef, PermissionDef, RowScope};
+use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, PermissionDef, RowScope};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::kind::{Kind, TABLE};
 use sdk_contract::page::Place;
@@ -15,33 +15,54 @@ use sdk_contract::page::Place;
 use sdk_contract::query::{Aggregate, Filter, Measure, Query};
 use serde_json::{Map, Value, json};
 
-/// Whose the rows are.
+/// Whose the rows are, and who deals with them.
 const PARTY: &str = "01930000-0000-7000-8000-00000000a001";
 const ORGANISATION: &str = "01930000-0000-7000-8000-00000000a002";
 const DISTRICT: &str = "310115";
+const ASSIGNEE: &str = "01930000-0000-7000-8000-00000000a003";
 /// Somebody else.
 const OTHER_PARTY: &str = "01930000-0000-7000-8000-00000000b001";
 const OTHER_ORGANISATION: &str = "01930000-0000-7000-8000-00000000b002";
 const OTHER_DISTRICT: &str = "310104";
-
-/// Who asks.
-const USER: &str = "01930000-0000-7000-8000-00000000b003";
+const OTHER_USER: &str = "01930000-0000-7000-8000-00000000b003";
+/// One level above the organisation, and one below it.
+const ABOVE: &str = "01930000-0000-7000-8000-00000000c001";
+const BELOW: &str = "01930000-0000-7000-8000-00000000c002";
 
 /// What every file holds.
 const FILE: &[u8] = b"a,b\n1,2\n";
 
+/// Where somebody stands to the organisation that the rows are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Same,
+    Above,
+    Below,
+    Elsewhere,
+}
+
 /// Somebody who asks.
-struct Asker {
-    role: Option<String>,
+#[derive(Clone)]
+pub(crate) struct Asker {
+    roles: Vec<String>,
     party: bool,
-    organisation: bool,
+    level: Level,
     district: bool,
+    assigned: bool,
 }
 
 impl Asker {
+    const NOBODY: Self = Self {
+        roles: Vec::new(),
+        party: false,
+        level: Level::Elsewhere,
+        district: false,
+        assigned: false,
+    };
+
     /// Everyone who matters to these permissions: nobody in particular, a role nothing is granted
-    /// to, and each role that is named, in every combination of what is theirs and what is not.
-    fn all(permissions: &[&PermissionDef]) -> Vec<Self> {
+    /// to, and each role that is named, with what is theirs and what is not.
+    pub(crate) fn all(permissions: &[&PermissionDef], assigns: bool) -> Vec<Self> {
         let mut roles: Vec<String> = permissions
             .iter()
             .flat_map(|p| p.grants.iter().map(|g| g.role.clone()))
@@ -50,36 +71,74 @@ impl Asker {
         roles.push("nobodys.role".into());
         roles.sort();
         roles.dedup();
-        let mut all = vec![Self {
-            role: None,
-            party: false,
-            organisation: false,
-            district: false,
-        }];
+        let mut all = vec![Self::NOBODY];
         for role in roles {
+            let stranger = Self {
+                roles: vec![role],
+                ..Self::NOBODY
+            };
             for bits in 0..8 {
+                let here = if bits & 2 != 0 {
+                    Level::Same
+                } else {
+                    Level::Elsewhere
+                };
                 all.push(Self {
-                    role: Some(role.clone()),
                     party: bits & 1 != 0,
-                    organisation: bits & 2 != 0,
+                    level: here,
                     district: bits & 4 != 0,
+                    ..stranger.clone()
+                });
+            }
+            for level in [Level::Above, Level::Below] {
+                all.push(Self {
+                    level,
+                    ..stranger.clone()
+                });
+            }
+            if assigns {
+                all.push(Self {
+                    assigned: true,
+                    ..stranger
                 });
             }
         }
         all
     }
 
-    fn principal(&self) -> Principal {
-        let Some(role) = &self.role else {
+    /// Somebody with every role that a module grants anything to, to whom the rows belong in every
+    /// way.
+    pub(crate) fn insider(def: &ModuleDef) -> Self {
+        let grants = def.permissions.iter().flat_map(|p| &p.grants);
+        Self {
+            roles: grants.map(|g| g.role.clone()).collect(),
+            party: true,
+            level: Level::Same,
+            district: true,
+            assigned: true,
+        }
+    }
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.roles.is_empty()
+    }
+
+    pub(crate) fn principal(&self) -> Principal {
+        if self.is_anonymous() {
             return Principal::anonymous();
-        };
+        }
         let of = |own: bool, this: &str, other: &str| if own { this } else { other }.to_owned();
-        let organisation = of(self.organisation, ORGANISATION, OTHER_ORGANISATION);
+        let organisations = match self.level {
+            Level::Same => vec![ORGANISATION.to_owned()],
+            Level::Above => vec![ABOVE.to_owned(), ORGANISATION.to_owned()],
+            Level::Below => vec![BELOW.to_owned()],
+            Level::Elsewhere => vec![OTHER_ORGANISATION.to_owned()],
+        };
         Principal {
-            user: Some(USER.into()),
-            roles: vec![role.clone()],
-            organisations: vec![organisation.clone()],
-            organisation: Some(organisation),
+            user: Some(of(self.assigned, ASSIGNEE, OTHER_USER)),
+            roles: self.roles.clone(),
+            organisation: organisations.first().cloned(),
+            organisations,
             subject: Some(of(self.party, PARTY, OTHER_PARTY)),
             district: Some(of(self.district, DISTRICT, OTHER_DISTRICT)),
             request: "test".into(),
@@ -91,28 +150,27 @@ impl Asker {
         &'a self,
         permission: &'a PermissionDef,
     ) -> impl Iterator<Item = RowScope> + use<'a> {
-        let matches = |role: &str| match (&self.role, role) {
-            (_, ANYONE) | (Some(_), SIGNED_IN) => true,
-            (Some(own), role) => own == role,
-            (None, _) => false,
+        let matches = |role: &str| match role {
+            ANYONE => true,
+            SIGNED_IN => !self.is_anonymous(),
+            role => self.roles.iter().any(|own| own == role),
         };
         let grants = permission.grants.iter();
         grants.filter(move |g| matches(&g.role)).map(|g| g.scope)
     }
 
     /// Whether a permission is granted at all, to whatever rows.
-    fn has(&self, permission: &PermissionDef) -> bool {
+    pub(crate) fn has(&self, permission: &PermissionDef) -> bool {
         self.grants(permission).next().is_some()
     }
 
     /// Whether it reaches the row.
-    fn reaches(&self, permission: &PermissionDef) -> bool {
+    pub(crate) fn reaches(&self, permission: &PermissionDef) -> bool {
         self.grants(permission).any(|scope| match scope {
             RowScope::All => true,
-            // Nothing is assigned to who asks.
-            RowScope::Assigned => false,
+            RowScope::Assigned => self.assigned,
             RowScope::Own => self.party,
-            RowScope::Organisation => self.organisation,
+            RowScope::Organisation => matches!(self.level, Level::Same | Level::Above),
             RowScope::District => self.district,
         })
     }
@@ -121,27 +179,33 @@ impl Asker {
 impl std::fmt::Display for Asker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let whose = |own: bool| if own { "own" } else { "other" };
-        let role = self.role.as_deref().unwrap_or("anonymous");
-        let (party, organisation) = (whose(self.party), whose(self.organisation));
-        let district = whose(self.district);
+        let role = match self.roles.as_slice() {
+            [] => "anonymous",
+            [role] => role,
+            _ => "insider",
+        };
+        let (party, district) = (whose(self.party), whose(self.district));
+        let (level, row) = (self.level, if self.assigned { ", assigned" } else { "" });
         write!(
             f,
-            "{role} ({party} party, {organisation} organisation, {district} district)"
+            "{role} ({party} party, {level:?} organisation, {district} district{row})"
         )
     }
 }
 
 /// A row of a collection, and the values it was written with.
-struct Planted {
-    collection: String,
-    id: String,
+pub(crate) struct Planted {
+    pub(crate) module: String,
+    /// Its full name.
+    pub(crate) collection: String,
+    pub(crate) id: String,
     values: Map<String, Value>,
 }
 
 /// How many questions were asked, so that none asked is noticed.
 #[derive(Default)]
 pub(crate) struct Asked {
-    pub(crate) collections: usize,
+    pub(crate) rows: Vec<Planted>,
     pub(crate) askers: usize,
     pub(crate) refused: usize,
     /// Times that a file was asked for.
@@ -165,7 +229,6 @@ pub(crate) async fn only_what_is_declared(host: &Host) -> Asked {
                 );
                 continue;
             };
-            asked.collections += 1;
             let read = def.permission(&collection.read).unwrap();
             let mut permissions = vec![read];
             let others = def
@@ -176,12 +239,13 @@ pub(crate) async fn only_what_is_declared(host: &Host) -> Asked {
             let fields = collection.fields.iter();
             let reveals = fields.flat_map(|f| f.reveal.iter().chain(&f.look));
             permissions.extend(reveals.map(|r| def.permission(r).unwrap()));
-            for asker in Asker::all(&permissions) {
+            for asker in Asker::all(&permissions, collection.assignee.is_some()) {
                 asked.askers += 1;
                 asked.refused += usize::from(!asker.reaches(read));
                 asks(host, def, collection, &planted, &asker).await;
                 asked.files += files(host, def, collection, &planted, &asker).await;
             }
+            asked.rows.push(planted);
         }
     }
     asked
@@ -255,7 +319,8 @@ async fn asks(
             id: row.id.clone(),
             field: field.name.clone(),
         };
-        let alone = field.level != Some(Level::L4) || may(declared(&field.reveal));
+        let alone =
+            field.level != Some(sdk_contract::def::Level::L4) || may(declared(&field.reveal));
         let is_file = matches!(field.kind, Kind::File { .. });
         let sought = |reason: &str| Sought {
             place: place.clone(),
@@ -303,11 +368,11 @@ async fn asks(
         };
         let fault = host.act(&p, act).await.err();
         let fault = fault.unwrap_or_else(|| panic!("{who}: {} went through", action.name));
-        let expected = match (&asker.role, sees) {
+        let expected = match (asker.is_anonymous(), sees) {
             // Not visible is not there; visible and not allowed is refused.
-            (Some(_), false) if asker.has(read) => FaultKind::NotFound,
-            (Some(_), true) | (None, _) => FaultKind::Forbidden,
-            (Some(_), false) => {
+            (false, false) if asker.has(read) => FaultKind::NotFound,
+            (false, true) | (true, _) => FaultKind::Forbidden,
+            (false, false) => {
                 assert!(hidden(&fault), "{who}: {}: {fault:?}", action.name);
                 continue;
             }
@@ -393,14 +458,13 @@ async fn plant(
             continue;
         }
         let given = match &field.kind {
+            _ if collection.assignee.as_ref() == Some(&field.name) => ASSIGNEE.into(),
             Kind::Ref { .. } if !field.required => continue,
             Kind::Ref { to } => Value::from(some_row(host, def, to).await?),
             Kind::File { many, .. } => {
                 let by = Asker {
-                    role: Some("uploads".into()),
-                    party: true,
-                    organisation: true,
-                    district: true,
+                    roles: vec!["uploads".into()],
+                    ..Asker::NOBODY
                 };
                 let by = by.principal();
                 let stored = host.store_upload(&by, "a.csv", FILE.to_vec()).await;
@@ -434,28 +498,30 @@ async fn plant(
     let written = host.store().commit(commit).await;
     assert!(written.is_ok(), "{collection}: {:?}", written.err());
     Some(Planted {
+        module: def.id.clone(),
         collection,
         id,
         values,
     })
 }
 
-/// Who asks is a user: what they ask a second person for names them.
+/// Those who ask are users: what they are assigned or ask for names them.
 async fn enrol(host: &Host) {
+    let writes = [ASSIGNEE, OTHER_USER].map(|id| Write::Insert {
+        collection: "users".into(),
+        id: id.into(),
+        subject: None,
+        organisation: None,
+        district: None,
+        values: serde_json::from_value(json!({
+            "name": "测", "login": id, "roles": [], "active": true, "password": "x",
+        }))
+        .unwrap(),
+    });
     let commit = Commit {
         at: 1,
         module: "platform".into(),
-        writes: vec![Write::Insert {
-            collection: "users".into(),
-            id: USER.into(),
-            subject: None,
-            organisation: None,
-            district: None,
-            values: serde_json::from_value(json!({
-                "name": "测", "login": "asker", "roles": [], "active": true, "password": "x",
-            }))
-            .unwrap(),
-        }],
+        writes: writes.into(),
         ..Commit::default()
     };
     host.store().commit(commit).await.unwrap();
