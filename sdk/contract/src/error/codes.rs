@@ -2,41 +2,12 @@
 //! these tables; `cargo xtask tidy` finds a code that is used and not here, or with another status.
 //! A plugin's own, which begin with its id, are not here.
 
+mod code;
 mod fields;
 
+use code::code;
+pub use code::{Code, FieldCode};
 pub use fields::FIELD_CODES;
-
-/// A code of a failed request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
-    pub code: &'static str,
-    /// The HTTP statuses it comes with.
-    pub statuses: &'static [u16],
-    pub meaning: &'static str,
-    /// What the caller should do.
-    pub remedy: &'static str,
-}
-
-/// A code of one wrong field, in a request that failed as `invalid`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FieldCode {
-    pub code: &'static str,
-    pub meaning: &'static str,
-}
-
-const fn code(
-    code: &'static str,
-    statuses: &'static [u16],
-    meaning: &'static str,
-    remedy: &'static str,
-) -> Code {
-    Code {
-        code,
-        statuses,
-        meaning,
-        remedy,
-    }
-}
 
 /// Of requests, by code.
 pub const CODES: &[Code] = &[
