@@ -13,6 +13,7 @@ import * as officer from "./steps/officer.mjs";
 import * as operator from "./steps/operator.mjs";
 import * as people from "./steps/people.mjs";
 import * as plain from "./steps/plain.mjs";
+import * as transfer from "./steps/transfer.mjs";
 import * as wrong from "./steps/wrong.mjs";
 
 const skip = missing();
@@ -69,6 +70,8 @@ step("the enterprise learns of it", enterprise.learns);
 step("the operator switches an edition on and off for a district", operator.switches);
 step("the operator sees the calls and the trail", operator.audits);
 step("a table is designed, approved by another and in use at once", design.isMade);
+step("a file is imported, and the row that is wrong comes back", transfer.comesIn);
+step("the list is exported as it is narrowed, and says whose it is", transfer.goesOut);
 step("everybody else finds a page that works", operator.others);
 step("the market and the form work without scripts", plain.works);
 step("hostile models and files that are none are refused with the reason", wrong.files);

@@ -8,30 +8,23 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use kernel_host::{Act, Installed};
-use kernel_identity::decide::decide;
-use kernel_identity::principal::Principal;
+use kernel_host::{Act, Installed, Listing, listing};
 use sdk_contract::call::Reply;
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS};
-use sdk_contract::error::{Fault, FieldFault};
-use sdk_contract::eval::system_kind;
-use sdk_contract::kind::{Kind, Ops};
+use sdk_contract::def::CollectionDef;
+use sdk_contract::error::Fault;
 use sdk_contract::page::Outcome;
-use sdk_contract::query::{Filter, MAX_FACETS, MAX_LIMIT, Query, With};
-use sdk_contract::scalar::Timestamp;
+use sdk_contract::query::Query;
 use serde_json::{Map, Value, json};
 
 use crate::Web;
 use crate::caller::Caller;
-use crate::look;
 use crate::problem::Problem;
 use crate::typed::pairs;
+use crate::{look, transfer};
 
 const IDEMPOTENCY: &str = "idempotency-key";
 /// Fields whose doubts the caller has confirmed, separated by commas.
 pub(crate) const CONFIRM: &str = "x-confirm";
-/// Rows of a page unless `size` says otherwise.
-const DEFAULT_SIZE: u32 = 20;
 
 /// `GET /api/v1/{module}/{plural}`
 pub(crate) async fn list(
@@ -119,9 +112,11 @@ pub(crate) async fn act(
     State(web): State<Web>,
     Extension(caller): Extension<Arc<Caller>>,
     Path((module, plural, verb)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
+    let query = query.unwrap_or_default();
     run(
         &web,
         &caller,
@@ -130,6 +125,7 @@ pub(crate) async fn act(
             plural,
             id: None,
             verb,
+            query,
         },
         &headers,
         &body,
@@ -153,6 +149,7 @@ pub(crate) async fn act_on(
             plural,
             id: Some(id),
             verb,
+            query: String::new(),
         },
         &headers,
         &body,
@@ -165,6 +162,8 @@ struct Called {
     plural: String,
     id: Option<String>,
     verb: String,
+    /// The address's parameters, where they say something.
+    query: String,
 }
 
 async fn run(
@@ -185,11 +184,13 @@ async fn run(
         let of = format!("{}.{}", called.module, declared_in.name);
         return look::one(web, by, of, id, json_body(headers, body)?).await;
     }
+    let transfer = transfer::Verb::of(&called.verb)
+        .filter(|_| called.id.is_none() && installed.def.action(&action).is_none());
     let declared = installed
         .def
         .action(&action)
         .filter(|a| a.collection == declared_in.name && a.record == called.id.is_some());
-    if declared.is_none() {
+    if declared.is_none() && transfer.is_none() {
         return Err(Problem::not_found());
     }
     by.checked(web, headers)?;
@@ -207,13 +208,23 @@ async fn run(
         .map(|f| f.trim().to_owned())
         .filter(|f| !f.is_empty())
         .collect();
-    let act = Act {
-        module: called.module,
-        action,
-        id: called.id,
-        input,
-        key,
-        confirmed,
+    let act = match transfer {
+        Some(verb) => {
+            let of = format!("{}.{}", called.module, declared_in.name);
+            Act {
+                key,
+                confirmed,
+                ..verb.act(of, &called.query, input)?
+            }
+        }
+        None => Act {
+            module: called.module,
+            action,
+            id: called.id,
+            input,
+            key,
+            confirmed,
+        },
     };
     let reply = web.host().act(&by.principal, act).await?;
     Ok(Json(answer(&reply)).into_response())
@@ -254,231 +265,6 @@ fn installed(web: &Web, module: &str) -> Result<Arc<Installed>, Problem> {
 fn collection<'m>(installed: &'m Installed, plural: &str) -> Result<&'m CollectionDef, Problem> {
     let found = installed.def.collection(plural);
     found.ok_or_else(Problem::not_found)
-}
-
-#[derive(Debug)]
-struct Listing {
-    query: Query,
-    page: u32,
-    size: u32,
-}
-
-/// Reads a list's parameters: `field=value` (repeated: any of them), `field.min=`, `field.max=`,
-/// `sort=-field,field`, `page` or `cursor`, `size`, `q`, `facets=field,field`,
-/// `with=field.read,field.read`, `as_of=time`. Every wrong one is named.
-fn listing(
-    module: &ModuleDef,
-    collection: &CollectionDef,
-    principal: &Principal,
-    pairs: &[(String, String)],
-) -> Result<Listing, Vec<FieldFault>> {
-    let may_reveal = |field: &FieldDef| {
-        let permission = field.reveal.as_ref().and_then(|r| module.permission(r));
-        permission.is_some_and(|p| decide(principal, &module.id, p).allowed())
-    };
-    let reader = Reader {
-        module,
-        collection,
-        may_reveal: &may_reveal,
-    };
-    let mut faults = Vec::new();
-    let (mut page, mut size) = (1, DEFAULT_SIZE);
-    let mut query = Query::new(format!("{}.{}", module.id, collection.name));
-    let mut wanted: Vec<(String, Vec<Value>)> = Vec::new();
-    let mut paged = false;
-    for (name, value) in pairs {
-        let wrong = |message: &str| FieldFault::new(name, "bad-parameter", message);
-        match name.as_str() {
-            "page" => match value.parse() {
-                Ok(n) if n >= 1 => (page, paged) = (n, true),
-                _ => faults.push(wrong("页码从 1 开始")),
-            },
-            "size" => match value.parse() {
-                Ok(n) if (1..=MAX_LIMIT).contains(&n) => size = n,
-                _ => faults.push(wrong("每页 1 到 200 条")),
-            },
-            "sort" => {
-                for part in value.split(',').filter(|p| !p.is_empty()) {
-                    let (field, descending) =
-                        part.strip_prefix('-').map_or((part, false), |f| (f, true));
-                    match reader.plain(field, |ops| ops.sort) {
-                        Ok(()) => query = query.sort(field, descending),
-                        Err(message) => faults.push(wrong(message)),
-                    }
-                }
-            }
-            "cursor" => query.cursor = Some(value.clone()),
-            "facets" => {
-                for field in value.split(',').filter(|p| !p.is_empty()) {
-                    match reader.countable(field) {
-                        Ok(()) if query.facets.len() < MAX_FACETS => query = query.facet(field),
-                        Ok(()) => faults.push(wrong("最多按 8 个字段计数")),
-                        Err(message) => faults.push(wrong(message)),
-                    }
-                }
-            }
-            "with" => {
-                for path in value.split(',').filter(|p| !p.is_empty()) {
-                    match reader.reference(path) {
-                        Ok((field, read)) => follow(&mut query, field, read),
-                        Err(message) => faults.push(wrong(message)),
-                    }
-                }
-            }
-            "as_of" => match value.parse::<Timestamp>() {
-                Ok(at) if collection.audited => query = query.as_of(at),
-                Ok(_) => faults.push(wrong("此列表不保留历史")),
-                Err(_) => faults.push(wrong("时间格式不对，如 2026-11-23T08:00:00Z")),
-            },
-            "q" => match reader.search(value) {
-                Ok(Some(filter)) => query = query.filter(filter),
-                Ok(None) => {}
-                Err(message) => faults.push(wrong(message)),
-            },
-            name if name.contains('.') => match reader.end(name, value) {
-                Ok(filter) => query = query.filter(filter),
-                Err(message) => faults.push(wrong(&message)),
-            },
-            field => match reader.value(field, value) {
-                Ok(value) => match wanted.iter_mut().find(|(f, _)| f == field) {
-                    Some((_, values)) => values.push(value),
-                    None => wanted.push((field.to_owned(), vec![value])),
-                },
-                Err(message) => faults.push(wrong(&message)),
-            },
-        }
-    }
-    for (field, mut values) in wanted {
-        query = query.filter(match values.len() {
-            1 => Filter::Eq {
-                field,
-                value: values.remove(0),
-            },
-            _ => Filter::In { field, values },
-        });
-    }
-    if query.cursor.is_some() && paged {
-        let message = "page 与 cursor 只能用一种";
-        faults.push(FieldFault::new("cursor", "bad-parameter", message));
-    }
-    if faults.is_empty() {
-        query.limit = size;
-        if query.cursor.is_none() {
-            query = query.page(page, size);
-        }
-        Ok(Listing { query, page, size })
-    } else {
-        Err(faults)
-    }
-}
-
-/// Adds a field to read of what a reference names.
-fn follow(query: &mut Query, field: &str, read: &str) {
-    match query.with.iter_mut().find(|w| w.field == field) {
-        Some(with) => with.read.push(read.to_owned()),
-        None => query.with.push(With {
-            field: field.to_owned(),
-            read: vec![read.to_owned()],
-        }),
-    }
-}
-
-/// Reads parameters against a declaration.
-struct Reader<'a> {
-    module: &'a ModuleDef,
-    collection: &'a CollectionDef,
-    /// Asking by a masked field would read it.
-    may_reveal: &'a dyn Fn(&FieldDef) -> bool,
-}
-
-impl Reader<'_> {
-    fn usable(&self, name: &str) -> Result<(), &'static str> {
-        if SYSTEM_FIELDS.contains(&name) {
-            return Ok(());
-        }
-        match self.collection.field(name) {
-            None => Err("没有这个字段"),
-            Some(f) if f.encrypted && !f.blind || !f.kind.ops().equal => Err("该字段不能用于查询"),
-            Some(f) if f.mask.is_some() && !(self.may_reveal)(f) => Err("该字段不能用于查询"),
-            Some(_) => Ok(()),
-        }
-    }
-
-    /// A field whose values are in plain columns, to be sorted, ranged or counted by.
-    fn plain(&self, name: &str, fits: impl Fn(Ops) -> bool) -> Result<(), &'static str> {
-        self.usable(name)?;
-        match self.collection.field(name) {
-            Some(f) if f.encrypted || !fits(f.kind.ops()) => Err("该字段不能这样查询"),
-            _ => Ok(()),
-        }
-    }
-
-    fn countable(&self, name: &str) -> Result<(), &'static str> {
-        self.plain(name, |ops| ops.group)
-    }
-
-    /// `product.name`: a ref field, and a field of what it names.
-    fn reference<'t>(&self, path: &'t str) -> Result<(&'t str, &'t str), &'static str> {
-        let (field, read) = path.split_once('.').ok_or("请写成 字段.字段")?;
-        match self.collection.field(field).map(|f| &f.kind) {
-            Some(Kind::Ref { .. }) => Ok((field, read)),
-            _ => Err("该字段不引用其他记录"),
-        }
-    }
-
-    /// `amount.min` or `amount.max`.
-    fn end(&self, name: &str, text: &str) -> Result<Filter, String> {
-        let (field, end) = name.split_once('.').unwrap_or((name, ""));
-        self.plain(field, |ops| ops.range)?;
-        let value = Some(self.value(field, text)?);
-        let (min, max) = match end {
-            "min" => (value, None),
-            "max" => (None, value),
-            _ => return Err("没有这个字段".to_owned()),
-        };
-        Ok(Filter::Range {
-            field: field.to_owned(),
-            min,
-            max,
-        })
-    }
-
-    fn value(&self, name: &str, text: &str) -> Result<Value, String> {
-        self.usable(name)?;
-        let text = Value::from(text);
-        let checked = match self.collection.field(name) {
-            // One option at a time: a record that has it among others is found.
-            Some(field) => match &field.kind {
-                Kind::MultiChoice { of, .. } => {
-                    Kind::Choice { of: of.clone() }.check(&text, &self.module.choices)
-                }
-                kind => kind.check(&text, &self.module.choices),
-            },
-            None => system_kind(name)
-                .unwrap_or(Kind::Text { max: 64 })
-                .check(&text, &[]),
-        };
-        checked.map_err(|m| m.message)
-    }
-
-    fn search(&self, text: &str) -> Result<Option<Filter>, &'static str> {
-        let text = text.trim();
-        let fields: Vec<&FieldDef> = self
-            .collection
-            .fields
-            .iter()
-            .filter(|f| f.search && self.usable(&f.name).is_ok())
-            .collect();
-        match (text.is_empty(), fields.is_empty(), text.chars().count()) {
-            (true, ..) => Ok(None),
-            (_, true, _) => Err("此列表不支持搜索"),
-            (.., 101..) => Err("搜索文字过长"),
-            _ => Ok(Some(Filter::Search {
-                text: text.to_owned(),
-                fields: fields.iter().map(|f| f.name.clone()).collect(),
-            })),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod routes;
 mod signature;
 mod signed;
 mod step_up;
+mod transfer;
 mod typed;
 mod view;
 

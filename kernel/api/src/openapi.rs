@@ -1,5 +1,7 @@
 //! `OpenAPI` 3.1 of the resource API, derived from the declarations that serve it.
 
+mod transfer;
+
 use kernel_identity::principal::ANYONE;
 use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS};
 use sdk_contract::kind::{self, Kind};
@@ -31,6 +33,7 @@ pub(crate) fn document<'a>(
                 json!({ "get": read(module, collection, &name) }),
             );
             paths.extend(files::paths(module, collection));
+            paths.extend(transfer::paths(module, collection, &base));
             if collection.audited {
                 paths.insert(
                     format!("{base}/{{id}}/history"),

@@ -18,6 +18,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 use crate::problem::Problem;
 use crate::{
     Web, bodies, caller, collections, edge, files, login, look, openapi, pages, resumable, step_up,
+    transfer,
 };
 
 /// Where files are sent to.
@@ -56,6 +57,7 @@ pub fn router(web: Web) -> Router {
                 .layer(DefaultBodyLimit::max(uploads)),
         )
         .route("/{module}/{plural}", get(collections::list))
+        .route("/{module}/{plural}/template", get(transfer::template))
         .route(
             "/{module}/{plural}/{id}",
             get(collections::read).post(collections::act),

@@ -6,6 +6,7 @@ mod call_pages;
 mod declare;
 mod deletions;
 mod home;
+mod jobs;
 mod model_pages;
 mod models;
 pub(crate) mod names;
@@ -25,6 +26,7 @@ use crate::module::{Call, Input, Module};
 
 pub(crate) use declare::def;
 pub(crate) use deletions::{restored, rows as deletion_rows};
+pub(crate) use jobs::{JOB_PARTS, JOBS};
 pub(crate) use models::certificate_row;
 pub(crate) use names::Names;
 
@@ -52,6 +54,11 @@ impl Module for Console {
             "/console/plugins" => plugin_pages::list(host, call).await,
             "/console/audit" => audit_pages::list(host, call, ask).await,
             "/console/deletions" => deletions::list(host, call, ask).await,
+            "/console/jobs" => jobs::list(host, call, ask).await,
+            "/console/jobs/import" => jobs::import_form(host, call, ask),
+            "/console/jobs/export" => jobs::export_form(host, call, ask),
+            "/console/jobs/trace" => Ok(jobs::trace_form()),
+            "/console/jobs/{id}" => jobs::detail(host, call, ask).await,
             "/console/audit/{seq}" => audit_pages::detail(host, call, ask).await,
             "/console/certificates" => call_pages::list(host, call, ask).await,
             "/console/certificates/{id}" => call_pages::detail(host, call, ask).await,
@@ -72,6 +79,10 @@ impl Module for Console {
             "deletion.restore" => deletions::restore(call, &input),
             "deletion.hold" => deletions::hold(call, &input),
             "deletion.release" => deletions::release(call, &input),
+            "job.import" => jobs::import(host, call, &input).await,
+            "job.export" => jobs::export(host, call, &input).await,
+            "job.cancel" => jobs::cancel(call, &input),
+            "job.trace" => jobs::trace(host, &input).await,
             "model.upload" => models::upload(host, call, &input).await,
             "model.approve" => models::approve(call, &input),
             "model.reject" => models::close(call, &input, "rejected"),

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use kernel_identity::two_person::{Request, Verdict};
 use kernel_storage::{By, CollectionName, Commit, CommitError, PlanError};
 use sdk_contract::call::{Ask, Event, Reply, Write};
-use sdk_contract::def::ModuleDef;
+use sdk_contract::def::{CollectionDef, ModuleDef};
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
 use sdk_contract::query::{MAX_LIMIT, Query};
@@ -95,6 +95,11 @@ pub(crate) async fn decided(
 
 /// What designs are called among the deeds that take two people.
 pub(crate) const DEED: &str = "data.structure";
+
+/// Whether people have designed a collection.
+pub(crate) fn is_designed(def: &ModuleDef, c: &CollectionDef) -> bool {
+    def.id == ID && c.name != COLLECTION
+}
 
 impl Host {
     /// Puts the module in place, with everything that is in use.

@@ -96,6 +96,7 @@ impl Host {
         let mut page = installed.module.page(&call, &ask).await?;
         page.files_mut().for_each(|file| file.within(module));
         self.offer_looks(p, module, &mut page).await?;
+        self.offer_transfers(p, module, &ask, &mut page);
         self.fill_histories(p, module, &mut page).await?;
         if page.guarded {
             self.audit(&call, "page.view", &address(&ask), "ok", Value::Null)
@@ -258,6 +259,10 @@ impl Host {
         let mut others =
             console::deletion_rows(call, def, &writes, record.as_ref(), reply.note.as_deref())?;
         others.extend(beside.writes);
+        others.extend(
+            self.job_requests(call, def, &writes, record.as_ref())
+                .await?,
+        );
         let object = act
             .id
             .clone()

@@ -28,6 +28,7 @@ mod guest;
 mod history;
 mod inspect;
 mod install;
+mod listing;
 mod look;
 mod mask;
 pub mod measure;
@@ -40,6 +41,7 @@ mod reads;
 pub mod scan;
 mod sniff;
 mod step_up;
+mod transfer;
 mod uploads;
 mod watch;
 
@@ -65,9 +67,11 @@ pub use guest::DescribeError;
 pub use history::Past;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
+pub use listing::{Listing, listing};
 pub use look::{Look, Shown, Sought, Waiting};
 pub use platform::SESSIONLESS_PAGES;
 pub use plugin_toml::ManifestError;
+pub use transfer::Format;
 pub use uploads::{Progress, UploadRef};
 
 /// What the host stands on.
@@ -87,6 +91,8 @@ pub struct Ground {
     pub regions: BTreeMap<String, Label>,
     /// Roles as people call them, by name.
     pub roles: BTreeMap<String, Label>,
+    /// Rows that one person may export without another's approval.
+    pub export_without_approval: u64,
     /// Insert modules' demo seeds.
     pub demo: bool,
 }
@@ -177,6 +183,9 @@ impl Host {
     }
     fn roles(&self) -> &BTreeMap<String, Label> {
         &self.0.ground.roles
+    }
+    fn export_without_approval(&self) -> u64 {
+        self.0.ground.export_without_approval
     }
     fn sessions(&self) -> &Sessions {
         &self.0.ground.sessions

@@ -1,8 +1,9 @@
 //! What an upload is by its content, whatever its name says. Pure.
 //!
 //! The platform takes scoring models, tables and papers, so the good kinds are a WebAssembly binary,
-//! plain text, PDF, PNG and JPEG. Everything else is refused at the door: archives, so nothing is
-//! ever unpacked; programs; whatever a browser would run or render; and what is two things at once.
+//! plain text, workbooks without macros, PDF, PNG and JPEG. Everything else is refused at the door:
+//! other archives, so nothing else is ever unpacked; programs; whatever a browser would run or render;
+//! and what is two things at once.
 
 /// Bytes at the beginning in which viewers look for the mark of a document.
 const HEAD: usize = 1024;
@@ -23,8 +24,16 @@ const OTHER_TEXT_MEDIA: &str = "text/plain; charset=gb18030";
 /// Content that is not taken, which a file of before may have.
 pub(crate) const UNKNOWN: &str = "application/octet-stream";
 
+/// How an archive begins.
+const ZIP: &[u8] = b"PK\x03\x04";
+/// The records of archives whose counts have 64 bits. No upload is so large, and readers reserve memory
+/// by what they say.
+const ZIP64: [&[u8]; 2] = [b"PK\x06\x06", b"PK\x06\x07"];
+const WORKBOOK_MEDIA: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
 /// Papers: how they begin, their media type, and how their names end.
-const PAPERS: [(&[u8], &str, &[&str]); 3] = [
+const PAPERS: [(&[u8], &str, &[&str]); 4] = [
+    (ZIP, WORKBOOK_MEDIA, &["xlsx"]),
     (b"%PDF-", "application/pdf", &["pdf"]),
     (b"\x89PNG\r\n\x1a\n", "image/png", &["png"]),
     (b"\xff\xd8\xff", "image/jpeg", &["jpg", "jpeg"]),
@@ -34,7 +43,10 @@ const PAPERS: [(&[u8], &str, &[&str]); 3] = [
 pub(crate) fn media(bytes: &[u8]) -> Result<&'static str, &'static str> {
     const TWO: &str = "文件同时是另一种格式（压缩包或文档），不能接收";
     let head = bytes.get(..HEAD).unwrap_or(bytes);
-    if is_zip(bytes) {
+    if is_workbook(bytes) {
+        return Ok(WORKBOOK_MEDIA);
+    }
+    if is_zip(bytes) || bytes.starts_with(ZIP) {
         return Err(TWO);
     }
     if let Some((_, media, _)) = PAPERS.iter().find(|(mark, ..)| bytes.starts_with(mark)) {
@@ -47,7 +59,9 @@ pub(crate) fn media(bytes: &[u8]) -> Result<&'static str, &'static str> {
         return Ok(WASM_MEDIA);
     }
     if bytes.iter().any(|b| is_binary(*b)) {
-        return Err("不支持这种文件：只接收 PDF、PNG、JPEG、文本表格（.csv）和模型组件（.wasm）");
+        return Err(
+            "不支持这种文件：只接收 PDF、PNG、JPEG、表格（.csv、.xlsx）和模型组件（.wasm）",
+        );
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = text.trim_ascii_start();
@@ -75,6 +89,17 @@ pub(crate) fn name(name: &str, media: &str) -> Result<String, &'static str> {
         (None, None) => Ok(name.to_owned()),
         _ => Err("文件的内容与文件名的后缀不符"),
     }
+}
+
+/// Whether content is a workbook without macros, told without unpacking anything.
+pub(crate) fn is_workbook(bytes: &[u8]) -> bool {
+    let holds = |name: &str| contains(bytes, name.as_bytes());
+    bytes.starts_with(ZIP)
+        && is_zip(bytes)
+        && !ZIP64.iter().all(|mark| contains(bytes, mark))
+        && holds("[Content_Types].xml")
+        && holds("xl/workbook.xml")
+        && !holds("vbaProject.bin")
 }
 
 /// Never in a text, in whatever national encoding it is.
@@ -175,7 +200,7 @@ mod tests {
         assert!(name("合同.png", pdf).is_err() && name("表.csv", pdf).is_err());
         let text = media(b"a,b").unwrap();
         assert_eq!(name("表.csv", text).unwrap(), "表.csv");
-        assert!(name("合同.pdf", text).is_err());
+        assert!(name("合同.pdf", text).is_err() && name("表.xlsx", text).is_err());
         let photo = media(b"\xff\xd8\xff\xe0").unwrap();
         assert_eq!(name("a.jpeg", photo).unwrap(), "a.jpeg");
     }

@@ -82,6 +82,7 @@ async fn ground(
         plugins: guests.join("test-plugins"),
         regions: std::collections::BTreeMap::new(),
         roles: std::collections::BTreeMap::new(),
+        export_without_approval: 1000,
         demo: false,
     }
 }

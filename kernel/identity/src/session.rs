@@ -169,6 +169,11 @@ impl Sessions {
         }
     }
 
+    /// Hours within which a second person must decide what one asked for.
+    pub fn request_hours(&self) -> i64 {
+        self.inner.policy.organisations.request_hours
+    }
+
     /// The principal of a token, or `None` when there is no such session (any more).
     pub async fn resolve(
         &self,

@@ -32,6 +32,8 @@ pub struct Config {
     pub(crate) sessions: SessionPolicy,
     pub(crate) audit: AuditConfig,
     scan: ScanConfig,
+    #[serde(rename = "export")]
+    pub(crate) exports: ExportConfig,
 }
 
 /// What uploads are scanned with.
@@ -40,6 +42,22 @@ pub struct Config {
 struct ScanConfig {
     /// `unix:PATH` or `HOST:PORT`; empty is no scanning.
     clamd: String,
+}
+
+/// What leaves the platform as a file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ExportConfig {
+    /// Rows that one person may export without another's approval.
+    pub(crate) without_approval: u64,
+}
+
+impl Default for ExportConfig {
+    fn default() -> Self {
+        Self {
+            without_approval: 1000,
+        }
+    }
 }
 
 /// Where the evidence goes.

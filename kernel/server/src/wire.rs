@@ -185,6 +185,7 @@ impl Platform {
             regions: city.regions.clone(),
             roles: city.roles.clone(),
             sessions: sessions.clone(),
+            export_without_approval: setup.config.exports.without_approval,
             demo: setup.demo,
         })
         .await?;

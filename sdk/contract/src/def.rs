@@ -111,7 +111,8 @@ pub struct CollectionDef {
     /// rows: sees only its own or its organisation's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppress_below: Option<u32>,
-    /// The field that names the user who deals with the record, whom `assigned` grants are about.
+    /// The field that names the user who deals with the record, whom `assigned` grants are about;
+    /// `created_by` where it is whoever made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee: Option<String>,
     /// Compound indexes, by field name; system fields may be named.

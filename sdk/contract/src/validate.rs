@@ -159,8 +159,8 @@ impl Check<'_> {
         }
     }
 
-    /// Who a record is assigned to is a user that everybody who sees the record sees; where nobody
-    /// is named, no grant can be about them.
+    /// Who a record is assigned to is a user that everybody who sees the record sees, or whoever made
+    /// it; where nobody is named, no grant can be about them.
     fn assignee(&mut self, at: &str, c: &CollectionDef) {
         let users = match self.def.id.as_str() {
             "platform" => "users",
@@ -172,7 +172,7 @@ impl Check<'_> {
                     && !f.encrypted
                     && f.mask.is_none()
             });
-            self.say(is_user, || {
+            self.say(is_user || name == "created_by", || {
                 format!("{at}: assignee {name} is no plain reference to {users}")
             });
             return;

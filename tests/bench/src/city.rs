@@ -55,6 +55,7 @@ impl City {
             plugins: plugins.to_owned(),
             regions: BTreeMap::new(),
             roles: BTreeMap::new(),
+            export_without_approval: 1000,
             demo: false,
         })
         .await?;

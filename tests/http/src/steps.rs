@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Client, Server};
+use crate::{Answer, Client, Server, until};
 
 /// 沪江银行, the bank of the demo's developer, validator and officer.
 pub const BANK: &str = "01930000-0000-7000-8000-000000000101";
@@ -107,4 +107,29 @@ pub fn trail(auditor: &Client, object: &str) -> Vec<String> {
         .filter(|b| b["id"] == "audit")
         .flat_map(|b| b["rows"].as_array().expect("rows"));
     rows.map(|row| text(&row["cells"][0]["value"])).collect()
+}
+
+/// Waits until an import or export is over, and gives its job.
+pub fn over(client: &Client, begun: &Answer) -> Value {
+    assert_eq!(begun.status, 200, "{}", begun.body);
+    let id = text(&begun.body["result"]["id"]);
+    let mut job = Value::Null;
+    until("the job is over", || {
+        job = client.get(&format!("/api/v1/console/jobs/{id}")).body;
+        ["done", "failed", "cancelled"].contains(&text(&job["status"]).as_str())
+    });
+    job
+}
+
+/// Exports a list as CSV, its filters behind it, and gives the job and the file.
+pub fn exported(client: &mut Client, list: &str) -> (Value, String) {
+    let (path, filters) = list.split_once('?').unwrap_or((list, ""));
+    let wanted = json!({ "format": "csv", "reason": "核对" });
+    let begun = client.post(&format!("/api/v1/{path}/export?{filters}"), &wanted);
+    let job = over(client, &begun);
+    assert_eq!(job["status"], "done", "{job}");
+    let path = format!("/api/v1/console/jobs/{}/files/result", text(&job["id"]));
+    let file = client.get(&path);
+    assert_eq!(file.status, 200, "{}", file.body);
+    (job, file.text().to_owned())
 }

@@ -52,6 +52,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
         columns.push(Column::new("score", "得分", 1));
     }
     let table = Table::new(columns)
+        .of("certificates")
         .rows(rows)
         .paging(number, PAGE, found.total.unwrap_or_default())
         .empty("还没有模型调用。模型上线后，每次评分在这里留下一张可重放的证书");

@@ -1,6 +1,7 @@
 //! The console's declaration, written by hand since the kernel does not use the SDK.
 
 mod deletions;
+mod jobs;
 
 use sdk_contract::def::{
     ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Mask, ModuleDef,
@@ -17,23 +18,31 @@ pub(crate) fn def() -> ModuleDef {
     ModuleDef {
         id: super::ID.into(),
         label: Label::new("平台控制台", "Console"),
-        collections: vec![
-            plugins(),
-            models(),
-            certificates(),
-            trials(),
-            deletions::collection(),
-        ],
-        choices: vec![model_status(), trial_status(), deletions::status()],
-        flows: vec![model_flow(), deletions::flow()],
-        actions: [actions(), deletions::actions()].concat(),
-        pages: [pages(), vec![deletions::page()]].concat(),
+        collections: [
+            vec![
+                plugins(),
+                models(),
+                certificates(),
+                trials(),
+                deletions::collection(),
+            ],
+            jobs::collections(),
+        ]
+        .concat(),
+        choices: [
+            vec![model_status(), trial_status(), deletions::status()],
+            jobs::choices(),
+        ]
+        .concat(),
+        flows: vec![model_flow(), deletions::flow(), jobs::flow()],
+        actions: [actions(), deletions::actions(), jobs::actions()].concat(),
+        pages: [pages(), vec![deletions::page()], jobs::pages()].concat(),
         blocks: vec![BlockDef {
             id: "tasks".into(),
             order: 5,
             permission: "model.inspect".into(),
         }],
-        permissions: [permissions(), deletions::permissions()].concat(),
+        permissions: [permissions(), deletions::permissions(), jobs::permissions()].concat(),
         ..ModuleDef::default()
     }
 }

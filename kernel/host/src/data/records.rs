@@ -83,7 +83,7 @@ impl Desk<'_> {
         let number = page_number(ask);
         let fields = &self.collection.fields;
         let mut query = Query::new(self.full());
-        let mut table = Table::default();
+        let mut table = Table::default().of(self.collection.name.as_str());
         for field in fields {
             if let Kind::Choice { .. } = &field.kind
                 && !field.encrypted

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Desk, done, fault, record, word};
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::Input;
-use crate::{Host, data, look};
+use crate::{Host, data, look, transfer};
 
 pub(super) const PATH: &str = "/platform/requests";
 
@@ -206,8 +206,8 @@ async fn effect(desk: &Desk<'_>, request: &Request, input: &Input) -> Result<Vec
             let issued = desk.directory.issue_approved(deed, request).await;
             issued.map_err(fault)
         }
-        // Its effect is in another module: see [`others`].
-        data::DEED => Ok(Vec::new()),
+        // Its effect is in another module: see [`others`], and [`Host::job_requests`].
+        data::DEED | transfer::DEED => Ok(Vec::new()),
         // Its effect is that whoever asked may look, and that reads this decision.
         look::DEED => Ok(Vec::new()),
         other => {

@@ -121,7 +121,14 @@ async fn a_models_code_is_kept_too() {
 async fn live_models_are_ready_after_a_start() {
     let data = Arc::new(tempfile::tempdir().unwrap());
     let plugins = tempfile::tempdir().unwrap();
-    let start = || TestHost::start(Arc::clone(&data), plugins.path(), Engines::new().unwrap());
+    let start = || {
+        TestHost::start(
+            None,
+            Arc::clone(&data),
+            plugins.path(),
+            Engines::new().unwrap(),
+        )
+    };
     let staff = |role: &str, user: &str| Principal {
         user: Some(user.into()),
         organisation: Some("01930000-0000-7000-8000-000000000101".into()),

@@ -21,27 +21,33 @@ pub(crate) struct TestHost {
 }
 
 impl TestHost {
-    /// Starts a host over a plugin folder, on the `SQLite` store of a data folder, with demo seeds.
+    /// Starts a host over a plugin folder, with demo seeds: on the `SQLite` store of a data folder, or
+    /// on a `PostgreSQL` database.
     pub(crate) async fn start(
+        postgres: Option<String>,
         data: Arc<tempfile::TempDir>,
         plugins: &Path,
         engines: Engines,
     ) -> Self {
         let clock = Arc::new(TestClock::at(Timestamp(NOW)));
-        Self::start_under(clock, data, plugins, engines).await
+        Self::start_under(clock, postgres, data, plugins, engines).await
     }
 
     /// The same under a clock that the test moves.
     pub(crate) async fn start_under(
         clock: Arc<TestClock>,
+        postgres: Option<String>,
         data: Arc<tempfile::TempDir>,
         plugins: &Path,
         engines: Engines,
     ) -> Self {
+        let url = match postgres {
+            Some(url) => StoreUrl::Postgres(url),
+            None => StoreUrl::Sqlite(data.path().join("store.db")),
+        };
         let keys = Arc::new(KeyRing::open_or_create(&data.path().join("keys"), None).unwrap());
-        let url = StoreUrl::Sqlite(data.path().join("store.db"));
         let store = Store::open(&url, Arc::clone(&keys)).await.unwrap();
-        let policy = SessionPolicy::default();
+        let policy = SessionPolicy::default().for_trying_out();
         let ground = Ground {
             sessions: Sessions::new(store.clone(), Arc::clone(&keys), policy),
             store,
@@ -55,6 +61,7 @@ impl TestHost {
                 .map(|(code, name)| (code.to_owned(), name.into()))
                 .into(),
             roles: std::collections::BTreeMap::new(),
+            export_without_approval: 1000,
             demo: true,
         };
         Self {

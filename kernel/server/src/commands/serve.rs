@@ -28,6 +28,10 @@ const PURGE: Duration = Duration::from_mins(1);
 const COLLECT: Duration = Duration::from_hours(6);
 /// Before the first, so that a start is not slowed by it.
 const SETTLE: Duration = Duration::from_mins(5);
+/// Imports and exports that a node works on at once.
+const WORKERS: usize = 2;
+/// Between two looks for one to work on.
+const JOBS: Duration = Duration::from_millis(500);
 /// Between two batches of the search index.
 const BETWEEN: Duration = Duration::from_millis(20);
 
@@ -161,6 +165,21 @@ impl Serve {
                 tokio::time::sleep(COLLECT).await;
             }
         });
+        for _ in 0..WORKERS {
+            let working = host.clone();
+            life.spawn(async move {
+                loop {
+                    match working.run_jobs().await {
+                        Ok(true) => {}
+                        Ok(false) => tokio::time::sleep(JOBS).await,
+                        Err(fault) => {
+                            tracing::error!(%fault, "a job does not go on");
+                            tokio::time::sleep(REFRESH).await;
+                        }
+                    }
+                }
+            });
+        }
         let indexed = host.store().clone();
         life.spawn(async move {
             loop {

@@ -37,6 +37,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         Row::new(letter.id.as_str(), cells).to(format!("/consent/letters/{}", letter.id))
     });
     let table = Table::new(columns)
+        .of("letters")
         .rows(rows)
         .search("编号、企业或机构，可用拼音")
         .paging(number, PAGE, total)

@@ -39,6 +39,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .map(|s| Choice::new(s.value(), s.label()))
         .collect();
     let table = Table::new(columns)
+        .of("applications")
         .rows(rows)
         .filter(Field::pick("status", "状态", statuses))
         .paging(number, PAGE, total)

@@ -57,6 +57,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .map(|p| Choice::new(&p, &p))
         .collect();
     let table = Table::new(columns)
+        .of("applications")
         .rows(found.into_iter().map(|a| row(&a)))
         .filter(Field::pick("status", "状态", statuses))
         .filter(Field::pick("product", "产品", products))

@@ -33,6 +33,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .map(|s| Choice::new(s.value(), s.label()))
         .collect();
     let table = Table::new(columns)
+        .of("products")
         .rows(found.into_iter().map(|p| row(&p)))
         .filter(Field::pick("status", "状态", statuses))
         .search("产品名称或特点，可用拼音")

@@ -348,6 +348,12 @@ pub const CODES: &[Code] = &[
         "Ask who invited you for another.",
     ),
     code(
+        "job-needs-person",
+        &[422],
+        "An import or export was begun by a program, or by somebody who acts for no organisation.",
+        "Call the collection and its actions directly; page lists by cursor.",
+    ),
+    code(
         "last-administrator",
         &[422],
         "The role's last holder cannot lose it.",
@@ -394,6 +400,12 @@ pub const CODES: &[Code] = &[
         &[404],
         "Not there, or not visible to the caller; which one is not said.",
         "Check the id and who is signed in.",
+    ),
+    code(
+        "not-importable",
+        &[422],
+        "No action makes records of this collection out of rows.",
+        "Use the actions that the collection has.",
     ),
     code(
         "not-the-asker",
@@ -652,6 +664,12 @@ pub const CODES: &[Code] = &[
         &[415],
         "The body's content type is not taken here.",
         "Send `application/json`, or a form where a form is asked for.",
+    ),
+    code(
+        "untraceable",
+        &[422],
+        "The file bears the mark of no export.",
+        "Send more rows, as they were exported.",
     ),
     code(
         "upload-offset",

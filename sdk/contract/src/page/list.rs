@@ -28,6 +28,10 @@ pub struct Table {
     /// Shown when there are no rows: what to do about it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub empty: String,
+    /// The collection whose records the rows are, of the page's own module unless it is named in
+    /// full: who may import into it or export it is offered that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -174,6 +178,11 @@ impl Table {
     #[must_use]
     pub fn paging(mut self, page: u32, size: u32, total: u64) -> Self {
         self.paging = Some(Paging { page, size, total });
+        self
+    }
+    #[must_use]
+    pub fn of(mut self, collection: impl Into<String>) -> Self {
+        self.of = Some(collection.into());
         self
     }
     #[must_use]

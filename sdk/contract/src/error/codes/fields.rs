@@ -54,6 +54,7 @@ pub const FIELD_CODES: &[FieldCode] = &[
         "not-a-number",
         "Not a number with at most the field's digits; decimals travel as text.",
     ),
+    field("not-a-row", "A line of an imported file is no JSON object."),
     field("not-a-time", "Not a time of RFC 3339."),
     field("not-an-integer", "Not a whole number."),
     field("not-an-option", "None of the values that may be chosen."),

@@ -1,0 +1,124 @@
+//! An export: a walk over a list by cursor, as its person, into one file.
+//!
+//! The file says who made it, when and what for, and bears a trace id ([`super::write`]). Its end is
+//! one audit record with the list that was asked for, how many rows it gave, and the file's digest.
+
+use kernel_identity::principal::Principal;
+use sdk_contract::def::FieldDef;
+use sdk_contract::error::FaultKind;
+use sdk_contract::kind::Kind;
+use sdk_contract::query::Query;
+use serde_json::{Map, Value, json};
+
+use super::columns::Shown;
+use super::run::{Job, Stop, unwritten};
+use super::start::{is_sensitive, title_of};
+use super::write::Sheet;
+use super::{Format, MAX_CELL};
+
+pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
+    let catalog = job.host.catalog();
+    let mut person = job.person().await?;
+    let query = serde_json::from_value(job.value("query"));
+    let mut query: Query = query.map_err(|_| Stop::Failed("查询条件已损坏".to_owned()))?;
+    let gone = || Stop::Failed("该集合已停用".to_owned());
+    let (installed, c) = catalog
+        .collection(job.word("collection"))
+        .ok_or_else(gone)?;
+    let names = job.value("fields");
+    let names = names.as_array().map_or(&[][..], Vec::as_slice);
+    let names = names.iter().filter_map(Value::as_str);
+    let fields: Vec<&FieldDef> = names.filter_map(|name| c.field(name)).collect();
+    let approved = !job.word("approved_by").is_empty();
+    let sensitive = |p: &Principal| fields.iter().any(|f| is_sensitive(&installed.def, p, f));
+    // What was approved, and what needs no approval.
+    let alone = job.host.export_without_approval();
+    let most = if approved {
+        alone.max(job.number("total"))
+    } else {
+        alone
+    };
+    let mut columns = vec![Shown::system("id", "编号", Kind::Text { max: 64 })];
+    columns.extend(fields.iter().map(|field| {
+        let title = title_of(&catalog, &installed.def, field);
+        Shown::new(field, title.map(|title| format!("{}.{title}", field.name)))
+    }));
+    columns.push(Shown::system("created_at", "创建时间", Kind::Datetime));
+    let format = Format::parse(job.word("format")).unwrap_or(Format::Csv);
+    let mut sheet = Sheet::marked(format, job.word("trace"), &says(job, &person));
+    if format != Format::Jsonl {
+        let labels: Vec<String> = columns.iter().map(|c| c.label.clone()).collect();
+        sheet.cells(&labels);
+    }
+    let (mut rows, mut saved) = (0, 0);
+    loop {
+        if !approved && sensitive(&person) {
+            return Err(Stop::Failed(
+                "现在含敏感信息，须另一人复核，请重新申请导出".to_owned(),
+            ));
+        }
+        let found = job.host.find(&person, query.clone()).await;
+        let found = found.map_err(|fault| match fault.kind {
+            FaultKind::Unavailable => Stop::Later(fault),
+            _ => Stop::Failed(fault.message),
+        })?;
+        for record in &found.records {
+            rows += 1;
+            if format == Format::Jsonl {
+                sheet.object(&part(&columns, record));
+            } else {
+                let cells: Vec<String> = columns
+                    .iter()
+                    .map(|c| c.cell(&installed.def.choices, record))
+                    .collect();
+                if format == Format::Xlsx && cells.iter().any(|c| c.chars().count() > MAX_CELL) {
+                    let what = format!("有单元格超过 {MAX_CELL} 字，请改用 CSV 或 JSON 行");
+                    return Err(Stop::Failed(what));
+                }
+                sheet.cells(&cells);
+            }
+        }
+        if rows > most {
+            let what = format!("符合条件的已超过 {most} 条，请重新申请导出");
+            return Err(Stop::Failed(what));
+        }
+        if sheet.is_full() {
+            return Err(Stop::Failed("文件过大，请缩小范围或减少字段".to_owned()));
+        }
+        if job.is_due(rows - saved) {
+            saved = rows;
+            job.save(json!({ "done": rows }), Vec::new(), Vec::new())
+                .await?;
+            person = job.person().await?;
+        }
+        match found.next {
+            Some(next) => query.cursor = Some(next),
+            None => break,
+        }
+    }
+    let name = job.file_name("导出");
+    let bytes = sheet.finish().ok_or_else(unwritten)?;
+    let result = job.keep(&person, &name, bytes).await?;
+    let told = json!({ "done": rows, "digest": result.digest });
+    let changes = json!({ "done": rows, "result": result });
+    job.finish(&person, changes, &told).await
+}
+
+/// The line by which people see whose file it is.
+fn says(job: &Job, person: &Principal) -> String {
+    format!(
+        "{} {} {} 导出“{}”｜用途：{}｜追溯码：{}",
+        person.organisation_name,
+        person.name,
+        job.host.clock().now().local_minute(),
+        job.word("label"),
+        job.word("reason"),
+        job.word("trace"),
+    )
+}
+
+/// The fields that were asked for, as the resource API gives them.
+fn part(columns: &[Shown], record: &Map<String, Value>) -> Map<String, Value> {
+    let of = |name: &str| Some((name.to_owned(), record.get(name)?.clone()));
+    columns.iter().filter_map(|c| of(&c.name)).collect()
+}

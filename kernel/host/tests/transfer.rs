@@ -1,0 +1,579 @@
+//! Imports and exports through the host, with the built plugins and the demo's people: stopped in
+//! the middle, taken up by two nodes at once, cancelled, approved, traced.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, and says what it skips"
+)]
+
+#[path = "support/host.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kernel_crypto::keys::KeyRing;
+use kernel_host::{Act, Engines, Host, KeptCode};
+use kernel_identity::demo::{self, Demo};
+use kernel_identity::principal::Principal;
+use kernel_identity::session::{Origin, SessionPolicy, Sessions};
+use kernel_storage::{AuditFilter, Commit, RowFilter};
+use sdk_contract::call::Write;
+use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::page::Place;
+use sdk_contract::query::{Filter, Query};
+use serde_json::{Map, Value, json};
+use support::TestHost;
+use tests_scratch::Scratch;
+
+const BANK: &str = "01930000-0000-7000-8000-000000000101";
+/// More than are between two saves.
+const MANY: usize = 700;
+
+struct City {
+    test: TestHost,
+    demo: Demo,
+    sessions: Sessions,
+}
+
+fn guests() -> Option<PathBuf> {
+    let found = std::env::var_os("RONGQIAO_GUESTS").map(PathBuf::from);
+    if found.is_none() {
+        println!("skipped: RONGQIAO_GUESTS is not set");
+    }
+    found
+}
+
+/// Tells a story on `SQLite`, and on `PostgreSQL` where there is one.
+async fn on_each_engine(story: impl AsyncFn(&City)) {
+    let Some(guests) = guests() else { return };
+    story(&City::open(&guests, None).await).await;
+    let Some(server) = tests_scratch::server() else {
+        println!("skipped on PostgreSQL: RONGQIAO_TEST_PG is not set");
+        return;
+    };
+    let scratch = Scratch::create(&server, "transfer").await.unwrap();
+    story(&City::open(&guests, Some(scratch.url())).await).await;
+    scratch.remove().await.unwrap();
+}
+
+impl City {
+    async fn open(guests: &Path, postgres: Option<String>) -> Self {
+        let keys = KeyRing::open_or_create(&guests.join("keys"), None).unwrap();
+        let code = KeptCode::open(&guests.join("code"), Arc::new(keys)).unwrap();
+        let engines = Engines::keeping(Arc::new(code)).unwrap();
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        let plugins = guests.join("plugins");
+        let test = TestHost::start(postgres, Arc::clone(&data), &plugins, engines).await;
+        let keys = Arc::new(KeyRing::open_or_create(&data.path().join("keys"), None).unwrap());
+        let policy = SessionPolicy::default().for_trying_out();
+        let store = test.host.store().clone();
+        let sessions = Sessions::new(store, keys, policy);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let people = std::fs::read_to_string(root.join("host-config/demo.toml")).unwrap();
+        let demo: Demo = toml::from_str(&people).unwrap();
+        let now = test.host.clock().now().micros();
+        demo::apply(test.host.store(), &sessions, &demo, data.path(), now)
+            .await
+            .unwrap();
+        kernel_identity::posts::give_first(test.host.store(), now)
+            .await
+            .unwrap();
+        Self {
+            test,
+            demo,
+            sessions,
+        }
+    }
+
+    fn host(&self) -> &Host {
+        &self.test.host
+    }
+
+    async fn person(&self, login: &str) -> Principal {
+        let user = self.demo.users.iter().find(|u| u.login == login).unwrap();
+        let origin = Origin {
+            request: "test",
+            ip: "",
+            locale: "zh-CN",
+            now: self.host().clock().now().micros(),
+        };
+        let found = self.sessions.preview(&user.id, &user.organisation, origin);
+        found.await.unwrap().unwrap()
+    }
+
+    async fn act(
+        &self,
+        p: &Principal,
+        action: &str,
+        id: Option<&str>,
+        input: Value,
+    ) -> Result<Value, Fault> {
+        let (module, action) = action.split_once(':').unwrap();
+        let act = Act {
+            module: module.into(),
+            action: action.into(),
+            id: id.map(str::to_owned),
+            input,
+            ..Act::default()
+        };
+        self.host().act(p, act).await.map(|reply| reply.result)
+    }
+
+    /// Begins an import of letters; gives the job's id.
+    async fn import(&self, p: &Principal, name: &str, bytes: &[u8]) -> String {
+        let file = self
+            .host()
+            .store_upload(p, name, bytes.to_vec())
+            .await
+            .unwrap();
+        let input = json!({ "collection": "consent.letters", "file": file });
+        let begun = self
+            .act(p, "console:job.import", None, input)
+            .await
+            .unwrap();
+        begun["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn job(&self, p: &Principal, id: &str) -> Map<String, Value> {
+        self.host().get(p, "console.jobs", id).await.unwrap()
+    }
+
+    async fn letters(&self) -> u64 {
+        let all = Query::new("consent.letters")
+            .filter(Filter::eq("recipient", BANK))
+            .page(1, 1);
+        let found = self.host().store().find(&all, &RowFilter::All).await;
+        found.unwrap().total.unwrap()
+    }
+
+    /// Works until so many letters are there, and then as a machine does that fails.
+    async fn fail_after(&self, letters: u64) {
+        let reached = async {
+            while self.letters().await < letters {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            done = self.host().run_jobs() => panic!("it ended: {done:?}"),
+            () = reached => {}
+        }
+    }
+
+    /// As if the lease of a job had run out.
+    async fn run_out(&self, id: &str) {
+        let p = self.person("operator").await;
+        let job = self.job(&p, id).await;
+        let mut values = Map::new();
+        values.insert("held_until".into(), "2026-11-23T07:00:00.000000Z".into());
+        let commit = Commit {
+            at: 1,
+            module: "console".into(),
+            writes: vec![Write::Update {
+                collection: "jobs".into(),
+                id: id.to_owned(),
+                revision: job["revision"].as_i64().unwrap(),
+                values,
+            }],
+            ..Commit::default()
+        };
+        self.host().store().commit(commit).await.unwrap();
+    }
+
+    /// A file of a job, opened where it stands.
+    async fn file(&self, p: &Principal, job: &Map<String, Value>, field: &str) -> String {
+        let at = Place {
+            collection: "console.jobs".into(),
+            id: job["id"].as_str().unwrap().into(),
+            field: field.into(),
+        };
+        let file = self.host().file(p, at, None).await.unwrap();
+        assert!(file.recorded, "whoever fetches it is recorded");
+        let bytes = self.host().file_part(&file, 0..file.size).await.unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+/// A file of so many letters, of which every tenth has a day that is none.
+fn letters(rows: usize) -> String {
+    let head = "\u{feff}被授权机构,数据项,用途,到期日,agree\r\n".to_owned();
+    let line = |row: usize| {
+        let day = if row % 10 == 9 { "没有" } else { "2027/1/5" };
+        format!("{BANK},\"[\"\"15\"\"]\",\"[\"\"02\"\"]\",{day},是\r\n")
+    };
+    std::iter::once(head).chain((0..rows).map(line)).collect()
+}
+
+#[tokio::test]
+async fn rows_in_are_rows_accepted_and_rows_refused() {
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        let before = city.letters().await;
+        let id = city.import(&p, "letters.csv", letters(50).as_bytes()).await;
+        assert!(city.host().run_jobs().await.unwrap());
+        assert!(!city.host().run_jobs().await.unwrap());
+        let job = city.job(&p, &id).await;
+        assert_eq!(
+            (&job["status"], &job["total"]),
+            (&json!("done"), &json!(50))
+        );
+        assert_eq!((&job["done"], &job["failed"]), (&json!(45), &json!(5)));
+        assert_eq!(city.letters().await, before + 45);
+
+        let refused = city.file(&p, &job, "errors").await;
+        let mut lines = refused.lines();
+        let head = lines.next().unwrap();
+        assert_eq!(
+            head,
+            "\u{feff}被授权机构,数据项,用途,到期日,agree,行号,有误的列,规则,说明（退回原因）"
+        );
+        let first = lines.next().unwrap();
+        assert!(first.contains("没有,是,11,到期日,not-a-date,"), "{first}");
+        assert_eq!(lines.count(), 4);
+
+        // Corrected, it is taken as it is.
+        let corrected = refused.replace("没有", "2027-01-05");
+        let id = city.import(&p, "again.csv", corrected.as_bytes()).await;
+        assert!(city.host().run_jobs().await.unwrap());
+        let job = city.job(&p, &id).await;
+        assert_eq!(
+            (&job["done"], &job["failed"]),
+            (&json!(5), &json!(0)),
+            "{job:?}"
+        );
+
+        // Who acts for no organisation begins none.
+        let nobody = support::person("enterprise.owner");
+        let input = json!({ "collection": "consent.letters", "format": "csv", "reason": "核对" });
+        let refused = city.act(&nobody, "console:job.export", None, input).await;
+        assert_eq!(refused.unwrap_err().code, "job-needs-person");
+
+        // Another person's job is none, and who watches sees no files.
+        let other = city.person("enterprise2").await;
+        let hidden = city.host().get(&other, "console.jobs", &id).await;
+        assert_eq!(hidden.unwrap_err().kind, FaultKind::NotFound);
+        let watched = city.job(&city.person("operator").await, &id).await;
+        assert_eq!(
+            (&watched["status"], &watched["source"]),
+            (&json!("done"), &Value::Null)
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_import_goes_on_where_a_failed_node_left_it_and_doubles_no_row() {
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        let before = city.letters().await;
+        let id = city
+            .import(&p, "letters.csv", letters(MANY).as_bytes())
+            .await;
+        city.fail_after(before + 20).await;
+        // Still held by the node that failed.
+        assert!(!city.host().run_jobs().await.unwrap());
+        city.run_out(&id).await;
+        // Once more, after a save.
+        city.fail_after(before + 500).await;
+        assert_eq!(city.job(&p, &id).await["status"], "running");
+        city.run_out(&id).await;
+        assert!(city.host().run_jobs().await.unwrap());
+        let job = city.job(&p, &id).await;
+        assert_eq!(job["status"], "done", "{job:?}");
+        assert_eq!((&job["done"], &job["failed"]), (&json!(630), &json!(70)));
+        assert_eq!(city.letters().await, before + 630);
+        assert_eq!(city.file(&p, &job, "errors").await.lines().count(), 71);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_nodes_never_work_on_one_job() {
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        let id = city.import(&p, "letters.csv", letters(20).as_bytes()).await;
+        let (one, two) = tokio::join!(
+            Box::pin(city.host().run_jobs()),
+            Box::pin(city.host().run_jobs())
+        );
+        assert_ne!(one.unwrap(), two.unwrap());
+        assert_eq!(city.job(&p, &id).await["done"], 18);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancelled_import_stops_and_what_was_done_stays() {
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        let before = city.letters().await;
+        let id = city
+            .import(&p, "letters.csv", letters(MANY).as_bytes())
+            .await;
+        let cancel = async {
+            while city.letters().await < before + 5 {
+                tokio::task::yield_now().await;
+            }
+            let done = city
+                .act(&p, "console:job.cancel", Some(&id), json!({}))
+                .await;
+            done.unwrap();
+        };
+        let (worked, ()) = tokio::join!(city.host().run_jobs(), cancel);
+        assert!(worked.unwrap());
+        assert_eq!(city.job(&p, &id).await["status"], "cancelled");
+        let there = city.letters().await - before;
+        assert!(there < 600, "{there} of 630");
+        assert!(!city.host().run_jobs().await.unwrap());
+        let again = city
+            .act(&p, "console:job.cancel", Some(&id), json!({}))
+            .await;
+        assert_eq!(again.unwrap_err().kind, FaultKind::Conflict);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ds_03_an_export_says_whose_it_is_and_is_one_audit_record() {
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        city.import(&p, "letters.csv", letters(50).as_bytes()).await;
+        assert!(city.host().run_jobs().await.unwrap());
+        let input = json!({
+            "collection": "consent.letters", "format": "csv", "reason": "年度审计",
+            "filter": { "recipient": [BANK], "sort": ["-created_at"] },
+            "fields": "recipient,items,purposes,valid_to,status",
+        });
+        let begun = city
+            .act(&p, "console:job.export", None, input)
+            .await
+            .unwrap();
+        assert_eq!(begun["status"], "queued");
+        assert!(city.host().run_jobs().await.unwrap());
+        let job = city.job(&p, begun["id"].as_str().unwrap()).await;
+        assert_eq!(job["status"], "done", "{job:?}");
+        let trace = job["trace"].as_str().unwrap();
+        let text = city.file(&p, &job, "result").await;
+        let head = text.lines().next().unwrap();
+        for part in ["上海云杉智能装备有限公司", "林知远", "年度审计", trace] {
+            assert!(head.contains(part), "{part} in {head}");
+        }
+        let rows = job["done"].as_u64().unwrap();
+        assert_eq!(text.lines().count() as u64, rows + 2);
+        let filter = AuditFilter {
+            action: Some("console.job.exported".into()),
+            ..AuditFilter::default()
+        };
+        let found = city.host().store().audit_find(&filter, 9, 0).await.unwrap();
+        assert_eq!(found.records.len(), 1);
+        let record = &found.records[0].draft;
+        assert_eq!(record.actor, p.user.clone().unwrap());
+        let told = &record.detail;
+        assert_eq!(
+            (&told["done"], &told["trace"]),
+            (&json!(rows), &json!(trace))
+        );
+        assert_eq!(told["digest"], job["result"]["digest"]);
+        assert_eq!(told["reason"], "年度审计");
+
+        // A part of it, without its first line, leads back to the job.
+        let part: Vec<&str> = text.lines().skip(10).take(30).collect();
+        let auditor = city.person("auditor").await;
+        let leaked = part.join("\n").into_bytes();
+        let file = city
+            .host()
+            .store_upload(&auditor, "leaked.csv", leaked)
+            .await
+            .unwrap();
+        let traced = city
+            .act(&auditor, "console:job.trace", None, json!({ "file": file }))
+            .await;
+        assert_eq!(traced.unwrap()["id"], job["id"]);
+        let refused = city
+            .act(&p, "console:job.trace", None, json!({ "file": file }))
+            .await;
+        assert_eq!(refused.unwrap_err().kind, FaultKind::Forbidden);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dj_06_a_large_export_waits_for_another_person() {
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        for _ in 0..2 {
+            city.import(&p, "letters.csv", letters(MANY).as_bytes())
+                .await;
+            assert!(city.host().run_jobs().await.unwrap());
+        }
+        let input =
+            json!({ "collection": "consent.letters", "format": "jsonl", "reason": "全量核对" });
+        let ask = || async {
+            let begun = city
+                .act(&p, "console:job.export", None, input.clone())
+                .await
+                .unwrap();
+            assert_eq!(begun["status"], "waiting");
+            begun["id"].as_str().unwrap().to_owned()
+        };
+        let (one, two) = (ask().await, ask().await);
+        assert!(
+            !city.host().run_jobs().await.unwrap(),
+            "nothing is read yet"
+        );
+        // The one who asked does not decide, nor who may decide nothing.
+        let decided = |login: &'static str, id: String, verb: &'static str| {
+            let city = &city;
+            async move {
+                let by = city.person(login).await;
+                let action = format!("platform:request.{verb}");
+                city.act(&by, &action, Some(&id), json!({ "reason": "已核实" }))
+                    .await
+            }
+        };
+        let own = decided("enterprise", one.clone(), "approve").await;
+        assert!(own.is_err());
+        decided("security", one.clone(), "approve").await.unwrap();
+        assert_eq!(city.job(&p, &one).await["status"], "queued");
+        decided("security", two.clone(), "refuse").await.unwrap();
+        assert!(city.host().run_jobs().await.unwrap());
+        assert!(!city.host().run_jobs().await.unwrap());
+        let done = city.job(&p, &one).await;
+        assert_eq!(done["status"], "done", "{done:?}");
+        assert!(done["done"].as_u64().unwrap() >= 1260);
+        assert!(!done["approved_by"].as_str().unwrap().is_empty());
+        let refused = city.job(&p, &two).await;
+        assert_eq!(refused["status"], "cancelled");
+        assert!(refused["why"].as_str().unwrap().contains("已核实"));
+        let text = city.file(&p, &done, "result").await;
+        let row: Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
+        assert!(row["id"].is_string() && row["recipient"].is_string());
+    })
+    .await;
+}
+
+/// Bytes of memory that this process had at most since it was last asked to forget; none where the
+/// system does not tell.
+fn most_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// What a job takes of memory, more than there was taken before.
+async fn memory_of(city: &City) -> Option<u64> {
+    std::fs::write("/proc/self/clear_refs", "5").ok()?;
+    let before = most_memory()?;
+    assert!(city.host().run_jobs().await.unwrap());
+    Some(most_memory()? - before)
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_rows_pass_in_bounded_memory() {
+    const ROWS: usize = 100_000;
+    const MOST: u64 = 80 * 1024 * 1024;
+    let Some(guests) = guests() else { return };
+    let city = City::open(&guests, None).await;
+    let p = city.person("auditor").await;
+    for batch in 0..ROWS / 1000 {
+        let write = |n: usize| {
+            let number = batch * 1000 + n;
+            let values = json!({
+                "title": format!("网点 {number}"), "what": "organisation.move",
+                "object": number.to_string(), "reason": "=cmd|' /C calc'!A0",
+            });
+            Write::Insert {
+                collection: "changes".into(),
+                id: format!("01930000-0000-7000-9000-{number:012x}"),
+                subject: None,
+                organisation: Some(BANK.into()),
+                district: None,
+                values: values.as_object().cloned().unwrap(),
+            }
+        };
+        let commit = Commit {
+            at: 1,
+            module: "platform".into(),
+            writes: (0..1000).map(write).collect(),
+            ..Commit::default()
+        };
+        city.host().store().commit(commit).await.unwrap();
+    }
+    let fields = "title,what,object,reason";
+    for format in ["csv", "xlsx"] {
+        let input = json!({ "collection": "platform.changes", "format": format,
+                "reason": "全量核对", "fields": fields });
+        let begun = city.act(&p, "console:job.export", None, input).await;
+        let id = begun.unwrap()["id"].as_str().unwrap().to_owned();
+        let by = city.person("security").await;
+        let said = json!({ "reason": "已核实" });
+        let approved = city.act(&by, "platform:request.approve", Some(&id), said);
+        approved.await.unwrap();
+        let taken = memory_of(&city).await;
+        let job = city.job(&p, &id).await;
+        assert_eq!(job["status"], "done", "{job:?}");
+        assert!(job["done"].as_u64().unwrap() >= ROWS as u64);
+        println!("{format}: {taken:?} bytes");
+        assert!(taken.unwrap_or_default() < MOST, "{format}: {taken:?}");
+        if format == "csv" {
+            let text = city.file(&p, &job, "result").await;
+            assert!(text.lines().count() > ROWS);
+            assert!(text.contains(",'=cmd|' /C calc'!A0,") && !text.contains(",=cmd"));
+        }
+    }
+
+    let p = city.person("enterprise").await;
+    let file = city
+        .host()
+        .store_upload(&p, "letters.csv", letters(ROWS).into_bytes());
+    let file = file.await.unwrap();
+    let input = json!({ "collection": "consent.letters", "file": file, "dry": true });
+    let begun = city.act(&p, "console:job.import", None, input).await;
+    let id = begun.unwrap()["id"].as_str().unwrap().to_owned();
+    let taken = memory_of(&city).await;
+    println!("import: {taken:?} bytes");
+    assert!(taken.unwrap_or_default() < MOST, "import: {taken:?}");
+    let job = city.job(&p, &id).await;
+    assert_eq!(
+        (&job["done"], &job["failed"]),
+        (&json!(90_000), &json!(10_000))
+    );
+}
+
+#[tokio::test]
+async fn an_export_that_nobody_decides_about_in_time_is_cancelled() {
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        let values = json!({
+            "label": "授权书", "kind": "export", "collection": "consent.letters", "format": "csv",
+            "status": "waiting", "done": 0, "failed": 0, "by_name": p.name,
+        });
+        let id = "01930000-0000-7000-9000-000000000001";
+        let asked = |ago: i64| Commit {
+            at: city.host().clock().now().plus_seconds(-ago).micros(),
+            module: "console".into(),
+            writes: vec![Write::Insert {
+                collection: "jobs".into(),
+                id: id.into(),
+                subject: None,
+                organisation: p.organisation.clone(),
+                district: None,
+                values: values.as_object().cloned().unwrap(),
+            }],
+            ..Commit::default()
+        };
+        let hours = city.sessions.request_hours();
+        city.host()
+            .store()
+            .commit(asked(hours * 3600))
+            .await
+            .unwrap();
+        assert!(!city.host().run_jobs().await.unwrap());
+        let operator = city.person("operator").await;
+        assert_eq!(city.job(&operator, id).await["status"], "cancelled");
+    })
+    .await;
+}
