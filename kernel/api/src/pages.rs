@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
@@ -24,8 +24,6 @@ use crate::{Web, cookies, parked, posts, view};
 
 /// Name of the parameter that asks for one block alone.
 const BLOCK: &str = "_block";
-/// Name of the parameter that asks for the page's table as a file; its one value is `csv`.
-const FORMAT: &str = "_format";
 
 /// A page's address: the module that draws it and the values in its path.
 pub(crate) enum Place {
@@ -76,10 +74,6 @@ async fn get(
     }
     let mut ctx = view::context(web, Some(caller), info, path);
     let own = own_parameters(&info.target);
-    if own.get(FORMAT).is_some_and(|f| f == &["csv"]) {
-        let text = kernel_portal::csv(&page).ok_or_else(Problem::not_found)?;
-        return Ok(file(&place_name(path), text));
-    }
     if let Some(block) = own.get(BLOCK).and_then(|v| v.first()) {
         let block = page.find_block(block).ok_or_else(Problem::not_found)?;
         return Ok(Html(kernel_portal::render_blocks(&[block], &ctx)).into_response());
@@ -111,27 +105,6 @@ async fn get(
         response.headers_mut().insert(CACHE_CONTROL, value);
     }
     Ok(response)
-}
-
-/// What a page's file is called: the last literal words of its path.
-fn place_name(path: &str) -> String {
-    let words = path.split('/').filter(|w| !w.is_empty());
-    let plain = |w: &&str| w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    let words: Vec<&str> = words.filter(plain).collect();
-    format!("{}.csv", words.join("-"))
-}
-
-fn file(name: &str, text: String) -> Response {
-    let mut response = text.into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/csv; charset=utf-8"),
-    );
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
-        headers.insert(CONTENT_DISPOSITION, value);
-    }
-    response
 }
 
 /// The page as its module draws it now.

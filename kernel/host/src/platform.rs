@@ -85,7 +85,6 @@ impl Module for Platform {
             claims::PATH => claims::list(&desk, ask).await,
             "/platform/claims/{id}" => claims::detail(&desk, ask).await,
             changes::PATH => changes::list(&desk, ask).await,
-            changes::EXPORT => changes::export(&desk, ask).await,
             _ => self.account.page(call, ask).await,
         }
     }

@@ -28,6 +28,7 @@ mod xlsx;
 use serde_json::{Map, Value};
 
 pub(crate) use approval::DEED;
+pub(crate) use offer::export_of;
 pub(crate) use write::Marks;
 
 /// Rows of one job.

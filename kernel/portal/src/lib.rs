@@ -22,7 +22,6 @@
 pub mod assets;
 mod blocks;
 mod chart;
-mod csv;
 mod datum;
 mod frame;
 mod icon;
@@ -33,7 +32,6 @@ mod url;
 mod view;
 
 pub use blocks::plain::size;
-pub use csv::csv;
 pub use render::{render, render_blocks};
 pub use screens::{
     ErrorScreen, FactorsView, LoginScreen, StepUpScreen, error_page, login_page, step_up_page,

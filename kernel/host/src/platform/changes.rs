@@ -3,18 +3,17 @@
 use kernel_identity::module::{ACCOUNT, MODULE};
 use sdk_contract::call::Ask;
 use sdk_contract::error::Fault;
-use sdk_contract::page::{Action, Block, Choice, Column, Datum, Field, Page, Row, Table};
+use sdk_contract::page::{Block, Choice, Column, Datum, Field, Page, Row, Table};
 use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Desk, word};
 use crate::console::pages::{PAGE, bench, page_number};
+use crate::transfer::export_of;
 
 pub(super) const PATH: &str = "/platform/changes";
-pub(super) const EXPORT: &str = "/platform/changes/export";
-/// Rows of one exported file.
-const EXPORTED: u32 = 200;
+const CHANGES: &str = "platform.changes";
 
 /// What no declared action names.
 const OWN: [(&str, &str); 4] = [
@@ -28,12 +27,15 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let number = page_number(ask);
     let query = asked(ask).page(number, PAGE);
     let found = desk.host.find(&desk.call.principal, query).await?;
-    let mut to = format!("{EXPORT}?_format=csv");
-    for (name, value) in &ask.query {
-        if ["what", "from", "to", "q"].contains(&name.as_str()) && plain(value) {
-            to.extend(["&", name, "=", value]);
-        }
-    }
+    // The page's own names, as the list of the collection has them.
+    let named = [("from", "created_at.min"), ("to", "created_at.max")];
+    let narrowed = ask.query.iter().map(|(name, value)| {
+        let listed = named.iter().find(|(own, _)| own == name);
+        (
+            listed.map_or(name.as_str(), |(_, l)| l).to_owned(),
+            value.clone(),
+        )
+    });
     let table = table(desk, &found.records)
         .search("对象、姓名")
         .filter(Field::pick("what", "变更", kinds(desk)))
@@ -41,29 +43,16 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         .filter(Field::date("to", "到"))
         .paging(number, PAGE, found.total.unwrap_or_default())
         .empty("没有符合条件的变更");
-    Ok(bench("权限变更历史")
-        .subtitle("只增不改；谁、何时、为何、变更前后与当时所属")
-        .action(Action::download("导出 CSV", to).icon("download"))
-        .block(Block::table("changes", table)))
-}
-
-/// The same as one long table, for a file. Looking is recorded.
-pub(super) async fn export(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
-    let number = page_number(ask);
-    let query = asked(ask).page(number, EXPORTED);
-    let found = desk.host.find(&desk.call.principal, query).await?;
-    let table =
-        table(desk, &found.records).paging(number, EXPORTED, found.total.unwrap_or_default());
-    Ok(bench("权限变更历史导出")
-        .under("权限变更历史", PATH)
-        .subtitle(format!("每个文件最多 {EXPORTED} 条；更早的请缩小时间范围"))
-        .guarded()
-        .block(Block::table("changes", table)))
+    let mut page = bench("权限变更历史").subtitle("只增不改；谁、何时、为何、变更前后与当时所属");
+    if desk.host.may_transfer(&desk.call.principal, CHANGES).1 {
+        page = page.action(export_of(CHANGES, &narrowed.collect()));
+    }
+    Ok(page.block(Block::table("changes", table)))
 }
 
 /// The changes of one organisation, person or object, newest first.
 pub(super) async fn of(desk: &Desk<'_>, field: &str, id: &str) -> Result<Block, Fault> {
-    let query = Query::new("platform.changes")
+    let query = Query::new(CHANGES)
         .filter(Filter::eq(field, id))
         .sort("created_at", true)
         .limit(PAGE);
@@ -72,16 +61,8 @@ pub(super) async fn of(desk: &Desk<'_>, field: &str, id: &str) -> Result<Block, 
     Ok(Block::table("history", table).more("全部变更", PATH))
 }
 
-/// Whether a value may stand in a link as it is.
-fn plain(value: &str) -> bool {
-    !value.is_empty()
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
-}
-
 fn asked(ask: &Ask) -> Query {
-    let mut query = Query::new("platform.changes").sort("created_at", true);
+    let mut query = Query::new(CHANGES).sort("created_at", true);
     if let Some(what) = ask.query("what") {
         query = query.filter(Filter::eq("what", what));
     }

@@ -87,7 +87,6 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let mut page = bench("开户邀请")
         .subtitle("链接七日内有效，只能使用一次；被邀请人自己设置密码，任何人都不知道")
         .guarded()
-        .action(Action::download("导出 CSV", format!("{PATH}?_format=csv")).icon("download"))
         .block(Block::table("invitations", table));
     if let Some(own) = p
         .organisation

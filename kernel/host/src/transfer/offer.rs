@@ -106,7 +106,7 @@ pub(crate) struct Range {
 }
 
 /// A button to export a collection's rows as a page narrows them.
-fn export_of(of: &str, narrowed: &BTreeMap<String, String>) -> Action {
+pub(crate) fn export_of(of: &str, narrowed: &BTreeMap<String, String>) -> Action {
     let all = format!("/console/jobs/export?of={of}");
     let mut to = all.clone();
     for (name, value) in narrowed {

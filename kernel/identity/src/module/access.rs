@@ -449,14 +449,6 @@ pub(super) fn pages() -> Vec<PageDef> {
             914,
             "change.read",
         ),
-        page(
-            "changes/export",
-            "权限变更历史导出",
-            "Export of changes",
-            "",
-            914,
-            "change.read",
-        ),
     ]
 }
 
