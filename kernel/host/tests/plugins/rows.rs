@@ -475,10 +475,14 @@ async fn plant(
         };
         values.insert(field.name.clone(), given);
     }
+    let made_by = match collection.assignee.as_deref() {
+        Some("created_by") => ASSIGNEE,
+        _ => "test",
+    };
     let commit = Commit {
         at: 1_795_420_800_000_000,
         by: By {
-            user: "test".into(),
+            user: made_by.into(),
             name: "test".into(),
             organisation: None,
         },
