@@ -255,12 +255,7 @@ fn chosen<'a>(
 
 /// Whether this person sees a sensitive field of others in clear.
 pub(super) fn is_sensitive(def: &ModuleDef, p: &Principal, field: &FieldDef) -> bool {
-    let own = |rows: &RowFilter| {
-        matches!(
-            rows,
-            RowFilter::None | RowFilter::Subject(_)
-        )
-    };
+    let own = |rows: &RowFilter| matches!(rows, RowFilter::None | RowFilter::Subject(_));
     let clear = match (&field.mask, &field.reveal) {
         (None, _) => true,
         (Some(_), Some(name)) => permitted(def, p, name).is_ok_and(|rows| !own(&rows)),

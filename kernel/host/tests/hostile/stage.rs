@@ -36,7 +36,8 @@ impl Stage {
         }
         let data = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(TestClock::at(Timestamp(NOW)));
-        let test = TestHost::start_under(Arc::clone(&clock), None, data, plugins.path(), engines).await;
+        let test =
+            TestHost::start_under(Arc::clone(&clock), None, data, plugins.path(), engines).await;
         Self {
             test,
             plugins,
