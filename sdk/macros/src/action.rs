@@ -36,9 +36,10 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         ));
     }
 
-    let purpose = match purpose {
-        Some(code) => quote!(::core::option::Option::Some(#code)),
-        None => quote!(::core::option::Option::None),
+    let purpose = if let Some(code) = purpose {
+        quote!(::core::option::Option::Some(#code))
+    } else {
+        quote!(::core::option::Option::None)
     };
     let ident = &input.ident;
     let label = words::label(&words, en.as_deref(), &ident.to_string());

@@ -1,7 +1,10 @@
 //! Looks at masked values of the most sensitive level, as people and programs take them: one asks,
 //! a colleague agrees, and the first looks once.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 
 use serde_json::{Value, json};
 use tests_http::database::Database;

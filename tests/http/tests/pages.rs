@@ -2,11 +2,6 @@
 //! that was taken away a second ago opens nothing any more. What every page answers to everyone who
 //! matters is generated in `kernel/host/tests/plugins/pages.rs`.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a test stops at the first surprise"
-)]
-
 use serde_json::json;
 use tests_http::steps::{BANK, text};
 use tests_http::{Built, Client, Server, Start};

@@ -206,10 +206,9 @@ async fn effect(desk: &Desk<'_>, request: &Request, input: &Input) -> Result<Vec
             let issued = desk.directory.issue_approved(deed, request).await;
             issued.map_err(fault)
         }
-        // Its effect is in another module: see [`others`], and [`Host::job_requests`].
-        data::DEED | transfer::DEED => Ok(Vec::new()),
-        // Its effect is that whoever asked may look, and that reads this decision.
-        look::DEED => Ok(Vec::new()),
+        // Their effect is in other modules: see [`others`], and [`Host::job_requests`]. A look has
+        // none but that whoever asked may look, and that reads this decision.
+        data::DEED | transfer::DEED | look::DEED => Ok(Vec::new()),
         other => {
             tracing::error!(deed = other, "nobody carries this request out");
             Err(Fault::internal("该事项无法执行，请联系平台运营"))

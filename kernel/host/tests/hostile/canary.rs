@@ -2,6 +2,8 @@
 //! curious as one can be: it reads all that the kernel lets it, and then hands over the whole of its
 //! linear memory.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use kernel_host::Act;
@@ -168,7 +170,10 @@ async fn memory(stage: &Stage, plugin: &str, p: &Principal) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 /// A text as it may lie in memory: in two encodings, and in base64 wherever its first byte falls.

@@ -214,11 +214,11 @@ async fn row_93_a_most_sensitive_value_takes_two_people_and_is_seen_once() {
     sees(&stage, &asker).await;
     assert_ne!(waits(&stage, &asker).await, request, "once");
 
-    let asked = trail(&stage, "field.look.ask").await;
-    assert_eq!(asked[0].actor, user(ASKER));
-    assert_eq!(asked[0].object, SEEDED);
-    assert_eq!(asked[0].detail["reason"], "核对证件原件");
-    assert_eq!(asked[0].detail["request"], Value::from(request.as_str()));
+    let begun = trail(&stage, "field.look.ask").await;
+    assert_eq!(begun[0].actor, user(ASKER));
+    assert_eq!(begun[0].object, SEEDED);
+    assert_eq!(begun[0].detail["reason"], "核对证件原件");
+    assert_eq!(begun[0].detail["request"], Value::from(request.as_str()));
     let approved = trail(&stage, "platform.request.approve").await;
     let outcomes: Vec<&str> = approved.iter().map(|d| d.outcome.as_str()).collect();
     assert_eq!(outcomes, ["refused", "refused", "ok"], "{approved:?}");

@@ -71,22 +71,19 @@ async fn everyone(
         let who = format!("{asker} asks for {} of {}", page.path, row.collection);
         let p = asker.principal();
         let drawn = host.page(&p, &def.id, ask(page, name, &row.id)).await;
-        let fault = match drawn {
-            Ok(_) => {
-                assert!(asker.has(opens) && asker.reaches(read), "{who}: drawn");
-                asked.drawn += 1;
-                // A record that is not there is no more there for those who see this one.
-                let nowhere = host
-                    .page(&p, &def.id, ask(page, name, crate::NOWHERE))
-                    .await;
-                assert_eq!(
-                    nowhere.map_err(|f| f.kind),
-                    Err(FaultKind::NotFound),
-                    "{who}"
-                );
-                continue;
-            }
-            Err(fault) => fault,
+        let Err(fault) = drawn else {
+            assert!(asker.has(opens) && asker.reaches(read), "{who}: drawn");
+            asked.drawn += 1;
+            // A record that is not there is no more there for those who see this one.
+            let nowhere = host
+                .page(&p, &def.id, ask(page, name, crate::NOWHERE))
+                .await;
+            assert_eq!(
+                nowhere.map_err(|f| f.kind),
+                Err(FaultKind::NotFound),
+                "{who}"
+            );
+            continue;
         };
         asked.refused += 1;
         let expected = if asker.is_anonymous() && !asker.has(opens) {

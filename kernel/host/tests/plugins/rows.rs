@@ -251,6 +251,10 @@ pub(crate) async fn only_what_is_declared(host: &Host) -> Asked {
     asked
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one question after the other about one row"
+)]
 async fn asks(
     host: &Host,
     def: &ModuleDef,

@@ -114,11 +114,12 @@ pub(super) fn factors() -> CollectionDef {
     }
 }
 
+fn word(name: &str, zh: &str, en: &str) -> FieldDef {
+    required(name, Label::new(zh, en), Kind::Text { max: 256 })
+}
+
 /// What a person does with the own account.
 pub(super) fn actions() -> Vec<ActionDef> {
-    let word = |name: &str, zh: &str, en: &str| {
-        required(name, Label::new(zh, en), Kind::Text { max: 256 })
-    };
     let action = |entity: &str, collection: &str, verb: &str, label: Label, input| ActionDef {
         name: format!("{entity}.{verb}"),
         label,

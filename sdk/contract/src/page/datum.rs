@@ -133,10 +133,6 @@ impl FileRef {
 }
 
 impl LookTakes {
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde's skip_serializing_if passes a reference"
-    )]
     fn is_reason(&self) -> bool {
         *self == Self::Reason
     }
