@@ -234,7 +234,7 @@ async fn every_plugin_keeps_the_rules() {
     println!("pages of no planted row: {:?}", asked.undrawn);
     assert!(asked.pages.len() > 8, "{:?}", asked.pages);
     assert!(asked.drawn > 30, "{} were drawn", asked.drawn);
-    assert!(asked.refused > 200, "{} were refused", asked.refused);
+    assert!(asked.refused > 150, "{} were refused", asked.refused);
 }
 
 /// The plugins that are for tests alone have what no other has yet.

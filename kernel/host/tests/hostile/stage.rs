@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use kernel_host::clock::TestClock;
 use kernel_host::{Act, Engines, Host, InstallError};
 use kernel_identity::principal::Principal;
+use kernel_identity::session::SessionPolicy;
 use sdk_contract::call::{Ask, Reply};
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
@@ -36,8 +37,9 @@ impl Stage {
         }
         let data = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(TestClock::at(Timestamp(NOW)));
-        let test =
-            TestHost::start_under(Arc::clone(&clock), None, data, plugins.path(), engines).await;
+        let policy = SessionPolicy::default();
+        let under = Arc::clone(&clock);
+        let test = TestHost::start_under(under, policy, None, data, plugins.path(), engines).await;
         Self {
             test,
             plugins,

@@ -30,12 +30,14 @@ impl TestHost {
         engines: Engines,
     ) -> Self {
         let clock = Arc::new(TestClock::at(Timestamp(NOW)));
-        Self::start_under(clock, postgres, data, plugins, engines).await
+        let policy = SessionPolicy::default().for_trying_out();
+        Self::start_under(clock, policy, postgres, data, plugins, engines).await
     }
 
-    /// The same under a clock that the test moves.
+    /// The same under a clock that the test moves, and another policy.
     pub(crate) async fn start_under(
         clock: Arc<TestClock>,
+        policy: SessionPolicy,
         postgres: Option<String>,
         data: Arc<tempfile::TempDir>,
         plugins: &Path,
@@ -47,7 +49,6 @@ impl TestHost {
         };
         let keys = Arc::new(KeyRing::open_or_create(&data.path().join("keys"), None).unwrap());
         let store = Store::open(&url, Arc::clone(&keys)).await.unwrap();
-        let policy = SessionPolicy::default().for_trying_out();
         let ground = Ground {
             sessions: Sessions::new(store.clone(), Arc::clone(&keys), policy),
             store,
