@@ -3,8 +3,8 @@
 //! A stolen table alone cannot be guessed at, for the pepper lives in the key ring; with the
 //! pepper stolen too, each guess still costs 7 MiB and five passes, one of the pairs that OWASP's
 //! Password Storage Cheat Sheet calls equally strong. Of them it is the one that stays nearest to the
-//! processor: two cores hash 58 a second so and 41 with 19 MiB and two passes. The stored text names
-//! its scheme and cost, so that a login can upgrade it ([`needs_upgrade`]):
+//! processor: it took two thirds of the time of 19 MiB and two passes where it was measured. The
+//! stored text names its scheme and cost, so that a login can upgrade it ([`needs_upgrade`]):
 //!
 //! ```text
 //! argon2id-hmac-sm3$m=7168,t=5,p=1$<salt, 32 hex>$<code, 64 hex>

@@ -2,7 +2,7 @@
 //!
 //! A job is a record of `console.jobs`. Whoever begins one is its person: an import runs the
 //! collection's creating action row by row as them, an export reads as them, so there is no second
-//! way to write or to read. A node works on one job at a time and holds it by a lease; each save is an
+//! way to write or to read. A worker has one job at a time and holds it by a lease; each save is an
 //! update of the job's revision, so that a node that lost the lease, or whose job was cancelled, stops
 //! at its next save ([`run`]).
 //!

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Requests make many small, short-lived values; with the system's allocator a third of a list's time
+/// Requests make many small, short-lived values; with the system's allocator a quarter of a list's time
 /// went into making room for them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

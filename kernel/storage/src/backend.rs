@@ -1,4 +1,4 @@
-//! The two engines behind one pair of concrete types. Nothing outside this file and `writer.rs`
+//! The two engines behind one pair of concrete types. Nothing outside this module and `writer.rs`
 //! knows which one runs, except where a statement needs a lock that only one engine has.
 
 mod postgres;

@@ -1,4 +1,4 @@
-//! Working on jobs: one at a time and node, held by a lease.
+//! Working on jobs: a worker has one at a time, held by a lease.
 //!
 //! The lease is the row itself. Whoever takes a job writes a time until when it holds it; each save
 //! is an update of the revision it last wrote, so of two nodes that think they hold a job one fails

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::{ACQUIRE, Row, Sql, unbindable};
 use crate::{EngineError, StorageError};
 
-/// Connections for reading; measured best on two cores.
+/// Connections for reading: as many long questions can be under way at once.
 const READERS: usize = 8;
 /// How long a statement waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(10);
@@ -360,7 +360,87 @@ fn order(text: &str) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::order;
+    use std::cell::RefCell;
+
+    use super::super::built;
+    use super::*;
+
+    /// A file, and a pool of connections that read it.
+    async fn reading() -> (tempfile::TempDir, Pool) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data.sqlite");
+        let mut writer = Lite::open(&path, Opening::Writer).unwrap();
+        writer.script("CREATE TABLE t (n INTEGER)").unwrap();
+        let pool = pool(&path, Opening::Reader).await.unwrap();
+        (dir, pool)
+    }
+
+    fn count_to(n: u32) -> Sql {
+        let text = format!(
+            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < {n}) "
+        );
+        built(text + "SELECT i FROM c", Vec::new())
+    }
+
+    /// Who is done first on one thread: who asks, or who has nothing to do but a turn.
+    async fn first(lite: &mut Lite, n: u32) -> &'static str {
+        let done = RefCell::new(Vec::new());
+        let asking = async {
+            assert_eq!(lite.rows(count_to(n)).await.unwrap().len(), n as usize);
+            done.borrow_mut().push("who asks");
+        };
+        let other = async { done.borrow_mut().push("the other") };
+        tokio::join!(asking, other);
+        done.borrow()[0]
+    }
+
+    #[tokio::test]
+    async fn a_long_question_lets_others_have_their_turn_and_a_short_one_is_answered_at_once() {
+        let (_dir, pool) = reading().await;
+        let mut lite = held(&pool).await.unwrap();
+        assert_eq!(first(&mut lite, 100).await, "who asks");
+        assert_eq!(first(&mut lite, 100_000).await, "the other");
+        assert_eq!(first(&mut lite, 100).await, "who asks");
+    }
+
+    #[tokio::test]
+    async fn a_row_that_is_not_taken_ends_the_rest_and_leaves_the_connection_usable() {
+        let (_dir, pool) = reading().await;
+        let mut lite = held(&pool).await.unwrap();
+        let mut taken = 0;
+        let done = lite
+            .each(count_to(100_000), "counting", |_| {
+                taken += 1;
+                if taken == 300 {
+                    return Err(StorageError::Closed);
+                }
+                Ok(())
+            })
+            .await;
+        assert!(matches!(done, Err(StorageError::Closed)) && taken == 300);
+        assert_eq!(first(&mut lite, 100).await, "who asks");
+    }
+
+    #[tokio::test]
+    async fn a_connection_left_in_the_middle_is_not_given_to_anybody_else() {
+        let (_dir, pool) = reading().await;
+        let mut lite = held(&pool).await.unwrap();
+        {
+            let long = lite.rows(count_to(1_000_000));
+            let gone = std::future::ready(());
+            tokio::select! { biased; _ = long => panic!("answered at once"), () = gone => {} }
+        }
+        assert!(matches!(
+            lite.rows(count_to(1)).await,
+            Err(EngineError::Thread)
+        ));
+        drop(lite);
+        let mut open = held(&pool).await.unwrap();
+        open.execute(super::super::sql("BEGIN", [])).await.unwrap();
+        drop(open);
+        let mut lite = held(&pool).await.unwrap();
+        lite.execute(super::super::sql("BEGIN", [])).await.unwrap();
+    }
 
     #[test]
     fn placeholders_are_numbered_as_they_first_stand() {
