@@ -29,7 +29,7 @@ pub(crate) const WRONG_CODE_EN: &str = "The code is wrong or was used before. Pl
 #[derive(Debug, Deserialize)]
 pub(crate) struct Next {
     #[serde(default)]
-    next: String,
+    pub(crate) next: String,
 }
 
 pub(crate) async fn form(
@@ -126,7 +126,7 @@ pub(crate) async fn submit(
 }
 
 /// Why a sign-in was refused, in the language of the page.
-fn why(info: &RequestInfo, problem: &Problem) -> String {
+pub(crate) fn why(info: &RequestInfo, problem: &Problem) -> String {
     if !info.english() {
         return problem.detail.clone();
     }
@@ -140,6 +140,11 @@ fn why(info: &RequestInfo, problem: &Problem) -> String {
         }
         None => match problem.code.as_str() {
             "sign-in-late" => "Signing in took too long. Please begin again",
+            "sign-in-replayed" => "This sign-in was used before. Please begin again",
+            "sign-in-another" => {
+                "That account belongs to another person than the one who is signed in. Sign out first"
+            }
+            "account-closed" => "The account is closed. Please ask your administrator",
             "account-unused" => {
                 "The account was unused for too long and is closed. Please ask your administrator"
             }
@@ -285,7 +290,7 @@ pub(crate) async fn finish(
 }
 
 /// Why a sign-in was not granted, for the one who asked.
-fn refusal(error: &LoginError) -> Problem {
+pub(crate) fn refusal(error: &LoginError) -> Problem {
     let refused = |code, detail| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
     match error {
         LoginError::Refused => refused("bad-credentials", REFUSED),
@@ -295,6 +300,12 @@ fn refusal(error: &LoginError) -> Problem {
         ),
         LoginError::WrongCode { .. } => refused("wrong-code", WRONG_CODE),
         LoginError::Late => refused("sign-in-late", "登录用时过长，请重新填写用户名和密码"),
+        LoginError::Replayed => refused("sign-in-replayed", "登录凭据已使用过，请重新点击登录"),
+        LoginError::Another => refused(
+            "sign-in-another",
+            "该外部账号绑定的是另一个账号，与当前登录的不同；请先退出再登录",
+        ),
+        LoginError::Closed => refused("account-closed", "账号已停用，请联系本机构管理员"),
         LoginError::Stale => refused(
             "account-unused",
             "账号长期未使用，已停用，请联系本机构管理员恢复",
@@ -341,10 +352,11 @@ fn who(web: &Web, caller: &Caller) -> Value {
 }
 
 /// A path of this site that is not the sign-in itself.
-fn local(next: &str) -> &str {
+pub(crate) fn local(next: &str) -> &str {
     let sign_in = ["/login", "/logout"]
         .iter()
-        .any(|p| next == *p || next.starts_with(&format!("{p}?")));
+        .filter_map(|p| next.strip_prefix(p))
+        .any(|rest| rest.is_empty() || rest.starts_with(['?', '/']));
     if is_site_path(next) && !sign_in {
         next
     } else {
@@ -360,7 +372,7 @@ pub(crate) fn see_other(path: &str) -> Response {
     response
 }
 
-fn with_session(web: &Web, mut response: Response, token: &str) -> Response {
+pub(crate) fn with_session(web: &Web, mut response: Response, token: &str) -> Response {
     if let Some(cookie) = cookies::set(cookies::SESSION, token, None, web.secure()) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -388,6 +400,7 @@ mod tests {
             "/\\evil.example",
             "/login",
             "/login?next=/",
+            "/login/with/suishenban",
         ] {
             assert_eq!(local(bad), "/", "{bad}");
         }

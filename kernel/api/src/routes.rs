@@ -17,7 +17,8 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
 use crate::problem::Problem;
 use crate::{
-    Web, bodies, caller, collections, edge, files, login, look, openapi, pages, resumable, step_up,
+    Web, bodies, caller, collections, edge, federation, files, login, look, openapi, pages,
+    resumable, step_up,
 };
 
 /// Where files are sent to.
@@ -79,6 +80,8 @@ pub fn router(web: Web) -> Router {
             get(files::one),
         )
         .route("/login", get(login::form).post(login::submit))
+        .route("/login/with/{provider}", get(federation::start))
+        .route("/login/from/{provider}", get(federation::finish))
         .route("/logout", post(login::logout))
         .route(LOOK_PATH, post(look::show))
         .route("/switch", post(login::switch))

@@ -1,6 +1,8 @@
 //! What a person does with the own account: a part of the native module `platform`. The rules are
 //! `kernel-identity`'s.
 
+mod bindings;
+
 use async_trait::async_trait;
 use kernel_identity::account::AccountError;
 use kernel_identity::certificates::Certificate;
@@ -64,6 +66,10 @@ impl Account {
         let begun = certificates.iter().find(|c| !c.confirmed);
         let possession = begun.map(|c| (c, self.sessions.possession(p, c)));
         for block in certificate_blocks(&certificates, possession) {
+            page = page.block(block);
+        }
+        let bound = self.sessions.bindings(user).await.map_err(|e| failed(&e))?;
+        for block in bindings::blocks(&bound, self.sessions.providers()) {
             page = page.block(block);
         }
         let own = p.session.clone().unwrap_or_default();
@@ -136,6 +142,10 @@ impl Module for Account {
                 let words = (given("current"), given("factor"));
                 let done = s.revoke_certificate(p, words, origin).await;
                 (done, "数字证书已吊销")
+            }
+            "binding.end" => {
+                let words = (given("current"), given("binding"));
+                (s.unbind(p, words, origin).await, "已解除绑定")
             }
             _ => return Err(Fault::not_found()),
         };
@@ -366,9 +376,12 @@ fn fault(error: AccountError) -> Fault {
         AccountError::TooMany => {
             field("key", "too-many", "最多五个数字证书，请先吊销不用的".into())
         }
-        AccountError::Closed | AccountError::BadLogin | AccountError::Busy => {
-            Fault::internal("操作没有成功，请稍后再试")
-        }
+        AccountError::ArrivalGone => Fault::conflict("arrival-gone", "该绑定已解除，请刷新页面"),
+        AccountError::Closed
+        | AccountError::BadLogin
+        | AccountError::BoundElsewhere
+        | AccountError::OtherPerson
+        | AccountError::Busy => Fault::internal("操作没有成功，请稍后再试"),
     }
 }
 

@@ -36,8 +36,17 @@ pub struct LoginScreen<'a> {
     pub message: Option<&'a str>,
     /// Where to go afterwards.
     pub next: &'a str,
+    /// Where else one may sign in.
+    pub providers: &'a [ProviderView],
     /// Said below the form: demo accounts, where to get help.
     pub note: Option<&'a str>,
+}
+
+/// Another who keeps accounts that one may sign in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderView {
+    pub label: String,
+    pub to: String,
 }
 
 /// The second factors that a person can prove.
@@ -129,6 +138,13 @@ pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
                         refused: screen.message.is_some(),
                         view: screen.factors,
                     }))
+                }
+                @if screen.pending.is_empty() && !screen.providers.is_empty() {
+                    div.login-others {
+                        @for provider in screen.providers {
+                            a.btn.btn-outline.btn-wide href=(href(&provider.to)) { (provider.label) }
+                        }
+                    }
                 }
                 @if screen.pending.is_empty() {
                     p.login-note {

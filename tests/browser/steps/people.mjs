@@ -125,6 +125,51 @@ export async function isCertified(world) {
   await newcomer.close();
 }
 
+export async function comesFromElsewhere(world) {
+  const person = await Person.open(world, "linyun");
+  await person.goes("/login?next=/market/products");
+  await person.looks("login with providers");
+  await person.picture("login-providers");
+  await person.presses("用随申办登录");
+  await person.has("h1", "随申办（模拟）");
+  await person.presses("林知远（已实名）");
+  await person.has("main", "随申办已确认您是 林知远");
+  await person.looks("arrival");
+  await person.picture("arrival");
+  const fill = (name, text) => person.page.fill(`#f-arrival-register-${name}`, text);
+  await fill("login", "linyun");
+  await fill("phone", "13800001234");
+  await fill("password", PASSWORD);
+  await fill("again", PASSWORD);
+  await person.page.check("#f-arrival-register-agree");
+  assert.equal(await person.sends("arrival-register"), 200);
+  await person.presses("去登录");
+  await person.presses("用随申办登录");
+  await person.presses("林知远（已实名）");
+  assert.equal((await person.asks("/api/v1/session")).name, "林知远");
+  await person.goes("/platform/account");
+  await person.has("#bindings", "随申办");
+  await person.looks("account with a binding");
+  await person.picture("account-binding");
+
+  // The same person at the office: one account, and what the register says of the firm.
+  const office = await Person.open(world, "linyun at the office");
+  await office.goes("/login");
+  await office.presses("用企业云登录");
+  await office.presses("乔月 · 上海柏舟济汽车零部件有限公司（已注销）");
+  await office.has(".login-card", "登记状态为“注销”，不能登录");
+  await office.looks("a firm that is gone");
+  await office.presses("用企业云登录");
+  await office.presses("林知远 · 上海云杉智能装备有限公司（经办人）");
+  await office.has("#party", "登记状态正常");
+  await office.looks("arrival for a firm");
+  await office.picture("arrival-firm");
+  await office.presses("代表该主体办理业务");
+  await office.has("#claims", "待审核");
+  await office.close();
+  await person.close();
+}
+
 export async function stepsUp(world) {
   const admin = await Person.signedIn(world, "bankadmin");
   const elsewhere = await Person.signedIn(world, "bankadmin");

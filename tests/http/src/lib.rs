@@ -15,6 +15,7 @@
 mod authenticator;
 mod browser;
 pub mod database;
+mod providers;
 pub mod steps;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 pub use authenticator::Authenticator;
 pub use browser::{Browser, Screen};
+pub use providers::Providers;
 use serde_json::{Value, json};
 
 use database::Database;

@@ -73,6 +73,12 @@ pub const CODES: &[Code] = &[
         "Another security administrator approves.",
     ),
     code(
+        "account-closed",
+        &[401],
+        "The account that the person signs in to is closed.",
+        "The person asks the administrator of the organisation.",
+    ),
+    code(
         "account-left",
         &[422],
         "The person has left; the account is closed.",
@@ -95,6 +101,12 @@ pub const CODES: &[Code] = &[
         &[403],
         "The app is not approved yet, suspended or closed.",
         "Ask the operator of the platform.",
+    ),
+    code(
+        "arrival-gone",
+        &[409],
+        "The return from another's sign-in was used, waited too long, or came to another browser.",
+        "Have the person sign in there again.",
     ),
     code(
         "asked-already",
@@ -149,6 +161,12 @@ pub const CODES: &[Code] = &[
         &[400],
         "The request could not be read at all.",
         "Correct the request; see `/api/v1/openapi.json`.",
+    ),
+    code(
+        "bound-elsewhere",
+        &[422],
+        "The account elsewhere is bound to another account here.",
+        "Sign in with it, or unbind it in that account first.",
     ),
     code(
         "busy",
@@ -463,6 +481,12 @@ pub const CODES: &[Code] = &[
         "Choose another parent.",
     ),
     code(
+        "other-person",
+        &[422],
+        "The account elsewhere has another resident id than those bound already.",
+        "Bind it to the account of the person it belongs to.",
+    ),
+    code(
         "over-ceiling",
         &[422],
         "The organisation may not hand out this role.",
@@ -473,6 +497,12 @@ pub const CODES: &[Code] = &[
         &[422],
         "Nobody changes the own posts and roles.",
         "Ask another administrator.",
+    ),
+    code(
+        "party-refused",
+        &[422],
+        "Nobody may act for the party: the register says that it is no more, or has another name, or its code is wrong.",
+        "Have the register, or what the other platform says, corrected.",
     ),
     code(
         "password-change-needed",
@@ -571,6 +601,12 @@ pub const CODES: &[Code] = &[
         "Let another administrator decide.",
     ),
     code(
+        "sign-in-another",
+        &[401],
+        "The account elsewhere belongs to another person than the one who is signed in.",
+        "Sign out first.",
+    ),
+    code(
         "sign-in-busy",
         &[429],
         "Too many sign-ins wait at this moment; nothing was counted against anybody.",
@@ -581,6 +617,12 @@ pub const CODES: &[Code] = &[
         &[401],
         "The code came too long after the password.",
         "Begin the sign-in again.",
+    ),
+    code(
+        "sign-in-replayed",
+        &[401],
+        "The return from another's sign-in was used before.",
+        "Have the person begin again.",
     ),
     code(
         "signature-expired",
@@ -635,6 +677,12 @@ pub const CODES: &[Code] = &[
         &[413],
         "The body is larger than is accepted.",
         "Send less.",
+    ),
+    code(
+        "too-many",
+        &[422],
+        "As many of these as one person may have.",
+        "End one that is not used any more.",
     ),
     code(
         "too-many-failures",
