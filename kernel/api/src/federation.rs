@@ -34,7 +34,8 @@ use crate::caller::Caller;
 use crate::edge::{RequestInfo, chain};
 use crate::login::{self, Next, local, see_other, with_session};
 use crate::problem::Problem;
-use crate::{Web, cookies, step_up, view};
+use crate::step_up::Question;
+use crate::{Web, cookies, view};
 
 use exchange::Sent;
 
@@ -179,10 +180,10 @@ pub(crate) async fn finish(
         Arrived::In(signed) => with_session(&web, see_other(&next), &signed.token),
         Arrived::Here | Arrived::New => see_other(&next),
         Arrived::Pending { pending, ways } => {
-            let challenge = step_up::challenge(&web, &info, ways, &pending)?;
+            let question = Question::of(&web, &info, &ways, &pending)?;
             let screen = LoginScreen {
                 pending: &pending,
-                factors: step_up::factors(ways, challenge.as_ref()),
+                factors: question.view(),
                 next: &next,
                 ..LoginScreen::default()
             };

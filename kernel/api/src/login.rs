@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::caller::Caller;
 use crate::edge::{RequestInfo, chain};
 use crate::problem::Problem;
+use crate::step_up::Question;
 use crate::typed::Post;
 use crate::{Web, cookies, step_up, view};
 
@@ -95,11 +96,11 @@ pub(crate) async fn submit(
         &error
     {
         let wrong = matches!(error, LoginError::WrongCode { .. });
-        let challenge = step_up::challenge(&web, &info, *ways, pending)?;
+        let question = Question::of(&web, &info, ways, pending)?;
         let screen = LoginScreen {
             username: &username,
             pending,
-            factors: step_up::factors(*ways, challenge.as_ref()),
+            factors: question.view(),
             message: wrong.then_some(info.say(WRONG_CODE, WRONG_CODE_EN)),
             next: &next,
             ..LoginScreen::default()
@@ -199,6 +200,7 @@ pub(crate) async fn switch(
 pub(crate) enum Credentials {
     First(First),
     Second(Second),
+    Key(Key),
 }
 
 #[derive(Debug, Deserialize)]
@@ -218,6 +220,16 @@ pub(crate) struct Second {
     challenge: String,
     /// DER in base64, over the challenge's text.
     signature: String,
+}
+
+/// The same with a security key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    pending: String,
+    challenge: String,
+    /// `AuthenticationResponseJSON`.
+    security_key: Value,
 }
 
 /// `POST /api/v1/session`. JSON from another site needs a preflight, so no form token is asked.
@@ -245,6 +257,16 @@ pub(crate) async fn start(
                 .login_with(&second.pending, offer, origin)
                 .await
         }
+        Credentials::Key(key) => {
+            let address = web.address(&info);
+            let answer = key.security_key.to_string();
+            let offer = Offer::Key {
+                challenge: &key.challenge,
+                answer: &answer,
+                address: &address,
+            };
+            web.sessions().login_with(&key.pending, offer, origin).await
+        }
     };
     let signed = match signed {
         Ok(signed) => signed,
@@ -253,7 +275,9 @@ pub(crate) async fn start(
             if let LoginError::CodeNeeded { pending, ways }
             | LoginError::WrongCode { pending, ways } = &error
             {
-                problem.more = step_up::told(&web, &info, *ways, pending)?;
+                problem.more = Question::of(&web, &info, ways, pending)?.told();
+                let pending = pending.as_str().into();
+                problem.more.insert("pending".into(), pending);
             }
             return Err(problem);
         }
@@ -296,7 +320,7 @@ pub(crate) fn refusal(error: &LoginError) -> Problem {
         LoginError::Refused => refused("bad-credentials", REFUSED),
         LoginError::CodeNeeded { .. } => refused(
             "code-needed",
-            "请补充第二重验证：动态口令或恢复码（code），或数字证书签名",
+            "请补充第二重验证：动态口令或恢复码（code）、数字证书签名或安全密钥",
         ),
         LoginError::WrongCode { .. } => refused("wrong-code", WRONG_CODE),
         LoginError::Late => refused("sign-in-late", "登录用时过长，请重新填写用户名和密码"),

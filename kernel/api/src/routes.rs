@@ -41,6 +41,7 @@ pub fn router(web: Web) -> Router {
             "/session/step-up",
             get(step_up::ask_how).post(step_up::prove),
         )
+        .route("/session/security-key", get(step_up::ask_to_add))
         .route(
             "/files",
             post(files::upload)

@@ -37,6 +37,7 @@ pub mod refusal;
 pub mod registration;
 pub mod resets;
 pub mod roles;
+pub mod security_keys;
 pub mod separation;
 pub mod session;
 pub mod step_up;

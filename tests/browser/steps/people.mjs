@@ -266,6 +266,55 @@ export async function signsWithACertificate(world) {
   }
 }
 
+export async function signsWithASecurityKey(world) {
+  // A key knows a site by its name, and an address of numbers is none.
+  const named = { ...world, server: { url: world.server.url.replace("127.0.0.1", "localhost"), logins: world.server.logins } };
+  const person = await Person.signedIn(named, "enterprise");
+  const device = await person.context.newCDPSession(person.page);
+  await device.send("WebAuthn.enable");
+  const options = { protocol: "ctap2", transport: "usb", hasResidentKey: false, hasUserVerification: true, isUserVerified: true };
+  const { authenticatorId } = await device.send("WebAuthn.addVirtualAuthenticator", { options });
+  const fills = async (password) => {
+    await person.page.fill("#f-key-add-label", "办公室电脑");
+    await person.page.fill("#f-key-add-current", password);
+  };
+  await person.goes("/platform/account");
+  await fills("something else");
+  assert.equal(await person.sends("key-add"), 422);
+  await person.has("#f-key-add", "当前密码不正确");
+  await fills(world.server.logins.enterprise);
+  assert.equal(await person.sends("key-add"), 200);
+  await person.has("#keys", "办公室电脑");
+  await person.looks("account with a security key");
+  await person.picture("security-key");
+  const { credentials } = await device.send("WebAuthn.getCredentials", { authenticatorId });
+  assert.equal(credentials.at(-1).rpId, "localhost");
+
+  // Signed out, in the same browser with the same key.
+  await person.context.clearCookies();
+  await person.goes("/login");
+  await person.page.fill("#username", "enterprise");
+  await person.page.fill("#password", world.server.logins.enterprise);
+  await person.does(() => person.page.click(".login-card button[type=submit]"));
+  await person.looks("sign-in with a security key");
+  await person.picture("sign-in-security-key");
+  assert.equal(await person.presses("使用安全密钥"), 200);
+  assert.equal((await person.asks("/api/v1/session")).name, "林知远");
+
+  // A person who says no: told on the page, nothing sent.
+  await person.context.clearCookies();
+  await person.goes("/login");
+  await person.page.fill("#username", "enterprise");
+  await person.page.fill("#password", world.server.logins.enterprise);
+  await person.does(() => person.page.click(".login-card button[type=submit]"));
+  await person.page.evaluate(() => {
+    navigator.credentials.get = () => Promise.reject(new DOMException("", "NotAllowedError"));
+  });
+  await person.page.getByRole("button", { name: "使用安全密钥" }).click();
+  await person.page.locator(".key-failed").waitFor();
+  await person.close();
+}
+
 export async function leaves(world) {
   const { bankadmin } = world;
   await bankadmin.goes("/platform/users?q=顾明舟");

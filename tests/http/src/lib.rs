@@ -16,6 +16,7 @@ mod authenticator;
 mod browser;
 pub mod database;
 mod providers;
+mod security_key;
 pub mod steps;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 pub use authenticator::Authenticator;
 pub use browser::{Browser, Screen};
 pub use providers::Providers;
+pub use security_key::SecurityKey;
 use serde_json::{Value, json};
 
 use database::Database;

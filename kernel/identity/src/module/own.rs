@@ -3,6 +3,7 @@
 use sdk_contract::def::{ActionDef, Area, CollectionDef, FieldDef, Label, PageDef, Shard};
 use sdk_contract::kind::Kind;
 
+use super::access::needed;
 use super::{
     ACCOUNT, AUTHORITIES, FACTORS, MODULE, SESSIONS, USERS, collection, field, required, secret,
 };
@@ -89,6 +90,23 @@ pub(super) fn factors() -> CollectionDef {
                     Label::new("有效期至", "Expires"),
                     Kind::Datetime,
                 ),
+                // As browsers name a security key.
+                FieldDef {
+                    unique: true,
+                    ..field(
+                        "credential",
+                        Label::new("密钥标识", "Credential"),
+                        Kind::Text { max: 1_400 },
+                    )
+                },
+                field(
+                    "count",
+                    Label::new("密钥计数", "Count of the key"),
+                    Kind::Integer {
+                        min: Some(0),
+                        max: None,
+                    },
+                ),
                 required(
                     "step",
                     Label::new("最近使用的时间步", "Last step used"),
@@ -127,7 +145,8 @@ pub(super) fn actions() -> Vec<ActionDef> {
         record: false,
         permission: ACCOUNT.into(),
         // The first factor is set up here, so who has none is not asked for one.
-        step_up: verb.starts_with("begin") || verb == "revoke-certificate",
+        step_up: verb.starts_with("begin")
+            || ["revoke-certificate", "add-key", "remove-key"].contains(&verb),
         input,
     };
     vec![
@@ -214,6 +233,27 @@ pub(super) fn actions() -> Vec<ActionDef> {
             vec![
                 word("current", "当前密码", "Current password"),
                 word("factor", "证书", "Certificate"),
+            ],
+        ),
+        action(
+            "factor",
+            FACTORS,
+            "add-key",
+            Label::new("添加安全密钥", "Add a security key"),
+            vec![
+                word("current", "当前密码", "Current password"),
+                needed("label", "名称", "Label", 40),
+                needed("security_key", "密钥的应答", "Answer of the key", 8_000),
+            ],
+        ),
+        action(
+            "factor",
+            FACTORS,
+            "remove-key",
+            Label::new("移除安全密钥", "Remove a security key"),
+            vec![
+                word("current", "当前密码", "Current password"),
+                word("factor", "安全密钥", "Security key"),
             ],
         ),
     ]
