@@ -84,6 +84,8 @@ step("the operator certifies them for an enterprise", people.isCertified);
 step("a role is given after a second factor in between", people.stepsUp);
 step("a forgotten password is set anew with a link", people.forgets);
 step("a certificate of a software key signs in", people.signsWithACertificate);
+step("somebody comes from 随申办, registers, and comes back from 企业云 to act for a firm", people.comesFromElsewhere);
+step("a security key is added and signs in", people.signsWithASecurityKey);
 step("who leaves cannot sign in any more", people.leaves);
 
 test("no page broke its policy, ran into an error, or made the server log one", { skip }, () => {

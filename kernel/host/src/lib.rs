@@ -34,6 +34,7 @@ mod mask;
 pub mod measure;
 pub mod models;
 mod module;
+pub mod outgoing;
 mod platform;
 mod plugin_toml;
 pub mod quality;

@@ -2,6 +2,7 @@
 //! second person, and the history of all that. The rules are `kernel-identity`'s; here are their
 //! pages and their way through the one dispatch path.
 
+mod arrival;
 mod changes;
 mod choices;
 mod claims;
@@ -36,7 +37,8 @@ use crate::module::{Call, Input, Module};
 use crate::reads::{chain, permitted};
 
 /// Forms of people who have no session: where links lead, and where they are asked for.
-pub const SESSIONLESS_PAGES: [&str; 4] = [
+pub const SESSIONLESS_PAGES: [&str; 5] = [
+    arrival::PATH,
     invitations::WELCOME,
     registration::PATH,
     resets::FORGOTTEN,
@@ -81,6 +83,7 @@ impl Module for Platform {
             registration::PATH => Ok(registration::form(&desk)),
             registration::DONE => Ok(registration::registered(ask)),
             registration::TERMS => Ok(registration::terms(&desk)),
+            arrival::PATH => arrival::page(&desk, ask).await,
             claims::OWN => claims::own(&desk).await,
             claims::PATH => claims::list(&desk, ask).await,
             "/platform/claims/{id}" => claims::detail(&desk, ask).await,
@@ -97,6 +100,7 @@ impl Module for Platform {
             Some(("role", verb)) => roles::act(&desk, verb, &input).await,
             Some(("request", verb)) => requests::act(&desk, verb, &input).await,
             Some(("invitation", verb)) => invitations::act(&desk, verb, &input).await,
+            Some(("arrival", verb)) => arrival::act(&desk, verb, &input).await,
             Some(("user", "register")) => registration::register(&desk, &input).await,
             Some(("claim", verb)) => claims::act(&desk, verb, &input).await,
             Some(("user", verb)) if verb != "change-password" => {
@@ -197,6 +201,17 @@ impl Host {
             now: self.clock().now().micros(),
         };
         self.sessions().suspend_unused(origin).await
+    }
+
+    /// Forgets what providers said of people who did not go on; another node may do the same.
+    pub async fn end_arrivals(&self) -> Result<usize, kernel_identity::error::IdentityError> {
+        let origin = Origin {
+            request: "arrivals",
+            ip: "",
+            locale: "zh-CN",
+            now: self.clock().now().micros(),
+        };
+        self.sessions().end_arrivals(origin).await
     }
 
     /// Ends the grants whose day has come; another node may do the same.

@@ -49,6 +49,14 @@ pub enum AccountError {
     Closed,
     #[error("the login is not a login")]
     BadLogin,
+    /// What came from a provider was used, or waited too long.
+    #[error("the return from the provider is gone")]
+    ArrivalGone,
+    #[error("the account elsewhere is bound to another one here")]
+    BoundElsewhere,
+    /// The resident ids of two bindings differ.
+    #[error("the account elsewhere is another person's")]
+    OtherPerson,
     #[error("too many people sign in or register at this moment")]
     Busy,
     #[error(transparent)]

@@ -1,6 +1,7 @@
 //! The native module `platform`: declarations of the collections this crate keeps.
 
 mod access;
+mod federation;
 mod own;
 mod people;
 mod registration;
@@ -35,6 +36,8 @@ pub const REQUESTS: &str = "requests";
 pub(crate) const INVITATIONS: &str = "invitations";
 pub(crate) const CLAIMS: &str = "claims";
 pub(crate) const RESETS: &str = "resets";
+pub(crate) const BINDINGS: &str = "bindings";
+pub(crate) const ARRIVALS: &str = "arrivals";
 
 /// Permission to look after one's own account; every signed-in person has it, whatever their
 /// duties.
@@ -54,14 +57,17 @@ pub fn definition() -> ModuleDef {
     collections.extend(access::collections());
     collections.extend(people::collections());
     collections.extend(registration::collections());
+    collections.extend(federation::collections());
     let mut actions = own::actions();
     actions.extend(access::actions());
     actions.extend(people::actions());
     actions.extend(registration::actions());
+    actions.extend(federation::actions());
     let mut pages = own::pages();
     pages.extend(access::pages());
     pages.extend(people::pages());
     pages.extend(registration::pages());
+    pages.extend(federation::pages());
     let mut permissions = permissions();
     permissions.extend(access::permissions());
     permissions.extend(people::permissions());
@@ -385,6 +391,9 @@ mod tests {
             (FACTORS, "secret"),
             (FACTORS, "codes"),
             (FACTORS, "recovery"),
+            (BINDINGS, "account"),
+            (BINDINGS, "id_number"),
+            (ARRIVALS, "told"),
         ] {
             let field = module.collection(collection).unwrap().field(field).unwrap();
             assert_eq!(field.mask, Some(Mask::All));

@@ -12,6 +12,7 @@ use crate::factor::Factor;
 use crate::grants;
 use crate::module::FACTORS;
 use crate::people::{User, optional, qualified, text};
+use crate::security_keys::{self, Answer, SecurityKey};
 use crate::session::{COMPOSED, Sessions, update_of};
 
 /// A second factor that somebody offers.
@@ -27,18 +28,32 @@ pub enum Offer<'a> {
         /// The platform's address as the person sees it.
         address: &'a str,
     },
+    /// A challenge, and what a security key answered.
+    Key {
+        challenge: &'a str,
+        /// `AuthenticationResponseJSON` of Web Authentication.
+        answer: &'a str,
+        address: &'a str,
+    },
 }
 
 /// The second factors that a person can prove.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ways {
     pub code: bool,
     pub certificate: bool,
+    /// Security keys, as browsers name them.
+    pub keys: Vec<String>,
 }
 
 impl Ways {
-    pub fn any(self) -> bool {
-        self.code || self.certificate
+    pub fn any(&self) -> bool {
+        self.code || self.signs()
+    }
+
+    /// Whether there is something that signs a challenge.
+    pub fn signs(&self) -> bool {
+        self.certificate || !self.keys.is_empty()
     }
 }
 
@@ -50,6 +65,7 @@ impl Sessions {
             match optional(&factor, "kind").as_deref() {
                 None => ways.code = true,
                 Some(certificates::KIND) => ways.certificate = true,
+                Some(security_keys::KIND) => ways.keys.push(text(&factor, "credential")),
                 Some(_) => {}
             }
         }
@@ -89,6 +105,20 @@ impl Sessions {
                 let own = Certificate::of(store, user).await?;
                 let mut confirmed = own.iter().filter(|c| c.confirmed);
                 Ok(confirmed.find_map(|c| c.signed(&roots, &challenge, &signature, now)))
+            }
+            Offer::Key {
+                challenge,
+                answer,
+                address,
+            } => {
+                let challenge = self.challenged(challenge, (purpose, address), now);
+                let (Some(challenge), Some(answer)) = (challenge, Answer::read(answer)) else {
+                    return Ok(None);
+                };
+                let own = SecurityKey::of(store, user).await?;
+                Ok(own
+                    .iter()
+                    .find_map(|key| key.signed(&challenge, &answer, address)))
             }
         }
     }

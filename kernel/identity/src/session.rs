@@ -20,10 +20,12 @@ use tokio::sync::Semaphore;
 use crate::composed::{Composed, OrganisationPolicy, covers};
 use crate::duty::{self, Standing};
 use crate::error::IdentityError;
+use crate::login::Entry;
 use crate::module::{MODULE, SESSIONS, USERS};
 use crate::password_rules::PasswordPolicy;
 use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
+use crate::providers::Providers;
 use crate::queue::Queue;
 use crate::registration::RegistrationPolicy;
 use crate::throttle::ThrottlePolicy;
@@ -61,6 +63,8 @@ pub struct SessionPolicy {
     pub password: PasswordPolicy,
     pub organisations: OrganisationPolicy,
     pub registration: RegistrationPolicy,
+    /// Where people may sign in instead of with a password.
+    pub providers: Providers,
 }
 
 impl Default for SessionPolicy {
@@ -84,6 +88,7 @@ impl Default for SessionPolicy {
             password: PasswordPolicy::default(),
             organisations: OrganisationPolicy::default(),
             registration: RegistrationPolicy::default(),
+            providers: Providers::default(),
         }
     }
 }
@@ -359,11 +364,11 @@ impl Sessions {
     }
 
     /// A session of `principal`, whose account was read at `revision`, and the commit that begins
-    /// it; `proven` when a second factor was.
+    /// it.
     pub(crate) async fn begin(
         &self,
         mut principal: Principal,
-        (revision, proven): (i64, bool),
+        (revision, entry): (i64, Entry<'_>),
         origin: Origin<'_>,
     ) -> Result<(SignedIn, Commit), IdentityError> {
         let owner = principal.user.clone().unwrap_or_default();
@@ -379,8 +384,11 @@ impl Sessions {
             "seen_at": Timestamp(origin.now),
             "expires_at": expires,
         }));
-        if proven {
+        if entry.proven {
             values.insert("proven_at".into(), json!(Timestamp(origin.now)));
+        }
+        if !entry.acting.is_empty() && principal.organisation.as_deref() == Some(entry.acting) {
+            values.insert("acting".into(), entry.acting.into());
         }
         principal.session = Some(id.clone());
         let mut commit = Self::commit(&principal, origin);
@@ -402,7 +410,7 @@ impl Sessions {
             &principal,
             "platform.session.start",
             "ok",
-            json!({}),
+            entry.detail(),
             origin,
         )];
         Ok((SignedIn { token, principal }, commit))

@@ -34,7 +34,8 @@ mod view;
 pub use blocks::plain::size;
 pub use render::{render, render_blocks};
 pub use screens::{
-    ErrorScreen, FactorsView, LoginScreen, StepUpScreen, error_page, login_page, step_up_page,
+    ErrorScreen, FactorsView, LoginScreen, ProviderView, StepUpScreen, error_page, login_page,
+    step_up_page,
 };
 pub use view::{MenuItem, PostView, SearchBox, Site, Toast, UserView, ViewContext};
 

@@ -492,6 +492,7 @@ fn sign_in_and_errors_keep_the_work() {
         factors: FactorsView {
             code: true,
             challenge: Some(("第一行\n第二行", "token-1")),
+            key: Some(("{\"challenge\":\"c\"}", "token-2")),
         },
         ..LoginScreen::default()
     };
@@ -504,9 +505,12 @@ fn sign_in_and_errors_keep_the_work() {
             "name=\"_challenge\" value=\"token-1\"",
             "name=\"_signature\"",
             "第一行\n第二行</textarea>",
+            "data-security-key=\"{&quot;challenge&quot;:&quot;c&quot;}\"",
+            "name=\"_challenge\" value=\"token-2\"",
+            "name=\"_security_key\" value=\"\"",
         ],
     );
-    assert_eq!(html.matches("name=\"pending\" value=\"p-1\"").count(), 2);
+    assert_eq!(html.matches("name=\"pending\" value=\"p-1\"").count(), 3);
     let between = StepUpScreen {
         action: "/a/b?c=1",
         parked: "n-1",
@@ -514,6 +518,7 @@ fn sign_in_and_errors_keep_the_work() {
         factors: FactorsView {
             code: true,
             challenge: None,
+            key: None,
         },
         ..StepUpScreen::default()
     };

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use kernel_api::WebSettings;
+use kernel_host::outgoing::Outgoing;
 use kernel_host::scan::Clamd;
 use kernel_identity::network::Network;
+use kernel_identity::providers::Secret;
 use kernel_identity::session::SessionPolicy;
 use kernel_portal::{SearchBox, Site};
 use kernel_storage::CheckpointFolder;
@@ -29,12 +31,28 @@ pub struct Config {
     site: SiteConfig,
     http: HttpConfig,
     pub(crate) tls: TlsConfig,
-    pub(crate) sessions: SessionPolicy,
+    sessions: SessionPolicy,
     pub(crate) audit: AuditConfig,
     scan: ScanConfig,
     #[serde(rename = "export")]
     pub(crate) exports: ExportConfig,
+    outgoing: OutgoingConfig,
 }
+
+/// What other systems are asked with.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct OutgoingConfig {
+    /// PEM file of the authorities that other systems' certificates are checked with; empty is those
+    /// of this machine.
+    authorities: PathBuf,
+}
+
+/// Where systems keep the authorities they trust: Debian and its kin, Red Hat and its.
+const AUTHORITIES: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+];
 
 /// What uploads are scanned with.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -154,6 +172,44 @@ impl Config {
         toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))
     }
 
+    /// The sessions' policy, with the providers' secrets read in; a provider that could not be
+    /// trusted is refused. For trying out (`demo`) some rules do not hold.
+    pub(crate) fn sessions(&self, demo: bool) -> Result<SessionPolicy> {
+        let mut policy = if demo {
+            self.sessions.for_trying_out()
+        } else {
+            self.sessions.clone()
+        };
+        for (id, provider) in &mut policy.providers {
+            let checked = provider.check(id, demo).map_err(anyhow::Error::msg);
+            checked.with_context(|| format!("sessions.providers.{id}"))?;
+            let file = &provider.secret_file;
+            if !file.as_os_str().is_empty() {
+                let secret = std::fs::read_to_string(file);
+                let secret = secret.with_context(|| format!("{} cannot be read", file.display()));
+                let secret = zeroize::Zeroizing::new(secret?);
+                provider.secret = Secret::new(secret.trim());
+            }
+        }
+        Ok(policy)
+    }
+
+    /// How other systems are asked.
+    fn outgoing(&self) -> Result<Outgoing> {
+        let named = &self.outgoing.authorities;
+        let file = if named.as_os_str().is_empty() {
+            let mut known = AUTHORITIES.iter().map(Path::new);
+            known.find(|file| file.exists())
+        } else {
+            Some(named.as_path())
+        };
+        let roots = match file {
+            Some(file) => crate::tls::certificates(file).context("outgoing.authorities")?,
+            None => Vec::new(),
+        };
+        Ok(Outgoing::new(&roots, crate::tls::international()))
+    }
+
     /// Where uploads are scanned, if they are.
     pub(crate) fn scanner(&self) -> Result<Option<Clamd>> {
         match self.scan.clamd.as_str() {
@@ -172,9 +228,9 @@ impl Config {
         City::read(&self.city)
     }
 
-    pub(crate) fn web(&self, city: City) -> WebSettings {
+    pub(crate) fn web(&self, city: City) -> Result<WebSettings> {
         let (s, h) = (&self.site, &self.http);
-        WebSettings {
+        Ok(WebSettings {
             site: Site {
                 name: Label::new(&s.name, &s.name_en),
                 subtitle: Label::new(&s.subtitle, &s.subtitle_en),
@@ -197,9 +253,10 @@ impl Config {
             secure_cookies: h.secure_cookies || self.tls.is_on(),
             trusted_proxies: h.trusted_proxies.clone(),
             upload_bytes: h.upload_mb * 1024 * 1024,
+            outgoing: self.outgoing()?,
             timeout: Duration::from_secs(h.timeout_seconds),
             version: env!("CARGO_PKG_VERSION"),
-        }
+        })
     }
 }
 

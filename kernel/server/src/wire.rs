@@ -153,11 +153,7 @@ impl Platform {
         store
             .apply(&kernel_identity::module::definition(), now)
             .await?;
-        let policy = if setup.demo {
-            setup.config.sessions.for_trying_out()
-        } else {
-            setup.config.sessions.clone()
-        };
+        let policy = setup.config.sessions(setup.demo)?;
         let sessions = Sessions::new(store.clone(), Arc::clone(&keys), policy);
         let (mut logins, mut first) = (Vec::new(), Vec::new());
         if setup.demo {
@@ -206,12 +202,12 @@ impl Platform {
     }
 
     /// The whole web face. Serve it with connection info.
-    pub fn router(&self) -> Router {
-        router(Web::new(
+    pub fn router(&self) -> Result<Router> {
+        Ok(router(Web::new(
             self.host.clone(),
             self.sessions.clone(),
-            self.config.web(self.city.clone()),
-        ))
+            self.config.web(self.city.clone())?,
+        )))
     }
 }
 

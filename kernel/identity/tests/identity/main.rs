@@ -11,6 +11,7 @@
 mod access;
 mod account;
 mod certificates;
+mod federation;
 mod invitations;
 mod organisations;
 mod people;

@@ -29,8 +29,9 @@ fn newcomer(wish: &str) -> Newcomer<'_> {
 async fn registered(w: &World, wish: &str, ip: &str) -> (String, Principal) {
     let origin = at(ip, START);
     let opened = w.sessions.register(newcomer(wish), origin).await;
-    let (login, writes) = opened.unwrap();
-    make(&w.store, writes, START).await;
+    let opened = opened.unwrap();
+    let login = opened.login;
+    make(&w.store, opened.writes, START).await;
     let signed = w.sessions.login(&login, PASSWORD, None, origin).await;
     (login, signed.unwrap().principal)
 }

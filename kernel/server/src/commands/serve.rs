@@ -106,7 +106,7 @@ impl Serve {
             ));
         }
         let service = platform
-            .router()
+            .router()?
             .into_make_service_with_connect_info::<Peer>();
         axum::serve(Door::new(listener, tls), service)
             .with_graceful_shutdown(life.stopping())
@@ -141,6 +141,9 @@ impl Serve {
                     tracing::error!(%fault, "deleted records are not purged");
                 }
                 if let Err(error) = purging.suspend_unused().await {
+                    tracing::error!("{:#}", anyhow::Error::from(error));
+                }
+                if let Err(error) = purging.end_arrivals().await {
                     tracing::error!("{:#}", anyhow::Error::from(error));
                 }
                 tokio::time::sleep(PURGE).await;
