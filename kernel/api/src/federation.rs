@@ -122,7 +122,9 @@ pub(crate) async fn finish(
     let provider = provider.ok_or_else(Problem::not_found)?;
     let origin = info.origin(web.now());
     let refused = async |why: &str, message: &str| {
-        let noted = sessions.refuse_return(&id, why, origin).await;
+        let noted = sessions
+            .refuse_return(&id, why, &caller.principal, origin)
+            .await;
         noted.map_err(|error| failed(&error))?;
         Ok(again(&web, &caller, &info, StatusCode::FORBIDDEN, message))
     };
@@ -156,7 +158,16 @@ pub(crate) async fn finish(
                 error = chain(&error),
                 "nobody is vouched for"
             );
-            return refused(error.why(), error.message().pick(info.english())).await;
+            let message = error.message();
+            let message = message.pick(info.english());
+            if !error.is_of_the_code() {
+                return refused(error.why(), message).await;
+            }
+            let counted = sessions.refuse_code(&id, &caller.principal, origin).await;
+            if let Err(error) = counted {
+                return problem(&web, &caller, &info, login::refusal(&error));
+            }
+            return Ok(again(&web, &caller, &info, StatusCode::FORBIDDEN, message));
         }
     };
     let place = match &vouched.party {

@@ -337,6 +337,17 @@ pub(crate) async fn resume(
         );
         return Err(Problem::new(StatusCode::CONFLICT, "gone", gone));
     };
+    let back = crate::typed::first(&parked.typed, "back");
+    let back = if path == kernel_portal::LOOK_PATH {
+        back
+    } else {
+        &info.target
+    };
+    // Where scripts are off a key's field comes empty: nothing is judged, and nothing counts.
+    if fields.iter().all(|field| post.first(field).is_empty()) {
+        let again = screen(web, caller, info, (name, back), None).await?;
+        return Ok(Resumed::Again(again));
+    }
     let origin = info.origin(web.now());
     let address = web.address(info);
     let offer = offer(post, CODE_FIELD, &address);
@@ -348,12 +359,6 @@ pub(crate) async fn resume(
     if problem.status.is_server_error() {
         return Err(problem);
     }
-    let back = crate::typed::first(&parked.typed, "back");
-    let back = if path == kernel_portal::LOOK_PATH {
-        back
-    } else {
-        &info.target
-    };
     let again = screen(web, caller, info, (name, back), Some(&problem)).await?;
     Ok(Resumed::Again(again))
 }

@@ -47,8 +47,8 @@ impl fmt::Debug for Outgoing {
     }
 }
 
-/// A request for JSON.
-#[derive(Debug, Clone, Default)]
+/// A request for JSON. Not to be printed: it holds what the other side knows us by.
+#[derive(Clone, Default)]
 pub struct Request {
     pub url: String,
     /// The header `Authorization`; empty is none.

@@ -2,7 +2,12 @@
 //!
 //! An account there is bound to one of ours by its identifier, and by nothing else: a name proves
 //! nothing. The one exception is a resident id that two providers have both verified: then the
-//! second is bound to the account of the first by itself, so that one person has one account.
+//! second joins the account of the first by itself, so that one person has one account. Not where
+//! the account has a second factor, which the first provider was bound past and this one was not,
+//! nor where the person once took this provider away: then they sign in and bind it by hand.
+//!
+//! What a provider vouches for never counts as a factor proven just now: it may have asked nobody
+//! anything, and says so nowhere. Sensitive actions ask for a factor of ours.
 //!
 //! Who comes back from a provider is a row of [`ARRIVALS`]. Inserting it spends the state that the
 //! person was sent away with, so each return is good once, at whatever node it comes twice. Where
@@ -22,14 +27,13 @@ use crate::counting::address_key;
 use crate::error::{IdentityError, LoginError};
 use crate::history::{Change, Deed, new_id};
 use crate::login::Entry;
-use crate::module::{ARRIVALS, BINDINGS, MODULE, SESSIONS};
+use crate::module::{ARRIVALS, BINDINGS, MODULE};
 use crate::offer::Ways;
 use crate::people::{User, get, optional, qualified, text};
 use crate::principal::Principal;
 use crate::providers::Providers;
 use crate::registration::{Newcomer, Opened};
 use crate::session::{Origin, Sessions, SignedIn, draft, object, update};
-use crate::throttle::Tally;
 
 /// Seconds for which an arrival waits.
 const GOOD: i64 = 900;
@@ -74,7 +78,6 @@ pub struct Arrival {
     /// What waits; none where the exchange with the provider has still to come.
     pub vouched: Option<Vouched>,
     visit: String,
-    created_at: Timestamp,
     expires_at: Timestamp,
     ended: bool,
     row: Record,
@@ -120,7 +123,6 @@ impl Arrival {
             user: optional(record, "user"),
             vouched: told.and_then(|told| serde_json::from_value(told.clone()).ok()),
             visit: text(record, "visit"),
-            created_at: moment("created_at"),
             expires_at: moment("expires_at"),
             ended: optional(record, "ended_at").is_some(),
             row: record.clone(),
@@ -147,21 +149,18 @@ impl Sessions {
         &self.inner.policy.providers
     }
 
-    /// Spends the state that somebody comes back with; each attempt counts against the address
-    /// until something comes of it.
+    /// Spends the state that somebody comes back with.
     pub async fn spend(
         &self,
         state: &str,
         (provider, visit): (&str, &str),
         origin: Origin<'_>,
     ) -> Result<Arrival, LoginError> {
-        let most = self.inner.policy.throttle.address_failures;
-        let key = address_key(origin.ip);
-        let counted = self.count(&[(key, most)], origin).await;
-        if let Err(LoginError::Locked { .. }) = counted {
-            self.refuse_return(provider, "locked", origin).await?;
+        if let Some(retry_after) = self.locked(origin.ip, origin.now).await? {
+            self.refuse_return(provider, "locked", &Principal::anonymous(), origin)
+                .await?;
+            return Err(LoginError::Locked { retry_after });
         }
-        counted?;
         let id = new_id(origin.now)?;
         let mut commit = Self::commit(&Principal::module(MODULE, origin.request), origin);
         commit.writes = vec![Write::Insert {
@@ -175,12 +174,15 @@ impl Sessions {
                 "provider": provider,
                 "visit": self.stamp(VISIT, visit),
                 "expires_at": Timestamp(origin.now).plus_seconds(GOOD),
+                // Until something waits in it.
+                "ended_at": Timestamp(origin.now),
             })),
         }];
         match self.inner.store.commit(commit).await {
             Ok(_) => {}
             Err(CommitError::Conflict { .. }) => {
-                self.refuse_return(provider, "replayed", origin).await?;
+                self.refuse_return(provider, "replayed", &Principal::anonymous(), origin)
+                    .await?;
                 return Err(LoginError::Replayed);
             }
             Err(e) => return Err(IdentityError::from(e).into()),
@@ -190,16 +192,30 @@ impl Sessions {
         Ok(arrival.ok_or(IdentityError::Stopped)?)
     }
 
+    /// Counts a code that its provider did not know against the address that brought it: each is a
+    /// request to the provider. An outage there counts against nobody.
+    pub async fn refuse_code(
+        &self,
+        provider: &str,
+        caller: &Principal,
+        origin: Origin<'_>,
+    ) -> Result<(), LoginError> {
+        self.refuse_return(provider, "code refused", caller, origin)
+            .await?;
+        let most = self.inner.policy.throttle.address_failures;
+        self.count(&[(address_key(origin.ip), most)], origin).await
+    }
+
     /// The record of a return that was not taken, and why.
     pub async fn refuse_return(
         &self,
         provider: &str,
         why: &str,
+        caller: &Principal,
         origin: Origin<'_>,
     ) -> Result<(), IdentityError> {
-        let nobody = Principal::anonymous();
         let detail = json!({ "provider": provider, "why": why });
-        let draft = draft(&nobody, "platform.session.start", "denied", detail, origin);
+        let draft = draft(caller, "platform.session.start", "denied", detail, origin);
         self.inner.store.audit_append(vec![draft]).await?;
         Ok(())
     }
@@ -213,23 +229,31 @@ impl Sessions {
         (caller, place): (&Principal, Option<&str>),
         origin: Origin<'_>,
     ) -> Result<(Arrived, bool), LoginError> {
-        let failed = [(address_key(origin.ip), Tally::forgive as fn(Tally) -> Tally)];
         let provider = vouched.provider.as_str();
-        let Some(user) = self.known(vouched, origin).await? else {
+        let bound = self.bound(vouched).await?;
+        let joins = bound.is_none();
+        let user = match bound {
+            Some(bound) => Some(bound.user),
+            None => self.joins(vouched).await?,
+        };
+        let Some(user) = user else {
             self.keep(arrival, (None, vouched), origin).await?;
-            self.forgive(&failed, origin).await?;
             return Ok((Arrived::New, true));
         };
         if caller.user.as_ref().is_some_and(|me| *me != user) {
-            self.refuse_return(provider, "another is signed in", origin)
+            self.refuse_return(provider, "another is signed in", caller, origin)
                 .await?;
             return Err(LoginError::Another);
         }
         let user = User::by_id(&self.inner.store, &user).await?;
         let Some(user) = user.filter(|u| u.active) else {
-            self.refuse_return(provider, "closed", origin).await?;
+            self.refuse_return(provider, "closed", caller, origin)
+                .await?;
             return Err(LoginError::Closed);
         };
+        if joins {
+            self.join(&user.id, vouched, origin).await?;
+        }
         let place = match place {
             Some(place) if self.directory().works_in(&user.id, place).await? => Some(place),
             _ => None,
@@ -240,25 +264,18 @@ impl Sessions {
                 .await?;
         }
         if caller.user.is_some() {
-            self.forgive(&failed, origin).await?;
             return Ok((Arrived::Here, left));
-        }
-        let ways = self.ways(&user.id).await?;
-        if ways.any() && !vouched.two_factors {
-            self.forgive(&failed, origin).await?;
-            let entry = Entry {
-                provider,
-                acting: place.unwrap_or_default(),
-                proven: false,
-            };
-            let pending = self.pending(&user.id, entry, origin.now);
-            return Ok((Arrived::Pending { pending, ways }, left));
         }
         let entry = Entry {
             provider,
             acting: place.unwrap_or_default(),
-            proven: vouched.two_factors,
+            proven: false,
         };
+        let ways = self.ways(&user.id).await?;
+        if ways.any() && !vouched.two_factors {
+            let pending = self.pending(&user.id, entry, origin.now);
+            return Ok((Arrived::Pending { pending, ways }, left));
+        }
         let login = user.login.clone();
         let signed = self.enter(user, &login, entry, origin).await?;
         Ok((Arrived::In(Box::new(signed)), left))
@@ -282,19 +299,6 @@ impl Sessions {
         }))
     }
 
-    /// Whether binding it takes the password again: not of who signed in since it came.
-    pub async fn binds_with_password(
-        &self,
-        caller: &Principal,
-        arrival: &Arrival,
-    ) -> Result<bool, IdentityError> {
-        let session = caller.session.as_deref().unwrap_or_default();
-        let row = get(&self.inner.store, SESSIONS, session).await?;
-        let began = row.as_ref().and_then(|row| optional(row, "created_at"));
-        let began = began.and_then(|t| t.parse::<Timestamp>().ok());
-        Ok(began.is_none_or(|began| began < arrival.created_at))
-    }
-
     /// Binds an account elsewhere to the caller's.
     pub async fn bind(
         &self,
@@ -307,18 +311,15 @@ impl Sessions {
         if arrival.user.is_some() || me.is_empty() {
             return Err(AccountError::ArrivalGone);
         }
-        if self.binds_with_password(caller, arrival).await? {
-            self.proved(caller, current, origin).await?;
-        }
+        self.proved(caller, current, origin).await?;
         self.may_bind(Some(me), vouched).await?;
         let mut moved = json!({ "user": me });
         if vouched.party.is_none() {
             moved = json!({ "user": me, "told": null, "ended_at": Timestamp(origin.now) });
         }
-        Ok(vec![
-            binding(new_id(origin.now)?, me, vouched),
-            update(ARRIVALS, &arrival.row, object(moved)),
-        ])
+        let [bound, change] = binding(caller, (me, vouched, ""), origin)?;
+        let arrived = update(ARRIVALS, &arrival.row, object(moved));
+        Ok(vec![bound, change, arrived])
     }
 
     /// Opens an account for who came from a provider, bound to it from the start.
@@ -334,11 +335,10 @@ impl Sessions {
         self.may_bind(None, vouched).await?;
         who.name = &vouched.name;
         let mut opened = self.register(who, origin).await?;
-        let ended = json!({ "told": null, "ended_at": Timestamp(origin.now) });
-        opened.writes.extend([
-            binding(new_id(origin.now)?, &opened.user, vouched),
-            update(ARRIVALS, &arrival.row, object(ended)),
-        ]);
+        let by = Principal::module(MODULE, origin.request);
+        let bound = binding(&by, (&opened.user, vouched, ""), origin)?;
+        opened.writes.extend(bound);
+        opened.writes.push(Self::end_arrival(arrival, origin.now));
         Ok(opened)
     }
 
@@ -353,7 +353,8 @@ impl Sessions {
         self.bound_by("user", user).await
     }
 
-    /// Takes one of them away.
+    /// Takes one of them away, and ends the person's other sessions: whoever had it may have begun
+    /// one.
     pub async fn unbind(
         &self,
         caller: &Principal,
@@ -379,8 +380,9 @@ impl Sessions {
             person: Some(&user.id),
             ..Change::default()
         })?;
-        let ended = update(BINDINGS, &found.row, object(values));
-        Ok(vec![ended, change])
+        let mut writes = vec![update(BINDINGS, &found.row, object(values)), change];
+        writes.extend(self.end_others(caller, &user.id, origin.now).await?);
+        Ok(writes)
     }
 
     /// Forgets what providers said of people who did not go on; another node may do the same.
@@ -409,50 +411,57 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Whose account it is: by its identifier, or by the same resident id verified elsewhere, which
-    /// binds it.
-    async fn known(
+    /// Whose account this one joins by itself.
+    async fn joins(&self, vouched: &Vouched) -> Result<Option<String>, IdentityError> {
+        let Some(user) = self.same_person(vouched).await? else {
+            return Ok(None);
+        };
+        let alone = self.may_bind(Some(&user), vouched).await.is_ok()
+            && !self.ways(&user).await?.any()
+            && !self.parted(&user, &vouched.provider).await?;
+        Ok(alone.then_some(user))
+    }
+
+    /// Binds what joins by itself; of two returns at once, one binds and the other finds it bound.
+    async fn join(
         &self,
+        user: &str,
         vouched: &Vouched,
         origin: Origin<'_>,
-    ) -> Result<Option<String>, IdentityError> {
-        // Of two returns at once, one binds and the other finds it bound.
-        for _ in 0..2 {
-            if let Some(bound) = self.bound(vouched).await? {
-                return Ok(Some(bound.user));
-            }
-            let Some(user) = self.same_person(vouched).await? else {
-                return Ok(None);
-            };
-            let by = Principal {
-                name: vouched.provider_name.clone(),
-                ..Principal::module(MODULE, origin.request)
-            };
-            let deed = Deed {
-                by: &by,
-                now: origin.now,
-                reason: "实名信息与已绑定的账号一致",
-                approved_by: None,
-            };
-            let id = new_id(origin.now)?;
-            let change = deed.record(&Change {
-                what: "binding.add",
-                object: &id,
-                title: format!("{} · {}", vouched.provider, vouched.name),
-                person: Some(&user),
-                ..Change::default()
-            })?;
-            let mut commit = Self::commit(&by, origin);
-            commit.writes = vec![binding(id, &user, vouched), change];
-            let detail = json!({ "provider": vouched.provider, "user": user });
-            commit.audit = vec![draft(&by, "platform.binding.add", "ok", detail, origin)];
-            match self.inner.store.commit(commit).await {
-                Ok(_) => return Ok(Some(user)),
-                Err(CommitError::Conflict { .. }) => {}
-                Err(e) => return Err(e.into()),
-            }
+    ) -> Result<(), IdentityError> {
+        let by = Principal {
+            name: vouched.provider_name.clone(),
+            ..Principal::module(MODULE, origin.request)
+        };
+        let reason = "实名信息与已绑定的账号一致";
+        let mut commit = Self::commit(&by, origin);
+        commit.writes = binding(&by, (user, vouched, reason), origin)?.into();
+        let detail = json!({ "provider": vouched.provider, "user": user });
+        commit.audit = vec![draft(&by, "platform.binding.add", "ok", detail, origin)];
+        match self.inner.store.commit(commit).await {
+            Ok(_) => Ok(()),
+            Err(e @ CommitError::Conflict { .. }) => match self.bound(vouched).await? {
+                Some(bound) if bound.user == user => Ok(()),
+                _ => Err(e.into()),
+            },
+            Err(e) => Err(e.into()),
         }
-        Err(IdentityError::Stopped)
+    }
+
+    /// Whether the person once had an account of this provider and took it away.
+    async fn parted(&self, user: &str, provider: &str) -> Result<bool, IdentityError> {
+        let query = Query::new(qualified(BINDINGS))
+            .filter(Filter::eq("user", user))
+            .filter(Filter::eq("provider", provider))
+            .filter(
+                Filter::Missing {
+                    field: "ended_at".into(),
+                }
+                .not(),
+            )
+            .limit(1);
+        let found = self.inner.store.find(&query, &RowFilter::All).await?;
+        Ok(!found.records.is_empty())
     }
 
     async fn bound(&self, vouched: &Vouched) -> Result<Option<Binding>, IdentityError> {
@@ -476,9 +485,12 @@ impl Sessions {
         if self.bound(vouched).await?.is_some() {
             return Err(AccountError::BoundElsewhere);
         }
-        let other = self.same_person(vouched).await?;
-        if other.is_some_and(|other| Some(other.as_str()) != me) {
-            return Err(AccountError::BoundElsewhere);
+        // Two who registered at the same moment may both have this number: a third may not.
+        if let Some(number) = &vouched.id_number {
+            let all = self.bound_by("id_number", number).await?;
+            if all.iter().any(|b| Some(b.user.as_str()) != me) {
+                return Err(AccountError::BoundElsewhere);
+            }
         }
         let own = match me {
             Some(me) => self.bindings(me).await?,
@@ -516,7 +528,7 @@ impl Sessions {
         origin: Origin<'_>,
     ) -> Result<(), IdentityError> {
         let mut commit = Self::commit(&Principal::module(MODULE, origin.request), origin);
-        let values = object(json!({ "user": user, "told": vouched }));
+        let values = object(json!({ "user": user, "told": vouched, "ended_at": null }));
         commit.writes = vec![update(ARRIVALS, &arrival.row, values)];
         let nobody = Principal::anonymous();
         let detail = json!({ "provider": vouched.provider, "user": user });
@@ -537,7 +549,26 @@ fn account(vouched: &Vouched) -> String {
     format!("{}:{}", vouched.provider, vouched.subject)
 }
 
-fn binding(id: String, user: &str, vouched: &Vouched) -> Write {
+/// Binds an account elsewhere to a person's, and says so in their history.
+fn binding(
+    by: &Principal,
+    (user, vouched, reason): (&str, &Vouched, &str),
+    origin: Origin<'_>,
+) -> Result<[Write; 2], IdentityError> {
+    let id = new_id(origin.now)?;
+    let deed = Deed {
+        by,
+        now: origin.now,
+        reason,
+        approved_by: None,
+    };
+    let change = deed.record(&Change {
+        what: "binding.add",
+        object: &id,
+        title: format!("{} · {}", vouched.provider, vouched.name),
+        person: Some(user),
+        ..Change::default()
+    })?;
     let mut values = object(json!({
         "user": user,
         "provider": vouched.provider,
@@ -547,12 +578,13 @@ fn binding(id: String, user: &str, vouched: &Vouched) -> Write {
     if let Some(number) = &vouched.id_number {
         values.insert("id_number".into(), number.as_str().into());
     }
-    Write::Insert {
+    let bound = Write::Insert {
         collection: BINDINGS.into(),
         id,
         subject: None,
         organisation: None,
         district: None,
         values,
-    }
+    };
+    Ok([bound, change])
 }

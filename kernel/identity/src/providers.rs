@@ -141,8 +141,12 @@ impl Provider {
                 return Err(format!("{key} is empty"));
             }
         }
-        if self.keeps == Keeps::LegalPerson && self.places.code.is_empty() {
-            return Err("places.code is empty, and legal persons have one".into());
+        let places = &self.places;
+        if self.keeps == Keeps::LegalPerson && (places.code.is_empty() || places.party.is_empty()) {
+            return Err("legal persons have places.code and places.party".into());
+        }
+        if places.state.is_empty() != self.gone.is_empty() {
+            return Err("places.state and gone go together".into());
         }
         if self.issuer.is_empty() != self.keys.is_empty() {
             return Err("issuer and keys go together".into());
@@ -150,18 +154,28 @@ impl Provider {
         if self.issuer.is_empty() && self.userinfo.is_empty() {
             return Err("neither userinfo nor issuer says who signs in".into());
         }
-        let optional = [("userinfo", &self.userinfo), ("keys", &self.keys)];
+        let optional = [
+            ("userinfo", &self.userinfo),
+            ("keys", &self.keys),
+            ("issuer", &self.issuer),
+        ];
         let needed = [("authorize", &self.authorize), ("token", &self.token)];
         let given = optional.into_iter().filter(|(_, url)| !url.is_empty());
         for (key, url) in needed.into_iter().chain(given) {
-            let here = ["http://127.0.0.1:", "http://localhost:"];
-            let here = plain && here.iter().any(|start| url.starts_with(start));
-            if !here && !url.starts_with("https://") {
+            if !(url.starts_with("https://") || plain && is_here(url)) {
                 return Err(format!("{key} is not an https address"));
             }
         }
         Ok(())
     }
+}
+
+/// Whether an address without TLS leads to this machine: a port and nothing else behind its name.
+fn is_here(url: &str) -> bool {
+    let names = ["http://127.0.0.1:", "http://localhost:"];
+    let rest = names.iter().find_map(|name| url.strip_prefix(name));
+    let port = rest.map(|rest| rest.split_once('/').map_or(rest, |(port, _)| port));
+    port.is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -183,11 +197,17 @@ mod tests {
     fn a_provider_that_could_not_be_trusted_is_refused_at_start() {
         assert_eq!(whole().check("suishenban", false), Ok(()));
         assert!(whole().check("随申办", false).is_err());
-        let bad: [fn(&mut Provider); 7] = [
+        let bad: [fn(&mut Provider); 10] = [
             |p| p.name.clear(),
             |p| p.client_id.clear(),
             |p| p.places.subject.clear(),
             |p| p.keeps = Keeps::LegalPerson,
+            |p| {
+                p.keeps = Keeps::LegalPerson;
+                p.places.code = "/code".into();
+            },
+            |p| p.places.state = "/state".into(),
+            |p| p.gone = vec!["注销".into()],
             |p| p.issuer = "https://id.example".into(),
             |p| p.userinfo.clear(),
             |p| p.token = "http://id.example/token".into(),
@@ -205,8 +225,13 @@ mod tests {
         provider.token = "http://127.0.0.1:9000/token".into();
         assert_eq!(provider.check("suishenban", true), Ok(()));
         assert!(provider.check("suishenban", false).is_err());
-        provider.token = "http://127.0.0.1.evil.example/token".into();
-        assert!(provider.check("suishenban", true).is_err());
+        for elsewhere in [
+            "http://127.0.0.1.evil.example/token",
+            "http://127.0.0.1:9@evil.example/token",
+        ] {
+            provider.token = elsewhere.into();
+            assert!(provider.check("suishenban", true).is_err(), "{elsewhere}");
+        }
     }
 
     #[test]

@@ -191,11 +191,18 @@ impl Config {
                 provider.secret = Secret::new(secret.trim());
             }
         }
+        // Where providers send people back to is ours to say, not the request's.
+        if !demo && !policy.providers.is_empty() && self.http.address.is_empty() {
+            bail!("sessions.providers needs http.address");
+        }
         Ok(policy)
     }
 
-    /// How other systems are asked.
+    /// How other systems are asked, where there are any.
     fn outgoing(&self) -> Result<Outgoing> {
+        if self.sessions.providers.is_empty() {
+            return Ok(Outgoing::new(&[], crate::tls::international()));
+        }
         let named = &self.outgoing.authorities;
         let file = if named.as_os_str().is_empty() {
             let mut known = AUTHORITIES.iter().map(Path::new);
@@ -203,10 +210,8 @@ impl Config {
         } else {
             Some(named.as_path())
         };
-        let roots = match file {
-            Some(file) => crate::tls::certificates(file).context("outgoing.authorities")?,
-            None => Vec::new(),
-        };
+        let file = file.context("outgoing.authorities is empty, and this machine has none")?;
+        let roots = crate::tls::certificates(file).context("outgoing.authorities")?;
         Ok(Outgoing::new(&roots, crate::tls::international()))
     }
 

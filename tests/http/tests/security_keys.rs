@@ -57,10 +57,21 @@ fn dj_04_a_security_key_signs_in_and_steps_up() {
     let grant = json!({ "role": "model.validator", "reason": "轮岗" });
     let refused = before.post(&path, &grant);
     let at = refused.body["step_up"].as_str().unwrap();
+    let mut spare = SecurityKey::new(&server);
+    let asked = before.get("/api/v1/session/security-key").body;
     let how = before.get(at).body;
     let proof = json!({ "challenge": how["challenge"], "security_key": key.signs(token(&how)) });
     assert_eq!(before.post(at, &proof).status, 204);
     assert_eq!(before.post(&path, &grant).status, 200);
+
+    // A second key whose challenge is older than the proof of who adds it is not asked for again.
+    let mut made = spare.made(token(&asked));
+    made["challenge"] = asked["challenge"].clone();
+    let input = json!({
+        "current": server.password(LOGIN), "label": "备用", "security_key": made.to_string(),
+    });
+    let added = before.post("/api/v1/platform/factors/add-key", &input);
+    assert_eq!(added.status, 200, "{}", added.body);
 }
 
 #[test]
@@ -165,11 +176,17 @@ fn a_key_is_added_for_a_challenge_of_the_session_and_taken_away() {
     assert_eq!(there.body["errors"][0]["code"], "bad-key", "{}", there.body);
     assert_eq!(client.post(path, &input(&made)).status, 200);
     let twice = client.post(path, &input(&made));
-    assert_ne!(
-        twice.status, 200,
-        "a challenge makes one key: {}",
-        twice.body
-    );
+    assert_ne!(twice.status, 200, "one key twice: {}", twice.body);
+    // Nor is it a key of somebody else.
+    let mut officer = server.user("officer");
+    let asked = officer.get("/api/v1/session/security-key").body;
+    let mut theirs = key.made(token(&asked));
+    theirs["challenge"] = asked["challenge"].clone();
+    let theirs = json!({
+        "current": server.password("officer"), "label": "手机", "security_key": theirs.to_string(),
+    });
+    let taken = officer.post(path, &theirs);
+    assert_eq!(taken.status, 409, "{}", taken.body);
 
     let factors = server.user("auditor").get("/api/v1/platform/factors");
     let id = factors.body["items"][0]["id"].clone();

@@ -43,6 +43,8 @@ impl Sent {
 pub(super) enum Unvouched {
     #[error("the provider could not be asked")]
     Silent(#[from] OutgoingError),
+    #[error("the provider does not take the code")]
+    Code,
     #[error("the provider gave no token")]
     NoToken,
     #[error("the id token is not to be trusted")]
@@ -56,10 +58,15 @@ pub(super) enum Unvouched {
 }
 
 impl Unvouched {
+    /// Whether it was what the browser brought that the provider did not take.
+    pub(super) fn is_of_the_code(&self) -> bool {
+        matches!(self, Self::Code | Self::NoToken)
+    }
+
     /// For the audit trail.
     pub(super) fn why(&self) -> &'static str {
         match self {
-            Self::Silent(OutgoingError::Refused(_)) | Self::NoToken => "code refused",
+            Self::Code | Self::NoToken => "code refused",
             Self::Silent(_) => "no answer",
             Self::Token(_) => "id token",
             Self::Lacks(_) => "incomplete",
@@ -71,7 +78,7 @@ impl Unvouched {
     /// For the person.
     pub(super) fn message(&self) -> Label {
         match self {
-            Self::Silent(OutgoingError::Refused(_)) | Self::NoToken => Label::new(
+            Self::Code | Self::NoToken => Label::new(
                 "登录凭据已使用或已失效，请重新点击登录",
                 "What you came back with was used or has expired. Please begin again",
             ),
@@ -107,7 +114,11 @@ pub(super) async fn vouched(
     code: &str,
 ) -> Result<Vouched, Unvouched> {
     let outgoing = &web.settings().outgoing;
-    let tokens = outgoing.json(exchange(provider, sent, code)).await?;
+    let tokens = outgoing.json(exchange(provider, sent, code)).await;
+    let tokens = tokens.map_err(|error| match error {
+        OutgoingError::Refused(400..=499) => Unvouched::Code,
+        error => Unvouched::Silent(error),
+    })?;
     let token = |name: &str| tokens.get(name).and_then(Value::as_str);
     let claims = if provider.issuer.is_empty() {
         None
@@ -138,7 +149,10 @@ pub(super) async fn vouched(
             };
             let answer = outgoing.json(ask).await?;
             // OpenID Connect Core 5.3.2: the answer is about the token's person.
-            let same = |claims: Value| claims.get("sub") == answer.get("sub");
+            let same = |claims: Value| {
+                let sub = claims.get("sub");
+                sub.is_some() && sub == answer.get("sub")
+            };
             if !claims.is_none_or(same) {
                 return Err(Untrusted::AnotherPerson.into());
             }
@@ -194,8 +208,11 @@ fn read(id: &str, provider: &Provider, answer: &Value) -> Result<Vouched, Unvouc
         Keeps::LegalPerson => {
             let code = at(&places.code).ok_or(Unvouched::Lacks("the party's code"))?;
             let code = Format::Uscc.check(&code).map_err(|_| Unvouched::BadCode)?;
-            if let Some(state) = at(&places.state).filter(|s| provider.gone.contains(s)) {
-                return Err(Unvouched::Gone(state));
+            if !places.state.is_empty() {
+                let state = at(&places.state).ok_or(Unvouched::Lacks("the party's state"))?;
+                if provider.gone.contains(&state) {
+                    return Err(Unvouched::Gone(state));
+                }
             }
             let party = at(&places.party).ok_or(Unvouched::Lacks("the party's name"))?;
             let capacity = at(&places.capacity);
@@ -266,7 +283,7 @@ mod tests {
     #[test]
     fn what_lacks_or_is_gone_lets_nobody_in() {
         type Change = fn(&mut Value);
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 7] = [
             (|a| a["user"]["id"] = json!(""), "incomplete"),
             (|a| a["user"]["name"] = json!(null), "incomplete"),
             (|a| a["user"]["id"] = json!("x".repeat(201)), "incomplete"),
@@ -276,6 +293,7 @@ mod tests {
                 "bad code",
             ),
             (|a| a["corp"]["state"] = json!("注销"), "party gone"),
+            (|a| a["corp"]["state"] = json!(null), "incomplete"),
         ];
         for (change, why) in cases {
             let mut answer = answer();

@@ -71,12 +71,9 @@ pub(super) async fn page(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         return Ok(come_in(desk, page, &arrival, &vouched));
     }
     let p = &desk.call.principal;
-    let asks = desk.sessions.binds_with_password(p, &arrival).await;
     let bind = Action::send("绑定", "arrival.bind").arg("arrival", arrival.id.as_str());
-    let mut form = Form::new("arrival-bind", bind);
-    if asks.map_err(|e| failed(&e))? {
-        form = form.field(Field::secret("current", "当前密码").required());
-    }
+    let form =
+        Form::new("arrival-bind", bind).field(Field::secret("current", "当前密码").required());
     let help = format!("绑定后，用这个{from}账号即可登录您的账号 {}", p.login);
     Ok(page.block(Block::form(form).title("绑定到当前账号").help(help)))
 }
@@ -182,8 +179,9 @@ pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Re
     }
 }
 
-/// Certified at once where the register knows the party and nobody administers it here yet;
-/// otherwise it waits for whoever runs the platform, like any claim.
+/// Certified at once where it is the legal representative who comes, the register knows the party
+/// and nobody administers it here yet; otherwise it waits for whoever runs the platform, like any
+/// claim.
 async fn claim(
     desk: &Desk<'_>,
     input: &Input,
@@ -208,7 +206,7 @@ async fn claim(
     let asked = claimed(party);
     let now = desk.call.now.micros();
     let ended = kernel_identity::session::Sessions::end_arrival(arrival, now);
-    let Some(known) = known.filter(|_| people.is_empty()) else {
+    let Some(known) = known.filter(|_| people.is_empty() && party.representative) else {
         let asked = d.ask_claim(desk.deed(input), &asked, &said).await;
         let (id, write) = asked.map_err(fault)?;
         let toast = "申请已提交，审核结果在本页可见";

@@ -125,10 +125,6 @@ pub(super) fn actions() -> Vec<ActionDef> {
         };
     let mut newcomer = vec![arrival(), needed("login", "登录名", "Login", 40)];
     newcomer.extend(registration::chosen());
-    let current = |field: FieldDef| FieldDef {
-        required: false,
-        ..field
-    };
     let password = || needed("current", "当前密码", "Current password", 256);
     vec![
         action(
@@ -143,7 +139,7 @@ pub(super) fn actions() -> Vec<ActionDef> {
             Label::new("绑定外部账号", "Bind"),
             (ARRIVALS, ACCOUNT),
             true,
-            vec![arrival(), current(password())],
+            vec![arrival(), password()],
         ),
         action(
             "arrival.claim",

@@ -12,6 +12,9 @@ const pack = (bytes) =>
   btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const listed = (all) => (all ?? []).map((one) => ({ ...one, id: unpack(one.id) }));
 
+/** The platform gave no challenge. */
+class Refused extends Error {}
+
 /** AuthenticationResponseJSON */
 async function proves(options) {
   const publicKey = {
@@ -31,7 +34,7 @@ async function proves(options) {
 /** RegistrationResponseJSON, with the token of the challenge beside it. */
 async function makes() {
   const answer = await fetch(ADD, { headers: { accept: "application/json" } });
-  if (!answer.ok) throw new Error(`${answer.status} for ${ADD}`);
+  if (!answer.ok) throw new Refused(`${answer.status} for ${ADD}`);
   const { challenge, options } = await answer.json();
   const publicKey = {
     ...options, challenge: unpack(options.challenge),
@@ -59,22 +62,29 @@ document.addEventListener("submit", async (event) => {
   if (!field || field.value) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+  // The device waits for a touch meanwhile; a second press would only end that.
+  if (form.dataset.asking) return;
+  form.dataset.asking = "true";
   try {
     field.value = JSON.stringify(options ? await proves(JSON.parse(options)) : await makes());
     form.requestSubmit(submitter);
-  } catch {
-    // The person said no, or there is no key: nothing was sent, nothing typed is lost.
-    failed(form);
+  } catch (error) {
+    // The person said no, there is no key, or the session has ended: nothing was sent, nothing typed
+    // is lost.
+    failed(form, error instanceof Refused);
+  } finally {
+    delete form.dataset.asking;
   }
 }, { capture: true });
 
-function failed(form) {
+function failed(form, refused) {
   const note = form.querySelector(".key-failed") ?? document.createElement("p");
   note.className = "notice tone-danger key-failed";
   note.setAttribute("role", "alert");
-  note.textContent = document.documentElement.lang.startsWith("en")
-    ? "The security key did not answer. Try again, or another way"
-    : "安全密钥没有应答，请再试一次或换一种方式";
+  const [zh, en] = refused
+    ? ["登录可能已失效，请刷新页面后再试", "You may be signed out. Reload the page and try again"]
+    : ["安全密钥没有应答，请再试一次或换一种方式", "The security key did not answer. Try again, or another way"];
+  note.textContent = document.documentElement.lang.startsWith("en") ? en : zh;
   form.prepend(note);
 }
 
