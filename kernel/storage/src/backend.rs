@@ -102,6 +102,11 @@ impl Sql {
         }
     }
 
+    /// The statement with its values as one text: two that are equal ask the same.
+    pub(crate) fn question(&self) -> String {
+        format!("{} {:?}", self.text(), self.values)
+    }
+
     /// The statement that tells how this one would be run.
     pub(crate) fn explained(self, engine: Engine) -> Self {
         let verb = match engine {
@@ -128,17 +133,6 @@ pub(crate) fn built(text: String, values: Vec<Value>) -> Sql {
     Sql {
         text: Text::Built(text),
         values,
-    }
-}
-
-impl Sql {
-    /// The statement with its values as one text: two that are equal ask the same.
-    pub(crate) fn question(&self) -> String {
-        let text = match &self.text {
-            Text::Built(text) => text,
-            Text::Fixed(text) => *text,
-        };
-        format!("{text} {:?}", self.values)
     }
 }
 
