@@ -71,7 +71,7 @@ pub use listing::{Listing, listing};
 pub use look::{Look, Shown, Sought, Waiting};
 pub use platform::SESSIONLESS_PAGES;
 pub use plugin_toml::ManifestError;
-pub use transfer::Format;
+pub use transfer::{Format, creating};
 pub use uploads::{Progress, UploadRef};
 
 /// What the host stands on.

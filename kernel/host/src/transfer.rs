@@ -28,6 +28,7 @@ mod xlsx;
 use serde_json::{Map, Value};
 
 pub(crate) use approval::DEED;
+pub use columns::creating;
 pub(crate) use offer::export_of;
 pub(crate) use write::Marks;
 

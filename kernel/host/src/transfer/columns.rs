@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Misread;
 use super::read::{Cells, Line};
+use crate::data;
 
 /// Begins the line of a template that explains its columns. Who forgets to delete it imports it as
 /// little as who deletes it.
@@ -23,18 +24,16 @@ pub(super) const OWN: char = '_';
 /// What parts the options of a cell.
 const BETWEEN: [char; 5] = ['、', ';', '；', '|', '，'];
 
-/// The action that makes a record of a collection out of a row: `<entity>.create`, or the only one
-/// that needs no record. Only plugins' collections are imported into.
-pub(crate) fn creating<'a>(def: &'a ModuleDef, c: &CollectionDef) -> Option<&'a ActionDef> {
-    let of = |a: &&ActionDef| a.collection == c.name && !a.record;
-    let named = format!("{}.create", c.entity);
-    let mut all = def.actions.iter().filter(of);
-    let one = match def.action(&named).filter(of) {
-        Some(action) => action,
-        None => all.next().filter(|_| all.next().is_none())?,
-    };
-    let files = one.input.iter().any(|f| f.required && is_file(f));
-    (!files).then_some(one)
+/// The action that makes a record of a collection out of a row: `<entity>.create`. What makes records
+/// by another name is more than a record kept, a letter that is signed or an application that is sent,
+/// and is done by somebody one at a time; so is what asks for a second factor, each time.
+pub fn creating<'a>(def: &'a ModuleDef, c: &CollectionDef) -> Option<&'a ActionDef> {
+    let action = def.action(&format!("{}.create", c.entity))?;
+    let plain = action.collection == c.name && !action.record && !action.step_up;
+    let files = action.input.iter().any(|f| f.required && is_file(f));
+    // Of what people design, the tables take rows; the designs do not.
+    let takes_rows = def.id != data::ID || data::is_designed(def, c);
+    (plain && !files && takes_rows).then_some(action)
 }
 
 fn is_file(field: &FieldDef) -> bool {
@@ -372,7 +371,7 @@ mod tests {
                 ],
             }],
             "actions": [
-                {"name": "letter.send", "label": label("寄"), "collection": "letters",
+                {"name": "letter.create", "label": label("寄"), "collection": "letters",
                  "record": false, "permission": "letter.send", "input": [
                     {"name": "number", "label": label("编号"), "kind": "text", "max": 20, "required": true},
                     {"name": "state", "label": label("状态"), "kind": "choice", "of": "state"},
@@ -399,7 +398,7 @@ mod tests {
     fn a_row_becomes_the_input_of_the_creating_action() {
         let def = module();
         let action = creating(&def, &def.collections[0]).unwrap();
-        assert_eq!(action.name, "letter.send");
+        assert_eq!(action.name, "letter.create");
         // Empty lines may stand before it.
         let head = line(2, &["编号*", "state", "各状态", " 日期 ", "加急", RULE]);
         let columns = Columns::read(&def, action, &head).unwrap();
@@ -415,6 +414,24 @@ mod tests {
         assert_eq!(columns.called("day"), " 日期 ");
         let wide = columns.input(&line(5, &["1", "", "", "", "", "", "x"]));
         assert_eq!(wide.unwrap_err()[0].code, "too-many");
+    }
+
+    #[test]
+    fn only_a_plain_create_takes_rows() {
+        let taken = |change: fn(&mut ActionDef)| {
+            let mut def = module();
+            change(&mut def.actions[0]);
+            creating(&def, &def.collections[0]).is_some()
+        };
+        assert!(taken(|_| {}));
+        assert!(!taken(|a| a.name = "letter.sign".into()));
+        assert!(!taken(|a| a.step_up = true));
+        assert!(!taken(|a| a.record = true));
+        assert!(!taken(|a| a.input[0].kind = Kind::File {
+            accept: Vec::new(),
+            max_bytes: 1,
+            many: false,
+        }));
     }
 
     #[test]

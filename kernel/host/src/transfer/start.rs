@@ -196,9 +196,9 @@ pub(super) fn importable<'a>(
     if !installed.visible(p) {
         return Err(Fault::not_found());
     }
-    // What the kernel itself keeps has its own ways in, and what asks for a second factor asks each time.
-    let takes_rows = installed.manifest.is_some() || data::is_designed(&installed.def, c);
-    let action = creating(&installed.def, c).filter(|a| takes_rows && !a.step_up);
+    // What the kernel itself keeps has its own ways in.
+    let takes_rows = installed.manifest.is_some() || installed.def.id == data::ID;
+    let action = creating(&installed.def, c).filter(|_| takes_rows);
     let action = action.ok_or_else(|| {
         let what = format!("“{}”不能导入", c.label.zh);
         Fault::refused("not-importable", what)
