@@ -299,22 +299,8 @@ fn collection(
     fields: Vec<FieldDef>,
 ) -> CollectionDef {
     CollectionDef {
-        name: name.into(),
-        entity: entity.into(),
-        label,
-        help: String::new(),
-        title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
-        shard,
-        audited: false,
-        keep_deleted: None,
-        suppress_below: None,
-        assignee: None,
-        fields,
-        indexes: Vec::new(),
-        unique: Vec::new(),
         read: read.into(),
-        create: None,
-        update: None,
+        ..CollectionDef::new(name, entity, label, shard, fields)
     }
 }
 

@@ -2,19 +2,18 @@
 
 use sdk_contract::def::{
     ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, PageDef, PermissionDef,
-    RowScope, Shard, Tone, TransitionDef,
+    RowScope, Shard, Tone,
 };
 use sdk_contract::kind::Kind;
 
 use super::super::jobs::{JOB_PARTS, JOBS};
 use super::{
-    AUDITOR, Declared, OPERATOR, action, choice, closed, collection as declared, field, frozen,
-    granted, integer, optional, options, page as entry, text,
+    AUDITOR, Declared, OPERATOR, SECURITY, action, choice, closed, collection as declared, field,
+    flow as by_status, frozen, granted, integer, optional, options, page as entry, text,
 };
 use crate::uploads::MAX_UPLOAD;
 
 const SIGNED_IN: &str = kernel_identity::principal::SIGNED_IN;
-const SECURITY: &str = kernel_identity::module::SECURITY;
 
 pub(super) fn collections() -> Vec<CollectionDef> {
     vec![jobs(), parts()]
@@ -154,16 +153,11 @@ pub(super) fn choices() -> Vec<ChoiceDef> {
 
 /// What people do to a job; the rest of its life is the platform's work.
 pub(super) fn flow() -> FlowDef {
-    FlowDef {
-        collection: JOBS.into(),
-        field: "status".into(),
-        initial: vec!["queued".into(), "waiting".into()],
-        transitions: vec![TransitionDef {
-            action: "job.cancel".into(),
-            from: ["waiting", "queued", "running"].map(str::to_owned).to_vec(),
-            to: "cancelled".into(),
-        }],
-    }
+    by_status(
+        JOBS,
+        &["queued", "waiting"],
+        &[("job.cancel", &["waiting", "queued", "running"], "cancelled")],
+    )
 }
 
 pub(super) fn actions() -> Vec<ActionDef> {
