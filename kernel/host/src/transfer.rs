@@ -19,6 +19,7 @@ mod columns;
 mod export;
 mod import;
 mod offer;
+mod open;
 mod read;
 mod run;
 mod start;
@@ -30,6 +31,7 @@ use serde_json::{Map, Value};
 pub(crate) use approval::DEED;
 pub use columns::creating;
 pub(crate) use offer::export_of;
+pub(crate) use start::Work;
 pub(crate) use write::Marks;
 
 /// Rows of one job.

@@ -17,7 +17,7 @@ use super::{ID, go, number, record, stay, text, values};
 use crate::Host;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
-use crate::transfer::{Format, Marks};
+use crate::transfer::{Format, Marks, Work};
 use crate::uploads::MAX_UPLOAD;
 
 /// Names of the collections.
@@ -28,12 +28,12 @@ const PATH: &str = "/console/jobs";
 const REFRESH: u16 = 2;
 
 pub(super) async fn import(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
-    let values = host.begin_import(call, input).await?;
+    let values = host.begin_job(call, Work::Import, input).await?;
     begun(call, values, "已开始导入")
 }
 
 pub(super) async fn export(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
-    let values = host.begin_export(call, input).await?;
+    let values = host.begin_job(call, Work::Export, input).await?;
     let toast = if text(&values, "status") == "waiting" {
         "已提交，须另一人复核后才开始导出"
     } else {

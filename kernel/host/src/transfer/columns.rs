@@ -36,6 +36,11 @@ pub fn creating<'a>(def: &'a ModuleDef, c: &CollectionDef) -> Option<&'a ActionD
     (plain && !files && takes_rows).then_some(action)
 }
 
+/// The action's fields that a row may fill.
+pub(super) fn fields(action: &ActionDef) -> impl Iterator<Item = &FieldDef> {
+    action.input.iter().filter(|f| !is_file(f))
+}
+
 fn is_file(field: &FieldDef) -> bool {
     matches!(field.kind, Kind::File { .. })
 }
@@ -107,9 +112,8 @@ impl<'a> Columns<'a> {
         Ok(columns)
     }
 
-    /// The action's fields that a row may fill.
     fn fields(&self) -> impl Iterator<Item = &'a FieldDef> {
-        self.action.input.iter().filter(|f| !is_file(f))
+        fields(self.action)
     }
 
     /// A field by its name or label.
@@ -119,15 +123,13 @@ impl<'a> Columns<'a> {
             .find(|f| f.name == called || f.label.zh == called)
     }
 
-    /// Whether a line is the header or the template's explanation rather than a row.
+    /// Whether a line is the header, or the template's explanation below it, rather than a row.
     pub(super) fn is_head(&self, line: &Line) -> bool {
-        match &line.cells {
-            Cells::Listed(cells) => {
-                self.head == Some(line.number)
-                    || cells.first().is_some_and(|c| c.starts_with(HINTS))
-            }
-            Cells::Named(_) | Cells::Broken(_) => false,
-        }
+        let (Some(head), Cells::Listed(cells)) = (self.head, &line.cells) else {
+            return false;
+        };
+        let explains = || cells.first().is_some_and(|c| c.starts_with(HINTS));
+        line.number == head || line.number == head + 1 && explains()
     }
 
     /// The action's input that a row stands for, not yet checked.
@@ -195,14 +197,13 @@ impl<'a> Columns<'a> {
 
     /// The columns of a template, each with a word about it.
     pub(super) fn template(def: &ModuleDef, action: &ActionDef) -> Vec<(String, String)> {
-        let fields = action.input.iter().filter(|f| !is_file(f));
         let column = |(at, field): (usize, &FieldDef)| {
             let begin = if at == 0 { HINTS } else { "" };
             let star = if field.required { "*" } else { "" };
             let label = format!("{}{star}", field.label.zh);
             (label, format!("{begin}{}", hint(def, field)))
         };
-        fields.enumerate().map(column).collect()
+        fields(action).enumerate().map(column).collect()
     }
 }
 
@@ -403,6 +404,7 @@ mod tests {
         let head = line(2, &["编号*", "state", "各状态", " 日期 ", "加急", RULE]);
         let columns = Columns::read(&def, action, &head).unwrap();
         assert!(columns.is_head(&head) && columns.is_head(&line(3, &["填写说明：必填"])));
+        assert!(!columns.is_head(&line(9, &["填写说明：必填"])));
         let row = line(
             4,
             &["A-1", "已寄", "已寄、lost", "2026/1/5", "是", "too-long"],

@@ -4,15 +4,14 @@
 //! one audit record with the list that was asked for, how many rows it gave, and the file's digest.
 
 use kernel_identity::principal::Principal;
-use sdk_contract::def::FieldDef;
-use sdk_contract::error::FaultKind;
+use sdk_contract::def::{CollectionDef, FieldDef};
 use sdk_contract::kind::Kind;
 use sdk_contract::query::Query;
 use serde_json::{Map, Value, json};
 
 use super::columns::Shown;
 use super::run::{Job, Stop, unwritten};
-use super::start::{is_sensitive, title_of};
+use super::start::{clear_of, title_of};
 use super::write::Sheet;
 use super::{Format, MAX_CELL};
 
@@ -25,12 +24,13 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let (installed, c) = catalog
         .collection(job.word("collection"))
         .ok_or_else(gone)?;
-    let names = job.value("fields");
-    let names = names.as_array().map_or(&[][..], Vec::as_slice);
-    let names = names.iter().filter_map(Value::as_str);
-    let fields: Vec<&FieldDef> = names.filter_map(|name| c.field(name)).collect();
+    let fields = fields_of(c, job.row());
+    let job_clear = job.word("clear").to_owned();
     let approved = !job.word("approved_by").is_empty();
-    let sensitive = |p: &Principal| fields.iter().any(|f| is_sensitive(&installed.def, p, f));
+    let unapproved = |p: &Principal| {
+        let clear = clear_of(&installed.def, p, &fields);
+        !clear.is_empty() && (!approved || clear != job_clear)
+    };
     // What was approved, and what needs no approval.
     let alone = job.host.export_without_approval();
     let most = if approved {
@@ -52,16 +52,11 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     }
     let (mut rows, mut saved) = (0, 0);
     loop {
-        if !approved && sensitive(&person) {
-            return Err(Stop::Failed(
-                "现在含敏感信息，须另一人复核，请重新申请导出".to_owned(),
-            ));
+        if unapproved(&person) {
+            let what = "现在所含的敏感信息与申请时不同，须另一人复核，请重新申请导出";
+            return Err(Stop::Failed(what.to_owned()));
         }
-        let found = job.host.find(&person, query.clone()).await;
-        let found = found.map_err(|fault| match fault.kind {
-            FaultKind::Unavailable => Stop::Later(fault),
-            _ => Stop::Failed(fault.message),
-        })?;
+        let found = job.host.find(&person, query.clone()).await?;
         for record in &found.records {
             rows += 1;
             if format == Format::Jsonl {
@@ -102,6 +97,13 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let told = json!({ "done": rows, "digest": result.digest });
     let changes = json!({ "done": rows, "result": result });
     job.finish(&person, changes, &told).await
+}
+
+/// The fields that an export was asked for, as far as they are still there.
+pub(super) fn fields_of<'c>(c: &'c CollectionDef, job: &Map<String, Value>) -> Vec<&'c FieldDef> {
+    let names = job.get("fields").and_then(Value::as_array);
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    names.filter_map(|name| c.field(name)).collect()
 }
 
 /// The line by which people see whose file it is.

@@ -8,13 +8,13 @@ use kernel_identity::principal::Principal;
 use kernel_identity::session::Origin;
 use kernel_storage::{AuditDraft, By, Commit, CommitError};
 use sdk_contract::call::Write;
-use sdk_contract::error::Fault;
+use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::{export, import, object, word};
 use crate::Host;
-use crate::console::{ID, JOBS};
+use crate::console::{ID, JOB_PARTS, JOBS};
 use crate::dispatch::{commit_fault, draft};
 use crate::reads::{ask, chain};
 use crate::uploads::{UploadRef, digest};
@@ -37,6 +37,17 @@ pub(super) enum Stop {
     Failed(String),
     /// The platform fails now; the job is taken up again when its lease has run out.
     Later(Fault),
+}
+
+impl From<Fault> for Stop {
+    /// For now, where the platform fails; else for good.
+    fn from(fault: Fault) -> Self {
+        if fault.kind == FaultKind::Unavailable {
+            return Self::Later(fault);
+        }
+        let wrong = fault.fields.into_iter().next();
+        Self::Failed(wrong.map_or(fault.message, |wrong| wrong.message))
+    }
 }
 
 pub(super) fn unwritten() -> Stop {
@@ -122,6 +133,10 @@ impl Job {
 
     pub(super) fn id(&self) -> &str {
         self.word("id")
+    }
+
+    pub(super) fn row(&self) -> &Map<String, Value> {
+        &self.row
     }
 
     pub(super) fn word(&self, name: &str) -> &str {
@@ -286,11 +301,7 @@ impl Job {
         name: &str,
         bytes: Vec<u8>,
     ) -> Result<UploadRef, Stop> {
-        let kept = self.host.store_upload(person, name, bytes).await;
-        kept.map_err(|fault| match fault.fields.first() {
-            Some(wrong) => Stop::Failed(wrong.message.clone()),
-            None => Stop::Later(fault),
-        })
+        Ok(self.host.store_upload(person, name, bytes).await?)
     }
 
     /// What the job's files are called.
@@ -309,22 +320,17 @@ impl Job {
         )
     }
 
-    /// Rows of the collection that keeps what was refused.
-    pub(super) async fn parts(&self) -> Result<Vec<Map<String, Value>>, Stop> {
-        let mut all = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let query = Query::new(format!("{ID}.{}", crate::console::JOB_PARTS))
-                .filter(Filter::eq("job", self.id()))
-                .sort("first", false)
-                .after(cursor, sdk_contract::query::MAX_LIMIT);
-            let found = self.host.store().find(&query, &Host::KERNEL).await;
-            let found = found.map_err(|e| Stop::Later(ask(&e)))?;
-            all.extend(found.records);
-            match found.next {
-                Some(next) => cursor = next,
-                None => return Ok(all),
-            }
-        }
+    /// The next part of what was refused, and where the one after it begins.
+    pub(super) async fn part(
+        &self,
+        cursor: String,
+    ) -> Result<(Option<Map<String, Value>>, Option<String>), Stop> {
+        let query = Query::new(format!("{ID}.{JOB_PARTS}"))
+            .filter(Filter::eq("job", self.id()))
+            .sort("first", false)
+            .after(cursor, 1);
+        let found = self.host.store().find(&query, &Host::KERNEL).await;
+        let found = found.map_err(|e| Stop::Later(ask(&e)))?;
+        Ok((found.records.into_iter().next(), found.next))
     }
 }
