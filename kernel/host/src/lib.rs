@@ -73,6 +73,24 @@ pub use reads::listing;
 pub use transfer::{Format, creating};
 pub use uploads::{Progress, UploadRef};
 
+/// How much one person may do alone, and how long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows that one person may export without another's approval.
+    pub export_without_approval: u64,
+    /// Days for which the files of an import or export can be fetched once it is over.
+    pub job_file_days: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            export_without_approval: 1000,
+            job_file_days: 7,
+        }
+    }
+}
+
 /// What the host stands on.
 pub struct Ground {
     pub store: Store,
@@ -90,8 +108,7 @@ pub struct Ground {
     pub regions: BTreeMap<String, Label>,
     /// Roles as people call them, by name.
     pub roles: BTreeMap<String, Label>,
-    /// Rows that one person may export without another's approval.
-    pub export_without_approval: u64,
+    pub limits: Limits,
     /// Insert modules' demo seeds.
     pub demo: bool,
 }
@@ -183,8 +200,8 @@ impl Host {
     fn roles(&self) -> &BTreeMap<String, Label> {
         &self.0.ground.roles
     }
-    fn export_without_approval(&self) -> u64 {
-        self.0.ground.export_without_approval
+    fn limits(&self) -> Limits {
+        self.0.ground.limits
     }
     fn sessions(&self) -> &Sessions {
         &self.0.ground.sessions

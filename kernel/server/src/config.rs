@@ -34,6 +34,7 @@ pub struct Config {
     scan: ScanConfig,
     #[serde(rename = "export")]
     pub(crate) exports: ExportConfig,
+    pub(crate) jobs: JobConfig,
 }
 
 /// What uploads are scanned with.
@@ -57,6 +58,20 @@ impl Default for ExportConfig {
         Self {
             without_approval: 1000,
         }
+    }
+}
+
+/// Imports and exports.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JobConfig {
+    /// Days for which files can be fetched once a job is over.
+    pub(crate) file_days: u32,
+}
+
+impl Default for JobConfig {
+    fn default() -> Self {
+        Self { file_days: 7 }
     }
 }
 

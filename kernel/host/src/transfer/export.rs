@@ -32,7 +32,7 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         !clear.is_empty() && (!approved || clear != job_clear)
     };
     // What was approved, and what needs no approval.
-    let alone = job.host.export_without_approval();
+    let alone = job.host.limits().export_without_approval;
     let most = if approved {
         alone.max(job.number("total"))
     } else {

@@ -137,7 +137,7 @@ impl Host {
             ..query
         };
         let clear = clear_of(def, p, &fields);
-        let waits = total > self.export_without_approval() || !clear.is_empty();
+        let waits = total > self.limits().export_without_approval || !clear.is_empty();
         let format = Format::parse(word(asked, "format")).unwrap_or(Format::Csv);
         let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
         let trace = kernel_crypto::random::token_hex(16)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kernel_crypto::keys::KeyRing;
 use kernel_host::clock::TestClock;
-use kernel_host::{Engines, Ground, Host};
+use kernel_host::{Engines, Ground, Host, Limits};
 use kernel_identity::principal::Principal;
 use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::{BlobStore, Store, StoreUrl};
@@ -62,7 +62,7 @@ impl TestHost {
                 .map(|(code, name)| (code.to_owned(), name.into()))
                 .into(),
             roles: std::collections::BTreeMap::new(),
-            export_without_approval: 1000,
+            limits: Limits::default(),
             demo: true,
         };
         Self {

@@ -66,12 +66,13 @@ fn jobs() -> CollectionDef {
         optional(text("approved_by", "复核人", "Approved by")),
         frozen(text("by_name", "发起人", "Begun by")),
         optional(field("why", "原因", "Why", Kind::Text { max: 500 })),
-        held(frozen(file("source", "原文件", "Source"))),
+        held(file("source", "原文件", "Source")),
         held(file("result", "结果文件", "Result")),
         held(file("errors", "退回文件", "Refused rows")),
         moment("started_at", "开始时间", "Started"),
         moment("ended_at", "结束时间", "Ended"),
         moment("held_until", "占用至", "Held until"),
+        moment("expired_at", "文件删除时间", "Files gone"),
     ];
     CollectionDef {
         // How far it is changes all the time; what counts of it is in the audit trail.
@@ -100,7 +101,7 @@ fn parts() -> CollectionDef {
     let fields = vec![
         frozen(integer("first", "首行", "First row")),
         frozen(field("job", "任务", "Job", job)),
-        frozen(field("rows", "退回的行", "Refused rows", Kind::Json)),
+        field("rows", "退回的行", "Refused rows", Kind::Json),
     ];
     CollectionDef {
         audited: false,
