@@ -5,6 +5,7 @@
 mod changes;
 mod choices;
 mod claims;
+mod in_words;
 mod invitations;
 mod organisation;
 mod organisations;
@@ -34,6 +35,8 @@ use crate::Host;
 use crate::account::Account;
 use crate::module::{Call, Input, Module};
 use crate::reads::{chain, permitted};
+
+pub(crate) use in_words::Words;
 
 /// Forms of people who have no session: where links lead, and where they are asked for.
 pub const SESSIONLESS_PAGES: [&str; 4] = [

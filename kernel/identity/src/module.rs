@@ -22,7 +22,7 @@ pub const AUDITOR: &str = "platform.auditor";
 pub const ADMIN: &str = "organisation.admin";
 
 pub(crate) const USERS: &str = "users";
-pub(crate) const ORGANISATIONS: &str = "organisations";
+pub const ORGANISATIONS: &str = "organisations";
 pub(crate) const SESSIONS: &str = "sessions";
 pub(crate) const THROTTLES: &str = "throttles";
 pub(crate) const FACTORS: &str = "factors";
@@ -30,7 +30,7 @@ pub(crate) const AUTHORITIES: &str = "authorities";
 pub(crate) const POSTS: &str = "posts";
 pub(crate) const ROLES: &str = "roles";
 pub(crate) const GRANTS: &str = "grants";
-pub(crate) const CHANGES: &str = "changes";
+pub const CHANGES: &str = "changes";
 pub const REQUESTS: &str = "requests";
 pub(crate) const INVITATIONS: &str = "invitations";
 pub(crate) const CLAIMS: &str = "claims";
