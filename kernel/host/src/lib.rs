@@ -70,7 +70,7 @@ pub use look::{Look, Shown, Sought, Waiting};
 pub use platform::SESSIONLESS_PAGES;
 pub use plugin_toml::ManifestError;
 pub use reads::listing;
-pub use transfer::{Format, creating};
+pub use transfer::{Format, Lane, creating};
 pub use uploads::{Progress, UploadRef};
 
 /// How much one person may do alone, and how long things are kept.
@@ -127,6 +127,8 @@ struct Inner {
     designs: tokio::sync::Mutex<()>,
     models: models::Pool,
     tasks: TaskTracker,
+    /// Changes when a job may be there to work on.
+    jobs: tokio::sync::watch::Sender<()>,
 }
 
 impl Host {
@@ -141,6 +143,7 @@ impl Host {
             designs: tokio::sync::Mutex::default(),
             models,
             tasks: TaskTracker::new(),
+            jobs: tokio::sync::watch::Sender::new(()),
         }));
         host.adopt_files().await.map_err(InstallError::Files)?;
         host.install_native().await?;
@@ -205,6 +208,13 @@ impl Host {
     }
     fn sessions(&self) -> &Sessions {
         &self.0.ground.sessions
+    }
+    /// Changes whenever a job may be there for [`Host::run_jobs`].
+    pub fn jobs_wake(&self) -> tokio::sync::watch::Receiver<()> {
+        self.0.jobs.subscribe()
+    }
+    fn wake_jobs(&self) {
+        self.0.jobs.send_replace(());
     }
     /// Background work the host started; wait for it at shutdown.
     pub fn tasks(&self) -> &TaskTracker {

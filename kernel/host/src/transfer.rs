@@ -31,6 +31,7 @@ use serde_json::{Map, Value};
 pub(crate) use approval::DEED;
 pub use columns::creating;
 pub(crate) use offer::export_of;
+pub use run::Lane;
 pub(crate) use start::Work;
 pub(crate) use write::Marks;
 

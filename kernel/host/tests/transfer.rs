@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kernel_crypto::keys::KeyRing;
-use kernel_host::{Act, Engines, Format, Host, KeptCode};
+use kernel_host::{Act, Engines, Format, Host, KeptCode, Lane};
 use kernel_identity::demo::{self, Demo};
 use kernel_identity::principal::Principal;
 use kernel_identity::session::{Origin, SessionPolicy, Sessions};
@@ -194,7 +194,7 @@ impl City {
             }
         };
         tokio::select! {
-            done = self.host().run_jobs() => panic!("it ended: {done:?}"),
+            done = self.host().run_jobs(Lane::Any) => panic!("it ended: {done:?}"),
             () = reached => {}
         }
     }
@@ -248,8 +248,8 @@ async fn rows_in_are_rows_accepted_and_rows_refused() {
     on_each_engine(async |city| {
         let p = city.person("enterprise").await;
         let id = city.import(&p, "sites.csv", sites(50).as_bytes()).await;
-        assert!(city.host().run_jobs().await.unwrap());
-        assert!(!city.host().run_jobs().await.unwrap());
+        assert!(city.host().run_jobs(Lane::Any).await.unwrap());
+        assert!(!city.host().run_jobs(Lane::Any).await.unwrap());
         let job = city.job(&p, &id).await;
         assert_eq!(
             (&job["status"], &job["total"]),
@@ -275,7 +275,7 @@ async fn rows_in_are_rows_accepted_and_rows_refused() {
         // Corrected, it is taken as it is.
         let corrected = refused.replace("没有", "2027-01-05");
         let id = city.import(&p, "again.csv", corrected.as_bytes()).await;
-        assert!(city.host().run_jobs().await.unwrap());
+        assert!(city.host().run_jobs(Lane::Any).await.unwrap());
         let job = city.job(&p, &id).await;
         assert_eq!(
             (&job["done"], &job["failed"]),
@@ -327,13 +327,13 @@ async fn an_import_goes_on_where_a_failed_node_left_it_and_doubles_no_row() {
         let id = city.import(&p, "sites.csv", sites(MANY).as_bytes()).await;
         city.fail_after(20).await;
         // Still held by the node that failed.
-        assert!(!city.host().run_jobs().await.unwrap());
+        assert!(!city.host().run_jobs(Lane::Any).await.unwrap());
         city.run_out(&id).await;
         // Once more, after a save.
         city.fail_after(500).await;
         assert_eq!(city.job(&p, &id).await["status"], "running");
         city.run_out(&id).await;
-        assert!(city.host().run_jobs().await.unwrap());
+        assert!(city.host().run_jobs(Lane::Any).await.unwrap());
         let job = city.job(&p, &id).await;
         assert_eq!(job["status"], "done", "{job:?}");
         assert_eq!((&job["done"], &job["failed"]), (&json!(630), &json!(70)));
@@ -349,11 +349,27 @@ async fn two_nodes_never_work_on_one_job() {
         let p = city.person("enterprise").await;
         let id = city.import(&p, "sites.csv", sites(20).as_bytes()).await;
         let (one, two) = tokio::join!(
-            Box::pin(city.host().run_jobs()),
-            Box::pin(city.host().run_jobs())
+            Box::pin(city.host().run_jobs(Lane::Any)),
+            Box::pin(city.host().run_jobs(Lane::Any))
         );
         assert_ne!(one.unwrap(), two.unwrap());
         assert_eq!(city.job(&p, &id).await["done"], 18);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_short_job_does_not_wait_for_a_long_one() {
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        let wake = city.host().jobs_wake();
+        let long = city.import(&p, "long.csv", sites(1001).as_bytes()).await;
+        assert!(wake.has_changed().unwrap(), "workers hear of it");
+        let short = city.import(&p, "short.csv", sites(20).as_bytes()).await;
+        assert!(city.host().run_jobs(Lane::Short).await.unwrap());
+        assert_eq!(city.job(&p, &short).await["status"], "done");
+        assert!(!city.host().run_jobs(Lane::Short).await.unwrap());
+        assert_eq!(city.job(&p, &long).await["status"], "queued");
     })
     .await;
 }
@@ -372,12 +388,12 @@ async fn a_cancelled_import_stops_and_what_was_done_stays() {
                 .await;
             done.unwrap();
         };
-        let (worked, ()) = tokio::join!(city.host().run_jobs(), cancel);
+        let (worked, ()) = tokio::join!(city.host().run_jobs(Lane::Any), cancel);
         assert!(worked.unwrap());
         assert_eq!(city.job(&p, &id).await["status"], "cancelled");
         let there = city.sites().await;
         assert!(there < 600, "{there} of 630");
-        assert!(!city.host().run_jobs().await.unwrap());
+        assert!(!city.host().run_jobs(Lane::Any).await.unwrap());
         let again = city
             .act(&p, "console:job.cancel", Some(&id), json!({}))
             .await;
@@ -391,7 +407,7 @@ async fn ds_03_an_export_says_whose_it_is_and_is_one_audit_record() {
     on_each_engine(async |city| {
         let p = city.person("enterprise").await;
         city.import(&p, "sites.csv", sites(50).as_bytes()).await;
-        assert!(city.host().run_jobs().await.unwrap());
+        assert!(city.host().run_jobs(Lane::Any).await.unwrap());
         let input = json!({
             "collection": SITES, "format": "csv", "reason": "年度审计",
             "filter": { "kind": ["office"], "sort": ["-created_at"] },
@@ -402,7 +418,7 @@ async fn ds_03_an_export_says_whose_it_is_and_is_one_audit_record() {
             .await
             .unwrap();
         assert_eq!(begun["status"], "queued");
-        assert!(city.host().run_jobs().await.unwrap());
+        assert!(city.host().run_jobs(Lane::Any).await.unwrap());
         let job = city.job(&p, begun["id"].as_str().unwrap()).await;
         assert_eq!(job["status"], "done", "{job:?}");
         let trace = job["trace"].as_str().unwrap();
@@ -456,7 +472,7 @@ async fn dj_06_a_large_export_waits_for_another_person() {
         let p = city.person("enterprise").await;
         for _ in 0..2 {
             city.import(&p, "sites.csv", sites(MANY).as_bytes()).await;
-            assert!(city.host().run_jobs().await.unwrap());
+            assert!(city.host().run_jobs(Lane::Any).await.unwrap());
         }
         let input = json!({ "collection": SITES, "format": "jsonl", "reason": "全量核对" });
         let ask = || async {
@@ -469,7 +485,7 @@ async fn dj_06_a_large_export_waits_for_another_person() {
         };
         let (one, two) = (ask().await, ask().await);
         assert!(
-            !city.host().run_jobs().await.unwrap(),
+            !city.host().run_jobs(Lane::Any).await.unwrap(),
             "nothing is read yet"
         );
         // The one who asked does not decide, nor who may decide nothing.
@@ -487,8 +503,8 @@ async fn dj_06_a_large_export_waits_for_another_person() {
         decided("security", one.clone(), "approve").await.unwrap();
         assert_eq!(city.job(&p, &one).await["status"], "queued");
         decided("security", two.clone(), "refuse").await.unwrap();
-        assert!(city.host().run_jobs().await.unwrap());
-        assert!(!city.host().run_jobs().await.unwrap());
+        assert!(city.host().run_jobs(Lane::Any).await.unwrap());
+        assert!(!city.host().run_jobs(Lane::Any).await.unwrap());
         let done = city.job(&p, &one).await;
         assert_eq!(done["status"], "done", "{done:?}");
         assert!(done["done"].as_u64().unwrap() >= 1260);
@@ -516,7 +532,7 @@ fn most_memory() -> Option<u64> {
 async fn memory_of(city: &City) -> Option<u64> {
     std::fs::write("/proc/self/clear_refs", "5").ok()?;
     let before = most_memory()?;
-    assert!(city.host().run_jobs().await.unwrap());
+    assert!(city.host().run_jobs(Lane::Any).await.unwrap());
     Some(most_memory()? - before)
 }
 
@@ -620,7 +636,7 @@ async fn an_export_that_nobody_decides_about_in_time_is_cancelled() {
             .commit(asked(hours * 3600))
             .await
             .unwrap();
-        assert!(!city.host().run_jobs().await.unwrap());
+        assert!(!city.host().run_jobs(Lane::Any).await.unwrap());
         let operator = city.person("operator").await;
         assert_eq!(city.job(&operator, id).await["status"], "cancelled");
     })

@@ -27,6 +27,15 @@ const AT_ONCE: u32 = 50;
 const BETWEEN: i64 = 1_000_000;
 /// Rows between two saves at the most.
 const STEP: u64 = 500;
+/// Rows of a job that is over soon.
+const SHORT: u64 = 1000;
+
+/// Which jobs a worker takes. One lane is kept for short ones, so that long ones never hold them up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    Any,
+    Short,
+}
 
 /// Why work on a job ends before its end.
 #[derive(Debug)]
@@ -55,10 +64,10 @@ pub(super) fn unwritten() -> Stop {
 }
 
 impl Host {
-    /// Works on the oldest job that nobody works on. Says whether there was one.
-    pub async fn run_jobs(&self) -> Result<bool, Fault> {
+    /// Works on the lane's oldest job that nobody works on. Says whether there was one.
+    pub async fn run_jobs(&self, lane: Lane) -> Result<bool, Fault> {
         self.expire_jobs().await?;
-        let Some(mut job) = self.take_job().await? else {
+        let Some(mut job) = self.take_job(lane).await? else {
             return Ok(false);
         };
         let done = if job.word("kind") == "import" {
@@ -85,7 +94,7 @@ impl Host {
         Ok(found.map_err(|e| ask(&e))?.records)
     }
 
-    async fn take_job(&self) -> Result<Option<Job>, Fault> {
+    async fn take_job(&self, lane: Lane) -> Result<Option<Job>, Fault> {
         let now = self.clock().now();
         let abandoned = Filter::And(vec![
             Filter::eq("status", "running"),
@@ -95,7 +104,17 @@ impl Host {
                 max: Some(now.to_string().into()),
             },
         ]);
-        let free = Filter::Or(vec![Filter::eq("status", "queued"), abandoned]);
+        let mut free = Filter::Or(vec![Filter::eq("status", "queued"), abandoned]);
+        if lane == Lane::Short {
+            free = Filter::And(vec![
+                free,
+                Filter::Range {
+                    field: "total".into(),
+                    min: None,
+                    max: Some(SHORT.into()),
+                },
+            ]);
+        }
         for row in self.jobs(free).await? {
             let mut job = Job::of(self, row);
             let mut values = json!({ "status": "running" });
