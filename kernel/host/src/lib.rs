@@ -80,6 +80,8 @@ pub struct Limits {
     pub export_without_approval: u64,
     /// Days for which the files of an import or export can be fetched once it is over.
     pub job_file_days: u32,
+    /// Hours for which an idempotency key is known at the least.
+    pub key_hours: u32,
 }
 
 impl Default for Limits {
@@ -87,6 +89,7 @@ impl Default for Limits {
         Self {
             export_without_approval: 1000,
             job_file_days: 7,
+            key_hours: 24,
         }
     }
 }

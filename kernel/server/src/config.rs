@@ -144,6 +144,8 @@ struct HttpConfig {
     upload_mb: usize,
     /// Longest a request may take.
     timeout_seconds: u64,
+    /// Hours for which an idempotency key is known.
+    idempotency_hours: u32,
 }
 
 impl Default for HttpConfig {
@@ -154,11 +156,16 @@ impl Default for HttpConfig {
             trusted_proxies: Vec::new(),
             upload_mb: 24,
             timeout_seconds: 30,
+            idempotency_hours: 24,
         }
     }
 }
 
 impl Config {
+    pub(crate) fn key_hours(&self) -> u32 {
+        self.http.idempotency_hours
+    }
+
     /// The defaults, or a file over them.
     pub fn read(file: Option<&Path>) -> Result<Self> {
         let Some(file) = file else {

@@ -188,6 +188,7 @@ impl Platform {
             limits: Limits {
                 export_without_approval: setup.config.exports.without_approval,
                 job_file_days: setup.config.jobs.file_days,
+                key_hours: setup.config.key_hours(),
             },
             demo: setup.demo,
         })

@@ -1,4 +1,4 @@
-//! A job's files: who may still open them, and for how long they are kept.
+//! What a job leaves: who may still open its files, and for how long they and its keys are kept.
 //!
 //! What is in them is of another collection, whose rights may have changed since. A job stays as it
 //! was; its files go after a configured time, and what was refused in it with them.
@@ -16,7 +16,7 @@ use super::start::clear_of;
 use super::{object, word};
 use crate::Host;
 use crate::console::{ID, JOB_PARTS, JOBS};
-use crate::reads::{ask, readable};
+use crate::reads::{ask, readable, storage};
 
 /// Parts that are emptied in one commit.
 const AT_ONCE: u32 = 20;
@@ -97,6 +97,24 @@ impl Host {
                 save(&mut job, gone, Vec::new()).await?;
             }
         }
+    }
+
+    /// Forgets idempotency keys that were answered long ago, and says how many. Those of an import that
+    /// a node left stay until another has gone on with it: without them, rows would count twice.
+    pub async fn forget_keys(&self) -> Result<u64, Fault> {
+        let known = i64::from(self.limits().key_hours).saturating_mul(3600);
+        let mut before = self.clock().now().plus_seconds(known.saturating_neg());
+        let running = Query::new(format!("{ID}.{JOBS}"))
+            .filter(Filter::eq("status", "running"))
+            .sort("started_at", false)
+            .limit(1);
+        let found = self.store().find(&running, &Self::KERNEL).await;
+        for job in found.map_err(|e| ask(&e))?.records {
+            let began = word(&job, "started_at").parse().unwrap_or(before);
+            before = before.min(began);
+        }
+        let forgotten = self.store().forget_keys(before.micros()).await;
+        forgotten.map_err(|e| storage(&e))
     }
 
     /// What was refused is told of no longer either.

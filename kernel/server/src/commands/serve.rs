@@ -24,7 +24,8 @@ use crate::wire::{self, Place, Platform, Setup};
 const REFRESH: Duration = Duration::from_secs(2);
 /// Between two looks for deleted records whose time has passed, and for accounts nobody used.
 const PURGE: Duration = Duration::from_mins(1);
-/// Between two looks for files that nobody names: each reads every record.
+/// Between two looks for files that nobody names, which read every record, and for idempotency keys that
+/// nobody repeats.
 const COLLECT: Duration = Duration::from_hours(6);
 /// Before the first, so that a start is not slowed by it.
 const SETTLE: Duration = Duration::from_mins(5);
@@ -160,6 +161,9 @@ impl Serve {
             loop {
                 if let Err(fault) = collecting.collect_files().await {
                     tracing::error!(%fault, "files are not collected");
+                }
+                if let Err(fault) = collecting.forget_keys().await {
+                    tracing::error!(%fault, "idempotency keys are not forgotten");
                 }
                 tokio::time::sleep(COLLECT).await;
             }

@@ -309,6 +309,43 @@ async fn a_repeated_request_is_answered_as_the_first() {
 }
 
 #[tokio::test]
+async fn keys_of_long_ago_are_forgotten_slice_by_slice() {
+    on_each_engine(async |bench| {
+        let store = bench.stocked().await;
+        // More than are looked at in one step, older and newer ones in turn.
+        let keyed = |n: u32| {
+            let mut commit = commit(Vec::new());
+            commit.by.user = id(n % 7);
+            commit.at = if n.is_multiple_of(2) { NOW } else { NOW - 10 };
+            commit.idempotency = Some(Idempotency {
+                key: format!("k-{n}"),
+                digest: "d".into(),
+                reply: json!(n),
+            });
+            commit
+        };
+        let all = (0..2100).map(|n| store.commit(keyed(n)));
+        for done in futures_util::future::join_all(all).await {
+            done.unwrap();
+        }
+        let known = async |n: u32| {
+            let found = store.idempotent(&format!("k-{n}"), &id(n % 7)).await;
+            found.unwrap().is_some()
+        };
+        assert_eq!(store.forget_keys(NOW - 10).await.unwrap(), 0);
+        assert_eq!(store.forget_keys(NOW).await.unwrap(), 1050);
+        for n in [0, 1, 999, 1000, 1001, 2098, 2099] {
+            assert_eq!(known(n).await, n.is_multiple_of(2), "{n}");
+        }
+        assert_eq!(store.forget_keys(NOW).await.unwrap(), 0);
+        // The request of a key that is forgotten is a new one.
+        let again = store.commit(keyed(1)).await.unwrap();
+        assert_eq!(again.replayed, None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_many_parallel_repeats_exactly_one_writes() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
