@@ -54,6 +54,35 @@ async fn an_update_is_based_on_a_revision() {
 }
 
 #[tokio::test]
+async fn whoever_comes_second_learns_what_changed_and_no_secret() {
+    const SECRETS: [&str; 2] = ["13800001234", "13900005678"];
+    on_each_engine(async |bench| {
+        let store = bench.stocked().await;
+        let first = json!({"status": "open", "lines": 1, "phone": SECRETS[0]});
+        put(&store, vec![order(2, first)]).await.unwrap();
+        let theirs = json!({"lines": 2, "phone": SECRETS[1]});
+        let mut other = commit(vec![change(2, 1, theirs)]);
+        other.by.name = "Bo".into();
+        store.commit(other).await.unwrap();
+
+        let error = refused(&store, vec![change(2, 1, json!({"lines": 3}))]).await;
+        let CommitError::Stale { id, based, .. } = &error else {
+            panic!("{error}")
+        };
+        let mut since = store.changes(&orders(), id).await.unwrap();
+        since.retain(|c| c.revision > *based);
+        assert_eq!(since.len(), 1);
+        let theirs = &since[0];
+        assert_eq!(theirs.by_name, "Bo");
+        assert_eq!(theirs.before, Some(object(json!({"lines": 1}))));
+        assert_eq!(theirs.after, object(json!({"lines": 2})));
+        let told = format!("{error} {since:?}");
+        assert!(SECRETS.iter().all(|s| !told.contains(s)), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn all_of_a_commit_or_nothing() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
