@@ -8,240 +8,19 @@
     reason = "a test stops at the first surprise, and says what it skips"
 )]
 
+#[path = "transfer/city.rs"]
+mod city;
 #[path = "support/host.rs"]
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use kernel_crypto::keys::KeyRing;
-use kernel_host::{Act, Engines, Format, Host, KeptCode, Lane};
-use kernel_identity::demo::{self, Demo};
+use city::{BANK, City, MANY, SITES, guests, on_each_engine, sites};
+use kernel_host::{Format, Lane};
 use kernel_identity::principal::Principal;
-use kernel_identity::session::{Origin, SessionPolicy, Sessions};
 use kernel_storage::{AuditFilter, Commit, RowFilter};
 use sdk_contract::call::Write;
-use sdk_contract::error::{Fault, FaultKind};
-use sdk_contract::page::Place;
-use sdk_contract::query::{Filter, Query};
-use serde_json::{Map, Value, json};
-use support::TestHost;
-use tests_scratch::Scratch;
-
-const BANK: &str = "01930000-0000-7000-8000-000000000101";
-const SITES: &str = "data.sites";
-/// More than are between two saves.
-const MANY: usize = 700;
-
-struct City {
-    test: TestHost,
-    demo: Demo,
-    sessions: Sessions,
-}
-
-fn guests() -> Option<PathBuf> {
-    let found = std::env::var_os("RONGQIAO_GUESTS").map(PathBuf::from);
-    if found.is_none() {
-        println!("skipped: RONGQIAO_GUESTS is not set");
-    }
-    found
-}
-
-/// Tells a story on `SQLite`, and on `PostgreSQL` where there is one.
-async fn on_each_engine(story: impl AsyncFn(&City)) {
-    let Some(guests) = guests() else { return };
-    story(&City::open(&guests, None).await).await;
-    let Some(server) = tests_scratch::server() else {
-        println!("skipped on PostgreSQL: RONGQIAO_TEST_PG is not set");
-        return;
-    };
-    let scratch = Scratch::create(&server, "transfer").await.unwrap();
-    story(&City::open(&guests, Some(scratch.url())).await).await;
-    scratch.remove().await.unwrap();
-}
-
-impl City {
-    async fn open(guests: &Path, postgres: Option<String>) -> Self {
-        let keys = KeyRing::open_or_create(&guests.join("keys"), None).unwrap();
-        let code = KeptCode::open(&guests.join("code"), Arc::new(keys)).unwrap();
-        let engines = Engines::keeping(Arc::new(code)).unwrap();
-        let data = Arc::new(tempfile::tempdir().unwrap());
-        let plugins = guests.join("plugins");
-        let test = TestHost::start(postgres, Arc::clone(&data), &plugins, engines).await;
-        let keys = Arc::new(KeyRing::open_or_create(&data.path().join("keys"), None).unwrap());
-        let policy = SessionPolicy::default().for_trying_out();
-        let store = test.host.store().clone();
-        let sessions = Sessions::new(store, keys, policy);
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let people = std::fs::read_to_string(root.join("host-config/demo.toml")).unwrap();
-        let demo: Demo = toml::from_str(&people).unwrap();
-        let now = test.host.clock().now().micros();
-        demo::apply(test.host.store(), &sessions, &demo, data.path(), now)
-            .await
-            .unwrap();
-        kernel_identity::posts::give_first(test.host.store(), now)
-            .await
-            .unwrap();
-        let city = Self {
-            test,
-            demo,
-            sessions,
-        };
-        city.design_sites().await;
-        city
-    }
-
-    fn host(&self) -> &Host {
-        &self.test.host
-    }
-
-    async fn person(&self, login: &str) -> Principal {
-        let user = self.demo.users.iter().find(|u| u.login == login).unwrap();
-        let origin = Origin {
-            request: "test",
-            ip: "",
-            locale: "zh-CN",
-            now: self.host().clock().now().micros(),
-        };
-        let found = self.sessions.preview(&user.id, &user.organisation, origin);
-        found.await.unwrap().unwrap()
-    }
-
-    async fn act(
-        &self,
-        p: &Principal,
-        action: &str,
-        id: Option<&str>,
-        input: Value,
-    ) -> Result<Value, Fault> {
-        let (module, action) = action.split_once(':').unwrap();
-        let act = Act {
-            module: module.into(),
-            action: action.into(),
-            id: id.map(str::to_owned),
-            input,
-            ..Act::default()
-        };
-        self.host().act(p, act).await.map(|reply| reply.result)
-    }
-
-    /// Designs a table of sites, which enterprises keep, and has it approved.
-    async fn design_sites(&self) {
-        let (operator, security) = (self.person("operator").await, self.person("security").await);
-        let table = json!({
-            "name": "sites", "label": "经营场所", "title_name": "name", "title_label": "名称",
-            "scope": "organisation", "readers": [], "writers": ["enterprise.owner"],
-        });
-        let made = self.act(&operator, "data:structure.create", None, table);
-        let id = made.await.unwrap()["id"].as_str().unwrap().to_owned();
-        for field in [
-            json!({ "name": "kind", "label": "类型", "kind": "choice",
-                "options": "office 办公\nplant 厂房", "required": true }),
-            json!({ "name": "opened", "label": "启用日", "kind": "date", "required": true }),
-            json!({ "name": "own", "label": "自有", "kind": "bool" }),
-        ] {
-            let added = self.act(&operator, "data:structure.add", Some(&id), field);
-            added.await.unwrap();
-        }
-        let reason = json!({ "reason": "业务需要" });
-        let asked = self.act(
-            &operator,
-            "data:structure.submit",
-            Some(&id),
-            reason.clone(),
-        );
-        let request = asked.await.unwrap()["request"].as_str().unwrap().to_owned();
-        let approved = self.act(
-            &security,
-            "platform:request.approve",
-            Some(&request),
-            reason,
-        );
-        approved.await.unwrap();
-        self.host().refresh_data().await.unwrap();
-    }
-
-    /// Begins an import of sites; gives the job's id.
-    async fn import(&self, p: &Principal, name: &str, bytes: &[u8]) -> String {
-        let file = self
-            .host()
-            .store_upload(p, name, bytes.to_vec())
-            .await
-            .unwrap();
-        let input = json!({ "collection": SITES, "file": file });
-        let begun = self
-            .act(p, "console:job.import", None, input)
-            .await
-            .unwrap();
-        begun["id"].as_str().unwrap().to_owned()
-    }
-
-    async fn job(&self, p: &Principal, id: &str) -> Map<String, Value> {
-        self.host().get(p, "console.jobs", id).await.unwrap()
-    }
-
-    async fn sites(&self) -> u64 {
-        let all = Query::new(SITES).page(1, 1);
-        let found = self.host().store().find(&all, &RowFilter::All).await;
-        found.unwrap().total.unwrap()
-    }
-
-    /// Works until so many sites are there, and then as a machine does that fails.
-    async fn fail_after(&self, sites: u64) {
-        let reached = async {
-            while self.sites().await < sites {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            done = self.host().run_jobs(Lane::Any) => panic!("it ended: {done:?}"),
-            () = reached => {}
-        }
-    }
-
-    /// As if the lease of a job had run out.
-    async fn run_out(&self, id: &str) {
-        let p = self.person("operator").await;
-        let job = self.job(&p, id).await;
-        let mut values = Map::new();
-        values.insert("held_until".into(), "2026-11-23T07:00:00.000000Z".into());
-        let commit = Commit {
-            at: 1,
-            module: "console".into(),
-            writes: vec![Write::Update {
-                collection: "jobs".into(),
-                id: id.to_owned(),
-                revision: job["revision"].as_i64().unwrap(),
-                values,
-            }],
-            ..Commit::default()
-        };
-        self.host().store().commit(commit).await.unwrap();
-    }
-
-    /// A file of a job, opened where it stands.
-    async fn file(&self, p: &Principal, job: &Map<String, Value>, field: &str) -> String {
-        let at = Place {
-            collection: "console.jobs".into(),
-            id: job["id"].as_str().unwrap().into(),
-            field: field.into(),
-        };
-        let file = self.host().file(p, at, None).await.unwrap();
-        assert!(file.recorded, "whoever fetches it is recorded");
-        let bytes = self.host().file_part(&file, 0..file.size).await.unwrap();
-        String::from_utf8(bytes).unwrap()
-    }
-}
-
-/// A file of so many sites, of which every tenth has a day that is none.
-fn sites(rows: usize) -> String {
-    let head = "\u{feff}名称,类型,启用日,own\r\n".to_owned();
-    let line = |row: usize| {
-        let day = if row % 10 == 9 { "没有" } else { "2027/1/5" };
-        format!("网点 {row},办公,{day},是\r\n")
-    };
-    std::iter::once(head).chain((0..rows).map(line)).collect()
-}
+use sdk_contract::error::FaultKind;
+use sdk_contract::query::Query;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn rows_in_are_rows_accepted_and_rows_refused() {
@@ -462,6 +241,96 @@ async fn ds_03_an_export_says_whose_it_is_and_is_one_audit_record() {
             .act(&p, "console:job.trace", None, json!({ "file": file }))
             .await;
         assert_eq!(refused.unwrap_err().kind, FaultKind::Forbidden);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_jobs_files_are_for_whoever_could_still_make_them_and_go_after_a_while() {
+    const DAY: i64 = 24 * 3600;
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        let import = city.import(&p, "sites.csv", sites(50).as_bytes()).await;
+        let input = json!({ "collection": SITES, "format": "csv", "reason": "核对" });
+        let export = city
+            .act(&p, "console:job.export", None, input)
+            .await
+            .unwrap();
+        let export = export["id"].as_str().unwrap().to_owned();
+        while city.host().run_jobs(Lane::Any).await.unwrap() {}
+        let (import, export) = (city.job(&p, &import).await, city.job(&p, &export).await);
+        let files = [
+            (&import, "source"),
+            (&import, "errors"),
+            (&export, "result"),
+        ];
+        for (job, field) in files {
+            city.opened(&p, job, field).await.unwrap();
+        }
+        let moved = Principal {
+            organisation: Some(BANK.into()),
+            ..p.clone()
+        };
+        let demoted = Principal {
+            roles: Vec::new(),
+            ..p.clone()
+        };
+        for (who, job, field) in [
+            (&moved, &import, "source"),
+            (&moved, &export, "result"),
+            (&demoted, &export, "result"),
+        ] {
+            let refused = city.opened(who, job, field).await.unwrap_err();
+            assert_eq!(refused.kind, FaultKind::Forbidden, "{field}");
+        }
+
+        city.clock.advance_seconds(6 * DAY);
+        city.host().collect_files().await.unwrap();
+        let p = city.person("enterprise").await;
+        for (job, field) in files {
+            city.opened(&p, job, field).await.unwrap();
+        }
+        city.clock.advance_seconds(DAY);
+        for (job, field) in files {
+            let gone = city.opened(&p, job, field).await.unwrap_err();
+            assert_eq!(gone.code, "file-expired", "{field}");
+        }
+        // What nobody names is removed a day after it was seen to be so.
+        let removed = city.host().collect_files().await.unwrap().removed;
+        city.clock.advance_seconds(DAY);
+        let removed = removed + city.host().collect_files().await.unwrap().removed;
+        assert!(removed >= files.len(), "{removed}");
+        let digest = export["result"]["digest"].as_str().unwrap();
+        assert!(city.host().store().blobs(digest).await.unwrap().is_empty());
+        for (job, field) in files {
+            let now = city.job(&p, job["id"].as_str().unwrap()).await;
+            assert_eq!(
+                (&now["status"], &now[field]),
+                (&json!("done"), &Value::Null)
+            );
+            let gone = city.opened(&p, job, field).await.unwrap_err();
+            assert_eq!(gone.code, "file-expired", "{field}");
+        }
+        let parts = Query::new("console.job-parts");
+        let parts = city.host().store().find(&parts, &RowFilter::All).await;
+        let parts = parts.unwrap().records;
+        assert!(!parts.is_empty() && parts.iter().all(|part| part["rows"] == json!([])));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_are_forgotten_but_those_of_an_import_that_a_node_left() {
+    on_each_engine(async |city| {
+        let p = city.person("enterprise").await;
+        let id = city.import(&p, "sites.csv", sites(MANY).as_bytes()).await;
+        city.fail_after(20).await;
+        city.clock.advance_seconds(48 * 3600);
+        assert_eq!(city.host().forget_keys().await.unwrap(), 0);
+        assert!(city.host().run_jobs(Lane::Any).await.unwrap());
+        assert_eq!(city.job(&p, &id).await["done"], 630);
+        assert_eq!(city.sites().await, 630);
+        assert!(city.host().forget_keys().await.unwrap() >= 20);
     })
     .await;
 }
