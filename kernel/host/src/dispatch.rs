@@ -179,10 +179,12 @@ impl Host {
             // Who may do what may have changed, for anybody.
             self.sessions().forget_all();
             if act.action == "request.approve" {
+                self.wake_jobs();
                 self.refresh_data_soon().await;
             }
         }
         if done.is_ok() && act.module == console::ID {
+            self.wake_jobs();
             self.refresh_enabled().await.map_err(|e| {
                 tracing::error!(
                     error = crate::reads::chain(&e),

@@ -52,6 +52,7 @@ impl Host {
             let label = &field.label.zh;
             return Err(Fault::forbidden(format!("您不能查看{label}")));
         }
+        self.may_open(p, &at.collection, &record)?;
         let value = record.get(&field.name).unwrap_or(&Value::Null);
         let mut files = items(value).filter(|f| wanted.is_none() || digest(f) == wanted);
         let file = files.next().ok_or_else(Fault::not_found)?;

@@ -251,28 +251,17 @@ mod tests {
         };
         ModuleDef {
             id: "m".into(),
-            collections: vec![CollectionDef {
-                name: "things".into(),
-                entity: "thing".into(),
-                label: Label::default(),
-                help: String::new(),
-                title: "open".into(),
-                shard: Shard::Subject,
-                audited: false,
-                keep_deleted: None,
-                suppress_below: None,
-                assignee: None,
-                fields: vec![
+            collections: vec![CollectionDef::new(
+                "things",
+                "thing",
+                Label::default(),
+                Shard::Subject,
+                vec![
                     field("open", None),
                     field("phone", Some(Mask::Phone)),
                     field("figure", Some(Mask::Hidden)),
                 ],
-                indexes: vec![],
-                unique: vec![],
-                read: "thing.read".into(),
-                create: None,
-                update: None,
-            }],
+            )],
             permissions: vec![PermissionDef {
                 name: "thing.reveal".into(),
                 label: Label::default(),

@@ -6,6 +6,7 @@ mod arrival;
 mod changes;
 mod choices;
 mod claims;
+mod in_words;
 mod invitations;
 mod organisation;
 mod organisations;
@@ -35,6 +36,8 @@ use crate::Host;
 use crate::account::Account;
 use crate::module::{Call, Input, Module};
 use crate::reads::{chain, permitted};
+
+pub(crate) use in_words::Words;
 
 /// Forms of people who have no session: where links lead, and where they are asked for.
 pub const SESSIONLESS_PAGES: [&str; 5] = [

@@ -5,8 +5,9 @@ use kernel_identity::decide::{Decision, Denial, decide};
 use kernel_identity::principal::Principal;
 use kernel_storage::{CollectionName, QueryError, RowFilter};
 use sdk_contract::def::{CollectionDef, ModuleDef, SYSTEM_FIELDS, Shard};
-use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::kind::Kind;
+use sdk_contract::listing::Listing;
 use sdk_contract::query::{Aggregate, Filter, Found, Group, MAX_WITH, Query, Step, With};
 use serde_json::{Map, Value};
 
@@ -266,6 +267,17 @@ pub(crate) fn readable<'a>(
         collection,
         rows,
     })
+}
+
+/// What a principal asks a list for; every wrong parameter is named.
+pub fn listing(
+    def: &ModuleDef,
+    c: &CollectionDef,
+    p: &Principal,
+    pairs: &[(String, String)],
+) -> Result<Listing, Vec<FieldFault>> {
+    let may_reveal = |permission: &str| permitted(def, p, permission).is_ok();
+    sdk_contract::listing::listing(def, c, &may_reveal, pairs)
 }
 
 /// The rows a permission reaches, or the refusal.

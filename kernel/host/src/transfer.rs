@@ -18,6 +18,7 @@ mod approval;
 mod columns;
 mod export;
 mod import;
+mod kept;
 mod offer;
 mod read;
 mod run;
@@ -28,7 +29,10 @@ mod xlsx;
 use serde_json::{Map, Value};
 
 pub(crate) use approval::DEED;
+pub use columns::creating;
 pub(crate) use offer::export_of;
+pub use run::Lane;
+pub(crate) use start::Work;
 pub(crate) use write::Marks;
 
 /// Rows of one job.

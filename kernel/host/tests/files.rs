@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use kernel_crypto::keys::KeyRing;
 use kernel_host::clock::TestClock;
 use kernel_host::scan::{Clamd, Verdict};
-use kernel_host::{Engines, Ground, Host, KeptCode, RecordFile, UploadRef};
+use kernel_host::{Engines, Ground, Host, KeptCode, Limits, RecordFile, UploadRef};
 use kernel_identity::principal::Principal;
 use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::{AuditFilter, BlobState, BlobStore, By, Commit, CommitError, Store, StoreUrl};
@@ -82,7 +82,7 @@ async fn ground(
         plugins: guests.join("test-plugins"),
         regions: std::collections::BTreeMap::new(),
         roles: std::collections::BTreeMap::new(),
-        export_without_approval: 1000,
+        limits: Limits::default(),
         demo: false,
     }
 }

@@ -80,7 +80,14 @@ struct City {
 impl City {
     async fn open(guests: &Path) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
-        let test = TestHost::start(None, data, &guests.join("plugins"), engines(guests)).await;
+        let test = TestHost::start(
+            support::usual(),
+            None,
+            data,
+            &guests.join("plugins"),
+            engines(guests),
+        )
+        .await;
         let text = std::fs::read_to_string(root().join("host-config/demo.toml")).unwrap();
         let demo: Demo = toml::from_str(&text).unwrap();
         let people = demo
@@ -243,7 +250,7 @@ async fn what_only_test_plugins_declare_keeps_the_rules_too() {
     let Some(guests) = guests() else { return };
     let data = Arc::new(tempfile::tempdir().unwrap());
     let plugins = guests.join("test-plugins");
-    let test = TestHost::start(None, data, &plugins, engines(&guests)).await;
+    let test = TestHost::start(support::usual(), None, data, &plugins, engines(&guests)).await;
     let asked = rows::only_what_is_declared(&test.host).await;
     assert!(asked.files > 50, "{} files", asked.files);
     let asked = pages::only_for_whom_they_are(&test.host, &asked.rows).await;

@@ -23,7 +23,7 @@ pub const AUDITOR: &str = "platform.auditor";
 pub const ADMIN: &str = "organisation.admin";
 
 pub(crate) const USERS: &str = "users";
-pub(crate) const ORGANISATIONS: &str = "organisations";
+pub const ORGANISATIONS: &str = "organisations";
 pub(crate) const SESSIONS: &str = "sessions";
 pub(crate) const THROTTLES: &str = "throttles";
 pub(crate) const FACTORS: &str = "factors";
@@ -31,7 +31,7 @@ pub(crate) const AUTHORITIES: &str = "authorities";
 pub(crate) const POSTS: &str = "posts";
 pub(crate) const ROLES: &str = "roles";
 pub(crate) const GRANTS: &str = "grants";
-pub(crate) const CHANGES: &str = "changes";
+pub const CHANGES: &str = "changes";
 pub const REQUESTS: &str = "requests";
 pub(crate) const INVITATIONS: &str = "invitations";
 pub(crate) const CLAIMS: &str = "claims";
@@ -305,22 +305,8 @@ fn collection(
     fields: Vec<FieldDef>,
 ) -> CollectionDef {
     CollectionDef {
-        name: name.into(),
-        entity: entity.into(),
-        label,
-        help: String::new(),
-        title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
-        shard,
-        audited: false,
-        keep_deleted: None,
-        suppress_below: None,
-        assignee: None,
-        fields,
-        indexes: Vec::new(),
-        unique: Vec::new(),
         read: read.into(),
-        create: None,
-        update: None,
+        ..CollectionDef::new(name, entity, label, shard, fields)
     }
 }
 

@@ -37,6 +37,7 @@ pub struct Config {
     #[serde(rename = "export")]
     pub(crate) exports: ExportConfig,
     outgoing: OutgoingConfig,
+    pub(crate) jobs: JobConfig,
 }
 
 /// What other systems are asked with.
@@ -75,6 +76,20 @@ impl Default for ExportConfig {
         Self {
             without_approval: 1000,
         }
+    }
+}
+
+/// Imports and exports.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JobConfig {
+    /// Days for which files can be fetched once a job is over.
+    pub(crate) file_days: u32,
+}
+
+impl Default for JobConfig {
+    fn default() -> Self {
+        Self { file_days: 7 }
     }
 }
 
@@ -147,6 +162,8 @@ struct HttpConfig {
     upload_mb: usize,
     /// Longest a request may take.
     timeout_seconds: u64,
+    /// Hours for which an idempotency key is known.
+    idempotency_hours: u32,
 }
 
 impl Default for HttpConfig {
@@ -157,11 +174,16 @@ impl Default for HttpConfig {
             trusted_proxies: Vec::new(),
             upload_mb: 24,
             timeout_seconds: 30,
+            idempotency_hours: 24,
         }
     }
 }
 
 impl Config {
+    pub(crate) fn key_hours(&self) -> u32 {
+        self.http.idempotency_hours
+    }
+
     /// The defaults, or a file over them.
     pub fn read(file: Option<&Path>) -> Result<Self> {
         let Some(file) = file else {

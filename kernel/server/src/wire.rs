@@ -10,7 +10,7 @@ use axum::Router;
 use kernel_api::{Web, router};
 use kernel_crypto::keys::{KeyRing, KeyRingError};
 use kernel_host::clock::{Clock, SystemClock};
-use kernel_host::{Engines, Ground, Host, KeptCode};
+use kernel_host::{Engines, Ground, Host, KeptCode, Limits};
 use kernel_identity::demo::{self, Demo, DemoLogin};
 use kernel_identity::first::{self, FirstLogin};
 use kernel_identity::session::Sessions;
@@ -181,7 +181,11 @@ impl Platform {
             regions: city.regions.clone(),
             roles: city.roles.clone(),
             sessions: sessions.clone(),
-            export_without_approval: setup.config.exports.without_approval,
+            limits: Limits {
+                export_without_approval: setup.config.exports.without_approval,
+                job_file_days: setup.config.jobs.file_days,
+                key_hours: setup.config.key_hours(),
+            },
             demo: setup.demo,
         })
         .await?;

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use deadpool::managed::Object;
-use futures_util::TryStreamExt as _;
 use rusqlite::types::Value as Cell;
 use sea_query::{PostgresQueryBuilder, QueryStatementWriter, SqliteQueryBuilder, Value};
 use sqlx::pool::PoolConnection;
@@ -297,17 +296,17 @@ impl Conn<'_> {
         doing: &'static str,
         mut take: impl FnMut(Row) -> Result<(), E>,
     ) -> Result<(), E> {
-        match self {
-            Self::Lite(conn) => conn.each(sql, doing, take).await,
-            Self::Pg(conn) => {
-                let failed = StorageError::db(doing);
-                let mut rows = postgres::query(sql).map_err(&failed)?.fetch(&mut **conn);
-                while let Some(row) = rows.try_next().await.map_err(|e| failed(e.into()))? {
-                    take(Row::Pg(row))?;
-                }
-                Ok(())
-            }
-        }
+        let mut taken = Ok(());
+        let each = |row| {
+            taken = take(row);
+            taken.is_ok()
+        };
+        let done = match self {
+            Self::Lite(conn) => conn.each(sql, each).await,
+            Self::Pg(conn) => postgres::each(conn, sql, each).await,
+        };
+        taken?;
+        Ok(done.map_err(StorageError::db(doing))?)
     }
 
     /// The first row, if any.

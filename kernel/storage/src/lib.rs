@@ -70,6 +70,7 @@ mod error;
 mod files;
 mod health;
 mod inspect;
+mod keys;
 mod known;
 mod layout;
 pub mod lint;

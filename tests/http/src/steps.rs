@@ -109,6 +109,26 @@ pub fn trail(auditor: &Client, object: &str) -> Vec<String> {
     rows.map(|row| text(&row["cells"][0]["value"])).collect()
 }
 
+/// Has a table designed with these fields, and approved.
+pub fn designed(server: &Server, table: &Value, fields: &[Value]) {
+    let (mut operator, mut security) = (server.user("operator"), server.user("security"));
+    let done = |client: &mut Client, path: &str, body: &Value| {
+        let answer = client.post(&format!("/api/v1/{path}"), body);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.body["result"].clone()
+    };
+    let made = done(&mut operator, "data/structures/create", table);
+    let design = format!("data/structures/{}", text(&made["id"]));
+    for field in fields {
+        done(&mut operator, &format!("{design}/add"), field);
+    }
+    let reason = json!({ "reason": "业务需要" });
+    let asked = done(&mut operator, &format!("{design}/submit"), &reason);
+    let request = text(&asked["request"]);
+    let approve = format!("platform/requests/{request}/approve");
+    done(&mut security, &approve, &reason);
+}
+
 /// Waits until an import or export is over, and gives its job.
 pub fn over(client: &Client, begun: &Answer) -> Value {
     assert_eq!(begun.status, 200, "{}", begun.body);

@@ -70,13 +70,15 @@ fn row_75_a_desk_moves_and_its_people_are_seen_from_the_new_branch_alone() {
     let line = text.lines().nth(2).unwrap();
     for part in [
         "沪江银行张江支行",
-        "沪江银行 / 沪江银行上海分行",
-        "沪江银行 / 沪江银行自贸区分行",
+        "调整隶属",
+        "上级：沪江银行 / 沪江银行上海分行",
+        "上级：沪江银行 / 沪江银行自贸区分行",
         "罗清和",
         "辖区调整",
     ] {
         assert!(line.contains(part), "{part} in {line}");
     }
+    assert!(!line.contains("organisation.move"), "{line}");
     // The history of a tree is for those above it.
     let seen = branch.get("/api/v1/platform/changes");
     assert_eq!(seen.body["total"], 0, "{}", seen.body);

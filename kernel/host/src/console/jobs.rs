@@ -5,6 +5,7 @@ use kernel_identity::principal::Principal;
 use sdk_contract::call::{Ask, Reply, Write};
 use sdk_contract::def::{CollectionDef, FieldDef};
 use sdk_contract::error::Fault;
+use sdk_contract::kind::Kind;
 use sdk_contract::page::{
     Action, Block, Choice, Column, Confirm, Datum, Fact, Field, Form, Job, JobState, Notice, Page,
     Place, Row, Section, Table, Tone,
@@ -17,7 +18,7 @@ use super::{ID, go, number, record, stay, text, values};
 use crate::Host;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
-use crate::transfer::{Format, Marks};
+use crate::transfer::{Format, Marks, Work};
 use crate::uploads::MAX_UPLOAD;
 
 /// Names of the collections.
@@ -28,12 +29,12 @@ const PATH: &str = "/console/jobs";
 const REFRESH: u16 = 2;
 
 pub(super) async fn import(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
-    let values = host.begin_import(call, input).await?;
+    let values = host.begin_job(call, Work::Import, input).await?;
     begun(call, values, "已开始导入")
 }
 
 pub(super) async fn export(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
-    let values = host.begin_export(call, input).await?;
+    let values = host.begin_job(call, Work::Export, input).await?;
     let toast = if text(&values, "status") == "waiting" {
         "已提交，须另一人复核后才开始导出"
     } else {
@@ -233,8 +234,11 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
                 .confirm(Confirm::new("取消任务", body, "取消任务")),
         );
     }
+    let end = host.files_end(&job);
+    let expired = end.is_some_and(|end| end <= call.now);
     let shown = |field: &&FieldDef| {
         let inner = [
+            "expired_at",
             "label",
             "query",
             "fields",
@@ -242,7 +246,9 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
             "action",
             "collection",
         ];
-        !inner.contains(&field.name.as_str())
+        let gone = expired && matches!(field.kind, Kind::File { .. });
+        !gone
+            && !inner.contains(&field.name.as_str())
             && (is_import || field.name != "failed")
             && job
                 .get(&field.name)
@@ -258,8 +264,23 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
             .filter(shown)
             .map(|f| Fact::new(&f.label.zh, datums.of(&c, &job, &f.name))),
     );
-    let page = page.block(Block::details("facts", facts).title("任务"));
-    if is_import && number(&job, "failed") > 0 {
+    if let Some(end) = end {
+        let what = if expired {
+            "文件已于"
+        } else {
+            "文件保留至"
+        };
+        facts.push(Fact::new(what, Datum::time_text(&end.to_string())));
+    }
+    let mut page = page.block(Block::details("facts", facts).title("任务"));
+    if expired {
+        let words = format!(
+            "任务的文件只保留 {} 天，现已删除；需要时请重新办理。任务本身的记录不变。",
+            host.limits().job_file_days
+        );
+        let notice = Notice::new(Tone::Neutral, "文件已过期", words);
+        page = page.block(Block::notice("expired", notice));
+    } else if is_import && number(&job, "failed") > 0 {
         let refused = refused(host, &call.principal, text(&job, "id")).await?;
         return Ok(page.block(refused));
     }
@@ -459,7 +480,7 @@ pub(super) fn export_form(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
     } else {
         range.words.join("；")
     };
-    let most = host.export_without_approval();
+    let most = host.limits().export_without_approval;
     let mut page = bench(&format!("导出{}", c.label.zh));
     if range.partial {
         let words = "列表页上的其他筛选条件不适用于导出，导出范围以下方为准";

@@ -12,7 +12,7 @@ use sdk_contract::page::{
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
-use super::{Desk, done, failed, fault, record, word};
+use super::{Desk, choices, done, failed, fault, record, word};
 use crate::Host;
 use crate::console::pages::{PAGE, bench, page_number, param};
 use crate::module::Input;
@@ -256,7 +256,10 @@ pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let mut facts = vec![
         Fact::new("主体名称", Datum::text(claim.name.as_str())),
         Fact::new("统一社会信用代码", Datum::text(claim.code.as_str())),
-        Fact::new("所在区", Datum::text(desk.region(claim.region.as_deref()))),
+        Fact::new(
+            "所在区",
+            Datum::text(choices::region(desk.host, claim.region.as_deref())),
+        ),
         Fact::new("申请人", Datum::text(word(&record, "user_name"))),
         Fact::new("身份", Datum::text(capacity(word(&record, "capacity")))),
         evidence,

@@ -11,7 +11,7 @@ use kernel_identity::principal::Principal;
 use serde_json::json;
 
 use crate::stage::Stage;
-use crate::support::{TestHost, person};
+use crate::support::{TestHost, person, usual};
 use tests_guests::model::ModelGuest;
 
 const LOADED: CodeCounts = counts(1, 0, 0);
@@ -123,6 +123,7 @@ async fn live_models_are_ready_after_a_start() {
     let plugins = tempfile::tempdir().unwrap();
     let start = || {
         TestHost::start(
+            usual(),
             None,
             Arc::clone(&data),
             plugins.path(),

@@ -239,22 +239,15 @@ impl Lite {
         self.ask(sql, collect).await
     }
 
-    /// Hands rows on as they come.
-    pub(crate) async fn each<E: From<StorageError>>(
+    /// Hands rows on as they come, until one is not taken.
+    pub(crate) async fn each(
         &mut self,
         sql: Sql,
-        doing: &'static str,
-        mut take: impl FnMut(Row) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let failed = StorageError::db(doing);
+        mut take: impl FnMut(Row) -> bool,
+    ) -> Result<(), EngineError> {
         if self.held_up {
-            let mut taken = Ok(());
-            let done = run(self.conn().map_err(&failed)?, &sql, |row| {
-                taken = take(Row::Lite(row));
-                taken.is_ok()
-            });
-            taken?;
-            return Ok(done.map(drop).map_err(&failed)?);
+            let done = run(self.conn()?, &sql, |row| take(Row::Lite(row)));
+            return done.map(drop);
         }
         let (send, mut batches) = mpsc::channel(2);
         let asking = self.elsewhere(move |conn| {
@@ -272,15 +265,13 @@ impl Lite {
         });
         let taking = async move {
             while let Some(batch) = batches.recv().await {
-                for row in batch {
-                    take(row)?;
+                if !batch.into_iter().all(&mut take) {
+                    return;
                 }
             }
-            Ok::<(), E>(())
         };
-        let (done, taken) = tokio::join!(asking, taking);
-        taken?;
-        Ok(done.map(drop).map_err(&failed)?)
+        let (done, ()) = tokio::join!(asking, taking);
+        done.map(drop)
     }
 
     /// Several statements without values, separated by semicolons.
@@ -467,15 +458,12 @@ mod tests {
         let mut lite = held(&pool).await.unwrap();
         let mut taken = 0;
         let done = lite
-            .each(count_to(100_000), "counting", |_| {
+            .each(count_to(100_000), |_| {
                 taken += 1;
-                if taken == 300 {
-                    return Err(StorageError::Closed);
-                }
-                Ok(())
+                taken < 300
             })
             .await;
-        assert!(matches!(done, Err(StorageError::Closed)) && taken == 300);
+        assert!(done.is_ok() && taken == 300);
         assert_eq!(first(&mut lite, 20).await, "who asks");
     }
 

@@ -260,6 +260,12 @@ pub const CODES: &[Code] = &[
         "Use another value, or the record that is there.",
     ),
     code(
+        "file-expired",
+        &[410],
+        "The files of an import or export are kept for a configured time only, which has passed.",
+        "Begin it again.",
+    ),
+    code(
         "file-gone",
         &[409],
         "A file that the action names was removed meanwhile, because nobody used it.",
