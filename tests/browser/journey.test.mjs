@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 
 import { launch, Watch } from "./browser.mjs";
 import { missing, Server } from "./server.mjs";
+import * as access from "./steps/access.mjs";
 import * as design from "./steps/design.mjs";
 import * as enterprise from "./steps/enterprise.mjs";
 import * as model from "./steps/model.mjs";
@@ -85,6 +86,7 @@ step("a role is given after a second factor in between", people.stepsUp);
 step("a forgotten password is set anew with a link", people.forgets);
 step("a certificate of a software key signs in", people.signsWithACertificate);
 step("who leaves cannot sign in any more", people.leaves);
+step("a lost second factor is lifted when another agrees", access.losesTheFactor);
 
 test("no page broke its policy, ran into an error, or made the server log one", { skip }, () => {
   assert.deepEqual(world.watch.faults, []);

@@ -6,6 +6,7 @@ mod changes;
 mod choices;
 mod claims;
 mod invitations;
+mod lifts;
 mod organisation;
 mod organisations;
 mod people;
@@ -36,8 +37,9 @@ use crate::module::{Call, Input, Module};
 use crate::reads::{chain, permitted};
 
 /// Forms of people who have no session: where links lead, and where they are asked for.
-pub const SESSIONLESS_PAGES: [&str; 4] = [
+pub const SESSIONLESS_PAGES: [&str; 5] = [
     invitations::WELCOME,
+    lifts::LOST,
     registration::PATH,
     resets::FORGOTTEN,
     resets::NEW,
@@ -63,6 +65,9 @@ impl Platform {
 impl Module for Platform {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         let desk = Desk::new(&self.host, &self.sessions, call);
+        if ask.block.is_some() {
+            return lifts::told(&desk).await;
+        }
         match ask.path.as_str() {
             organisations::PATH => organisations::list(&desk, ask).await,
             "/platform/organisations/{id}" => organisation::detail(&desk, ask).await,
@@ -85,7 +90,15 @@ impl Module for Platform {
             claims::PATH => claims::list(&desk, ask).await,
             "/platform/claims/{id}" => claims::detail(&desk, ask).await,
             changes::PATH => changes::list(&desk, ask).await,
-            _ => self.account.page(call, ask).await,
+            lifts::LOST => Ok(lifts::lost()),
+            _ => {
+                let mut page = self.account.page(call, ask).await?;
+                // Before all else on the page.
+                let mut told = lifts::told(&desk).await?.sections;
+                told.append(&mut page.sections);
+                page.sections = told;
+                Ok(page)
+            }
         }
     }
 
@@ -98,6 +111,8 @@ impl Module for Platform {
             Some(("request", verb)) => requests::act(&desk, verb, &input).await,
             Some(("invitation", verb)) => invitations::act(&desk, verb, &input).await,
             Some(("user", "register")) => registration::register(&desk, &input).await,
+            Some(("factor", "ask-lift")) => lifts::ask(&desk, &input).await,
+            Some(("user", "lift-factor")) => lifts::start(&desk, &input).await,
             Some(("claim", verb)) => claims::act(&desk, verb, &input).await,
             Some(("user", verb)) if verb != "change-password" => {
                 people::act(&desk, verb, &input).await

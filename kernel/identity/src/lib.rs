@@ -22,6 +22,7 @@ pub mod grants;
 pub mod history;
 pub mod invitations;
 pub mod leavers;
+pub mod lifts;
 mod login;
 pub mod module;
 pub mod network;

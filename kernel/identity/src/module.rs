@@ -1,6 +1,7 @@
 //! The native module `platform`: declarations of the collections this crate keeps.
 
 mod access;
+mod lifts;
 mod own;
 mod people;
 mod registration;
@@ -58,14 +59,17 @@ pub fn definition() -> ModuleDef {
     actions.extend(access::actions());
     actions.extend(people::actions());
     actions.extend(registration::actions());
+    actions.extend(lifts::actions());
     let mut pages = own::pages();
     pages.extend(access::pages());
     pages.extend(people::pages());
     pages.extend(registration::pages());
+    pages.extend(lifts::pages());
     let mut permissions = permissions();
     permissions.extend(access::permissions());
     permissions.extend(people::permissions());
     permissions.extend(registration::permissions());
+    permissions.extend(lifts::permissions());
     let mut choices = access::choices();
     choices.extend(registration::choices());
     ModuleDef {
@@ -76,6 +80,7 @@ pub fn definition() -> ModuleDef {
         flows: vec![access::flow(), registration::flow()],
         actions,
         pages,
+        blocks: lifts::blocks(),
         permissions,
         ..ModuleDef::default()
     }

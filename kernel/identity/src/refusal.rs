@@ -67,6 +67,8 @@ pub enum Refusal {
     Left,
     #[error("the link was used, ended or has expired")]
     ResetGone,
+    #[error("the person has no second factor")]
+    NoFactor,
 }
 
 impl Refusal {
@@ -99,6 +101,7 @@ impl Refusal {
             Self::InvitationGone => "invitation-gone",
             Self::Left => "account-left",
             Self::ResetGone => "reset-gone",
+            Self::NoFactor => "no-factor",
         }
     }
 
@@ -152,6 +155,7 @@ impl Refusal {
             Self::InvitationGone => "邀请已使用、已作废或已过期，请联系邀请您的机构管理员".into(),
             Self::Left => "此人已离职，账号已停用".into(),
             Self::ResetGone => "链接已使用、已作废或已过期，请联系本机构管理员重新签发".into(),
+            Self::NoFactor => "该账号没有启用第二重验证，用密码即可登录".into(),
         }
     }
 }

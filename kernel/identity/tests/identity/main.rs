@@ -12,6 +12,7 @@ mod access;
 mod account;
 mod certificates;
 mod invitations;
+mod lifts;
 mod organisations;
 mod people;
 mod registration;
