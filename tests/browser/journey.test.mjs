@@ -87,6 +87,7 @@ step("a forgotten password is set anew with a link", people.forgets);
 step("a certificate of a software key signs in", people.signsWithACertificate);
 step("who leaves cannot sign in any more", people.leaves);
 step("a lost second factor is lifted when another agrees", access.losesTheFactor);
+step("an administrator confirms who still needs a post", access.reviews);
 
 test("no page broke its policy, ran into an error, or made the server log one", { skip }, () => {
   assert.deepEqual(world.watch.faults, []);

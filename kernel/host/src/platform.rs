@@ -15,6 +15,7 @@ mod preview;
 mod registration;
 mod requests;
 mod resets;
+mod reviews;
 mod roles;
 
 use async_trait::async_trait;
@@ -65,8 +66,10 @@ impl Platform {
 impl Module for Platform {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         let desk = Desk::new(&self.host, &self.sessions, call);
-        if ask.block.is_some() {
-            return lifts::told(&desk).await;
+        match ask.block.as_deref() {
+            Some(reviews::BLOCK) => return reviews::block(&desk).await,
+            Some(_) => return lifts::told(&desk).await,
+            None => {}
         }
         match ask.path.as_str() {
             organisations::PATH => organisations::list(&desk, ask).await,
@@ -89,6 +92,7 @@ impl Module for Platform {
             claims::OWN => claims::own(&desk).await,
             claims::PATH => claims::list(&desk, ask).await,
             "/platform/claims/{id}" => claims::detail(&desk, ask).await,
+            reviews::PATH => reviews::list(&desk, ask).await,
             changes::PATH => changes::list(&desk, ask).await,
             lifts::LOST => Ok(lifts::lost()),
             _ => {
@@ -106,6 +110,7 @@ impl Module for Platform {
         let desk = Desk::new(&self.host, &self.sessions, call);
         match action.split_once('.') {
             Some(("organisation", verb)) => organisation::act(&desk, verb, &input).await,
+            Some(("post", "confirm")) => reviews::confirm(&desk, &input).await,
             Some(("post", verb)) => posts::act(&desk, verb, &input).await,
             Some(("role", verb)) => roles::act(&desk, verb, &input).await,
             Some(("request", verb)) => requests::act(&desk, verb, &input).await,

@@ -35,6 +35,7 @@ mod queue;
 pub mod refusal;
 pub mod registration;
 pub mod resets;
+pub mod reviews;
 pub mod roles;
 pub mod separation;
 pub mod session;

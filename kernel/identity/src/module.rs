@@ -5,6 +5,7 @@ mod lifts;
 mod own;
 mod people;
 mod registration;
+mod reviews;
 
 use sdk_contract::def::{
     CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, RoleGrant, RowScope, Shard,
@@ -60,16 +61,19 @@ pub fn definition() -> ModuleDef {
     actions.extend(people::actions());
     actions.extend(registration::actions());
     actions.extend(lifts::actions());
+    actions.extend(reviews::actions());
     let mut pages = own::pages();
     pages.extend(access::pages());
     pages.extend(people::pages());
     pages.extend(registration::pages());
     pages.extend(lifts::pages());
+    pages.extend(reviews::pages());
     let mut permissions = permissions();
     permissions.extend(access::permissions());
     permissions.extend(people::permissions());
     permissions.extend(registration::permissions());
     permissions.extend(lifts::permissions());
+    permissions.extend(reviews::permissions());
     let mut choices = access::choices();
     choices.extend(registration::choices());
     ModuleDef {
@@ -80,7 +84,7 @@ pub fn definition() -> ModuleDef {
         flows: vec![access::flow(), registration::flow()],
         actions,
         pages,
-        blocks: lifts::blocks(),
+        blocks: [lifts::blocks(), reviews::blocks()].concat(),
         permissions,
         ..ModuleDef::default()
     }

@@ -1,4 +1,4 @@
-// What looks after access: a second factor that was lost.
+// What looks after access: a second factor that was lost, and posts that are looked at again.
 import assert from "node:assert/strict";
 
 import { Person } from "../browser.mjs";
@@ -29,7 +29,7 @@ export async function losesTheFactor(world) {
   await security.looks("a factor to be lifted");
   assert.equal(await security.answers("同意", "当面核对工作证"), 200);
   await security.has("#decided", "已同意");
-  await security.close();
+  world.security = security;
 
   await person.goes("/login");
   await person.signIn();
@@ -37,5 +37,19 @@ export async function losesTheFactor(world) {
   await person.has("main", "您的第二重验证已解除");
   await person.looks("home of whose factor was lifted");
   await person.picture("factor-lifted");
-  await person.close();
+  world.bankadmin = person;
+}
+
+export async function reviews(world) {
+  const { bankadmin, security } = world;
+  await bankadmin.goes("/platform/reviews?state=all&q=officer");
+  await bankadmin.has("#reviews", "任职后尚未核查");
+  await bankadmin.looks("reviews of access");
+  await bankadmin.picture("reviews");
+  assert.equal(await bankadmin.presses("确认保留", "#reviews"), 200);
+  await bankadmin.has(".toast", "已确认保留");
+  await bankadmin.close();
+  await security.goes("/platform/reviews?state=all");
+  await security.has("#reviews", "已核查");
+  await security.close();
 }

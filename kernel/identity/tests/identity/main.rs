@@ -16,6 +16,7 @@ mod lifts;
 mod organisations;
 mod people;
 mod registration;
+mod reviews;
 mod sessions;
 mod step_up;
 
