@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 
 import { launch, Watch } from "./browser.mjs";
 import { missing, Server } from "./server.mjs";
+import * as access from "./steps/access.mjs";
 import * as design from "./steps/design.mjs";
 import * as enterprise from "./steps/enterprise.mjs";
 import * as model from "./steps/model.mjs";
@@ -87,6 +88,8 @@ step("a certificate of a software key signs in", people.signsWithACertificate);
 step("somebody comes from 随申办, registers, and comes back from 企业云 to act for a firm", people.comesFromElsewhere);
 step("a security key is added and signs in", people.signsWithASecurityKey);
 step("who leaves cannot sign in any more", people.leaves);
+step("a lost second factor is lifted when another agrees", access.losesTheFactor);
+step("an administrator confirms who still needs a post", access.reviews);
 
 test("no page broke its policy, ran into an error, or made the server log one", { skip }, () => {
   assert.deepEqual(world.watch.faults, []);

@@ -8,6 +8,7 @@ mod choices;
 mod claims;
 mod in_words;
 mod invitations;
+mod lifts;
 mod organisation;
 mod organisations;
 mod people;
@@ -16,6 +17,7 @@ mod preview;
 mod registration;
 mod requests;
 mod resets;
+mod reviews;
 mod roles;
 
 use async_trait::async_trait;
@@ -40,9 +42,10 @@ use crate::reads::{chain, permitted};
 pub(crate) use in_words::Words;
 
 /// Forms of people who have no session: where links lead, and where they are asked for.
-pub const SESSIONLESS_PAGES: [&str; 5] = [
+pub const SESSIONLESS_PAGES: [&str; 6] = [
     arrival::PATH,
     invitations::WELCOME,
+    lifts::LOST,
     registration::PATH,
     resets::FORGOTTEN,
     resets::NEW,
@@ -68,6 +71,11 @@ impl Platform {
 impl Module for Platform {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         let desk = Desk::new(&self.host, &self.sessions, call);
+        match ask.block.as_deref() {
+            Some(reviews::BLOCK) => return reviews::block(&desk).await,
+            Some(_) => return lifts::told(&desk).await,
+            None => {}
+        }
         match ask.path.as_str() {
             organisations::PATH => organisations::list(&desk, ask).await,
             "/platform/organisations/{id}" => organisation::detail(&desk, ask).await,
@@ -90,8 +98,17 @@ impl Module for Platform {
             claims::OWN => claims::own(&desk).await,
             claims::PATH => claims::list(&desk, ask).await,
             "/platform/claims/{id}" => claims::detail(&desk, ask).await,
+            reviews::PATH => reviews::list(&desk, ask).await,
             changes::PATH => changes::list(&desk, ask).await,
-            _ => self.account.page(call, ask).await,
+            lifts::LOST => Ok(lifts::lost()),
+            _ => {
+                let mut page = self.account.page(call, ask).await?;
+                // Before all else on the page.
+                let mut told = lifts::told(&desk).await?.sections;
+                told.append(&mut page.sections);
+                page.sections = told;
+                Ok(page)
+            }
         }
     }
 
@@ -99,12 +116,15 @@ impl Module for Platform {
         let desk = Desk::new(&self.host, &self.sessions, call);
         match action.split_once('.') {
             Some(("organisation", verb)) => organisation::act(&desk, verb, &input).await,
+            Some(("post", "confirm")) => reviews::confirm(&desk, &input).await,
             Some(("post", verb)) => posts::act(&desk, verb, &input).await,
             Some(("role", verb)) => roles::act(&desk, verb, &input).await,
             Some(("request", verb)) => requests::act(&desk, verb, &input).await,
             Some(("invitation", verb)) => invitations::act(&desk, verb, &input).await,
             Some(("arrival", verb)) => arrival::act(&desk, verb, &input).await,
             Some(("user", "register")) => registration::register(&desk, &input).await,
+            Some(("factor", "ask-lift")) => lifts::ask(&desk, &input).await,
+            Some(("user", "lift-factor")) => lifts::start(&desk, &input).await,
             Some(("claim", verb)) => claims::act(&desk, verb, &input).await,
             Some(("user", verb)) if verb != "change-password" => {
                 people::act(&desk, verb, &input).await

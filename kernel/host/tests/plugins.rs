@@ -15,6 +15,8 @@
 
 #[path = "plugins/pages.rs"]
 mod pages;
+#[path = "plugins/plant.rs"]
+mod plant;
 #[path = "plugins/rows.rs"]
 mod rows;
 #[path = "support/host.rs"]
@@ -234,12 +236,12 @@ async fn every_plugin_keeps_the_rules() {
     every_page_draws_for_everybody_it_is_granted_to(&city).await;
     everybodys_home_page_is_whole(&city).await;
     declarations_are_valid_and_frozen(&city);
-    let asked = rows::only_what_is_declared(city.host()).await;
-    assert!(asked.rows.len() > 15, "{} collections", asked.rows.len());
+    let planted = plant::everywhere(city.host()).await;
+    assert!(planted.len() > 15, "{} collections", planted.len());
+    let asked = rows::only_what_is_declared(city.host(), &planted).await;
     assert!(asked.refused > 100, "{} were refused", asked.refused);
-    let asked = pages::only_for_whom_they_are(city.host(), &asked.rows).await;
-    println!("pages of no planted row: {:?}", asked.undrawn);
-    assert!(asked.pages.len() > 8, "{:?}", asked.pages);
+    let asked = pages::only_for_whom_they_are(city.host(), &planted).await;
+    assert!(asked.pages.len() > 17, "{:?}", asked.pages);
     assert!(asked.drawn > 30, "{} were drawn", asked.drawn);
     assert!(asked.refused > 150, "{} were refused", asked.refused);
 }
@@ -251,9 +253,10 @@ async fn what_only_test_plugins_declare_keeps_the_rules_too() {
     let data = Arc::new(tempfile::tempdir().unwrap());
     let plugins = guests.join("test-plugins");
     let test = TestHost::start(support::usual(), None, data, &plugins, engines(&guests)).await;
-    let asked = rows::only_what_is_declared(&test.host).await;
+    let planted = plant::everywhere(&test.host).await;
+    let asked = rows::only_what_is_declared(&test.host, &planted).await;
     assert!(asked.files > 50, "{} files", asked.files);
-    let asked = pages::only_for_whom_they_are(&test.host, &asked.rows).await;
+    let asked = pages::only_for_whom_they_are(&test.host, &planted).await;
     let of_loans = "/example/loans/{id}".to_owned();
     assert!(asked.pages.contains(&of_loans), "{:?}", asked.pages);
 }

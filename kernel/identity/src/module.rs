@@ -2,9 +2,11 @@
 
 mod access;
 mod federation;
+mod lifts;
 mod own;
 mod people;
 mod registration;
+mod reviews;
 
 use sdk_contract::def::{
     CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, RoleGrant, RowScope, Shard,
@@ -63,15 +65,21 @@ pub fn definition() -> ModuleDef {
     actions.extend(people::actions());
     actions.extend(registration::actions());
     actions.extend(federation::actions());
+    actions.extend(lifts::actions());
+    actions.extend(reviews::actions());
     let mut pages = own::pages();
     pages.extend(access::pages());
     pages.extend(people::pages());
     pages.extend(registration::pages());
     pages.extend(federation::pages());
+    pages.extend(lifts::pages());
+    pages.extend(reviews::pages());
     let mut permissions = permissions();
     permissions.extend(access::permissions());
     permissions.extend(people::permissions());
     permissions.extend(registration::permissions());
+    permissions.extend(lifts::permissions());
+    permissions.extend(reviews::permissions());
     let mut choices = access::choices();
     choices.extend(registration::choices());
     ModuleDef {
@@ -82,6 +90,7 @@ pub fn definition() -> ModuleDef {
         flows: vec![access::flow(), registration::flow()],
         actions,
         pages,
+        blocks: [lifts::blocks(), reviews::blocks()].concat(),
         permissions,
         ..ModuleDef::default()
     }

@@ -140,6 +140,9 @@ pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
                         refused: screen.message.is_some(),
                         view: screen.factors,
                     }))
+                    p.login-note {
+                        a href=(crate::LOST_FACTOR_PATH) { (ctx.say("丢失了第二重验证？", "Lost your second factor?")) }
+                    }
                 }
                 @if screen.pending.is_empty() && !screen.providers.is_empty() {
                     div.login-others {

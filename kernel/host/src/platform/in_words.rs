@@ -14,10 +14,11 @@ use super::choices;
 use crate::Host;
 
 /// What no declared action names.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     ("grant.lapse", "到期自动收回"),
     ("user.suspend", "长期未用，自动停用"),
     ("request.ask-reset", "申请签发密码重置链接"),
+    ("request.ask-lift", "申请解除第二重验证"),
     ("request.ask", "申请授予角色"),
 ];
 

@@ -24,10 +24,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let mut query = holding();
     if let Some(who) = ask.query("q") {
         let ids = users_called(desk.host, who).await?;
-        query = query.filter(Filter::In {
-            field: "user".into(),
-            values: ids.into_iter().map(Value::from).collect(),
-        });
+        query = query.filter(of_users(ids));
     }
     let query = query.page(number, PAGE);
     let found = desk.host.find(&desk.call.principal, query).await?;
@@ -41,7 +38,14 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         .block(Block::table("posts", table)))
 }
 
-fn holding() -> Query {
+pub(super) fn of_users(ids: Vec<String>) -> Filter {
+    Filter::In {
+        field: "user".into(),
+        values: ids.into_iter().map(Value::from).collect(),
+    }
+}
+
+pub(super) fn holding() -> Query {
     Query::new("platform.posts")
         .filter(Filter::Missing {
             field: "ended_at".into(),
@@ -103,7 +107,7 @@ async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table,
     Ok(Table::new(columns).rows(rows))
 }
 
-async fn called(desk: &Desk<'_>, role: &str) -> Result<String, Fault> {
+pub(super) async fn called(desk: &Desk<'_>, role: &str) -> Result<String, Fault> {
     let called = desk.directory.called(role, &desk.book()).await;
     called.map_err(|e| failed(&e))
 }

@@ -13,9 +13,11 @@ mod account;
 mod certificates;
 mod federation;
 mod invitations;
+mod lifts;
 mod organisations;
 mod people;
 mod registration;
+mod reviews;
 mod sessions;
 mod step_up;
 

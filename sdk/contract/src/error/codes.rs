@@ -356,6 +356,12 @@ pub const CODES: &[Code] = &[
         "The operator installs the module, or the bank changes the model.",
     ),
     code(
+        "no-factor",
+        &[422],
+        "The person has no second factor that could be lifted.",
+        "The password alone signs them in.",
+    ),
+    code(
         "not-an-object",
         &[400],
         "The body is JSON but not an object.",
