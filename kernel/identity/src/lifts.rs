@@ -148,7 +148,8 @@ impl Directory {
             }
         }
         let factors = self.liftable(&user).await?;
-        let ended = object(json!({ "ended_at": Timestamp(deed.now), "codes": null }));
+        let ended = json!({ "ended_at": Timestamp(deed.now), "codes": null, "credential": null });
+        let ended = object(ended);
         let mut writes: Vec<Write> = factors
             .iter()
             .map(|factor| update(FACTORS, factor, ended.clone()))
