@@ -44,7 +44,7 @@ async fn a_session_carries_its_user_and_the_tree_below() {
 }
 
 #[tokio::test]
-async fn sessions_end_when_idle_and_in_any_case() {
+async fn dj_02_sessions_end_when_idle_and_in_any_case() {
     let w = world().await;
     let idle = SessionPolicy::default().idle_seconds * SECOND;
     let absolute = SessionPolicy::default().absolute_seconds * SECOND;
@@ -90,7 +90,7 @@ async fn sessions_end_when_idle_and_in_any_case() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_it_here_at_once_and_elsewhere_within_five_seconds() {
+async fn dj_02_logging_out_ends_it_here_at_once_and_elsewhere_within_five_seconds() {
     let w = world().await;
     let keys = Arc::new(KeyRing::open_or_create(&w.folder.path().join("keys"), None).unwrap());
     let elsewhere = Sessions::new(w.store.clone(), keys, SessionPolicy::default());
@@ -133,7 +133,7 @@ async fn logging_out_ends_it_here_at_once_and_elsewhere_within_five_seconds() {
 }
 
 #[tokio::test]
-async fn five_failures_lock_the_account_and_no_one_learns_whether_it_exists() {
+async fn dj_02_five_failures_lock_the_account_and_no_one_learns_whether_it_exists() {
     let w = world().await;
     for login in ["owner", "nobody"] {
         for i in 0..5 {
@@ -164,7 +164,7 @@ async fn five_failures_lock_the_account_and_no_one_learns_whether_it_exists() {
 }
 
 #[tokio::test]
-async fn an_address_is_locked_over_all_accounts_and_successes_do_not_count() {
+async fn dj_02_an_address_is_locked_over_all_accounts_and_successes_do_not_count() {
     let w = world().await;
     let right = w.password("officer").to_owned();
     for i in 0..7 {
@@ -270,7 +270,7 @@ async fn demo_passwords_stay_while_their_file_stays() {
 }
 
 #[tokio::test]
-async fn neither_tokens_nor_passwords_are_stored() {
+async fn dj_15_neither_tokens_nor_passwords_are_stored() {
     let w = world().await;
     let token = w
         .sessions

@@ -5,7 +5,7 @@ use kernel_crypto::stream::ChunkKey;
 use kernel_storage::{BlobError, BlobStore, old_digest};
 
 #[tokio::test]
-async fn a_blob_is_sealed_in_its_place_and_verified() {
+async fn mm_4e_a_blob_is_sealed_in_its_place_and_verified() {
     let dir = tempfile::tempdir().unwrap();
     let keys = Arc::new(KeyRing::open_or_create(&dir.path().join("keys"), None).unwrap());
     let blobs = BlobStore::open(dir.path().join("blobs"), keys).unwrap();
