@@ -234,7 +234,7 @@ async fn ask(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unp
 }
 
 #[tokio::test]
-async fn one_port_serves_national_and_international_clients() {
+async fn mm_2c_one_port_serves_national_and_international_clients() {
     let (Some(sm2), Some(p256)) = (sm2(), p256()) else {
         return;
     };
@@ -257,7 +257,7 @@ async fn one_port_serves_national_and_international_clients() {
 }
 
 #[tokio::test]
-async fn ccm_is_spoken_too() {
+async fn mm_2b_ccm_is_spoken_too() {
     let Some(sm2) = sm2() else { return };
     let at = open(Some(Tls {
         international: None,
@@ -275,7 +275,8 @@ async fn ccm_is_spoken_too() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_common_suite_or_with_plain_text_is_turned_away_and_others_are_served() {
+async fn dj_03_a_client_without_a_common_suite_or_with_plain_text_is_turned_away_and_others_are_served()
+ {
     let (Some(sm2), Some(p256)) = (sm2(), p256()) else {
         return;
     };
@@ -314,7 +315,7 @@ async fn a_server_of_another_authority_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_client_proves_its_certificate_where_one_is_required() {
+async fn mm_2a_a_client_proves_its_certificate_where_one_is_required() {
     let (Some(sm2), Some(stranger)) = (sm2(), sm2()) else {
         return;
     };

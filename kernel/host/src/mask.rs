@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_shown_is_not_summed() {
+    fn pi_04_what_is_not_shown_is_not_summed() {
         let def = module();
         let ask = |group_by: &[&str], measures: Vec<Measure>| Aggregate {
             collection: "m.things".into(),

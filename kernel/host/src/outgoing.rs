@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_redirect_is_followed_and_a_refusal_is_one() {
+    async fn dj_12_no_redirect_is_followed_and_a_refusal_is_one() {
         let away =
             "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
         let got = get(away).await;

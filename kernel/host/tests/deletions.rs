@@ -131,7 +131,7 @@ async fn the_operator_restores() {
 }
 
 #[tokio::test]
-async fn a_held_record_outlives_its_time_and_a_purge_is_audited() {
+async fn pi_03_a_held_record_outlives_its_time_and_a_purge_is_audited() {
     let test = started(PASSED).await;
     let host = &test.host;
     let refused = act(host, "platform.operator", "hold").await;

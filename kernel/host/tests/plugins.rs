@@ -229,7 +229,7 @@ impl Refusal<'_> {
 
 /// One test, because installing every plugin costs more than all the checks.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_plugin_keeps_the_rules() {
+async fn dj_07_every_plugin_keeps_the_rules() {
     let Some(guests) = guests() else { return };
     let city = City::open(&guests).await;
     everything_refuses_the_anonymous_and_the_wrong_role(&city).await;
@@ -400,7 +400,7 @@ fn missing(home: &Page) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_model_passes_its_golden_cases() {
+async fn al_01_every_model_passes_its_golden_cases() {
     let Some(guests) = guests() else { return };
     let Ok(folder) = std::fs::read_dir(guests.join("models")) else {
         println!("skipped: no models are built");

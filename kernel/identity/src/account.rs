@@ -18,8 +18,8 @@ use crate::principal::Principal;
 use crate::session::{Origin, Sessions, blocking, object, update, update_of};
 use crate::throttle::Tally;
 
-/// Roles whose passwords must be longer.
-const ADMINISTRATORS: &str = "platform.";
+/// Roles whose passwords must be longer, and whose sessions end sooner.
+pub(crate) const ADMINISTRATORS: &str = "platform.";
 
 /// Why a change of the own account was not made.
 #[derive(Debug, thiserror::Error)]

@@ -45,7 +45,7 @@ fn has(html: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_page_is_a_whole_accessible_document() {
+fn a11y_a_page_is_a_whole_accessible_document() {
     let page = Page::new("页")
         .under("首页", "/")
         .status("待审", Tone::Warning)
@@ -396,7 +396,7 @@ fn running_work_asks_again_and_finished_work_does_not() {
 }
 
 #[test]
-fn every_chart_has_its_summary_and_its_figures() {
+fn a11y_every_chart_has_its_summary_and_its_figures() {
     let axis = Axis::new(["一季度", "二季度"]).series(Series::new("营收", [412.0, 604.5]));
     let radar = Radar {
         axes: vec![

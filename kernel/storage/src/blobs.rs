@@ -19,7 +19,8 @@
 //! first.
 //!
 //! Writing is temporary file, sync, rename, sync of the folder: after a crash a blob is whole or
-//! absent.
+//! absent. Removing overwrites the head before the file goes, so that whatever the disk keeps of the
+//! chunks has lost its key.
 
 mod file;
 
@@ -126,7 +127,7 @@ impl BlobStore {
         aside(move || Ok(inner.find(&place)?.map(|blob| blob.size()))).await
     }
 
-    /// Removes the blob, if it is there.
+    /// Removes the blob and erases its key, if it is there.
     pub async fn remove(&self, place: &str) -> Result<(), BlobError> {
         let place = parse(place)?;
         let inner = Arc::clone(&self.inner);
@@ -166,7 +167,7 @@ impl BlobStore {
     pub(crate) async fn raw(&self, name: &str) -> Result<Option<Vec<u8>>, BlobError> {
         let path = self.inner.dir.join(name);
         aside(move || match fs::read(&path) {
-            Ok(sealed) => Ok(Some(sealed)),
+            Ok(sealed) => Ok(Some(sealed).filter(|sealed| !file::is_erased(sealed))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(failed(&path)(e)),
         })
@@ -204,7 +205,7 @@ impl Inner {
 
     fn remove(&self, place: &Place) -> Result<(), BlobError> {
         let path = self.path(place);
-        match fs::remove_file(&path) {
+        match file::erase(&path).and_then(|()| fs::remove_file(&path)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(&path)(e)),
             _ => Ok(()),
         }

@@ -263,7 +263,7 @@ fn a_letter_for_another_bank_is_no_consent(t: &World) {
 }
 
 #[scenario(city())]
-fn a_revoked_letter_is_no_consent(t: &World) {
+fn pi_02_a_revoked_letter_is_no_consent(t: &World) {
     let owner = t.user("enterprise");
     let letter = sign(&owner, HUJIANG, &in_days(t, 30));
     owner

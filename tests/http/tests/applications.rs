@@ -53,7 +53,7 @@ fn send_form(client: &Client, page: &str, token: &str, amount: &str) -> Answer {
 }
 
 #[test]
-fn without_a_letter_that_fits_nothing_is_read() {
+fn pi_01_without_a_letter_that_fits_nothing_is_read() {
     let Some(server) = Server::start() else {
         return;
     };

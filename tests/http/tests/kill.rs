@@ -218,12 +218,12 @@ fn whole(client: &Client, operator: &Client, id: &str, status: &str) {
 }
 
 #[test]
-fn a_killed_server_keeps_its_word_on_sqlite() {
+fn op_01_a_killed_server_keeps_its_word_on_sqlite() {
     survives(None);
 }
 
 #[test]
-fn a_killed_server_keeps_its_word_on_postgresql() {
+fn op_01_a_killed_server_keeps_its_word_on_postgresql() {
     if let Some(database) = Database::create("kill") {
         survives(Some(database));
     }

@@ -249,7 +249,7 @@ fn phones(server: &Server) {
 }
 
 #[test]
-fn sensitive_fields_in_clear_wait_for_another_person() {
+fn ds_01_sensitive_fields_in_clear_wait_for_another_person() {
     let Some(server) = Server::start() else {
         return;
     };

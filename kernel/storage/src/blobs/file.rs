@@ -15,6 +15,8 @@ use super::{BlobError, Inner, Place, altered, failed};
 const MAGIC: &[u8] = b"rongqiao-blob-2\n";
 /// Longest wrapped key; a longer one is none.
 const LONGEST_KEY: u64 = 4096;
+/// Bytes before the wrapped key.
+const START: usize = MAGIC.len() + 12;
 
 /// A blob found.
 pub(super) enum Blob {
@@ -58,9 +60,12 @@ impl Inner {
         };
         let mut start = Vec::new();
         (&mut file)
-            .take(MAGIC.len() as u64 + 12)
+            .take(START as u64)
             .read_to_end(&mut start)
             .map_err(failed(&path))?;
+        if is_erased(&start) {
+            return Ok(None);
+        }
         let Some(numbers) = start.strip_prefix(MAGIC) else {
             let digest = place.digest.ok_or_else(|| altered(place))?;
             let sealed = fs::read(&path).map_err(failed(&path))?;
@@ -87,7 +92,7 @@ impl Inner {
             key: key.map_err(|_| altered(place))?,
             wrapped_by: sealed_with(&wrapped),
             size,
-            head: MAGIC.len() as u64 + 12 + length,
+            head: START as u64 + length,
         })))
     }
 
@@ -237,6 +242,22 @@ fn aad(place: &Place, size: u64) -> Vec<u8> {
 /// What the first format bound its ciphertext to.
 fn whole(digest: Digest32) -> Vec<u8> {
     format!("blob\0{digest}").into_bytes()
+}
+
+/// Overwrites a file's head durably. What is killed before it removes the file leaves one that
+/// [`is_erased`].
+pub(super) fn erase(path: &Path) -> io::Result<()> {
+    let mut file = File::options().write(true).open(path)?;
+    let head = file.metadata()?.len().min(START as u64 + LONGEST_KEY);
+    io::copy(&mut io::repeat(0).take(head), &mut file)?;
+    file.sync_all()
+}
+
+/// Whether the beginning of a file, or all of it, is what [`erase`] leaves.
+pub(super) fn is_erased(bytes: &[u8]) -> bool {
+    bytes
+        .get(..START)
+        .is_some_and(|start| start.iter().all(|byte| *byte == 0))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -110,7 +110,7 @@ fn values_are_read_by_the_kind_of_their_field() {
 }
 
 #[test]
-fn every_wrong_parameter_is_named() {
+fn dj_12_every_wrong_parameter_is_named() {
     let query =
         "page=0&size=201&sort=nothing&colour=red&count=x&state=gone&secret=1&extra=1&phone=138";
     let faults = ask(query).unwrap_err();

@@ -232,7 +232,7 @@ fn dj_12_what_somebody_typed_is_text_on_every_page() {
 }
 
 #[test]
-fn a_body_that_must_be_unpacked_is_not_taken() {
+fn dj_12_a_body_that_must_be_unpacked_is_not_taken() {
     let Some(server) = Server::start() else {
         return;
     };
