@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel_crypto::random;
-use kernel_host::{ACCOUNT_PAGE, UploadRef};
+use kernel_host::{ACCOUNT_PAGE, UploadRef, chain};
 use kernel_identity::account::AccountError;
 use kernel_identity::challenge::Asked;
 use kernel_identity::error::IdentityError;
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::caller::Caller;
-use crate::edge::{RequestInfo, chain};
+use crate::edge::RequestInfo;
 use crate::login::{WRONG_CODE, WRONG_CODE_EN, see_other};
 use crate::parked::{self, Parked};
 use crate::problem::Problem;

@@ -43,6 +43,7 @@ mod sniff;
 mod step_up;
 mod transfer;
 mod uploads;
+mod values;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -71,6 +72,7 @@ pub use listing::{Listing, listing};
 pub use look::{Look, Shown, Sought, Waiting};
 pub use platform::SESSIONLESS_PAGES;
 pub use plugin_toml::ManifestError;
+pub use reads::chain;
 pub use transfer::Format;
 pub use uploads::{Progress, UploadRef};
 

@@ -17,10 +17,8 @@ use crate::catalog::Installed;
 use crate::module::{Call, Input};
 use crate::reads::{chain, permitted, readable};
 use crate::uploads::UploadRef;
+use crate::values::worded;
 use crate::{Catalog, Host, data, listing};
-
-/// Characters of a reason.
-const LEAST_REASON: usize = 2;
 
 impl Host {
     /// What a new import is, for its record.
@@ -63,15 +61,11 @@ impl Host {
     ) -> Result<Map<String, Value>, Fault> {
         let p = &call.principal;
         let of = word(&input.values, "collection");
-        let reason = word(&input.values, "reason").trim();
         let catalog = self.catalog();
         let readable = readable(&catalog, p, of)?;
         let (def, c) = (readable.def, readable.collection);
         self.needs_person(call).await?;
-        if reason.chars().count() < LEAST_REASON {
-            let fault = FieldFault::new("reason", "required", "请写明导出用途");
-            return Err(Fault::invalid(vec![fault]));
-        }
+        let reason = worded(word(&input.values, "reason"))?;
         let pairs = pairs(input.values.get("filter"));
         let mut asked = listing(def, c, p, &pairs).map_err(Fault::invalid)?.query;
         if asked.as_of.is_none() {
