@@ -57,7 +57,7 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
             Ok(session) => session,
             Err(error) => {
                 tracing::error!(
-                    error = crate::edge::chain(&error),
+                    error = kernel_host::chain(&error),
                     "sessions cannot be read"
                 );
                 return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE)

@@ -7,7 +7,7 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
-use kernel_host::Act;
+use kernel_host::{Act, chain};
 use kernel_identity::error::LoginError;
 use kernel_identity::offer::Offer;
 use kernel_portal::LoginScreen;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
-use crate::edge::{RequestInfo, chain};
+use crate::edge::RequestInfo;
 use crate::problem::Problem;
 use crate::step_up::Question;
 use crate::typed::Post;

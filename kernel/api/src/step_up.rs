@@ -11,7 +11,7 @@ use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel_crypto::random;
-use kernel_host::{ACCOUNT_PAGE, UploadRef};
+use kernel_host::{ACCOUNT_PAGE, UploadRef, chain};
 use kernel_identity::account::AccountError;
 use kernel_identity::challenge::Asked;
 use kernel_identity::error::IdentityError;
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::caller::Caller;
-use crate::edge::{RequestInfo, chain};
+use crate::edge::RequestInfo;
 use crate::login::{WRONG_CODE, WRONG_CODE_EN, see_other};
 use crate::parked::{self, Parked};
 use crate::problem::Problem;

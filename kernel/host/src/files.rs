@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::Host;
 use crate::reads::{ask, readable, storage};
 use crate::uploads::{digest, file_field, items, unavailable};
+use crate::values::word;
 use crate::{reads, sniff};
 
 /// A file that somebody may read now.
@@ -61,22 +62,26 @@ impl Host {
         }
         let recorded =
             readable.collection.audited || field.mask.is_some() || field.level >= Some(Level::L3);
-        let file = self.record_file(file, at).await?;
-        Ok(RecordFile { recorded, ..file })
+        self.record_file(file, at, recorded).await
     }
 
-    /// A file that a record names, which somebody may read this once.
-    pub(crate) async fn record_file(&self, file: &Value, at: Place) -> Result<RecordFile, Fault> {
+    /// A file that a record names and somebody may read.
+    pub(crate) async fn record_file(
+        &self,
+        file: &Value,
+        at: Place,
+        recorded: bool,
+    ) -> Result<RecordFile, Fault> {
         let blob = self
             .openable(digest(file).ok_or_else(Fault::not_found)?)
             .await?;
         Ok(RecordFile {
-            name: reads_text(file, "name"),
+            name: file.as_object().map_or("", |f| word(f, "name")).to_owned(),
             digest: blob.digest,
             size: blob.size,
             media: blob.media,
             place: blob.place,
-            recorded: true,
+            recorded,
             at,
         })
     }
@@ -167,11 +172,6 @@ impl Host {
         }
         Ok(())
     }
-}
-
-fn reads_text(file: &Value, name: &str) -> String {
-    let text = file.get(name).and_then(Value::as_str);
-    text.unwrap_or_default().to_owned()
 }
 
 /// A record names it, and it is gone: a loss.

@@ -43,6 +43,7 @@ mod sniff;
 mod step_up;
 mod transfer;
 mod uploads;
+mod values;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -70,7 +71,7 @@ pub use install::InstallError;
 pub use look::{Look, Shown, Sought, Waiting};
 pub use platform::SESSIONLESS_PAGES;
 pub use plugin_toml::ManifestError;
-pub use reads::listing;
+pub use reads::{chain, listing};
 pub use transfer::{Format, Lane, creating};
 pub use uploads::{Progress, UploadRef};
 

@@ -38,6 +38,7 @@ use crate::Host;
 use crate::account::Account;
 use crate::module::{Call, Input, Module};
 use crate::reads::{chain, permitted};
+use crate::values::word;
 
 pub(crate) use in_words::Words;
 
@@ -284,10 +285,6 @@ async fn switch(desk: &Desk<'_>, input: &Input) -> Result<Reply, Fault> {
         result: json!({ "organisation": organisation }),
         ..Reply::default()
     })
-}
-
-fn word<'a>(values: &'a Map<String, Value>, name: &str) -> &'a str {
-    values.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn optional(values: &Map<String, Value>, name: &str) -> Option<String> {

@@ -26,7 +26,7 @@ mod start;
 mod write;
 mod xlsx;
 
-use serde_json::{Map, Value};
+use crate::values::{object, word};
 
 pub(crate) use approval::DEED;
 pub use columns::creating;
@@ -106,16 +106,5 @@ pub(crate) struct Misread(pub(crate) String);
 impl Misread {
     fn new(why: impl Into<String>) -> Self {
         Self(why.into())
-    }
-}
-
-fn word<'a>(values: &'a Map<String, Value>, name: &str) -> &'a str {
-    values.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
     }
 }

@@ -452,6 +452,12 @@ async fn open(bench: &Bench, n: u32) -> Result<RecordFile, Fault> {
         field: "contract".into(),
     };
     let plugin = Principal::module("example", "test");
+    let braced = Place {
+        id: format!("{{{}}}", place.id),
+        ..place.clone()
+    };
+    let other = bench.host.file(&plugin, braced, None).await;
+    assert_eq!(other.unwrap_err().kind, FaultKind::NotFound, "one name");
     bench.host.file(&plugin, place, None).await
 }
 

@@ -360,7 +360,7 @@ impl<'a, 'c> Run<'a, 'c> {
             collection: table.name.clone(),
             id: id.to_owned(),
         };
-        let uuid = value::uuid(id).ok_or_else(not_found)?;
+        let uuid = value::id(id).ok_or_else(not_found)?;
         let statement = {
             let mut select = query::select(table);
             select.and_where(is("id", sea_query::Value::Uuid(Some(uuid))));
@@ -468,8 +468,8 @@ impl<'a, 'c> Run<'a, 'c> {
             collection: name.clone(),
             id: step.id.clone(),
         };
-        let id = value::canonical_id(&step.id).ok_or_else(not_found)?;
-        if !self.exists(&table, &id, true).await? {
+        let id = step.id.as_str();
+        if !value::is_id(id) || !self.exists(&table, id, true).await? {
             return Err(not_found());
         }
         let adding = StorageError::db("adding a step");
@@ -479,7 +479,7 @@ impl<'a, 'c> Run<'a, 'c> {
             .row(sql(
                 "SELECT COALESCE(MAX(number), 0) FROM kernel__steps \
                  WHERE collection = $1 AND record = $2",
-                [collection.as_str().into(), id.as_str().into()],
+                [collection.as_str().into(), id.into()],
             ))
             .await
             .map_err(&adding)?;

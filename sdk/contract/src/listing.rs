@@ -180,8 +180,9 @@ impl Reader<'_> {
     /// `product.name`: a ref field, and a field of what it names.
     fn reference<'t>(&self, path: &'t str) -> Result<(&'t str, &'t str), &'static str> {
         let (field, read) = path.split_once('.').ok_or("请写成 字段.字段")?;
-        match self.collection.field(field).map(|f| &f.kind) {
-            Some(Kind::Ref { .. }) => Ok((field, read)),
+        match self.collection.field(field) {
+            Some(f) if f.mask.is_some() && !(self.may_reveal)(f) => Err("该字段不能用于查询"),
+            Some(f) if matches!(f.kind, Kind::Ref { .. }) => Ok((field, read)),
             _ => Err("该字段不引用其他记录"),
         }
     }
@@ -235,20 +236,13 @@ impl Reader<'_> {
 
     fn search(&self, text: &str) -> Result<Option<Filter>, &'static str> {
         let text = text.trim();
-        let fields: Vec<&FieldDef> = self
-            .collection
-            .fields
-            .iter()
-            .filter(|f| f.search && self.usable(&f.name).is_ok())
-            .collect();
-        match (text.is_empty(), fields.is_empty(), text.chars().count()) {
+        let searched = self.collection.fields.iter().any(|f| f.search);
+        match (text.is_empty(), searched, text.chars().count()) {
             (true, ..) => Ok(None),
-            (_, true, _) => Err("此列表不支持搜索"),
+            (_, false, _) => Err("此列表不支持搜索"),
             (.., 101..) => Err("搜索文字过长"),
-            _ => Ok(Some(Filter::Search {
-                text: text.to_owned(),
-                fields: fields.iter().map(|f| f.name.clone()).collect(),
-            })),
+            // Which fields are looked at is the masks' to say, who know the rows.
+            _ => Ok(Some(Filter::search(text))),
         }
     }
 }

@@ -14,12 +14,13 @@ use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
 use super::pages::{PAGE, bench, may, page_number, param};
-use super::{ID, go, number, record, stay, text, values};
+use super::{ID, go, number, record, stay};
 use crate::Host;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
 use crate::transfer::{Format, Marks, Work};
 use crate::uploads::MAX_UPLOAD;
+use crate::values::{object, word};
 
 /// Names of the collections.
 pub(crate) const JOBS: &str = "jobs";
@@ -35,7 +36,7 @@ pub(super) async fn import(host: &Host, call: &Call, input: &Input) -> Result<Re
 
 pub(super) async fn export(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
     let values = host.begin_job(call, Work::Export, input).await?;
-    let toast = if text(&values, "status") == "waiting" {
+    let toast = if word(&values, "status") == "waiting" {
         "已提交，须另一人复核后才开始导出"
     } else {
         "已开始导出"
@@ -46,8 +47,8 @@ pub(super) async fn export(host: &Host, call: &Call, input: &Input) -> Result<Re
 fn begun(call: &Call, job: Map<String, Value>, toast: &str) -> Result<Reply, Fault> {
     let id = new_id(call.now)?;
     let path = format!("{PATH}/{id}");
-    let result = json!({ "id": id, "status": text(&job, "status"), "total": job.get("total") });
-    let note = Some(text(&job, "reason").to_owned()).filter(|n| !n.is_empty());
+    let result = json!({ "id": id, "status": word(&job, "status"), "total": job.get("total") });
+    let note = Some(word(&job, "reason").to_owned()).filter(|n| !n.is_empty());
     let write = Write::Insert {
         collection: JOBS.into(),
         id,
@@ -67,9 +68,9 @@ pub(super) fn cancel(call: &Call, input: &Input) -> Result<Reply, Fault> {
     let job = record(input)?;
     let write = Write::Update {
         collection: JOBS.into(),
-        id: text(job, "id").to_owned(),
+        id: word(job, "id").to_owned(),
         revision: number(job, "revision"),
-        values: values(json!({
+        values: object(json!({
             "status": "cancelled", "ended_at": call.now.to_string(),
             "why": format!("由{}取消；已处理的不撤销", call.principal.name),
         })),
@@ -95,10 +96,10 @@ pub(super) async fn trace(host: &Host, input: &Input) -> Result<Reply, Fault> {
             .after(cursor, MAX_LIMIT);
         let found = host.store().find(&query, &Host::KERNEL).await;
         let found = found.map_err(|e| ask_fault(&e))?;
-        let bears = |job: &&Map<String, Value>| marks.bear(text(job, "trace"));
+        let bears = |job: &&Map<String, Value>| marks.bear(word(job, "trace"));
         if let Some(job) = found.records.iter().find(bears) {
-            let id = text(job, "id");
-            let result = json!({ "id": id, "trace": text(job, "trace") });
+            let id = word(job, "id");
+            let result = json!({ "id": id, "trace": word(job, "trace") });
             return Ok(go(format!("{PATH}/{id}"), "文件出自这次导出", result));
         }
         let Some(next) = found.next else {
@@ -126,7 +127,7 @@ impl Datums {
         if let Datum::File(file) = &mut shown {
             file.of = Some(Place {
                 collection: JOBS.into(),
-                id: text(job, "id").to_owned(),
+                id: word(job, "id").to_owned(),
                 field: name.to_owned(),
             });
         }
@@ -149,7 +150,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     let found = host.find(&call.principal, query).await?;
     let (c, datums) = declared(host, &format!("{ID}.{JOBS}"))?;
     let rows = found.records.iter().map(|job| {
-        let id = text(job, "id");
+        let id = word(job, "id");
         let shown = |name: &str| datums.of(&c, job, name);
         let cells = vec![
             shown("label"),
@@ -157,7 +158,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
             shown("status"),
             Datum::text(progress(job)),
             shown("by_name"),
-            Datum::time_text(text(job, "created_at")),
+            Datum::time_text(word(job, "created_at")),
         ];
         Row::new(id, cells).to(format!("{PATH}/{id}"))
     });
@@ -200,7 +201,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
 }
 
 fn is_over(job: &Map<String, Value>) -> bool {
-    ["done", "failed", "cancelled"].contains(&text(job, "status"))
+    ["done", "failed", "cancelled"].contains(&word(job, "status"))
 }
 
 fn progress(job: &Map<String, Value>) -> String {
@@ -217,11 +218,11 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
         .get(&call.principal, &format!("{ID}.{JOBS}"), param(ask, "id"))
         .await?;
     let (c, datums) = declared(host, &format!("{ID}.{JOBS}"))?;
-    let is_import = text(&job, "kind") == "import";
+    let is_import = word(&job, "kind") == "import";
     let mut page = bench(&format!(
         "{}{}",
         if is_import { "导入" } else { "导出" },
-        text(&job, "label")
+        word(&job, "label")
     ))
     .under("导入导出", PATH)
     .block(state(&job));
@@ -229,7 +230,7 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
         let body = "已处理的行不会撤销，其余的不再处理。";
         page = page.action(
             Action::send("取消任务", "job.cancel")
-                .record(text(&job, "id"))
+                .record(word(&job, "id"))
                 .danger()
                 .confirm(Confirm::new("取消任务", body, "取消任务")),
         );
@@ -256,7 +257,7 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     };
     let mut facts = vec![Fact::new(
         "发起时间",
-        Datum::time_text(text(&job, "created_at")),
+        Datum::time_text(word(&job, "created_at")),
     )];
     facts.extend(
         c.fields
@@ -281,17 +282,17 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
         let notice = Notice::new(Tone::Neutral, "文件已过期", words);
         page = page.block(Block::notice("expired", notice));
     } else if is_import && number(&job, "failed") > 0 {
-        let refused = refused(host, &call.principal, text(&job, "id")).await?;
+        let refused = refused(host, &call.principal, word(&job, "id")).await?;
         return Ok(page.block(refused));
     }
     Ok(page)
 }
 
 fn state(job: &Map<String, Value>) -> Block {
-    let why = text(job, "why");
+    let why = word(job, "why");
     let notice =
         |tone, lead: &str, words: &str| Block::notice("state", Notice::new(tone, lead, words));
-    match text(job, "status") {
+    match word(job, "status") {
         "waiting" => notice(
             Tone::Warning,
             "待复核",
@@ -310,7 +311,7 @@ fn state(job: &Map<String, Value>) -> Block {
                 }
             };
             let job = Job {
-                name: text(job, "label").to_owned(),
+                name: word(job, "label").to_owned(),
                 percent: u8::try_from(percent).unwrap_or(100),
                 state,
                 note: if why.is_empty() {

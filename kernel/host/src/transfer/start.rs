@@ -17,10 +17,8 @@ use crate::catalog::Installed;
 use crate::module::{Call, Input};
 use crate::reads::{chain, permitted, readable};
 use crate::uploads::UploadRef;
+use crate::values::worded;
 use crate::{Catalog, Host, data, listing};
-
-/// Characters of a reason.
-const LEAST_REASON: usize = 2;
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,14 +85,10 @@ impl Host {
         asked: &Map<String, Value>,
     ) -> Result<Value, Fault> {
         let p = &call.principal;
-        let reason = word(asked, "reason").trim();
         let catalog = self.catalog();
         let readable = readable(&catalog, p, of)?;
         let (def, c) = (readable.def, readable.collection);
-        if reason.chars().count() < LEAST_REASON {
-            let fault = FieldFault::new("reason", "required", "请写明导出用途");
-            return Err(Fault::invalid(vec![fault]));
-        }
+        let reason = worded(word(asked, "reason"))?;
         let pairs = pairs(asked.get("filter"))?;
         let mut query = listing(def, c, p, &pairs).map_err(Fault::invalid)?.query;
         if query.as_of.is_none() {

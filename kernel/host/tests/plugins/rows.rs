@@ -316,6 +316,7 @@ async fn asks(
     }
     let history = host.steps(&p, &row.collection, &row.id).await;
     assert_eq!(history.is_ok(), sees, "{who}: its steps");
+    told(host, def, collection, row, asker).await;
 
     for action in &def.actions {
         if !action.record || action.collection != collection.name {
@@ -390,6 +391,40 @@ async fn files(
     asked
 }
 
+/// The past shows no more than the record does, and no question is answered by what is masked in it.
+async fn told(
+    host: &Host,
+    def: &ModuleDef,
+    collection: &CollectionDef,
+    row: &Planted,
+    asker: &Asker,
+) {
+    let who = format!("{asker} asks for {}", row.collection);
+    let p = asker.principal();
+    let sees = asker.reaches(def.permission(&collection.read).unwrap());
+    if collection.audited {
+        let past = host.history(&p, &row.collection, &row.id).await;
+        assert_eq!(past.is_ok(), sees, "{who}: its history");
+        for change in past.iter().flatten() {
+            for part in change.before.iter().chain([&change.after]) {
+                masked(def, collection, row, asker, part);
+            }
+        }
+    }
+    let by_id = || Query::new(&row.collection).filter(Filter::eq("id", row.id.as_str()));
+    for field in collection.fields.iter().filter(|f| f.mask.is_some()) {
+        let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
+        let shown = reveal.is_some_and(|permission| asker.reaches(permission));
+        let value = row.values.get(&field.name).cloned().unwrap_or_default();
+        let filtered = by_id().filter(Filter::eq(&field.name, value));
+        for query in [filtered, by_id().sort(&field.name, false)] {
+            let answer = host.find(&p, query).await;
+            let told = answer.is_ok_and(|found| !found.records.is_empty());
+            assert!(!told || (sees && shown), "{who}: by {}", field.name);
+        }
+    }
+}
+
 /// A masked value is there as it is for those alone whom it is revealed to.
 fn masked(
     def: &ModuleDef,
@@ -401,7 +436,11 @@ fn masked(
     for field in collection.fields.iter().filter(|f| f.mask.is_some()) {
         let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
         let revealed = reveal.is_some_and(|permission| asker.reaches(permission));
-        let (written, shown) = (&row.values[&field.name], &record[&field.name]);
+        let Some(shown) = record.get(&field.name) else {
+            assert!(field.encrypted, "only these have no history");
+            continue;
+        };
+        let written = &row.values[&field.name];
         assert_eq!(
             written == shown,
             revealed,

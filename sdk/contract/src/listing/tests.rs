@@ -124,11 +124,11 @@ fn dj_12_every_wrong_parameter_is_named() {
 }
 
 #[test]
-fn search_looks_at_search_fields_only() {
+fn a_search_leaves_to_the_masks_where_it_looks() {
     let filter = ask("q=桥").unwrap().query.filter.unwrap();
     assert_eq!(
         serde_json::to_value(filter).unwrap(),
-        json!({"search": {"fields": ["name"], "text": "桥"}})
+        json!({"search": {"text": "桥"}})
     );
     assert!(ask("q=").unwrap().query.filter.is_none());
 }
