@@ -22,7 +22,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel_crypto::foreign::sha256;
 use kernel_crypto::{random, sm3};
-use kernel_host::Host;
+use kernel_host::{Host, chain};
 use kernel_identity::error::IdentityError;
 use kernel_identity::federation::Arrived;
 use kernel_portal::{LoginScreen, ProviderView};
@@ -31,7 +31,7 @@ use sdk_contract::scalar::Timestamp;
 use serde::Deserialize;
 
 use crate::caller::Caller;
-use crate::edge::{RequestInfo, chain};
+use crate::edge::RequestInfo;
 use crate::login::{self, Next, local, see_other, with_session};
 use crate::problem::Problem;
 use crate::step_up::Question;

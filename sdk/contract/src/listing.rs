@@ -181,7 +181,7 @@ impl Reader<'_> {
     fn reference<'t>(&self, path: &'t str) -> Result<(&'t str, &'t str), &'static str> {
         let (field, read) = path.split_once('.').ok_or("请写成 字段.字段")?;
         match self.collection.field(field) {
-            Some(f) if f.mask.is_some() && !(self.may_reveal)(f) => Err("该字段不能用于查询"),
+            Some(f) if f.mask.is_some() && !self.is_revealed(f) => Err("该字段不能用于查询"),
             Some(f) if matches!(f.kind, Kind::Ref { .. }) => Ok((field, read)),
             _ => Err("该字段不引用其他记录"),
         }
