@@ -8,6 +8,7 @@ import { launch, Watch } from "./browser.mjs";
 import { missing, Server } from "./server.mjs";
 import * as design from "./steps/design.mjs";
 import * as enterprise from "./steps/enterprise.mjs";
+import * as keyboard from "./steps/keyboard.mjs";
 import * as model from "./steps/model.mjs";
 import * as officer from "./steps/officer.mjs";
 import * as operator from "./steps/operator.mjs";
@@ -74,6 +75,7 @@ step("a file is imported, and the row that is wrong comes back", transfer.comesI
 step("the list is exported as it is narrowed, and says whose it is", transfer.goesOut);
 step("everybody else finds a page that works", operator.others);
 step("the market and the form work without scripts", plain.works);
+step("A11Y: the keyboard alone is enough, and shows where it is", keyboard.works);
 step("hostile models and files that are none are refused with the reason", wrong.files);
 step("nobody approves a model of his own, or of another bank", wrong.models);
 step("an expired letter is told as expired, and signing leads back", wrong.expired);

@@ -9,7 +9,7 @@
 )]
 
 use serde_json::{Value, json};
-use tests_http::{Browser, Client, Screen, Server};
+use tests_http::{Browser, Client, Screen, Server, Start};
 
 const BANK: &str = "01930000-0000-7000-8000-000000000101";
 const ITEMS: [&str; 10] = ["15", "16", "20", "25", "26", "27", "33", "35", "57", "59"];
@@ -527,6 +527,47 @@ fn a_look_at_a_phone_number_takes_a_reason_and_is_on_record() {
     ];
     let shown = browser.send("/look", &page, &form);
     assert_eq!(shown.status, 200, "{}", shown.html);
+
+#[test]
+fn dj_17_after_signing_out_nothing_of_it_can_be_used() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let owner = server.user("enterprise");
+    for path in [
+        "/consent/letters",
+        "/credit/data",
+        "/api/v1/consent/letters",
+    ] {
+        let seen = owner.send("GET", path, &[], b"");
+        assert_eq!(seen.answer.status, 200, "{path}");
+        // What is not stored comes back neither by the back button nor from a shared cache.
+        assert_eq!(seen.header("cache-control"), Some("no-store"), "{path}");
+    }
+    server.end_session(&owner);
+    let read = owner.get("/api/v1/consent/letters");
+    assert_eq!(read.status, 401, "the cookie is worth nothing");
+    assert_eq!(owner.page("/credit/data").status, 401);
+}
+
+#[test]
+fn dj_03_a_browser_that_came_by_tls_comes_by_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rongqiao.toml");
+    std::fs::write(&config, "[http]\nsecure_cookies = true\n").unwrap();
+    let start = Start {
+        config: Some(config),
+        ..Start::default()
+    };
+    let Some(server) = Server::start_as(start) else {
+        return;
+    };
+    for path in ["/", "/login", "/nowhere", "/api/v1/openapi.json"] {
+        let seen = server.anonymous().send("GET", path, &[], b"");
+        let hsts = seen.header("strict-transport-security");
+        assert_eq!(hsts, Some("max-age=31536000"), "{path}");
+    }
+}
     assert!(shown.html.contains("13800001234") && shown.html.contains("href=\"/lending/queue\""));
 
     let trail = tests_http::steps::trail(&server.user("auditor"), &id);
