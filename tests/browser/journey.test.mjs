@@ -69,7 +69,7 @@ step("the enterprise completes it", enterprise.completes);
 step("the officer approves", officer.approves);
 step("the enterprise learns of it", enterprise.learns);
 step("the operator switches an edition on and off for a district", operator.switches);
-step("the operator sees the calls and the trail", operator.audits);
+step("the auditor sees the calls and the trail", operator.audits);
 step("a table is designed, approved by another and in use at once", design.isMade);
 step("a file is imported, and the row that is wrong comes back", transfer.comesIn);
 step("the list is exported as it is narrowed, and says whose it is", transfer.goesOut);

@@ -107,7 +107,7 @@ fn survives(database: Option<Database>) {
     let mut clients: BTreeMap<&'static str, Client> = ["enterprise", "enterprise2"]
         .map(|login| (login, server.user(login)))
         .into();
-    let mut operator = server.user("operator");
+    let mut auditor = server.user("auditor");
     let products = clients["enterprise"]
         .get("/api/v1/market/products?size=200")
         .body;
@@ -145,8 +145,8 @@ fn survives(database: Option<Database>) {
         for client in clients.values_mut() {
             client.follow(&server);
         }
-        operator.follow(&server);
-        holds(&server, &clients, &operator, &mut sent);
+        auditor.follow(&server);
+        holds(&server, &clients, &auditor, &mut sent);
         // So that the next round may apply for the same products.
         for sent in &mut sent {
             if sent.withdrawn != Withdrawn::Yes {
@@ -166,7 +166,7 @@ fn survives(database: Option<Database>) {
 fn holds(
     server: &Server,
     clients: &BTreeMap<&'static str, Client>,
-    operator: &Client,
+    auditor: &Client,
     sent: &mut [Sent],
 ) {
     for sent in sent.iter_mut() {
@@ -192,7 +192,7 @@ fn holds(
             "{}: {status}",
             sent.key
         );
-        whole(client, operator, &id, &status);
+        whole(client, auditor, &id, &status);
     }
     for (login, client) in clients {
         let all = client.get(&format!("{APPLICATIONS}?size=1")).body["total"].clone();
@@ -204,12 +204,12 @@ fn holds(
 }
 
 /// Record, flow step and audit record were one commit: all are there, or none.
-fn whole(client: &Client, operator: &Client, id: &str, status: &str) {
+fn whole(client: &Client, auditor: &Client, id: &str, status: &str) {
     let page = client.page(&format!("/lending/applications/{id}"));
     assert_eq!(page.status, 200);
     let progress = page.body["sections"].to_string();
     assert!(progress.contains("\"progress\""), "{progress}");
-    let told = trail(operator, id);
+    let told = trail(auditor, id);
     let tells = |what: &str| told.iter().any(|told| told.ends_with(what));
     assert!(tells(" · 提交申请"), "{id}: {told:?}");
     assert_eq!(

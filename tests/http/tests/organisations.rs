@@ -383,7 +383,7 @@ fn dj_19_each_administrator_has_a_console_and_what_is_done_there_is_on_record() 
     for (console, whose, other) in [
         ("/console/plugins", "operator", "security"),
         ("/platform/changes", "security", "operator"),
-        ("/console/audit", "auditor", "security"),
+        ("/console/audit", "auditor", "operator"),
     ] {
         assert_eq!(server.user(whose).page(console).status, 200, "{console}");
         for login in [other, "enterprise", "officer"] {
@@ -424,5 +424,28 @@ fn dj_19_each_administrator_has_a_console_and_what_is_done_there_is_on_record() 
             let filters = format!("what={deed}&outcome={outcome}");
             assert_eq!(recorded(&server, &filters), records, "{filters}");
         }
+    }
+}
+
+#[test]
+fn dj_06_the_system_administrator_reads_neither_trail_nor_business_data() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let (operator, auditor) = (server.user("operator"), server.user("auditor"));
+    for (path, read_by_auditor) in [
+        ("/console/audit", 200),
+        ("/console/audit/1", 200),
+        ("/console/certificates", 200),
+        ("/api/v1/console/certificates", 200),
+        ("/api/v1/consent/letters", 200),
+        ("/api/v1/lending/applications", 200),
+        ("/api/v1/lending/quotas", 403),
+        ("/api/v1/enterprise/enterprises", 403),
+        ("/api/v1/credit/tax-records", 403),
+    ] {
+        let status = |client: &Client| client.get(path).status;
+        assert_eq!(status(&auditor), read_by_auditor, "{path}");
+        assert_eq!(status(&operator), 403, "{path}");
     }
 }
