@@ -511,14 +511,23 @@ fn given(input: &Value) -> Result<Map<String, Value>, Fault> {
     }
 }
 
+/// What `call` did, with the network address it came from; a job's has none.
 pub(crate) fn draft(
     call: &Call,
     action: &str,
     object: &str,
     outcome: &str,
-    detail: Value,
+    mut detail: Value,
 ) -> AuditDraft {
     let p = &call.principal;
+    if !p.ip.is_empty() {
+        if detail.is_null() {
+            detail = json!({});
+        }
+        if let Some(detail) = detail.as_object_mut() {
+            detail.insert("ip".into(), p.ip.as_str().into());
+        }
+    }
     AuditDraft {
         at: call.now.micros(),
         actor: p.user.clone().unwrap_or_default(),

@@ -33,10 +33,10 @@ use kernel_identity::demo::{Demo, DemoOrganisation, DemoUser};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
 use kernel_storage::RowFilter;
 use sdk_contract::call::Ask;
-use sdk_contract::def::{ModuleDef, PermissionDef};
+use sdk_contract::def::{ModuleDef, PermissionDef, RowScope};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::page::{Body, Page, check};
-use sdk_contract::query::Query;
+use sdk_contract::query::{Aggregate, Measure, Query};
 use sdk_contract::validate;
 use serde_json::json;
 
@@ -247,6 +247,41 @@ async fn dj_07_every_plugin_keeps_the_rules() {
 }
 
 /// The plugins that are for tests alone have what no other has yet.
+/// Whoever counts over everybody is not told of few; the few themselves are counted for their owner.
+#[tokio::test(flavor = "multi_thread")]
+async fn pi_04_a_count_over_everybody_does_not_tell_of_few() {
+    let Some(guests) = guests() else { return };
+    let city = City::open(&guests).await;
+    let (mut kept_back, mut owned) = (0, 0);
+    for (id, installed) in city.modules() {
+        let def = &installed.def;
+        for collection in &def.collections {
+            let Some(least) = collection.suppress_below.map(u64::from) else {
+                continue;
+            };
+            let read = def.permission(&collection.read).unwrap();
+            for p in city.granted(def, &collection.read) {
+                let name = format!("{id}.{}", collection.name);
+                let found = city.host().find(p, Query::new(&name).page(1, 1)).await;
+                let rows = found.unwrap().total.unwrap();
+                let count = Aggregate::new(&name, vec![Measure::Count]);
+                let group = city.host().aggregate(p, count).await.unwrap().remove(0);
+                let few = (1..least).contains(&rows);
+                let ones_own = |scope| matches!(scope, RowScope::Own | RowScope::Organisation);
+                let mut grants = read.grants.iter().filter(|g| p.has_role(&g.role));
+                let owns = grants.all(|g| ones_own(g.scope));
+                let hidden = few && !owns;
+                let shown = if hidden { json!(null) } else { json!(rows) };
+                let counted = (group.suppressed, &group.measures[0]);
+                assert_eq!(counted, (hidden, &shown), "{name} by {}", p.name);
+                kept_back += u32::from(hidden);
+                owned += u32::from(few && owns);
+            }
+        }
+    }
+    assert!(kept_back > 0 && owned > 0, "{kept_back}, {owned}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_test_plugins_declare_keeps_the_rules_too() {
     let Some(guests) = guests() else { return };

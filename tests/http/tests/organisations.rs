@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tests_http::steps::exported;
+use tests_http::steps::{exported, recorded};
 use tests_http::{Client, Server};
 
 const HEAD: &str = "01930000-0000-7000-8000-000000000101";
@@ -375,4 +375,79 @@ fn a_list_of_people_is_invited_whole_or_not_at_all_and_a_link_opens_an_account()
         twice.body
     );
     assert!(!server.log().contains(token), "a link is in no log");
+}
+
+#[test]
+fn dj_19_each_administrator_has_a_console_and_what_is_done_there_is_on_record() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    for (console, whose, other) in [
+        ("/console/plugins", "operator", "security"),
+        ("/platform/changes", "security", "operator"),
+        ("/console/audit", "auditor", "operator"),
+    ] {
+        assert_eq!(server.user(whose).page(console).status, 200, "{console}");
+        for login in [other, "enterprise", "officer"] {
+            assert_eq!(server.user(login).page(console).status, 403, "{login}");
+        }
+        assert_eq!(server.anonymous().page(console).status, 401);
+    }
+    let plugins = server
+        .user("operator")
+        .get("/api/v1/console/plugins?code=park");
+    let plugin = plugins.body["items"][0]["id"].as_str().unwrap().to_owned();
+    let enable = format!("/api/v1/console/plugins/{plugin}/enable");
+    let limit = format!("/api/v1/platform/organisations/{HEAD}/limit");
+    let ceiling = json!({ "ceiling": ["bank.officer"], "reason": "收紧" });
+    for (deed, path, input, whose, others) in [
+        (
+            "console.plugin.enable",
+            enable,
+            json!({}),
+            "operator",
+            ["security", "auditor"],
+        ),
+        (
+            "platform.organisation.limit",
+            limit,
+            ceiling,
+            "security",
+            ["operator", "auditor"],
+        ),
+    ] {
+        for login in others {
+            let refused = server.user(login).post(&path, &input);
+            assert_eq!(refused.status, 403, "{login}");
+        }
+        let done = server.user(whose).post(&path, &input);
+        assert_eq!(done.status, 200, "{}", done.body);
+        for (outcome, records) in [("done", 1), ("refused", 2)] {
+            let filters = format!("what={deed}&outcome={outcome}");
+            assert_eq!(recorded(&server, &filters), records, "{filters}");
+        }
+    }
+}
+
+#[test]
+fn dj_06_the_system_administrator_reads_neither_trail_nor_business_data() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let (operator, auditor) = (server.user("operator"), server.user("auditor"));
+    for (path, read_by_auditor) in [
+        ("/console/audit", 200),
+        ("/console/audit/1", 200),
+        ("/console/certificates", 200),
+        ("/api/v1/console/certificates", 200),
+        ("/api/v1/consent/letters", 200),
+        ("/api/v1/lending/applications", 200),
+        ("/api/v1/lending/quotas", 403),
+        ("/api/v1/enterprise/enterprises", 403),
+        ("/api/v1/credit/tax-records", 403),
+    ] {
+        let status = |client: &Client| client.get(path).status;
+        assert_eq!(status(&auditor), read_by_auditor, "{path}");
+        assert_eq!(status(&operator), 403, "{path}");
+    }
 }

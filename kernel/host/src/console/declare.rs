@@ -529,7 +529,7 @@ fn permissions() -> Vec<PermissionDef> {
             "certificate.read",
             "查看模型调用",
             "Read model calls",
-            &[(OPERATOR, All), (AUDITOR, All), (VALIDATOR, Organisation)],
+            &[(AUDITOR, All), (VALIDATOR, Organisation)],
         ),
         (
             "certificate.reveal",
@@ -541,7 +541,7 @@ fn permissions() -> Vec<PermissionDef> {
             "audit.read",
             "查看审计日志",
             "Read the audit log",
-            &[(AUDITOR, All), (OPERATOR, All)],
+            &[(AUDITOR, All)],
         ),
         (
             "audit.verify",

@@ -254,3 +254,31 @@ async fn more_than_the_kernel_grants_cannot_be_asked_for() {
         assert!(matches!(error, InstallError::Manifest { .. }), "{error:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dj_08_a_sensitive_field_that_is_not_guarded_is_refused() {
+    let stage = Stage::with(&[]).await;
+    for level in ["L3", "L4"] {
+        for guard in [
+            json!({}),
+            json!({ "encrypted": true }),
+            json!({ "mask": "all" }),
+        ] {
+            let guest = bad().declares(|def| {
+                let mut field = json!({
+                    "name": "secret", "label": { "zh": "密", "en": "" },
+                    "kind": "text", "max": 20, "level": level,
+                });
+                let guard = guard.as_object().unwrap().clone();
+                field.as_object_mut().unwrap().extend(guard);
+                let fields = &mut def["collections"][0]["fields"];
+                fields.as_array_mut().unwrap().push(field);
+            });
+            let InstallError::Declaration { faults, .. } = stage.refuses(&guest).await else {
+                panic!("let in: {level} {guard}")
+            };
+            let said = faults.join("\n");
+            assert!(said.contains("must be encrypted and masked"), "{said}");
+        }
+    }
+}
