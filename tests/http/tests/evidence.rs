@@ -1,6 +1,7 @@
 //! Keys and evidence of a running platform, as an operator and an auditor handle them.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a test stops at the first surprise; a skipped one says why"

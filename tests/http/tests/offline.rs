@@ -1,8 +1,5 @@
 //! The platform in a network of its own, without any way out: it starts, serves, and no page asks
 //! anybody else for anything.
-
-#![expect(clippy::print_stderr, reason = "a skipped test says why")]
-
 use std::process::Command;
 
 use tests_http::Built;

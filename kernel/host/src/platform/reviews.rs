@@ -100,6 +100,9 @@ async fn row(
         None => Datum::text("从未"),
     };
     let state = match times.review(record) {
+        Review::Done if word(record, "reviewed_at").is_empty() => {
+            Datum::status("未到期", Tone::Neutral)
+        }
         Review::Done => Datum::status("已核查", Tone::Success),
         Review::Due => Datum::status("待核查", Tone::Warning),
         Review::Late => Datum::status("已逾期", Tone::Danger),
