@@ -382,7 +382,10 @@ async fn files(
             }
             Err(fault) => {
                 let hidden = matches!(fault.kind, FaultKind::NotFound | FaultKind::Forbidden);
-                assert!(!(sees && shown) && hidden, "{who}: {fault:?}");
+                // What a job made is opened by those only who could have it made now, which its own
+                // tests are about.
+                let may = sees && shown && row.collection != "console.jobs";
+                assert!(!may && hidden, "{who}: {fault:?}");
             }
         }
         let other = host.file(&p, place(), Some(&"0".repeat(64))).await;
