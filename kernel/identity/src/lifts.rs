@@ -9,20 +9,21 @@
 
 use kernel_storage::{Record, RowFilter};
 use sdk_contract::call::Write;
-use sdk_contract::query::{Filter, MAX_LIMIT, Query};
+use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Value, json};
 
 use crate::account::AccountError;
 use crate::counting::{account_key, address_key};
 use crate::directory::Directory;
-use crate::error::{IdentityError, LoginError};
+use crate::error::IdentityError;
+use crate::factor;
 use crate::history::{Change, Deed};
 use crate::module::{CHANGES, FACTORS, REQUESTS};
 use crate::people::{User, optional, qualified};
 use crate::principal::Principal;
 use crate::refusal::{ChangeError, Refusal};
-use crate::session::{Origin, Sessions, object, update};
+use crate::session::{Origin, Sessions, update};
 use crate::throttle::Tally;
 use crate::tree::Tree;
 use crate::two_person::{self, Ask, Request};
@@ -59,14 +60,7 @@ impl Sessions {
             (address_key(origin.ip), throttle.address_failures),
             (account_key(&login), throttle.account_failures),
         ];
-        match self.count(&limits, origin).await {
-            Ok(()) => {}
-            Err(LoginError::Locked { retry_after }) => {
-                return Err(AccountError::Locked { retry_after });
-            }
-            Err(LoginError::Failed(error)) => return Err(error.into()),
-            Err(_) => return Err(AccountError::WrongPassword),
-        }
+        self.attempt(&limits, origin).await?;
         let user = User::by_login(&self.inner.store, &login).await?;
         let right = self.check(password, user.as_ref()).await?;
         let user = user.filter(|u| right && u.active);
@@ -148,8 +142,7 @@ impl Directory {
             }
         }
         let factors = self.liftable(&user).await?;
-        let ended = json!({ "ended_at": Timestamp(deed.now), "codes": null, "credential": null });
-        let ended = object(ended);
+        let ended = factor::ended(deed.now);
         let mut writes: Vec<Write> = factors
             .iter()
             .map(|factor| update(FACTORS, factor, ended.clone()))
@@ -192,13 +185,7 @@ impl Directory {
         if !user.active {
             return Err(Refusal::Left.into());
         }
-        let query = Query::new(qualified(FACTORS))
-            .filter(Filter::eq("user", user.id.as_str()))
-            .filter(Filter::Missing {
-                field: "ended_at".into(),
-            })
-            .limit(MAX_LIMIT);
-        let found = self.store().find(&query, &RowFilter::All).await?.records;
+        let found = factor::rows(self.store(), &user.id, None).await?;
         let proves = |row: &Record| optional(row, "confirmed_at").is_some();
         if found.iter().any(proves) {
             Ok(found)

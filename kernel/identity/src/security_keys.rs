@@ -10,9 +10,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use kernel_crypto::foreign::{ForeignKey, Form, sha256};
-use kernel_storage::{Record, RowFilter, Store};
+use kernel_storage::{Record, Store};
 use sdk_contract::call::Write;
-use sdk_contract::query::{Filter, Query};
+use sdk_contract::query::Filter;
 use sdk_contract::scalar::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,10 +20,11 @@ use serde_json::{Value, json};
 use crate::account::AccountError;
 use crate::challenge::Challenge;
 use crate::error::IdentityError;
-use crate::module::{FACTORS, SESSIONS};
-use crate::people::{get, qualified, text};
+use crate::factor;
+use crate::module::FACTORS;
+use crate::people::text;
 use crate::principal::Principal;
-use crate::session::{Origin, Sessions, object, update, update_of};
+use crate::session::{Origin, Sessions, object, update_of};
 
 /// What the row's `kind` says.
 pub(crate) const KIND: &str = "security-key";
@@ -175,16 +176,8 @@ impl SecurityKey {
 
     /// A person's keys, newest first.
     pub(crate) async fn of(store: &Store, user: &str) -> Result<Vec<Self>, IdentityError> {
-        let query = Query::new(qualified(FACTORS))
-            .filter(Filter::eq("user", user))
-            .filter(Filter::eq("kind", KIND))
-            .filter(Filter::Missing {
-                field: "ended_at".into(),
-            })
-            .sort("created_at", true)
-            .limit(50);
-        let found = store.find(&query, &RowFilter::All).await?;
-        Ok(found.records.iter().map(Self::read).collect())
+        let rows = factor::rows(store, user, Some(Filter::eq("kind", KIND))).await?;
+        Ok(rows.iter().map(Self::read).collect())
     }
 
     /// Whether this key signed the challenge, which is newer than every one before, at this
@@ -253,9 +246,7 @@ impl Sessions {
                 "confirmed_at": now,
             })),
         }];
-        if let Some(row) = get(&self.inner.store, SESSIONS, session).await? {
-            writes.push(update(SESSIONS, &row, object(json!({ "proven_at": now }))));
-        }
+        writes.extend(self.proven_now(caller, now).await?);
         Ok(writes)
     }
 
@@ -270,12 +261,9 @@ impl Sessions {
         let own = SecurityKey::of(&self.inner.store, &user.id).await?;
         let found = own.iter().find(|key| key.id == id);
         let found = found.ok_or(AccountError::NoSuchFactor)?;
-        if self.is_last_factor(&user, &found.id, origin.now).await? {
-            return Err(AccountError::Needed);
-        }
-        self.forget(&user.id);
-        let values = object(json!({ "ended_at": Timestamp(origin.now), "credential": null }));
-        Ok(vec![update_of(FACTORS, &found.id, found.revision, values)])
+        let one = (found.id.as_str(), found.revision);
+        let ended = self.take_away(&user, one, true, origin.now);
+        Ok(vec![ended.await?])
     }
 }
 

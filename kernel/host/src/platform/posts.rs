@@ -79,10 +79,7 @@ async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table,
     for record in records {
         let post = PostRow::read(record);
         let held = desk.directory.held_in(&post, desk.call.now.micros()).await;
-        let mut titles = Vec::new();
-        for held in held.map_err(|e| failed(&e))? {
-            titles.push(called(desk, &held.role).await?);
-        }
+        let roles = all_called(desk, &held.map_err(|e| failed(&e))?).await?;
         rows.push(
             Row::new(
                 post.id.as_str(),
@@ -90,7 +87,7 @@ async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table,
                     Datum::text(names.or_id(&post.user)),
                     Datum::text(post.title.as_str()),
                     Datum::text(names.or_id(&post.organisation)),
-                    Datum::text(titles.join("、")),
+                    Datum::text(roles),
                     Datum::time_text(word(record, "created_at")),
                 ],
             )
@@ -107,7 +104,16 @@ async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table,
     Ok(Table::new(columns).rows(rows))
 }
 
-pub(super) async fn called(desk: &Desk<'_>, role: &str) -> Result<String, Fault> {
+/// The roles of a post, in words.
+pub(super) async fn all_called(desk: &Desk<'_>, held: &[Held]) -> Result<String, Fault> {
+    let mut titles = Vec::with_capacity(held.len());
+    for one in held {
+        titles.push(called(desk, &one.role).await?);
+    }
+    Ok(titles.join("、"))
+}
+
+async fn called(desk: &Desk<'_>, role: &str) -> Result<String, Fault> {
     let called = desk.directory.called(role, &desk.book()).await;
     called.map_err(|e| failed(&e))
 }

@@ -1,7 +1,6 @@
 //! 权限核查: which posts somebody has to look at again, who holds them with which roles, when they
 //! were used; and the way to say that they are still needed, or to take them away.
 
-use kernel_identity::grants::Held;
 use kernel_identity::posts::PostRow;
 use kernel_identity::reviews::{Review, Times, named};
 use sdk_contract::call::{Ask, Reply};
@@ -89,11 +88,8 @@ async fn row(
     let post = PostRow::read(record);
     let now = desk.call.now.micros();
     let held = desk.directory.held_in(&post, now).await;
-    let held: Vec<Held> = held.map_err(|e| failed(&e))?;
-    let mut titles = Vec::new();
-    for one in &held {
-        titles.push(posts::called(desk, &one.role).await?);
-    }
+    let held = held.map_err(|e| failed(&e))?;
+    let roles = posts::all_called(desk, &held).await?;
     let used = desk.directory.used(&post).await.map_err(|e| failed(&e))?;
     let moment = |at: Option<Timestamp>| match at {
         Some(at) => Datum::Time(at.micros()),
@@ -117,7 +113,7 @@ async fn row(
             Datum::text(names.or_id(&post.user)),
             Datum::text(post.title.as_str()),
             Datum::text(names.or_id(&post.organisation)),
-            Datum::text(titles.join("、")),
+            Datum::text(roles),
             moment(used.signed_in),
             moment(used.acted),
             reviewed,

@@ -258,13 +258,7 @@ fn value(def: &ModuleDef, collection: &CollectionDef, field: &FieldDef, id: &str
         Kind::Choice { of } => json!(def.choice(of).unwrap().options[0].value),
         Kind::MultiChoice { of, .. } => json!([def.choice(of).unwrap().options[0].value]),
         Kind::Text { max } => json!(own.chars().take(*max as usize).collect::<String>()),
-        Kind::Code { format } => json!(match format.name() {
-            "phone" => "13800001234",
-            "region" => "310115",
-            "industry" => "C39",
-            "resident-id" => "310101190001010011",
-            _ => "91310115MA1H000125",
-        }),
+        Kind::Code { format } => json!(format.example()),
         Kind::Integer { min, .. } => json!(min.unwrap_or(1)),
         Kind::Money { min, .. } => json!(print_scaled(min.unwrap_or_default().max(100), 2)),
         Kind::Decimal { scale, min, .. } => {
