@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    CONTENT_TYPE, HOST, LOCATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -216,12 +216,7 @@ fn face(
             response.headers_mut().append(name.clone(), value.clone());
         }
     }
-    if let Some(seconds) = problem.retry_after {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
+    problem.waits(response)
 }
 
 /// One line a request. The caller's mistakes are information, ours are errors.

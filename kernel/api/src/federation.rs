@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::http::header::{LOCATION, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
@@ -26,7 +26,6 @@ use kernel_host::{Host, chain};
 use kernel_identity::error::IdentityError;
 use kernel_identity::federation::Arrived;
 use kernel_portal::{LoginScreen, ProviderView};
-use sdk_contract::def::Label;
 use sdk_contract::scalar::Timestamp;
 use serde::Deserialize;
 
@@ -67,7 +66,8 @@ pub(crate) async fn start(
     let provider = providers.get(&id).ok_or_else(Problem::not_found)?;
     let next = Some(local(&asked.next)).filter(|next| next.len() <= LONGEST);
     let until = Timestamp(web.now()).plus_seconds(GOOD).micros();
-    let nonce = random::token_hex(16).map_err(|error| failed(&error.into()))?;
+    let nonce = random::token_hex(16)
+        .map_err(|error| login::refusal(&IdentityError::from(error).into()))?;
     let visit = sm3::digest(caller.visit.as_bytes());
     let text = format!("{id}\n{until}\n{visit}\n{nonce}\n{}", next.unwrap_or("/"));
     let state = web.stamp(STATE, &text);
@@ -125,7 +125,7 @@ pub(crate) async fn finish(
         let noted = sessions
             .refuse_return(&id, why, &caller.principal, origin)
             .await;
-        noted.map_err(|error| failed(&error))?;
+        noted.map_err(|error| login::refusal(&error.into()))?;
         Ok(again(&web, &caller, &info, StatusCode::FORBIDDEN, message))
     };
     let Some(next) = sent_from_here(&web, &caller, &id, &returned.state) else {
@@ -220,19 +220,18 @@ pub(crate) fn offered(web: &Web, english: bool, next: &str) -> Vec<ProviderView>
     let providers = web.sessions().providers().iter();
     providers
         .map(|(id, provider)| ProviderView {
-            label: label(&provider.label()).pick(english).to_owned(),
+            label: label(provider.label().pick(english), english),
             to: format!("/login/with/{id}?next={}", view::escape(next)),
         })
         .collect()
 }
 
-fn label(name: &Label) -> Label {
-    let en = if name.en.is_empty() {
-        &name.zh
+fn label(name: &str, english: bool) -> String {
+    if english {
+        format!("Sign in with {name}")
     } else {
-        &name.en
-    };
-    Label::new(format!("用{}登录", name.zh), format!("Sign in with {en}"))
+        format!("用{name}登录")
+    }
 }
 
 fn again(
@@ -259,15 +258,5 @@ fn problem(
         return Err(problem);
     }
     let why = login::why(info, &problem);
-    let mut response = again(web, caller, info, problem.status, &why);
-    if let Some(seconds) = problem.retry_after {
-        let seconds = HeaderValue::from(seconds);
-        response.headers_mut().insert(RETRY_AFTER, seconds);
-    }
-    Ok(response)
-}
-
-fn failed(error: &IdentityError) -> Problem {
-    tracing::error!(error = chain(error), "sign-in failed");
-    Problem::of_status(StatusCode::SERVICE_UNAVAILABLE)
+    Ok(problem.waits(again(web, caller, info, problem.status, &why)))
 }

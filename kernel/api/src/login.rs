@@ -116,14 +116,7 @@ pub(crate) async fn submit(
     if problem.status.is_server_error() {
         return Err(problem);
     }
-    let mut response = again(problem.status, &why(&info, &problem));
-    if let Some(seconds) = problem.retry_after {
-        let name = axum::http::header::RETRY_AFTER;
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from(seconds));
-    }
-    Ok(response)
+    Ok(problem.waits(again(problem.status, &why(&info, &problem))))
 }
 
 /// Why a sign-in was refused, in the language of the page.

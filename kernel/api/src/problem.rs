@@ -3,7 +3,8 @@
 //! Handlers return a [`Problem`]; the outermost layer ([`crate::edge`]) knows who asked and gives
 //! it its body. Nothing internal is ever in it.
 
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sdk_contract::def::Label;
 use sdk_contract::error::{FILE_EXPIRED, Fault, FaultKind, FieldFault, STEP_UP};
@@ -39,6 +40,15 @@ impl Problem {
             retry_after: None,
             more: Map::new(),
         }
+    }
+
+    /// `response`, and when to come back where that is known.
+    pub(crate) fn waits(&self, mut response: Response) -> Response {
+        if let Some(seconds) = self.retry_after {
+            let seconds = HeaderValue::from(seconds);
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        response
     }
 
     pub(crate) fn unauthenticated() -> Self {

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
 use base64::Engine as _;
@@ -391,12 +390,11 @@ async fn screen(
     let ctx = view::context(web, Some(caller), info, path);
     let status = refused.map_or(StatusCode::FORBIDDEN, |p| p.status);
     let html = Html(kernel_portal::step_up_page(&screen, &ctx));
-    let mut response = (status, html).into_response();
-    if let Some(seconds) = refused.and_then(|p| p.retry_after) {
-        let seconds = HeaderValue::from(seconds);
-        response.headers_mut().insert(RETRY_AFTER, seconds);
-    }
-    Ok(response)
+    let response = (status, html).into_response();
+    Ok(match refused {
+        Some(problem) => problem.waits(response),
+        None => response,
+    })
 }
 
 /// Why a factor was not taken, for the one who offered it.

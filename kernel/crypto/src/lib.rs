@@ -19,8 +19,9 @@
 //! | [`recovery`] locks | Argon2id, HMAC-SM3, SM4-GCM | through those |
 //! | [`canonical`] JSON bytes | own format, stated there | fixed examples |
 //!
-//! The arithmetic is `RustCrypto`'s, and `ring`'s for [`foreign`]; nothing here implements a primitive. [`self_test`] runs the
-//! vectors at server start, and the server must not serve when it fails.
+//! The arithmetic is `RustCrypto`'s, and `ring`'s for [`foreign`]; nothing here implements a
+//! primitive. [`self_test`] runs the vectors of SM2, SM3, SM4 and HMAC at server start, and the server
+//! must not serve when it fails.
 //!
 //! Deliberately absent: a database, HTTP, an async runtime, a clock. Times are handed in. The one
 //! ambient source is the operating system's entropy, and only [`random`] reaches it. Private key

@@ -16,10 +16,11 @@ use sdk_contract::page::{
     Action, Block, Choice, Column, Datum, Fact, Field, Form, Notice, Outcome, Page, Row, Table,
     is_site_path,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::module::{Call, Input, Module, new_id};
 use crate::reads::chain;
+use crate::values::word;
 
 /// Where the account's page is.
 pub const PAGE: &str = "/platform/account";
@@ -39,7 +40,6 @@ impl Account {
         let factor = self.sessions.factor(user).await.map_err(|e| failed(&e))?;
         let certificates = self.sessions.certificates(user).await;
         let certificates = certificates.map_err(|e| failed(&e))?;
-        let ways = self.sessions.ways(user).await.map_err(|e| failed(&e))?;
         let live = self.sessions.live(user, call.now.micros()).await;
         let live = live.map_err(|e| failed(&e))?;
         let mut page = Page::new("账号安全").subtitle(format!("登录名 {}", p.login));
@@ -49,6 +49,7 @@ impl Account {
         }
         // Somebody was led here from what takes a second factor.
         if let Some(back) = ask.query("back").filter(|back| is_site_path(back)) {
+            let ways = self.sessions.ways(user).await.map_err(|e| failed(&e))?;
             let notice = if ways.any() {
                 Notice::new(Tone::Success, "第二重验证已启用", "可以接着办理")
                     .action(Action::open("返回继续办理", back).primary())
@@ -322,19 +323,15 @@ fn certificate_blocks(
     blocks
 }
 
-fn sessions(live: &[serde_json::Map<String, Value>], own: &str) -> Table {
-    let text = |record: &serde_json::Map<String, Value>, field: &str| {
-        let value = record.get(field).and_then(Value::as_str);
-        value.unwrap_or_default().to_owned()
-    };
+fn sessions(live: &[Map<String, Value>], own: &str) -> Table {
     let rows = live.iter().map(|session| {
-        let id = text(session, "id");
+        let id = word(session, "id");
         let row = Row::new(
-            id.clone(),
+            id,
             vec![
-                Datum::text(text(session, "ip")),
-                Datum::time_text(&text(session, "created_at")),
-                Datum::time_text(&text(session, "seen_at")),
+                Datum::text(word(session, "ip")),
+                Datum::time_text(word(session, "created_at")),
+                Datum::time_text(word(session, "seen_at")),
                 if id == own {
                     Datum::status("本会话", Tone::Info)
                 } else {
@@ -376,10 +373,7 @@ fn fault(error: AccountError, key: bool) -> Fault {
         AccountError::Needed => {
             Fault::refused("second-factor-needed", "您的岗位须保持第二重验证，不能停用")
         }
-        AccountError::Locked { retry_after } => Fault::refused(
-            "too-many-failures",
-            format!("失败次数过多，请 {} 分钟后再试", (retry_after + 59) / 60),
-        ),
+        AccountError::Locked { retry_after } => locked("失败次数过多", retry_after),
         AccountError::Failed(error) => failed(&error),
         AccountError::WrongSignature if key => field(
             "security_key",
@@ -416,6 +410,15 @@ fn fault(error: AccountError, key: bool) -> Fault {
         | AccountError::OtherPerson
         | AccountError::Busy => Fault::internal("操作没有成功，请稍后再试"),
     }
+}
+
+/// For whoever is to wait so many seconds, and why.
+pub(crate) fn locked(why: &str, retry_after: i64) -> Fault {
+    let minutes = (retry_after + 59) / 60;
+    Fault::refused(
+        "too-many-failures",
+        format!("{why}，请 {minutes} 分钟后再试"),
+    )
 }
 
 fn failed(error: &kernel_identity::error::IdentityError) -> Fault {

@@ -74,26 +74,9 @@ impl Sessions {
         let user = self.proved(caller, current, origin).await?;
         let now = Timestamp(origin.now);
         let mut writes = vec![self.new_password(&user, new, now).await?];
-        writes.extend(self.end_others(caller, &user.id, origin.now).await?);
+        let kept = caller.session.as_deref();
+        writes.extend(self.end_sessions(&user.id, kept, origin.now).await?);
         Ok(writes)
-    }
-
-    /// Ends the person's sessions but the one that asks for it.
-    pub(crate) async fn end_others(
-        &self,
-        caller: &Principal,
-        user: &str,
-        now: i64,
-    ) -> Result<Vec<Write>, IdentityError> {
-        let live = self.live(user, now).await?;
-        let others = live
-            .iter()
-            .filter(|session| Some(text(session, "id")) != caller.session);
-        let ended = object(json!({ "ended_at": Timestamp(now) }));
-        self.forget(user);
-        Ok(others
-            .map(|session| update(SESSIONS, session, ended.clone()))
-            .collect())
     }
 
     /// A password that the person chose, held against the rules.

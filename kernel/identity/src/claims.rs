@@ -262,18 +262,26 @@ impl Directory {
 
     /// Who administers an organisation already: names of those who hold a post in it.
     pub async fn works_at(&self, organisation: &str) -> Result<Vec<String>, IdentityError> {
+        let mut names = Vec::new();
+        for post in &self.posts_in(organisation, MAX_LIMIT).await? {
+            names.push(self.name_of(&text(post, "user")).await?);
+        }
+        Ok(names)
+    }
+
+    /// Whether anybody holds a post in an organisation.
+    pub async fn has_people(&self, organisation: &str) -> Result<bool, IdentityError> {
+        Ok(!self.posts_in(organisation, 1).await?.is_empty())
+    }
+
+    async fn posts_in(&self, organisation: &str, most: u32) -> Result<Vec<Record>, IdentityError> {
         let query = Query::new(qualified(crate::module::POSTS))
             .filter(Filter::eq("organisation", organisation))
             .filter(Filter::Missing {
                 field: "ended_at".into(),
             })
-            .limit(MAX_LIMIT);
-        let found = self.store().find(&query, &RowFilter::All).await?;
-        let mut names = Vec::new();
-        for post in &found.records {
-            names.push(self.name_of(&text(post, "user")).await?);
-        }
-        Ok(names)
+            .limit(most);
+        Ok(self.store().find(&query, &RowFilter::All).await?.records)
     }
 
     pub(crate) async fn works_in(

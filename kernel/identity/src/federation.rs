@@ -276,8 +276,7 @@ impl Sessions {
             let pending = self.pending(&user.id, entry, origin.now);
             return Ok((Arrived::Pending { pending, ways }, left));
         }
-        let login = user.login.clone();
-        let signed = self.enter(user, &login, entry, origin).await?;
+        let signed = self.enter(user, entry, origin).await?;
         Ok((Arrived::In(Box::new(signed)), left))
     }
 
@@ -381,7 +380,8 @@ impl Sessions {
             ..Change::default()
         })?;
         let mut writes = vec![update(BINDINGS, &found.row, object(values)), change];
-        writes.extend(self.end_others(caller, &user.id, origin.now).await?);
+        let kept = caller.session.as_deref();
+        writes.extend(self.end_sessions(&user.id, kept, origin.now).await?);
         Ok(writes)
     }
 
@@ -416,9 +416,13 @@ impl Sessions {
         let Some(user) = self.same_person(vouched).await? else {
             return Ok(None);
         };
-        let alone = self.may_bind(Some(&user), vouched).await.is_ok()
-            && !self.ways(&user).await?.any()
-            && !self.parted(&user, &vouched.provider).await?;
+        match self.may_bind(Some(&user), vouched).await {
+            Ok(()) => {}
+            Err(AccountError::Failed(error)) => return Err(error),
+            Err(_) => return Ok(None),
+        }
+        let alone =
+            !self.ways(&user).await?.any() && !self.parted(&user, &vouched.provider).await?;
         Ok(alone.then_some(user))
     }
 

@@ -77,7 +77,7 @@ impl Directory {
         }
         writes.push(update_of(USERS, &user.id, user.revision, values));
         let sessions = self.sessions();
-        writes.extend(sessions.end_all(&user.id, deed.now).await?);
+        writes.extend(sessions.end_sessions(&user.id, None, deed.now).await?);
         writes.extend(self.end_links(&user.id, deed.now).await?);
         for invitation in self.invitations_by(&user.id).await? {
             if Invitation::read(&invitation).is_open(deed.now) {
@@ -96,7 +96,6 @@ impl Directory {
             before: json!({ "roles": roles }),
             ..Change::default()
         })?);
-        sessions.forget(&user.id);
         Ok(Farewell {
             writes,
             posts,

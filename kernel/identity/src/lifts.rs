@@ -147,7 +147,7 @@ impl Directory {
             .iter()
             .map(|factor| update(FACTORS, factor, ended.clone()))
             .collect();
-        writes.extend(sessions.end_all(&user.id, deed.now).await?);
+        writes.extend(sessions.end_sessions(&user.id, None, deed.now).await?);
         let first = request.first();
         let both = Deed {
             by: &first,
@@ -156,7 +156,6 @@ impl Directory {
             approved_by: Some(&deed.by.name),
         };
         writes.push(self.lift_change(both, &user, (LIFT, &user.id)).await?);
-        sessions.forget(&user.id);
         Ok(writes)
     }
 

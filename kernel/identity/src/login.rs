@@ -72,7 +72,7 @@ impl Sessions {
         };
         let ways = self.ways(&user.id).await?;
         if !ways.any() {
-            return self.enter(user, &login, Entry::default(), origin).await;
+            return self.enter(user, Entry::default(), origin).await;
         }
         if let Some(code) = code {
             let offer = (Offer::Code(code), "");
@@ -140,7 +140,7 @@ impl Sessions {
                     proven: true,
                     ..entry
                 };
-                self.enter(user, &login, proven, origin).await
+                self.enter(user, proven, origin).await
             }
             Err(CommitError::Stale { .. }) => Err(LoginError::WrongCode {
                 pending: self.pending(&user.id, entry, origin.now),
@@ -154,7 +154,6 @@ impl Sessions {
     pub(crate) async fn enter(
         &self,
         mut user: User,
-        login: &str,
         entry: Entry<'_>,
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
@@ -164,11 +163,11 @@ impl Sessions {
             user.suspended = true;
         }
         if user.suspended {
-            self.audit_login(login, "denied", "unused too long", origin)
+            self.audit_login(&user.login, "denied", "unused too long", origin)
                 .await?;
             return Err(LoginError::Stale);
         }
-        self.open(user, login, entry, origin).await
+        self.open(user, entry, origin).await
     }
 
     /// Opens a session and, in the same commit, takes back what was counted against it: the one
@@ -176,13 +175,12 @@ impl Sessions {
     async fn open(
         &self,
         mut user: User,
-        login: &str,
         entry: Entry<'_>,
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
         let forgiven: [Forgiven; 2] = [
             (address_key(origin.ip), Tally::forgive),
-            (account_key(login), Tally::forgive_all),
+            (account_key(&user.login), Tally::forgive_all),
         ];
         let as_principal = async |user: &User| {
             let acting = Some(entry.acting).filter(|acting| !acting.is_empty());
@@ -206,7 +204,7 @@ impl Sessions {
             let Some(now) =
                 now.filter(|now| now.active && !now.suspended && now.password == user.password)
             else {
-                self.audit_login(login, "denied", "changed meanwhile", origin)
+                self.audit_login(&user.login, "denied", "changed meanwhile", origin)
                     .await?;
                 return Err(LoginError::Refused);
             };

@@ -20,7 +20,7 @@ use crate::directory::Directory;
 use crate::error::{IdentityError, LoginError};
 use crate::grants::Given;
 use crate::history::{Change, Deed, new_id};
-use crate::module::{MODULE, RESETS, SESSIONS};
+use crate::module::{MODULE, RESETS};
 use crate::people::{User, optional, qualified, text};
 use crate::principal::Principal;
 use crate::refusal::{ChangeError, Refusal};
@@ -138,7 +138,7 @@ impl Sessions {
             .ok_or(AccountError::NoSuchFactor)?;
         let now = Timestamp(origin.now);
         let mut writes = vec![self.new_password(&user, password, now).await?];
-        writes.extend(self.end_all(&user.id, origin.now).await?);
+        writes.extend(self.end_sessions(&user.id, None, origin.now).await?);
         let spent = object(json!({ "used_at": now }));
         writes.push(update(RESETS, &reset.row, spent));
         let by = Principal {
@@ -175,16 +175,6 @@ impl Sessions {
         let all = resets_of(self, user).await?;
         let last = all.iter().find(|r| r.used);
         Ok(last.and_then(|r| optional(&r.row, "issued_by")))
-    }
-
-    /// Ends every live session of a person.
-    pub(crate) async fn end_all(&self, user: &str, now: i64) -> Result<Vec<Write>, IdentityError> {
-        let ended = object(json!({ "ended_at": Timestamp(now) }));
-        let live = self.live(user, now).await?;
-        Ok(live
-            .iter()
-            .map(|session| update(SESSIONS, session, ended.clone()))
-            .collect())
     }
 }
 

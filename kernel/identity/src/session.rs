@@ -123,7 +123,13 @@ impl Sessions {
                 .and_then(|t| t.parse::<Timestamp>().ok())
                 .map_or(i64::MIN, Timestamp::micros)
         };
-        if optional(&session, "ended_at").is_some() || origin.now >= moment("expires_at") {
+        let idle_for = |seconds: i64| {
+            origin.now >= moment("seen_at").saturating_add(seconds.saturating_mul(1_000_000))
+        };
+        // Before anything else is read: what is over for everybody is asked about again and again.
+        let policy = &self.inner.policy;
+        let over = origin.now >= moment("expires_at") || idle_for(policy.longest_idle());
+        if optional(&session, "ended_at").is_some() || over {
             return Ok(None);
         }
         let user = User::by_id(&self.inner.store, &text(&session, "user")).await?;
@@ -132,8 +138,7 @@ impl Sessions {
         };
         let acting = optional(&session, "acting");
         let mut principal = self.principal(user, acting.as_deref(), origin.now).await?;
-        let idle = self.inner.policy.idle(&principal.roles);
-        if origin.now >= moment("seen_at").saturating_add(idle.saturating_mul(1_000_000)) {
+        if idle_for(policy.idle(&principal.roles)) {
             return Ok(None);
         }
         principal.session = Some(text(&session, "id"));
@@ -341,6 +346,23 @@ impl Sessions {
         Ok((SignedIn { token, principal }, commit))
     }
 
+    /// Ends a person's live sessions but `kept`, and forgets them here at once.
+    pub(crate) async fn end_sessions(
+        &self,
+        user: &str,
+        kept: Option<&str>,
+        now: i64,
+    ) -> Result<Vec<Write>, IdentityError> {
+        let mut live = self.live(user, now).await?;
+        live.retain(|session| Some(text(session, "id").as_str()) != kept);
+        self.forget(user);
+        let ended = object(json!({ "ended_at": Timestamp(now) }));
+        Ok(live
+            .iter()
+            .map(|session| update(SESSIONS, session, ended.clone()))
+            .collect())
+    }
+
     /// Ends the user's live sessions beyond what is allowed at once, so that one more fits.
     async fn oldest(&self, user: &str, now: i64) -> Result<Vec<Write>, IdentityError> {
         let live = self.live(user, now).await?;
@@ -358,7 +380,7 @@ impl Sessions {
     /// The user's sessions that have not ended, newest first; an administrator's that ends sooner for
     /// being idle is among them until anybody's would.
     pub async fn live(&self, user: &str, now: i64) -> Result<Vec<Record>, IdentityError> {
-        let idle = self.inner.policy.idle_seconds;
+        let idle = self.inner.policy.longest_idle();
         let from = |moment: Timestamp| Some(Value::from(moment.to_string()));
         let range = |field: &str, min| Filter::Range {
             field: field.into(),

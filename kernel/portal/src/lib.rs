@@ -11,7 +11,7 @@
 //! | POST to the page's own path and query | `_csrf`, `_key` (idempotency), `_action`, `_record`, `_mark`, `_form`, `_row`…, `reason` and the form's fields; read with `sdk_contract::page::read_post` |
 //! | GET of a page with `_block=<id>` | one block alone, for [`render_blocks`] |
 //! | POST [`LOOK_PATH`] | `_csrf`, `collection`, `id`, `field`, `file`, `reason`, `back`: a recorded look at a masked value or file |
-//! | POST to where a form was sent that takes a second factor | `_csrf`, `_parked`, `_code` |
+//! | POST to where a form was sent that takes a second factor | `_csrf`, `_parked`, and `_code`, or `_challenge` with `_signature` or `_security_key` |
 //! | POST [`SWITCH_PATH`] | `_csrf`, `organisation` |
 //! | POST [`LOGIN_PATH`], [`LOGOUT_PATH`] | `_csrf`, and `username`, `password`, `next` |
 //! | GET with `care=1` or `care=0`, `lang=zh-CN` or `lang=en` | 关怀版 and language, to be kept in a cookie |

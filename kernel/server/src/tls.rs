@@ -46,13 +46,13 @@ impl TlsConfig {
         let international = self.side(
             &self.certificate,
             &self.key,
-            ring::default_provider(),
+            international(),
             &[&version::TLS13, &version::TLS12],
         );
         let national = self.side(
             &self.national_certificate,
             &self.national_key,
-            kernel_crypto::tls::provider(),
+            Arc::new(kernel_crypto::tls::provider()),
             &[&version::TLS13],
         );
         let tls = Tls {
@@ -66,13 +66,12 @@ impl TlsConfig {
         &self,
         certificate: &Path,
         key: &Path,
-        provider: CryptoProvider,
+        provider: Arc<CryptoProvider>,
         versions: &[&'static rustls::SupportedProtocolVersion],
     ) -> Result<Option<Arc<ServerConfig>>> {
         if is_empty(certificate) {
             return Ok(None);
         }
-        let provider = Arc::new(provider);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)?;
         let builder = match self.client_certificate {

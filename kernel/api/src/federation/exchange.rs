@@ -116,7 +116,8 @@ pub(super) async fn vouched(
     let outgoing = &web.settings().outgoing;
     let tokens = outgoing.json(exchange(provider, sent, code)).await;
     let tokens = tokens.map_err(|error| match error {
-        OutgoingError::Refused(400..=499) => Unvouched::Code,
+        // RFC 6749 5.2: a code that does not hold. Whatever else is refused is ours or the provider's.
+        OutgoingError::Refused(400) => Unvouched::Code,
         error => Unvouched::Silent(error),
     })?;
     let token = |name: &str| tokens.get(name).and_then(Value::as_str);

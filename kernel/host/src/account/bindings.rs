@@ -4,6 +4,9 @@ use kernel_identity::federation::Binding;
 use kernel_identity::providers::Providers;
 use sdk_contract::page::{Action, Block, Choice, Column, Datum, Field, Form, Row, Table};
 
+use super::PAGE;
+use crate::values::escaped;
+
 /// Nothing where no provider is configured and none is bound.
 pub(super) fn blocks(all: &[Binding], providers: &Providers) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -30,7 +33,7 @@ pub(super) fn blocks(all: &[Binding], providers: &Providers) -> Vec<Block> {
     }
     if !providers.is_empty() {
         let away = providers.iter().map(|(id, provider)| {
-            let to = format!("/login/with/{id}?next=%2Fplatform%2Faccount");
+            let to = format!("/login/with/{id}?next={}", escaped(PAGE));
             Action::open(format!("绑定{}", provider.name), to)
         });
         let bind = Block::actions("bind", away.collect());

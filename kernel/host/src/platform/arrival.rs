@@ -18,6 +18,7 @@ use super::{Desk, claims, done, failed, fault, registration, word};
 use crate::Host;
 use crate::account::PAGE as ACCOUNT;
 use crate::module::Input;
+use crate::values::escaped;
 
 pub(super) const PATH: &str = "/platform/arrival";
 
@@ -82,8 +83,7 @@ pub(super) async fn page(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
 fn come_in(desk: &Desk<'_>, page: Page, arrival: &Arrival, vouched: &Vouched) -> Page {
     let from = &vouched.provider_name;
     let text = format!("请登录一次，把{from}账号绑定到它；以后用{from}即可登录");
-    let here = Host::arrival_page(&arrival.id);
-    let here = here.replace('?', "%3F").replace('=', "%3D");
+    let here = escaped(&Host::arrival_page(&arrival.id));
     let to = format!("/login?next={here}");
     let notice = Notice::new(Tone::Info, "已有本平台账号", text);
     let notice = notice.action(Action::open("登录已有账号", to).primary());
@@ -199,14 +199,14 @@ async fn claim(
     let said = format!("{from}核验为{}；{said}", capacity(party));
     let d = &desk.directory;
     let place = d.party(&party.code, known.as_ref()).await;
-    let people = match place.map_err(|e| failed(&e))? {
-        Some(place) => d.works_at(&place.id).await.map_err(|e| failed(&e))?,
-        None => Vec::new(),
+    let taken = match place.map_err(|e| failed(&e))? {
+        Some(place) => d.has_people(&place.id).await.map_err(|e| failed(&e))?,
+        None => false,
     };
     let asked = claimed(party);
     let now = desk.call.now.micros();
     let ended = kernel_identity::session::Sessions::end_arrival(arrival, now);
-    let Some(known) = known.filter(|_| people.is_empty() && party.representative) else {
+    let Some(known) = known.filter(|_| !taken && party.representative) else {
         let asked = d.ask_claim(desk.deed(input), &asked, &said).await;
         let (id, write) = asked.map_err(fault)?;
         let toast = "申请已提交，审核结果在本页可见";

@@ -12,9 +12,11 @@ use serde_json::json;
 
 use super::organisations::reason;
 use super::{Desk, done, failed, fault, record, requests, word};
-use crate::account;
+use crate::account::{self, locked};
 use crate::module::Input;
 
+/// The block at home.
+pub(super) const BLOCK: &str = "account";
 /// For whoever lost theirs; it needs no session.
 pub(super) const LOST: &str = "/platform/lost-factor";
 const ASKED: &str =
@@ -30,7 +32,7 @@ pub(super) fn lost() -> Page {
 }
 
 /// The notices that are a person's own, at home and on the account's page.
-pub(super) async fn told(desk: &Desk<'_>) -> Result<Page, Fault> {
+pub(super) async fn told(desk: &Desk<'_>) -> Result<Option<Section>, Fault> {
     let user = desk.call.principal.user.as_deref().unwrap_or_default();
     let lifts = desk
         .directory
@@ -59,12 +61,13 @@ pub(super) async fn told(desk: &Desk<'_>) -> Result<Page, Fault> {
             .action(Action::open("账号安全", account::PAGE));
         blocks.push(Block::notice(format!("lifted-{n}"), notice));
     }
-    let page = Page::new("账号");
-    Ok(if blocks.is_empty() {
-        page
-    } else {
-        page.section(Section::stack().blocks(blocks))
-    })
+    Ok((!blocks.is_empty()).then(|| Section::stack().blocks(blocks)))
+}
+
+pub(super) async fn block(desk: &Desk<'_>) -> Result<Page, Fault> {
+    let mut page = Page::new("账号");
+    page.sections.extend(told(desk).await?);
+    Ok(page)
 }
 
 pub(super) async fn ask(desk: &Desk<'_>, input: &Input) -> Result<Reply, Fault> {
@@ -80,10 +83,7 @@ pub(super) async fn ask(desk: &Desk<'_>, input: &Input) -> Result<Reply, Fault> 
 
 fn refused(error: AccountError) -> Fault {
     match error {
-        AccountError::Locked { retry_after } => Fault::refused(
-            "too-many-failures",
-            format!("失败次数过多，请 {} 分钟后再试", (retry_after + 59) / 60),
-        ),
+        AccountError::Locked { retry_after } => locked("失败次数过多", retry_after),
         AccountError::Busy => Fault::new(
             FaultKind::Unavailable,
             "busy",

@@ -1,6 +1,8 @@
 //! 人员与岗位: who works where, in what post, with which roles; and what that lets them do.
 
-use kernel_identity::grants::{Given, Held};
+use std::collections::BTreeMap;
+
+use kernel_identity::grants::{Given, Held, RoleBook};
 use kernel_identity::posts::PostRow;
 use sdk_contract::call::{Ask, Reply};
 use sdk_contract::error::Fault;
@@ -75,11 +77,12 @@ async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table,
     let people = records.iter().map(|r| word(r, "user")).collect();
     let places = records.iter().map(|r| word(r, "organisation")).collect();
     let names = Names::of(desk.host, people, places).await?;
+    let mut titles = Titles::of(desk);
     let mut rows = Vec::with_capacity(records.len());
     for record in records {
         let post = PostRow::read(record);
         let held = desk.directory.held_in(&post, desk.call.now.micros()).await;
-        let roles = all_called(desk, &held.map_err(|e| failed(&e))?).await?;
+        let roles = titles.all(desk, &held.map_err(|e| failed(&e))?).await?;
         rows.push(
             Row::new(
                 post.id.as_str(),
@@ -104,18 +107,39 @@ async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table,
     Ok(Table::new(columns).rows(rows))
 }
 
-/// The roles of a post, in words.
-pub(super) async fn all_called(desk: &Desk<'_>, held: &[Held]) -> Result<String, Fault> {
-    let mut titles = Vec::with_capacity(held.len());
-    for one in held {
-        titles.push(called(desk, &one.role).await?);
-    }
-    Ok(titles.join("、"))
+/// What people call the roles on a page, each looked up once.
+pub(super) struct Titles {
+    book: RoleBook,
+    /// Those looked up, by role.
+    known: BTreeMap<String, String>,
 }
 
-async fn called(desk: &Desk<'_>, role: &str) -> Result<String, Fault> {
-    let called = desk.directory.called(role, &desk.book()).await;
-    called.map_err(|e| failed(&e))
+impl Titles {
+    pub(super) fn of(desk: &Desk<'_>) -> Self {
+        Self {
+            book: desk.book(),
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// The roles of a post, in words.
+    pub(super) async fn all(&mut self, desk: &Desk<'_>, held: &[Held]) -> Result<String, Fault> {
+        let mut titles = Vec::with_capacity(held.len());
+        for one in held {
+            titles.push(self.one(desk, &one.role).await?);
+        }
+        Ok(titles.join("、"))
+    }
+
+    async fn one(&mut self, desk: &Desk<'_>, role: &str) -> Result<String, Fault> {
+        if let Some(title) = self.known.get(role) {
+            return Ok(title.clone());
+        }
+        let title = desk.directory.called(role, &self.book).await;
+        let title = title.map_err(|e| failed(&e))?;
+        self.known.insert(role.to_owned(), title.clone());
+        Ok(title)
+    }
 }
 
 pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
@@ -198,9 +222,10 @@ fn facts(post: &PostRow, record: &Map<String, Value>, name: &str) -> Block {
 }
 
 async fn roles(desk: &Desk<'_>, post: &str, held: &[Held], may: bool) -> Result<Block, Fault> {
+    let mut titles = Titles::of(desk);
     let mut rows = Vec::new();
     for one in held {
-        let title = called(desk, &one.role).await?;
+        let title = titles.one(desk, &one.role).await?;
         let end = one.grant.as_ref().and_then(|g| g.expires_at);
         let key = one
             .grant

@@ -10,6 +10,7 @@ use sdk_contract::page::{Action, Block, Datum, Fact, Field, Form, Link, Notice, 
 use serde_json::{Map, Value, json};
 
 use super::{Desk, claims, done, failed, word};
+use crate::account::locked;
 use crate::module::Input;
 
 pub(super) const PATH: &str = "/platform/register";
@@ -129,10 +130,7 @@ pub(super) fn refused(error: AccountError) -> Fault {
             "bad-value",
             "登录名为 3 至 40 个小写字母、数字、点、横线或下划线".into(),
         ),
-        AccountError::Locked { retry_after } => Fault::refused(
-            "too-many-failures",
-            format!("注册过于频繁，请 {} 分钟后再试", (retry_after + 59) / 60),
-        ),
+        AccountError::Locked { retry_after } => locked("注册过于频繁", retry_after),
         AccountError::Busy => Fault::new(
             FaultKind::Unavailable,
             "busy",

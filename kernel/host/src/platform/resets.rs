@@ -13,6 +13,7 @@ use sdk_contract::query::Query;
 use serde_json::json;
 
 use super::{Desk, done, failed, fault, record, word};
+use crate::account::locked;
 use crate::console::names::Names;
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::Input;
@@ -195,10 +196,7 @@ fn refused(error: AccountError) -> Fault {
             let fault = FieldFault::new("password", weak.code(), weak.message());
             Fault::invalid(vec![fault])
         }
-        AccountError::Locked { retry_after } => Fault::refused(
-            "too-many-failures",
-            format!("申请过于频繁，请 {} 分钟后再试", (retry_after + 59) / 60),
-        ),
+        AccountError::Locked { retry_after } => locked("申请过于频繁", retry_after),
         AccountError::Failed(error) => failed(&error),
         _ => {
             let gone = Refusal::ResetGone;

@@ -47,9 +47,10 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         .map(|r| word(r, "organisation"))
         .collect();
     let names = Names::of(desk.host, people, places).await?;
+    let mut titles = posts::Titles::of(desk);
     let mut rows = Vec::with_capacity(found.records.len());
     for record in &found.records {
-        rows.push(row(desk, record, times, &names).await?);
+        rows.push(row(desk, record, times, (&names, &mut titles)).await?);
     }
     let columns = vec![
         Column::new("name", "姓名", 0),
@@ -83,13 +84,13 @@ async fn row(
     desk: &Desk<'_>,
     record: &Map<String, Value>,
     times: Times,
-    names: &Names,
+    (names, titles): (&Names, &mut posts::Titles),
 ) -> Result<Row, Fault> {
     let post = PostRow::read(record);
     let now = desk.call.now.micros();
     let held = desk.directory.held_in(&post, now).await;
     let held = held.map_err(|e| failed(&e))?;
-    let roles = posts::all_called(desk, &held).await?;
+    let roles = titles.all(desk, &held).await?;
     let used = desk.directory.used(&post).await.map_err(|e| failed(&e))?;
     let moment = |at: Option<Timestamp>| match at {
         Some(at) => Datum::Time(at.micros()),
@@ -152,10 +153,11 @@ pub(super) async fn block(desk: &Desk<'_>) -> Result<Page, Fault> {
         let total = found.total.unwrap_or_default();
         Ok::<_, Fault>(i64::try_from(total).unwrap_or(i64::MAX))
     };
-    let (due, late) = (count(false).await?, count(true).await?);
+    let due = count(false).await?;
     if due == 0 {
         return Ok(page);
     }
+    let late = count(true).await?;
     let stat = |label: &str, n: i64, tone, to: &str| {
         Stat::new(label, Datum::Integer(n))
             .icon("shield-check", tone)

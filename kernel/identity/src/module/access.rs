@@ -32,11 +32,11 @@ fn reference(name: &str, zh: &str, en: &str, to: &str) -> FieldDef {
     required(name, Label::new(zh, en), Kind::Ref { to: to.into() })
 }
 
-fn moment(name: &str, zh: &str, en: &str) -> FieldDef {
+pub(in crate::module) fn moment(name: &str, zh: &str, en: &str) -> FieldDef {
     field(name, Label::new(zh, en), Kind::Datetime)
 }
 
-fn frozen(field: FieldDef) -> FieldDef {
+pub(in crate::module) fn frozen(field: FieldDef) -> FieldDef {
     FieldDef {
         frozen: true,
         ..field

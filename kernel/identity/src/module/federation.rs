@@ -6,21 +6,11 @@ use sdk_contract::def::{
 };
 use sdk_contract::kind::Kind;
 
-use super::access::needed;
+use super::access::{action, frozen, moment, needed};
+use super::own::current;
 use super::{
     ACCOUNT, ARRIVALS, BINDINGS, MODULE, USERS, collection, field, registration, required, secret,
 };
-
-fn frozen(field: FieldDef) -> FieldDef {
-    FieldDef {
-        frozen: true,
-        ..field
-    }
-}
-
-fn moment(name: &str, zh: &str, en: &str) -> FieldDef {
-    field(name, Label::new(zh, en), Kind::Datetime)
-}
 
 pub(super) fn collections() -> Vec<CollectionDef> {
     vec![bindings(), arrivals()]
@@ -111,49 +101,36 @@ fn arrivals() -> CollectionDef {
 
 pub(super) fn actions() -> Vec<ActionDef> {
     let arrival = || needed("arrival", "外部登录", "Return", 64);
-    let action =
-        |name: &str, label: Label, (of, permission): (&str, &str), step_up, input| ActionDef {
-            name: name.into(),
-            label,
-            help: String::new(),
-            collection: of.into(),
-            record: false,
-            permission: permission.into(),
-            step_up,
-            purpose: None,
-            input,
-        };
     let mut newcomer = vec![arrival(), needed("login", "登录名", "Login", 40)];
     newcomer.extend(registration::chosen());
-    let password = || needed("current", "当前密码", "Current password", 256);
     vec![
         action(
             "arrival.register",
             Label::new("注册并绑定", "Register and bind"),
-            (ARRIVALS, "user.register"),
-            false,
+            (ARRIVALS, false),
+            "user.register",
             newcomer,
         ),
         action(
             "arrival.bind",
             Label::new("绑定外部账号", "Bind"),
-            (ARRIVALS, ACCOUNT),
-            true,
-            vec![arrival(), password()],
+            (ARRIVALS, false),
+            ACCOUNT,
+            vec![arrival(), current()],
         ),
         action(
             "arrival.claim",
             Label::new("凭外部登录认证主体", "Act for the party"),
-            (ARRIVALS, "claim.ask"),
-            false,
+            (ARRIVALS, false),
+            "claim.ask",
             vec![arrival()],
         ),
         action(
             "binding.end",
             Label::new("解除绑定", "Unbind"),
-            (BINDINGS, ACCOUNT),
-            true,
-            vec![password(), needed("binding", "外部账号", "Binding", 64)],
+            (BINDINGS, false),
+            ACCOUNT,
+            vec![current(), needed("binding", "外部账号", "Binding", 64)],
         ),
     ]
 }

@@ -3,7 +3,7 @@
 use sdk_contract::def::{ActionDef, Area, CollectionDef, FieldDef, Label, PageDef, Shard};
 use sdk_contract::kind::Kind;
 
-use super::access::needed;
+use super::access::{action, needed};
 use super::{
     ACCOUNT, AUTHORITIES, FACTORS, MODULE, SESSIONS, USERS, collection, field, required, secret,
 };
@@ -136,10 +136,10 @@ pub(super) fn factors() -> CollectionDef {
 pub(super) fn actions() -> Vec<ActionDef> {
     let mut all = vec![
         action(
-            "user",
-            USERS,
-            "change-password",
+            "user.change-password",
             Label::new("修改密码", "Change password"),
+            (USERS, false),
+            ACCOUNT,
             vec![
                 current(),
                 word("new", "新密码", "New password"),
@@ -147,10 +147,10 @@ pub(super) fn actions() -> Vec<ActionDef> {
             ],
         ),
         action(
-            "session",
-            SESSIONS,
-            "end",
+            "session.end",
             Label::new("退出这个会话", "End this session"),
+            (SESSIONS, false),
+            ACCOUNT,
             vec![needed("session", "会话", "Session", 64)],
         ),
     ];
@@ -229,7 +229,7 @@ fn security_keys() -> [ActionDef; 2] {
     ]
 }
 
-fn current() -> FieldDef {
+pub(super) fn current() -> FieldDef {
     word("current", "当前密码", "Current password")
 }
 
@@ -238,29 +238,8 @@ fn word(name: &str, zh: &str, en: &str) -> FieldDef {
 }
 
 fn factor(verb: &str, label: Label, input: Vec<FieldDef>) -> ActionDef {
-    action("factor", FACTORS, verb, label, input)
-}
-
-fn action(
-    entity: &str,
-    collection: &str,
-    verb: &str,
-    label: Label,
-    input: Vec<FieldDef>,
-) -> ActionDef {
-    ActionDef {
-        name: format!("{entity}.{verb}"),
-        label,
-        help: String::new(),
-        collection: collection.into(),
-        record: false,
-        permission: ACCOUNT.into(),
-        // The first factor is set up here, so who has none is not asked for one.
-        step_up: verb.starts_with("begin")
-            || ["revoke-certificate", "add-key", "remove-key"].contains(&verb),
-        purpose: None,
-        input,
-    }
+    let name = format!("factor.{verb}");
+    action(&name, label, (FACTORS, false), ACCOUNT, input)
 }
 
 pub(super) fn pages() -> Vec<PageDef> {

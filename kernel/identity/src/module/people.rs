@@ -5,22 +5,11 @@ use sdk_contract::def::{
 };
 use sdk_contract::kind::Kind;
 
-use super::access::{action, needed};
+use super::access::{action, frozen, moment, needed};
 use super::{
     ADMIN, MODULE, OPERATOR, RESETS, SECURITY, USERS, collection, field, permission, required,
 };
 use crate::principal::ANYONE;
-
-fn moment(name: &str, zh: &str, en: &str) -> FieldDef {
-    field(name, Label::new(zh, en), Kind::Datetime)
-}
-
-fn frozen(field: FieldDef) -> FieldDef {
-    FieldDef {
-        frozen: true,
-        ..field
-    }
-}
 
 /// What becomes of an account besides being used.
 pub(super) fn account_fields() -> Vec<FieldDef> {

@@ -7,7 +7,7 @@ use sdk_contract::def::{
 };
 use sdk_contract::kind::Kind;
 
-use super::access::{action, needed};
+use super::access::{action, frozen, needed};
 use super::{
     ADMIN, AUDITOR, CLAIMS, MODULE, OPERATOR, SECURITY, USERS, collection, field, permission,
     required,
@@ -18,13 +18,6 @@ const STATUS: &str = "claim-status";
 const CAPACITY: &str = "claim-capacity";
 /// Bytes of the paper that shows somebody may act.
 const EVIDENCE: u64 = 8 * 1024 * 1024;
-
-fn frozen(field: FieldDef) -> FieldDef {
-    FieldDef {
-        frozen: true,
-        ..field
-    }
-}
 
 /// What is known of a person who registered: how to reach them, and to what they agreed.
 pub(super) fn account_fields() -> Vec<FieldDef> {

@@ -72,6 +72,11 @@ impl SessionPolicy {
         days > 0 && used.is_some_and(|used| Timestamp(now) >= used.plus_seconds(days))
     }
 
+    /// Seconds without a request after which anybody's session has ended.
+    pub(crate) fn longest_idle(&self) -> i64 {
+        self.idle_seconds.max(self.idle_seconds_administrator)
+    }
+
     /// Seconds without a request after which a session of whoever has `roles` ends.
     pub(crate) fn idle(&self, roles: &[String]) -> i64 {
         if roles.iter().any(|role| role.starts_with(ADMINISTRATORS)) {

@@ -7,9 +7,16 @@ use super::{field, needed, organisation_fields, reference, required, text};
 use crate::module::{INVITATIONS, ORGANISATIONS, POSTS, REQUESTS, ROLES, SESSIONS};
 
 /// What takes a second factor proven a moment ago: who may do what, the second person's word, and
-/// what opens a way into an account.
-const STEPPED_UP: [&str; 8] = [
+/// what opens a way into an account. Who has no factor yet is not asked for one to set up the first.
+const STEPPED_UP: [&str; 15] = [
+    "arrival.bind",
+    "binding.end",
     "claim.approve",
+    "factor.add-key",
+    "factor.begin",
+    "factor.begin-certificate",
+    "factor.remove-key",
+    "factor.revoke-certificate",
     "post.grant",
     "post.revoke",
     "request.approve",
