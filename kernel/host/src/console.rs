@@ -16,6 +16,7 @@ mod plugins;
 mod trials;
 
 use async_trait::async_trait;
+use kernel_identity::principal::Principal;
 use sdk_contract::call::{Ask, Event, Reply};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{Outcome, Page};
@@ -95,13 +96,18 @@ impl Module for Console {
     async fn on_event(&self, _: &Call, _: &Event) -> Result<Reply, Fault> {
         Err(Fault::not_found())
     }
-}
 
-fn number(record: &Map<String, Value>, field: &str) -> i64 {
-    record
-        .get(field)
-        .and_then(Value::as_i64)
-        .unwrap_or_default()
+    fn may_open(
+        &self,
+        p: &Principal,
+        collection: &str,
+        record: &Map<String, Value>,
+    ) -> Result<(), Fault> {
+        match collection {
+            JOBS => self.host.may_open_job(p, record),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The record of a record action; the host has looked it up.

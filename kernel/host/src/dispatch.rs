@@ -177,12 +177,10 @@ impl Host {
             // Who may do what may have changed, for anybody.
             self.sessions().forget_all();
             if act.action == "request.approve" {
-                self.wake_jobs();
                 self.refresh_data_soon().await;
             }
         }
         if done.is_ok() && act.module == console::ID {
-            self.wake_jobs();
             self.refresh_enabled().await.map_err(|e| {
                 tracing::error!(
                     error = crate::reads::chain(&e),
@@ -293,7 +291,7 @@ impl Host {
             }),
             ..Commit::default()
         };
-        match self.store().commit(commit).await {
+        match self.commit(commit).await {
             Ok(done) => match done.replayed {
                 Some(first) => {
                     serde_json::from_value(first).map_err(|_| Fault::internal("内部错误"))

@@ -1,7 +1,7 @@
 //! Files that records hold, opened where they stand.
 //!
 //! The right to read a file is the right to read the field of the record that names it, asked anew
-//! each time. It is named by record, field and digest, so that what is opened is what was shown.
+//! each time, and whatever the module says besides. It is named by record, field and digest, so that what is opened is what was shown.
 
 use std::ops::Range;
 
@@ -53,7 +53,10 @@ impl Host {
             let label = &field.label.zh;
             return Err(Fault::forbidden(format!("您不能查看{label}")));
         }
-        self.may_open(p, &at.collection, &record)?;
+        let (installed, c) = catalog
+            .collection(&at.collection)
+            .ok_or_else(Fault::not_found)?;
+        installed.module.may_open(p, &c.name, &record)?;
         let value = record.get(&field.name).unwrap_or(&Value::Null);
         let mut files = items(value).filter(|f| wanted.is_none() || digest(f) == wanted);
         let file = files.next().ok_or_else(Fault::not_found)?;

@@ -81,7 +81,24 @@ pub(crate) trait Module: Send + Sync {
     ) -> Result<Vec<(String, Write)>, Fault> {
         Ok(Vec::new())
     }
+    /// Refuses a file to somebody who may read the field of the record that names it, for reasons
+    /// that the declaration of its collection does not tell.
+    fn may_open(
+        &self,
+        _p: &Principal,
+        _collection: &str,
+        _record: &Map<String, Value>,
+    ) -> Result<(), Fault> {
+        Ok(())
+    }
+    /// How people read what its records hold as names that its declaration does not explain.
+    fn wording(&self) -> Option<Wording> {
+        None
+    }
 }
+
+/// A value as people read it, by its collection and field; none where it is read as it stands.
+pub(crate) type Wording = Box<dyn Fn(&str, &str, &Value) -> Option<String> + Send + Sync>;
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes

@@ -35,12 +35,11 @@ use sdk_contract::page::{Outcome, Page};
 use serde_json::{Map, Value, json};
 
 use crate::Host;
-use crate::account::Account;
-use crate::module::{Call, Input, Module};
+use crate::account::{self, Account};
+use crate::module::{Call, Input, Module, Wording};
 use crate::reads::{chain, permitted};
 use crate::values::word;
-
-pub(crate) use in_words::Words;
+use in_words::Words;
 
 /// Forms of people who have no session: where links lead, and where they are asked for.
 pub const SESSIONLESS_PAGES: [&str; 6] = [
@@ -74,7 +73,8 @@ impl Module for Platform {
         let desk = Desk::new(&self.host, &self.sessions, call);
         match ask.block.as_deref() {
             Some(reviews::BLOCK) => return reviews::block(&desk).await,
-            Some(_) => return lifts::told(&desk).await,
+            Some(lifts::BLOCK) => return lifts::block(&desk).await,
+            Some(_) => return Err(Fault::not_found()),
             None => {}
         }
         match ask.path.as_str() {
@@ -102,14 +102,13 @@ impl Module for Platform {
             reviews::PATH => reviews::list(&desk, ask).await,
             changes::PATH => changes::list(&desk, ask).await,
             lifts::LOST => Ok(lifts::lost()),
-            _ => {
+            account::PAGE => {
                 let mut page = self.account.page(call, ask).await?;
                 // Before all else on the page.
-                let mut told = lifts::told(&desk).await?.sections;
-                told.append(&mut page.sections);
-                page.sections = told;
+                page.sections.splice(..0, lifts::told(&desk).await?);
                 Ok(page)
             }
+            _ => Err(Fault::not_found()),
         }
     }
 
@@ -148,6 +147,13 @@ impl Module for Platform {
 
     async fn on_event(&self, _: &Call, _: &Event) -> Result<Reply, Fault> {
         Err(Fault::not_found())
+    }
+
+    fn wording(&self) -> Option<Wording> {
+        let words = Words::of(&self.host);
+        Some(Box::new(move |collection, field, value| {
+            words.field(collection, field, value)
+        }))
     }
 }
 

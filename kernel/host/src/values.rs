@@ -1,5 +1,6 @@
 //! What people and programs give, read out of its JSON.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sdk_contract::error::{Fault, FieldFault};
 use serde_json::{Map, Value};
 
@@ -12,12 +13,22 @@ pub(crate) fn word<'a>(values: &'a Map<String, Value>, name: &str) -> &'a str {
     values.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// A field as a whole number; 0 when it is absent or none.
+pub(crate) fn number(values: &Map<String, Value>, name: &str) -> i64 {
+    values.get(name).and_then(Value::as_i64).unwrap_or_default()
+}
+
 /// The fields of a value that was written as an object.
 pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
     }
+}
+
+/// As it stands in an address.
+pub(crate) fn escaped(value: &str) -> String {
+    utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
 }
 
 /// Why somebody looks at data or takes it away, as it goes on record: on one line, without the space

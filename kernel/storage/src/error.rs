@@ -166,6 +166,16 @@ pub enum CommitError {
     Storage(#[from] StorageError),
 }
 
+/// Of the store's own work, of which it alone is to blame whatever happens.
+impl From<CommitError> for StorageError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Storage(error) => error,
+            error => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
 impl StorageError {
     /// For `map_err`: names what was being done.
     pub(crate) fn db<E: Into<EngineError>>(doing: &'static str) -> impl Fn(E) -> Self {

@@ -5,7 +5,7 @@
 
 use crate::backend::{Conn, Row, sql};
 use crate::write::Work;
-use crate::{CommitError, StorageError, Store};
+use crate::{StorageError, Store};
 
 /// Keys that one step looks at.
 const SLICE: i64 = 1000;
@@ -26,11 +26,8 @@ impl Store {
                 from,
                 to: to.clone(),
             };
-            match self.submit(work).await {
-                Ok(done) => forgotten = forgotten.saturating_add(done.forgotten),
-                Err(CommitError::Storage(error)) => return Err(error),
-                Err(error) => return Err(StorageError::Damaged(error.to_string())),
-            }
+            let done = self.submit(work).await?;
+            forgotten = forgotten.saturating_add(done.forgotten);
             after = to;
         }
         Ok(forgotten)

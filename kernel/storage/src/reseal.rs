@@ -10,7 +10,7 @@ use sea_query::{Alias, Expr, ExprTrait as _, Func, Order, Query as Statement, Va
 use crate::backend::Conn;
 use crate::schema::{Column, Storage, Table};
 use crate::write::Work;
-use crate::{CommitError, StorageError, Store, query, value};
+use crate::{StorageError, Store, query, value};
 
 /// Values read, and exchanged in one transaction.
 const BATCH: u64 = 200;
@@ -114,11 +114,7 @@ impl Store {
             exchanged += batch.len() as u64;
             let more = batch.len() as u64 == BATCH;
             if !batch.is_empty() {
-                match self.submit(Work::Exchange(batch)).await {
-                    Ok(_) => {}
-                    Err(CommitError::Storage(error)) => return Err(error),
-                    Err(error) => return Err(StorageError::Damaged(error.to_string())),
-                }
+                self.submit(Work::Exchange(batch)).await?;
             }
             if !more {
                 return Ok(exchanged);

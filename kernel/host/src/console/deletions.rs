@@ -11,11 +11,11 @@ use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::pages::{PAGE, bench, may, page_number};
-use super::{ID, number, record, stay};
+use super::{ID, record, stay};
 use crate::Host;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
-use crate::values::{object, word};
+use crate::values::{number, object, word};
 
 /// Name of the collection.
 pub(super) const DELETIONS: &str = "deletions";

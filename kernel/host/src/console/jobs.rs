@@ -14,13 +14,13 @@ use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
 use super::pages::{PAGE, bench, may, page_number, param};
-use super::{ID, go, number, record, stay};
+use super::{ID, go, record, stay};
 use crate::Host;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
 use crate::transfer::{Format, Marks, Work};
 use crate::uploads::MAX_UPLOAD;
-use crate::values::{object, word};
+use crate::values::{number, object, word};
 
 /// Names of the collections.
 pub(crate) const JOBS: &str = "jobs";
@@ -235,8 +235,8 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
                 .confirm(Confirm::new("取消任务", body, "取消任务")),
         );
     }
-    let end = host.files_end(&job);
-    let expired = end.is_some_and(|end| end <= call.now);
+    let (end, gone) = (host.files_end(&job), host.files_gone(&job));
+    let expired = gone.is_some();
     let shown = |field: &&FieldDef| {
         let inner = [
             "expired_at",
@@ -247,8 +247,8 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
             "action",
             "collection",
         ];
-        let gone = expired && matches!(field.kind, Kind::File { .. });
-        !gone
+        let lost = expired && matches!(field.kind, Kind::File { .. });
+        !lost
             && !inner.contains(&field.name.as_str())
             && (is_import || field.name != "failed")
             && job
@@ -274,11 +274,8 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
         facts.push(Fact::new(what, Datum::time_text(&end.to_string())));
     }
     let mut page = page.block(Block::details("facts", facts).title("任务"));
-    if expired {
-        let words = format!(
-            "任务的文件只保留 {} 天，现已删除；需要时请重新办理。任务本身的记录不变。",
-            host.limits().job_file_days
-        );
+    if let Some(gone) = gone {
+        let words = format!("{}。任务本身的记录不变。", gone.message);
         let notice = Notice::new(Tone::Neutral, "文件已过期", words);
         page = page.block(Block::notice("expired", notice));
     } else if is_import && number(&job, "failed") > 0 {

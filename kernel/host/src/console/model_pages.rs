@@ -11,13 +11,13 @@ use sdk_contract::page::{
 use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value};
 
+use super::declare;
 use super::pages::{PAGE, bench, fact, may, page_number, param};
-use super::{declare, number};
 use crate::Host;
 use crate::models::Report;
 use crate::models::batch::Quality;
 use crate::module::Call;
-use crate::values::word;
+use crate::values::{number, word};
 
 /// The largest file a trial takes.
 const TRIAL_BYTES: u64 = 20 * 1024 * 1024;

@@ -14,14 +14,14 @@ use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 use wasmtime::Trap;
 
-use super::{ID, go, number, record, stay};
+use super::{ID, go, record, stay};
 use crate::Host;
 use crate::models::certificate::Signed;
 use crate::models::{Admitted, KEPT, ModelError, Report};
 use crate::module::{Call, Input, new_id};
 use crate::reads::{ask, chain};
 use crate::uploads::{UploadRef, wrong};
-use crate::values::{object, word};
+use crate::values::{number, object, word};
 
 /// A model as it is registered and live.
 pub(crate) struct Live {

@@ -9,12 +9,12 @@ use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::names::region;
-use super::{ID, number, record, stay};
+use super::{ID, record, stay};
 use crate::Host;
 use crate::catalog::{Enabled, Installed};
 use crate::install::{InstallError, query};
 use crate::module::{Call, Input, new_id};
-use crate::values::{object, word};
+use crate::values::{number, object, word};
 
 impl Host {
     /// Where a plugin is switched on, from its row; a new plugin gets one. A module starts enabled

@@ -8,14 +8,14 @@ use sdk_contract::error::Fault;
 use serde_json::{Map, Value, json};
 
 use super::models::{file, wrong_file};
-use super::{ID, go, number, record};
+use super::{ID, go, record};
 use crate::Host;
 use crate::dispatch::by;
 use crate::models::Admitted;
 use crate::models::batch::{self, BatchError, Rows};
 use crate::module::{Call, Input, new_id};
 use crate::reads::chain;
-use crate::values::{object, word};
+use crate::values::{number, object, word};
 
 pub(super) async fn start(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
     let row = record(input)?;

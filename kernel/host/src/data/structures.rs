@@ -20,7 +20,7 @@ use super::forecast;
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
-use crate::values::{object, word};
+use crate::values::{number, object, word};
 use crate::{Host, data};
 
 /// Hours within which a second person decides.
@@ -49,10 +49,7 @@ impl Structure {
         };
         Self {
             id: word(record, "id").to_owned(),
-            revision: record
-                .get("revision")
-                .and_then(Value::as_i64)
-                .unwrap_or_default(),
+            revision: number(record, "revision"),
             name: word(record, "name").to_owned(),
             label: word(record, "label").to_owned(),
             live: design("live"),

@@ -3,8 +3,8 @@
 
 use kernel_crypto::canonical;
 use kernel_identity::principal::Principal;
-use kernel_storage::{CollectionName, CommitError, Expected};
-use sdk_contract::call::Reply;
+use kernel_storage::{CollectionName, Commit, CommitError, Committed, Expected};
+use sdk_contract::call::{Reply, Write};
 use sdk_contract::def::{ActionDef, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::kind::Kind;
@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::Act;
 use crate::Host;
+use crate::console::{ID, JOBS};
 use crate::effects::Move;
 use crate::module::Call;
 use crate::reads::storage;
@@ -50,6 +51,16 @@ impl Host {
         }
     }
 
+    /// Commits what an action wants. Where that begins a job, or lets one begin, a worker looks at once.
+    pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
+        let wakes = writes_jobs(&commit);
+        let done = self.store().commit(commit).await?;
+        if wakes {
+            self.wake_jobs();
+        }
+        Ok(done)
+    }
+
     /// Why a commit was refused, in words for whoever asked for it.
     pub(super) async fn not_committed(
         &self,
@@ -60,6 +71,13 @@ impl Host {
         let told = self.moved_on(&call.principal, error, record).await;
         told.unwrap_or_else(|| commit_fault(error))
     }
+}
+
+fn writes_jobs(commit: &Commit) -> bool {
+    let job = |module: &str, write: &Write| module == ID && write.collection() == JOBS;
+    let others = &commit.others;
+    commit.writes.iter().any(|write| job(&commit.module, write))
+        || others.iter().any(|(module, write)| job(module, write))
 }
 
 /// What makes two requests the same request.

@@ -15,6 +15,7 @@ use super::{object, word};
 use crate::Host;
 use crate::console::{ID, JOBS};
 use crate::module::Call;
+use crate::values::number;
 
 /// What an approved request lets happen.
 pub(crate) const DEED: &str = "export";
@@ -147,10 +148,7 @@ fn decided(call: &Call, job: &Map<String, Value>, decision: &Map<String, Value>)
     Write::Update {
         collection: JOBS.into(),
         id: word(job, "id").to_owned(),
-        revision: job
-            .get("revision")
-            .and_then(Value::as_i64)
-            .unwrap_or_default(),
+        revision: number(job, "revision"),
         values: object(values),
     }
 }

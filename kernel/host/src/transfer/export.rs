@@ -3,7 +3,6 @@
 //! The file says who made it, when and what for, and bears a trace id ([`super::write`]). Its end is
 //! one audit record with the list that was asked for, how many rows it gave, and the file's digest.
 
-use kernel_identity::module::MODULE;
 use kernel_identity::principal::Principal;
 use sdk_contract::def::{CollectionDef, FieldDef};
 use sdk_contract::kind::Kind;
@@ -15,7 +14,6 @@ use super::run::{Job, Stop, unwritten};
 use super::start::{clear_of, title_of};
 use super::write::Sheet;
 use super::{Format, MAX_CELL};
-use crate::platform::Words;
 
 pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let catalog = job.host.catalog();
@@ -46,7 +44,7 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         Shown::new(field, title.map(|title| format!("{}.{title}", field.name)))
     }));
     columns.push(Shown::system("created_at", "创建时间", Kind::Datetime));
-    let words = (installed.def.id == MODULE).then(|| Words::of(&job.host));
+    let wording = installed.module.wording();
     let format = Format::parse(job.word("format")).unwrap_or(Format::Csv);
     let mut sheet = Sheet::marked(format, job.word("trace"), &says(job, &person));
     if format != Format::Jsonl {
@@ -66,8 +64,8 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
                 sheet.object(&part(&columns, record));
             } else {
                 let cell = |shown: &Shown| {
-                    let words = words.as_ref().zip(record.get(&shown.name));
-                    let said = words.and_then(|(w, value)| w.field(&c.name, &shown.name, value));
+                    let wording = wording.as_ref().zip(record.get(&shown.name));
+                    let said = wording.and_then(|(say, value)| say(&c.name, &shown.name, value));
                     said.unwrap_or_else(|| shown.cell(&installed.def.choices, record))
                 };
                 let cells: Vec<String> = columns.iter().map(cell).collect();

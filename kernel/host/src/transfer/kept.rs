@@ -17,6 +17,7 @@ use super::{object, word};
 use crate::Host;
 use crate::console::{ID, JOB_PARTS, JOBS};
 use crate::reads::{ask, readable, storage};
+use crate::values::number;
 
 /// Parts that are emptied in one commit.
 const AT_ONCE: u32 = 20;
@@ -26,33 +27,24 @@ impl Host {
     /// Refuses a job's file to whoever acts for another organisation by now, once it is kept no
     /// longer, and an export to whoever could not make it any more: may not read the collection, or
     /// not in clear what is in clear in it.
-    pub(crate) fn may_open(
+    pub(crate) fn may_open_job(
         &self,
         p: &Principal,
-        collection: &str,
-        record: &Map<String, Value>,
+        job: &Map<String, Value>,
     ) -> Result<(), Fault> {
-        if collection != format!("{ID}.{JOBS}") {
-            return Ok(());
-        }
-        if p.organisation.as_deref() != Some(word(record, "organisation")) {
+        if p.organisation.as_deref() != Some(word(job, "organisation")) {
             return Err(Fault::forbidden("该任务是您代表另一机构发起的"));
         }
-        if self
-            .files_end(record)
-            .is_some_and(|end| end <= self.clock().now())
-        {
-            let days = self.limits().job_file_days;
-            let what = format!("任务的文件只保留 {days} 天，现已删除；需要时请重新办理");
-            return Err(Fault::new(FaultKind::NotFound, FILE_EXPIRED, what));
+        if let Some(gone) = self.files_gone(job) {
+            return Err(gone);
         }
-        if word(record, "kind") != "export" {
+        if word(job, "kind") != "export" {
             return Ok(());
         }
         let catalog = self.catalog();
-        let now = readable(&catalog, p, word(record, "collection"))?;
-        let fields = fields_of(now.collection, record);
-        let (then, now) = (word(record, "clear"), clear_of(now.def, p, &fields));
+        let now = readable(&catalog, p, word(job, "collection"))?;
+        let fields = fields_of(now.collection, job);
+        let (then, now) = (word(job, "clear"), clear_of(now.def, p, &fields));
         if !then.is_empty() && then != now {
             let what = format!("您已不能查看其中未脱敏的{then}，请重新导出");
             return Err(Fault::forbidden(what));
@@ -63,16 +55,28 @@ impl Host {
     /// Until when the files of a job can be fetched; none while it is not over.
     pub(crate) fn files_end(&self, job: &Map<String, Value>) -> Option<Timestamp> {
         let known = |name: &str| word(job, name).parse::<Timestamp>().ok();
-        let kept = i64::from(self.limits().job_file_days).saturating_mul(DAY);
-        let ended = known("ended_at").map(|at| at.plus_seconds(kept));
+        let ended = known("ended_at").map(|at| at.plus_seconds(self.kept_for()));
         known("expired_at").into_iter().chain(ended).min()
+    }
+
+    /// Says so once that time has passed.
+    pub(crate) fn files_gone(&self, job: &Map<String, Value>) -> Option<Fault> {
+        let over = self.files_end(job)? <= self.clock().now();
+        let days = self.limits().job_file_days;
+        let what = format!("任务的文件只保留 {days} 天，现已删除；需要时请重新办理");
+        over.then(|| Fault::new(FaultKind::NotFound, FILE_EXPIRED, what))
+    }
+
+    /// Seconds for which files are kept once their job is over.
+    fn kept_for(&self) -> i64 {
+        i64::from(self.limits().job_file_days).saturating_mul(DAY)
     }
 
     /// Lets go of the files of jobs that are over for so long, which whoever looks for files that
     /// nobody names then removes.
     pub(crate) async fn expire_job_files(&self) -> Result<(), Fault> {
         let now = self.clock().now();
-        let kept = i64::from(self.limits().job_file_days).saturating_mul(DAY);
+        let last = now.plus_seconds(self.kept_for().saturating_neg());
         let over = Filter::And(vec![
             Filter::Missing {
                 field: "expired_at".into(),
@@ -80,7 +84,7 @@ impl Host {
             Filter::Range {
                 field: "ended_at".into(),
                 min: None,
-                max: Some(now.plus_seconds(kept.saturating_neg()).to_string().into()),
+                max: Some(last.to_string().into()),
             },
         ]);
         loop {
@@ -105,12 +109,13 @@ impl Host {
         let known = i64::from(self.limits().key_hours).saturating_mul(3600);
         let mut before = self.clock().now().plus_seconds(known.saturating_neg());
         let running = Query::new(format!("{ID}.{JOBS}"))
+            .filter(Filter::eq("kind", "import"))
             .filter(Filter::eq("status", "running"))
             .sort("started_at", false)
             .limit(1);
         let found = self.store().find(&running, &Self::KERNEL).await;
-        for job in found.map_err(|e| ask(&e))?.records {
-            let began = word(&job, "started_at").parse().unwrap_or(before);
+        if let Some(job) = found.map_err(|e| ask(&e))?.records.first() {
+            let began = word(job, "started_at").parse().unwrap_or(before);
             before = before.min(began);
         }
         let forgotten = self.store().forget_keys(before.micros()).await;
@@ -131,10 +136,7 @@ impl Host {
             let empty = |part: &Map<String, Value>| Write::Update {
                 collection: JOB_PARTS.into(),
                 id: word(part, "id").to_owned(),
-                revision: part
-                    .get("revision")
-                    .and_then(Value::as_i64)
-                    .unwrap_or_default(),
+                revision: number(part, "revision"),
                 values: object(json!({ "rows": [] })),
             };
             let writes: Vec<Write> = found.records.iter().filter(full).map(empty).collect();

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_identity::principal::Principal;
 use kernel_storage::CollectionName;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sdk_contract::call::Ask;
 use sdk_contract::def::ModuleDef;
 use sdk_contract::error::Fault;
@@ -14,6 +13,7 @@ use sdk_contract::page::{Action, Body, Page, is_site_path};
 use super::start::importable;
 use crate::console::ID;
 use crate::reads::{permitted, readable};
+use crate::values::escaped;
 use crate::{Host, listing};
 
 /// Parameters of pages that are no filters.
@@ -115,11 +115,6 @@ pub(crate) fn export_of(of: &str, narrowed: &BTreeMap<String, String>) -> Action
     // What is too long for a link is chosen on the form's own page.
     let to = if is_site_path(&to) { to } else { all };
     Action::open("导出", to).icon("download")
-}
-
-/// As it stands in an address.
-fn escaped(value: &str) -> String {
-    utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
 }
 
 fn label_of<'a>(def: &'a ModuleDef, of: &str, value: &'a str) -> &'a str {

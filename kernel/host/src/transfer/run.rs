@@ -49,9 +49,9 @@ pub(super) enum Stop {
 }
 
 impl From<Fault> for Stop {
-    /// For now, where the platform fails; else for good.
+    /// For now, where the platform fails; for good, where what was asked for cannot be.
     fn from(fault: Fault) -> Self {
-        if fault.kind == FaultKind::Unavailable {
+        if matches!(fault.kind, FaultKind::Unavailable | FaultKind::Internal) {
             return Self::Later(fault);
         }
         let wrong = fault.fields.into_iter().next();
@@ -66,7 +66,10 @@ pub(super) fn unwritten() -> Stop {
 impl Host {
     /// Works on the lane's oldest job that nobody works on. Says whether there was one.
     pub async fn run_jobs(&self, lane: Lane) -> Result<bool, Fault> {
-        self.expire_jobs().await?;
+        // Once a round is enough.
+        if lane == Lane::Any {
+            self.expire_jobs().await?;
+        }
         let Some(mut job) = self.take_job(lane).await? else {
             return Ok(false);
         };

@@ -22,7 +22,8 @@ use crate::wire::{self, Place, Platform, Setup};
 
 /// Between two looks at what another node may have switched.
 const REFRESH: Duration = Duration::from_secs(2);
-/// Between two looks for deleted records whose time has passed, and for accounts nobody used.
+/// Between two looks for what is due: deleted records whose time has passed, accounts nobody used,
+/// arrivals that nobody finished, uploads that wait to be scanned.
 const PURGE: Duration = Duration::from_mins(1);
 /// Between two looks for files that nobody names, which read every record, and for idempotency keys that
 /// nobody repeats.

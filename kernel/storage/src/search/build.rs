@@ -15,7 +15,7 @@ use super::{Key, needs, put};
 use crate::backend::{Conn, Engine, sql};
 use crate::schema::{Registry, Table};
 use crate::write::Work;
-use crate::{CommitError, QueryError, StorageError, Store, value};
+use crate::{QueryError, StorageError, Store, value};
 
 /// Records of one batch.
 const BATCH: u64 = 500;
@@ -82,11 +82,8 @@ impl Store {
         if ready {
             return Ok(true);
         }
-        match self.submit(Work::Index).await {
-            Ok(_) => Ok(false),
-            Err(CommitError::Storage(error)) => Err(error),
-            Err(error) => Err(StorageError::Damaged(error.to_string())),
-        }
+        self.submit(Work::Index).await?;
+        Ok(false)
     }
 
     /// The same until all are, or until it would take long.
