@@ -246,7 +246,6 @@ async fn dj_07_every_plugin_keeps_the_rules() {
     assert!(asked.refused > 150, "{} were refused", asked.refused);
 }
 
-/// The plugins that are for tests alone have what no other has yet.
 /// Whoever counts over everybody is not told of few; the few themselves are counted for their owner.
 #[tokio::test(flavor = "multi_thread")]
 async fn pi_04_a_count_over_everybody_does_not_tell_of_few() {
@@ -282,6 +281,7 @@ async fn pi_04_a_count_over_everybody_does_not_tell_of_few() {
     assert!(kept_back > 0 && owned > 0, "{kept_back}, {owned}");
 }
 
+/// The plugins that are for tests alone have what no other has yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_test_plugins_declare_keeps_the_rules_too() {
     let Some(guests) = guests() else { return };

@@ -25,6 +25,10 @@ pub struct SecurityKey {
     pub count: u32,
     /// The address that the browser shows; a test may have it show another.
     pub address: String,
+    /// Whether a page of another site has ours in a frame.
+    pub framed: bool,
+    /// What the browser says is done, where a test has it say something else than what is.
+    pub deed: Option<&'static str>,
 }
 
 impl SecurityKey {
@@ -39,6 +43,8 @@ impl SecurityKey {
             id,
             count: 0,
             address: server.url.clone(),
+            framed: false,
+            deed: None,
         }
     }
 
@@ -91,7 +97,12 @@ impl SecurityKey {
 
     fn client(&self, deed: &str, token: &str) -> String {
         let challenge = token.split('.').next().unwrap_or_default();
-        json!({ "type": deed, "challenge": challenge, "origin": self.address }).to_string()
+        let deed = self.deed.unwrap_or(deed);
+        json!({
+            "type": deed, "challenge": challenge, "origin": self.address,
+            "crossOrigin": self.framed,
+        })
+        .to_string()
     }
 
     fn data(&self, flags: u8) -> Vec<u8> {

@@ -1,16 +1,24 @@
-//! The platform in a network of its own, without any way out: it starts, serves, and no page asks
-//! anybody else for anything.
+//! The platform in a network of its own, without any way out: it starts, serves, asks nobody else
+//! for anything, and no page does.
 use std::process::Command;
 
 use tests_http::Built;
 
 /// Raises the loopback, serves, and follows whatever a page loads.
 const INSIDE: &str = r#"
-import fcntl, re, socket, struct, subprocess, sys, urllib.parse, urllib.request
+import fcntl, os, re, socket, struct, subprocess, sys, urllib.parse, urllib.request
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 0x49))
+def asked():
+    """How often anybody here has begun to speak to somebody for whom there is no way, by IPv4 and by IPv6."""
+    names, numbers = [line.split() for line in open('/proc/net/snmp') if line.startswith('Ip: ')]
+    six = dict(line.split() for line in open('/proc/net/snmp6')) if os.path.exists('/proc/net/snmp6') else {}
+    return int(dict(zip(names, numbers))['OutNoRoutes']), int(six.get('Ip6OutNoRoutes', 0))
+before = asked()
 try:
     socket.create_connection(('192.0.2.1', 80), 3); sys.exit('there is a way out')
 except OSError: pass
+own = asked()
+assert own > before, 'what goes nowhere is not counted'
 server = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True)
 url = next('http://' + line.split('http://')[1].strip() for line in server.stdout if 'http://' in line)
 seen, left = set(), ['/', '/login', '/market/products', '/healthz']
@@ -29,6 +37,7 @@ while left:
         to = urllib.parse.urljoin(path, to)
         assert to.startswith('/') and not to.startswith('//'), (path, to)
         left.append(to.split('#')[0])
+assert asked() == own, ('somebody else was asked', own, asked())
 server.kill()
 assert sum(path.startswith('/assets/') for path in seen) >= 3, seen
 print('alone')

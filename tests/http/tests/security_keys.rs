@@ -82,8 +82,13 @@ fn dj_04_what_was_signed_elsewhere_or_by_another_key_is_worth_nothing() {
     let mut key = with_key(&server);
     let mut client = server.anonymous();
     let right = key.address.clone();
-    // A page of another site, and one of this machine under another name.
-    for elsewhere in ["https://rongqiao.evil.example", "http://localhost"] {
+    // A page of another site, one of this machine under another name, and one of another server on
+    // this machine, which keys know by the same name as ours.
+    for elsewhere in [
+        "https://rongqiao.evil.example",
+        "http://localhost",
+        "http://127.0.0.1:1",
+    ] {
         let first = asked(&server, &mut client);
         elsewhere.clone_into(&mut key.address);
         let answer = key.signs(token(&first));
@@ -95,6 +100,19 @@ fn dj_04_what_was_signed_elsewhere_or_by_another_key_is_worth_nothing() {
         );
         // A right answer takes the counted failures back.
         key.address.clone_from(&right);
+        let first = asked(&server, &mut client);
+        let answer = key.signs(token(&first));
+        assert_eq!(answers(&mut client, &first, &answer).status, 200);
+    }
+    // In a frame of another site's page, and for a key that is made.
+    for (framed, deed) in [(true, None), (false, Some("webauthn.create"))] {
+        let first = asked(&server, &mut client);
+        (key.framed, key.deed) = (framed, deed);
+        let answer = key.signs(token(&first));
+        let wrong = answers(&mut client, &first, &answer);
+        let said = (wrong.status, wrong.code());
+        assert_eq!(said, (401, "wrong-code"), "{framed} {deed:?}");
+        (key.framed, key.deed) = (false, None);
         let first = asked(&server, &mut client);
         let answer = key.signs(token(&first));
         assert_eq!(answers(&mut client, &first, &answer).status, 200);
