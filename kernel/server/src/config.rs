@@ -12,7 +12,7 @@ use kernel_host::scan::Clamd;
 use kernel_identity::network::Network;
 use kernel_identity::session::SessionPolicy;
 use kernel_portal::{SearchBox, Site};
-use kernel_storage::CheckpointFolder;
+use kernel_storage::{Bucket, CheckpointFolder, Credentials};
 use sdk_contract::def::Label;
 use serde::Deserialize;
 
@@ -23,7 +23,7 @@ use crate::tls::TlsConfig;
 /// `host-config/reference.toml` shows every key with its default.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// File of the city's districts, roles and benches; empty is the one of this repository.
     city: PathBuf,
     site: SiteConfig,
@@ -31,9 +31,95 @@ pub struct Config {
     pub(crate) tls: TlsConfig,
     pub(crate) sessions: SessionPolicy,
     pub(crate) audit: AuditConfig,
+    files: FilesConfig,
     scan: ScanConfig,
     #[serde(rename = "export")]
     pub(crate) exports: ExportConfig,
+}
+
+/// Where files lie.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FilesConfig {
+    /// Empty is the data folder.
+    bucket: String,
+    folder: String,
+    endpoint: String,
+    region: String,
+    bucket_in_host: bool,
+    /// PEM; empty is what the machine trusts.
+    authorities: PathBuf,
+    /// Empty is the environment.
+    credentials: PathBuf,
+}
+
+impl Default for FilesConfig {
+    fn default() -> Self {
+        Self {
+            bucket: String::new(),
+            folder: String::new(),
+            endpoint: String::new(),
+            region: "us-east-1".into(),
+            bucket_in_host: false,
+            authorities: PathBuf::new(),
+            credentials: PathBuf::new(),
+        }
+    }
+}
+
+/// What stands in the file of credentials.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CredentialsFile {
+    access_key_id: String,
+    secret_access_key: String,
+}
+
+impl FilesConfig {
+    fn bucket(&self) -> Result<Option<Bucket>> {
+        if self.bucket.is_empty() {
+            return Ok(None);
+        }
+        let authorities = if self.authorities.as_os_str().is_empty() {
+            None
+        } else {
+            Some(std::fs::read(&self.authorities).context("files.authorities")?)
+        };
+        Ok(Some(Bucket {
+            name: self.bucket.clone(),
+            folder: self.folder.clone(),
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            in_host: self.bucket_in_host,
+            authorities,
+            credentials: self.credentials()?,
+        }))
+    }
+
+    fn credentials(&self) -> Result<Credentials> {
+        let file = &self.credentials;
+        if file.as_os_str().is_empty() {
+            let given = environment("RONGQIAO_S3_ID").zip(environment("RONGQIAO_S3_SECRET"));
+            let (id, secret) = given.context(
+                "files.bucket needs files.credentials, or RONGQIAO_S3_ID and RONGQIAO_S3_SECRET",
+            )?;
+            return Ok(Credentials { id, secret });
+        }
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("files.credentials: {} cannot be read", file.display()))?;
+        // What is wrong with it is not told: it would show the secret.
+        let read = toml::from_str::<CredentialsFile>(&text).ok();
+        let read = read.with_context(|| {
+            format!(
+                "files.credentials: {} is not access_key_id = \"…\" and secret_access_key = \"…\"",
+                file.display()
+            )
+        })?;
+        Ok(Credentials {
+            id: read.access_key_id,
+            secret: read.secret_access_key,
+        })
+    }
 }
 
 /// What uploads are scanned with.
@@ -145,13 +231,18 @@ impl Default for HttpConfig {
 
 impl Config {
     /// The defaults, or a file over them.
-    pub fn read(file: Option<&Path>) -> Result<Self> {
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self> {
         let Some(file) = file else {
             return Ok(Self::default());
         };
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{} cannot be read", file.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))
+    }
+
+    /// The bucket that files lie in; none is the data folder.
+    pub(crate) fn bucket(&self) -> Result<Option<Bucket>> {
+        self.files.bucket()
     }
 
     /// Where uploads are scanned, if they are.
@@ -249,6 +340,38 @@ mod tests {
         let reference = include_str!("../../../host-config/reference.toml");
         let read: Config = toml::from_str(reference).unwrap();
         assert_eq!(format!("{read:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_credentials_is_told_without_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("credentials");
+        let files = FilesConfig {
+            bucket: "files".into(),
+            credentials: file.clone(),
+            ..FilesConfig::default()
+        };
+        assert!(
+            files
+                .bucket()
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be read")
+        );
+        std::fs::write(&file, "access_key_id = \"id\"\nsecret_access_key = hidden").unwrap();
+        let error = format!("{:#}", files.bucket().unwrap_err());
+        assert!(
+            error.contains("secret_access_key") && !error.contains("hidden"),
+            "{error}"
+        );
+        std::fs::write(
+            &file,
+            "access_key_id = \"id\"\nsecret_access_key = \"hidden\"",
+        )
+        .unwrap();
+        let bucket = files.bucket().unwrap().unwrap();
+        assert_eq!(bucket.credentials.secret, "hidden");
+        assert!(!format!("{bucket:?}").contains("hidden"));
     }
 
     #[test]
