@@ -6,8 +6,10 @@ import { after, before, test } from "node:test";
 
 import { launch, Watch } from "./browser.mjs";
 import { missing, Server } from "./server.mjs";
+import * as access from "./steps/access.mjs";
 import * as design from "./steps/design.mjs";
 import * as enterprise from "./steps/enterprise.mjs";
+import * as keyboard from "./steps/keyboard.mjs";
 import * as model from "./steps/model.mjs";
 import * as officer from "./steps/officer.mjs";
 import * as operator from "./steps/operator.mjs";
@@ -68,12 +70,13 @@ step("the enterprise completes it", enterprise.completes);
 step("the officer approves", officer.approves);
 step("the enterprise learns of it", enterprise.learns);
 step("the operator switches an edition on and off for a district", operator.switches);
-step("the operator sees the calls and the trail", operator.audits);
+step("the auditor sees the calls and the trail", operator.audits);
 step("a table is designed, approved by another and in use at once", design.isMade);
 step("a file is imported, and the row that is wrong comes back", transfer.comesIn);
 step("the list is exported as it is narrowed, and says whose it is", transfer.goesOut);
 step("everybody else finds a page that works", operator.others);
 step("the market and the form work without scripts", plain.works);
+step("A11Y: the keyboard alone is enough, and shows where it is", keyboard.works);
 step("hostile models and files that are none are refused with the reason", wrong.files);
 step("nobody approves a model of his own, or of another bank", wrong.models);
 step("an expired letter is told as expired, and signing leads back", wrong.expired);
@@ -84,7 +87,11 @@ step("the operator certifies them for an enterprise", people.isCertified);
 step("a role is given after a second factor in between", people.stepsUp);
 step("a forgotten password is set anew with a link", people.forgets);
 step("a certificate of a software key signs in", people.signsWithACertificate);
+step("somebody comes from 随申办, registers, and comes back from 企业云 to act for a firm", people.comesFromElsewhere);
+step("a security key is added and signs in", people.signsWithASecurityKey);
 step("who leaves cannot sign in any more", people.leaves);
+step("a lost second factor is lifted when another agrees", access.losesTheFactor);
+step("an administrator confirms who still needs a post", access.reviews);
 
 test("no page broke its policy, ran into an error, or made the server log one", { skip }, () => {
   assert.deepEqual(world.watch.faults, []);

@@ -1,8 +1,8 @@
 // A platform of its own for the tests: demo data in a temporary folder, on a free port.
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -26,6 +26,30 @@ export const hostile = (name) => join(process.env.RONGQIAO_GUESTS, "hostile", `$
 /** Path of a built plugin's component. */
 export const plugin = (name) => join(process.env.RONGQIAO_GUESTS, "plugins", name, "component.wasm");
 
+/** 随申办 and 企业云, played; they end when their input does. */
+class Providers {
+  #child;
+
+  /** Starts them; the platform's configuration with them. */
+  async start(folder) {
+    const program = join(dirname(process.env.RONGQIAO_BIN), "rongqiao-providers");
+    this.#child = spawn(program, ["--folder", folder], { stdio: ["pipe", "pipe", "inherit"] });
+    await new Promise((found, failed) => {
+      this.#child.stdout.once("data", found);
+      this.#child.once("error", failed);
+      this.#child.once("exit", (code) => failed(new Error(`the providers end with ${code}`)));
+    });
+    const config = join(folder, "config.toml");
+    const parts = [join(ROOT, "host-config", "dev.toml"), join(folder, "providers.toml")];
+    await writeFile(config, (await Promise.all(parts.map((part) => readFile(part, "utf8")))).join("\n"));
+    return config;
+  }
+
+  stop() {
+    this.#child?.stdin.end();
+  }
+}
+
 export class Server {
   /** `http://127.0.0.1:PORT` */
   url = "";
@@ -34,14 +58,15 @@ export class Server {
   #child;
   #data;
   #log = "";
+  #providers = new Providers();
 
   static async start() {
     const server = new Server();
     server.#data = await mkdtemp(join(tmpdir(), "rongqiao-browser-"));
+    const config = await server.#providers.start(join(server.#data, "providers"));
     const args = [
       "serve", "--demo", "--port", "0", "--data", server.#data,
-      "--plugins", join(process.env.RONGQIAO_GUESTS, "plugins"),
-      "--config", join(ROOT, "host-config", "dev.toml"),
+      "--plugins", join(process.env.RONGQIAO_GUESTS, "plugins"), "--config", config,
     ];
     server.#child = spawn(process.env.RONGQIAO_BIN, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
     try {
@@ -83,6 +108,7 @@ export class Server {
   }
 
   async stop() {
+    this.#providers.stop();
     const child = this.#child;
     if (child.exitCode === null && child.signalCode === null && child.pid) {
       const gone = new Promise((done) => child.once("exit", done));

@@ -57,7 +57,7 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
             Ok(session) => session,
             Err(error) => {
                 tracing::error!(
-                    error = crate::edge::chain(&error),
+                    error = kernel_host::chain(&error),
                     "sessions cannot be read"
                 );
                 return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE)
@@ -77,8 +77,10 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
             }
         },
     };
-    let principal =
+    let mut principal =
         session.unwrap_or_else(|| Principal::anonymous().at(&info.id, &info.ip, &info.locale));
+    principal.visit.clone_from(&visit);
+    principal.address = web.address(&info);
     let bound = bound(&principal).unwrap_or_else(|| format!("visit:{visit}"));
     // A page without a form token needs no visit mark; programs bring their own session.
     let mark = old_visit.is_none() && principal.session.is_none() && info.person;

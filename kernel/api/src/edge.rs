@@ -158,18 +158,6 @@ pub(crate) async fn within_time(State(web): State<Web>, request: Request, next: 
     }
 }
 
-/// An error and all its causes on one line, for the log.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
-        cause = e.source();
-    }
-    text
-}
-
 /// The failure an answer stands for, also when a library made it.
 fn failure(response: &Response) -> Option<Problem> {
     let ours = response.extensions().get::<Problem>();

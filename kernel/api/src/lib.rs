@@ -22,6 +22,7 @@ mod collections;
 mod cookies;
 mod door;
 mod edge;
+mod federation;
 mod files;
 mod login;
 mod look;
@@ -46,6 +47,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel_host::Host;
+use kernel_host::outgoing::Outgoing;
 use kernel_identity::apps::Apps;
 use kernel_identity::network::Network;
 use kernel_identity::session::Sessions;
@@ -71,6 +73,8 @@ pub struct WebSettings {
     pub trusted_proxies: Vec<Network>,
     /// Largest upload, in bytes.
     pub upload_bytes: usize,
+    /// How identity providers are asked.
+    pub outgoing: Outgoing,
     /// Longest a request may take.
     pub timeout: Duration,
     pub version: &'static str,

@@ -7,7 +7,7 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
-use kernel_host::Act;
+use kernel_host::{Act, chain};
 use kernel_identity::error::LoginError;
 use kernel_identity::offer::Offer;
 use kernel_portal::LoginScreen;
@@ -16,8 +16,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
-use crate::edge::{RequestInfo, chain};
+use crate::edge::RequestInfo;
 use crate::problem::Problem;
+use crate::step_up::Question;
 use crate::typed::Post;
 use crate::{Web, cookies, step_up, view};
 
@@ -29,7 +30,7 @@ pub(crate) const WRONG_CODE_EN: &str = "The code is wrong or was used before. Pl
 #[derive(Debug, Deserialize)]
 pub(crate) struct Next {
     #[serde(default)]
-    next: String,
+    pub(crate) next: String,
 }
 
 pub(crate) async fn form(
@@ -95,11 +96,11 @@ pub(crate) async fn submit(
         &error
     {
         let wrong = matches!(error, LoginError::WrongCode { .. });
-        let challenge = step_up::challenge(&web, &info, *ways, pending)?;
+        let question = Question::of(&web, &info, ways, pending)?;
         let screen = LoginScreen {
             username: &username,
             pending,
-            factors: step_up::factors(*ways, challenge.as_ref()),
+            factors: question.view(),
             message: wrong.then_some(info.say(WRONG_CODE, WRONG_CODE_EN)),
             next: &next,
             ..LoginScreen::default()
@@ -126,7 +127,7 @@ pub(crate) async fn submit(
 }
 
 /// Why a sign-in was refused, in the language of the page.
-fn why(info: &RequestInfo, problem: &Problem) -> String {
+pub(crate) fn why(info: &RequestInfo, problem: &Problem) -> String {
     if !info.english() {
         return problem.detail.clone();
     }
@@ -140,6 +141,11 @@ fn why(info: &RequestInfo, problem: &Problem) -> String {
         }
         None => match problem.code.as_str() {
             "sign-in-late" => "Signing in took too long. Please begin again",
+            "sign-in-replayed" => "This sign-in was used before. Please begin again",
+            "sign-in-another" => {
+                "That account belongs to another person than the one who is signed in. Sign out first"
+            }
+            "account-closed" => "The account is closed. Please ask your administrator",
             "account-unused" => {
                 "The account was unused for too long and is closed. Please ask your administrator"
             }
@@ -194,6 +200,7 @@ pub(crate) async fn switch(
 pub(crate) enum Credentials {
     First(First),
     Second(Second),
+    Assertion(Assertion),
 }
 
 #[derive(Debug, Deserialize)]
@@ -213,6 +220,16 @@ pub(crate) struct Second {
     challenge: String,
     /// DER in base64, over the challenge's text.
     signature: String,
+}
+
+/// The same with a security key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assertion {
+    pending: String,
+    challenge: String,
+    /// `AuthenticationResponseJSON`.
+    security_key: Value,
 }
 
 /// `POST /api/v1/session`. JSON from another site needs a preflight, so no form token is asked.
@@ -240,6 +257,16 @@ pub(crate) async fn start(
                 .login_with(&second.pending, offer, origin)
                 .await
         }
+        Credentials::Assertion(key) => {
+            let address = web.address(&info);
+            let answer = key.security_key.to_string();
+            let offer = Offer::Key {
+                challenge: &key.challenge,
+                answer: &answer,
+                address: &address,
+            };
+            web.sessions().login_with(&key.pending, offer, origin).await
+        }
     };
     let signed = match signed {
         Ok(signed) => signed,
@@ -248,7 +275,9 @@ pub(crate) async fn start(
             if let LoginError::CodeNeeded { pending, ways }
             | LoginError::WrongCode { pending, ways } = &error
             {
-                problem.more = step_up::told(&web, &info, *ways, pending)?;
+                problem.more = Question::of(&web, &info, ways, pending)?.told();
+                let pending = pending.as_str().into();
+                problem.more.insert("pending".into(), pending);
             }
             return Err(problem);
         }
@@ -285,16 +314,22 @@ pub(crate) async fn finish(
 }
 
 /// Why a sign-in was not granted, for the one who asked.
-fn refusal(error: &LoginError) -> Problem {
+pub(crate) fn refusal(error: &LoginError) -> Problem {
     let refused = |code, detail| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
     match error {
         LoginError::Refused => refused("bad-credentials", REFUSED),
         LoginError::CodeNeeded { .. } => refused(
             "code-needed",
-            "请补充第二重验证：动态口令或恢复码（code），或数字证书签名",
+            "请补充第二重验证：动态口令或恢复码（code）、数字证书签名或安全密钥",
         ),
         LoginError::WrongCode { .. } => refused("wrong-code", WRONG_CODE),
         LoginError::Late => refused("sign-in-late", "登录用时过长，请重新填写用户名和密码"),
+        LoginError::Replayed => refused("sign-in-replayed", "登录凭据已使用过，请重新点击登录"),
+        LoginError::Another => refused(
+            "sign-in-another",
+            "该外部账号绑定的是另一个账号，与当前登录的不同；请先退出再登录",
+        ),
+        LoginError::Closed => refused("account-closed", "账号已停用，请联系本机构管理员"),
         LoginError::Stale => refused(
             "account-unused",
             "账号长期未使用，已停用，请联系本机构管理员恢复",
@@ -341,10 +376,11 @@ fn who(web: &Web, caller: &Caller) -> Value {
 }
 
 /// A path of this site that is not the sign-in itself.
-fn local(next: &str) -> &str {
+pub(crate) fn local(next: &str) -> &str {
     let sign_in = ["/login", "/logout"]
         .iter()
-        .any(|p| next == *p || next.starts_with(&format!("{p}?")));
+        .filter_map(|p| next.strip_prefix(p))
+        .any(|rest| rest.is_empty() || rest.starts_with(['?', '/']));
     if is_site_path(next) && !sign_in {
         next
     } else {
@@ -360,7 +396,7 @@ pub(crate) fn see_other(path: &str) -> Response {
     response
 }
 
-fn with_session(web: &Web, mut response: Response, token: &str) -> Response {
+pub(crate) fn with_session(web: &Web, mut response: Response, token: &str) -> Response {
     if let Some(cookie) = cookies::set(cookies::SESSION, token, None, web.secure()) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -388,6 +424,7 @@ mod tests {
             "/\\evil.example",
             "/login",
             "/login?next=/",
+            "/login/with/suishenban",
         ] {
             assert_eq!(local(bad), "/", "{bad}");
         }

@@ -191,7 +191,7 @@ async fn before(web: &Web, caller: &Caller, post: &Post) -> Result<Option<Reply>
     match web.host().store().idempotent(&key, user).await {
         Ok(first) => Ok(first.and_then(|f| serde_json::from_value(f.reply).ok())),
         Err(error) => {
-            tracing::error!(error = crate::edge::chain(&error), "the store failed");
+            tracing::error!(error = kernel_host::chain(&error), "the store failed");
             Err(Problem::of_status(StatusCode::SERVICE_UNAVAILABLE))
         }
     }

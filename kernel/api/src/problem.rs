@@ -6,7 +6,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sdk_contract::def::Label;
-use sdk_contract::error::{Fault, FaultKind, FieldFault, STEP_UP};
+use sdk_contract::error::{FILE_EXPIRED, Fault, FaultKind, FieldFault, STEP_UP};
 use serde_json::{Map, Value, json};
 
 use crate::step_up;
@@ -106,6 +106,7 @@ impl Problem {
             404 => ("没有找到", "Not found"),
             405 => ("方法不支持", "Not supported"),
             409 => ("内容有冲突", "Somebody else was faster"),
+            410 => ("已过期", "Gone"),
             413 => ("内容过大", "Too large"),
             422 => ("未能办理", "Not possible"),
             429 => ("请求过于频繁", "Too many requests"),
@@ -149,6 +150,7 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let status = match fault.kind {
             FaultKind::Forbidden if fault.code == UNAUTHENTICATED => StatusCode::UNAUTHORIZED,
+            FaultKind::NotFound if fault.code == FILE_EXPIRED => StatusCode::GONE,
             kind => {
                 StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -187,6 +189,7 @@ mod tests {
     fn each_kind_of_fault_has_its_status() {
         let of = |kind, code: &str| Problem::from(Fault::new(kind, code, "m")).status.as_u16();
         assert_eq!(of(FaultKind::NotFound, "x"), 404);
+        assert_eq!(of(FaultKind::NotFound, FILE_EXPIRED), 410);
         assert_eq!(of(FaultKind::Forbidden, "forbidden"), 403);
         assert_eq!(of(FaultKind::Forbidden, "unauthenticated"), 401);
         assert_eq!(of(FaultKind::Conflict, "x"), 409);

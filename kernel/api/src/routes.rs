@@ -17,8 +17,8 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
 use crate::problem::Problem;
 use crate::{
-    Web, bodies, caller, collections, edge, files, login, look, openapi, pages, resumable, step_up,
-    transfer,
+    Web, bodies, caller, collections, edge, federation, files, login, look, openapi, pages,
+    resumable, step_up, transfer,
 };
 
 /// Where files are sent to.
@@ -41,6 +41,7 @@ pub fn router(web: Web) -> Router {
             "/session/step-up",
             get(step_up::ask_how).post(step_up::prove),
         )
+        .route("/session/security-key", get(step_up::ask_to_add))
         .route(
             "/files",
             post(files::upload)
@@ -81,6 +82,8 @@ pub fn router(web: Web) -> Router {
             get(files::one),
         )
         .route("/login", get(login::form).post(login::submit))
+        .route("/login/with/{provider}", get(federation::start))
+        .route("/login/from/{provider}", get(federation::finish))
         .route("/logout", post(login::logout))
         .route(LOOK_PATH, post(look::show))
         .route("/switch", post(login::switch))

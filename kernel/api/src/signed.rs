@@ -13,6 +13,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use kernel_crypto::sm3;
+use kernel_host::chain;
 use kernel_identity::apps::{App, CLOCK_SECONDS, EXHAUSTED, Proven, REPLAYED};
 use kernel_identity::error::IdentityError;
 use kernel_identity::principal::Principal;
@@ -21,7 +22,7 @@ use sdk_contract::scalar::Timestamp;
 
 use crate::Web;
 use crate::caller::same;
-use crate::edge::{RequestInfo, chain};
+use crate::edge::RequestInfo;
 use crate::problem::Problem;
 use crate::routes::{FILES, JSON_BYTES};
 use crate::signature::{self, Sent};

@@ -8,19 +8,22 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kernel_crypto::random;
-use kernel_host::{ACCOUNT_PAGE, UploadRef};
+use kernel_host::{ACCOUNT_PAGE, UploadRef, chain};
 use kernel_identity::account::AccountError;
 use kernel_identity::challenge::Asked;
 use kernel_identity::error::IdentityError;
 use kernel_identity::offer::{Offer, Ways};
+use kernel_identity::security_keys::site_of;
 use kernel_portal::{FactorsView, StepUpScreen};
 use sdk_contract::error::{Fault, STEP_UP};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::caller::Caller;
-use crate::edge::{RequestInfo, chain};
+use crate::edge::RequestInfo;
 use crate::login::{WRONG_CODE, WRONG_CODE_EN, see_other};
 use crate::parked::{self, Parked};
 use crate::problem::Problem;
@@ -36,6 +39,8 @@ const CODE_FIELD: &str = "_code";
 /// The fields of a signed challenge.
 const CHALLENGE_FIELD: &str = "_challenge";
 const SIGNATURE_FIELD: &str = "_signature";
+/// The field of what a security key answered.
+const KEY_FIELD: &str = "_security_key";
 
 /// A post that waits for the factor.
 pub(crate) struct Held<'a> {
@@ -57,11 +62,20 @@ pub(crate) enum Resumed {
     Post(Parked),
 }
 
+/// How somebody is asked for a second factor: what they can prove, and a challenge for what signs.
+pub(crate) struct Question {
+    ways: Ways,
+    asked: Option<Asked>,
+    /// `PublicKeyCredentialRequestOptionsJSON` of Web Authentication; empty where there is no key.
+    options: String,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Proof {
     Code(Code),
     Signed(Signed),
+    Key(Assertion),
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,6 +92,14 @@ pub(crate) struct Signed {
     signature: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assertion {
+    challenge: String,
+    /// `AuthenticationResponseJSON`.
+    security_key: Value,
+}
+
 /// `GET /api/v1/session/step-up`: what the caller can prove, and a challenge to sign.
 pub(crate) async fn ask_how(
     State(web): State<Web>,
@@ -85,9 +107,8 @@ pub(crate) async fn ask_how(
     Extension(info): Extension<RequestInfo>,
 ) -> Result<Json<Value>, Problem> {
     let (ways, session) = standing(&web, &caller).await?;
-    let mut told = told(&web, &info, ways, &session)?;
-    told.remove("pending");
-    Ok(Json(Value::Object(told)))
+    let question = Question::of(&web, &info, &ways, &session)?;
+    Ok(Json(Value::Object(question.told())))
 }
 
 /// The second factors of somebody who is signed in, and the session.
@@ -101,63 +122,128 @@ async fn standing(web: &Web, caller: &Caller) -> Result<(Ways, String), Problem>
     Ok((ways, session.clone()))
 }
 
-/// The factor that a form brings: a signature where there is one, else the code in `field`.
+/// The factor that a form brings: what a key or a certificate signed where there is that, else the
+/// code in `field`.
 pub(crate) fn offer<'a>(post: &'a Post, field: &str, address: &'a str) -> Offer<'a> {
-    match post.first(SIGNATURE_FIELD) {
-        "" => Offer::Code(post.first(field)),
-        signature => Offer::Signed {
-            challenge: post.first(CHALLENGE_FIELD),
+    let challenge = post.first(CHALLENGE_FIELD);
+    match (post.first(SIGNATURE_FIELD), post.first(KEY_FIELD)) {
+        ("", "") => Offer::Code(post.first(field)),
+        ("", answer) => Offer::Key {
+            challenge,
+            answer,
+            address,
+        },
+        (signature, _) => Offer::Signed {
+            challenge,
             signature,
             address,
         },
     }
 }
 
-/// A challenge for whoever has something to sign it with.
-pub(crate) fn challenge(
-    web: &Web,
-    info: &RequestInfo,
-    ways: Ways,
-    purpose: &str,
-) -> Result<Option<Asked>, Problem> {
-    if !ways.certificate {
-        return Ok(None);
+impl Question {
+    /// For a session, or a sign-in that waits (`purpose`).
+    pub(crate) fn of(
+        web: &Web,
+        info: &RequestInfo,
+        ways: &Ways,
+        purpose: &str,
+    ) -> Result<Self, Problem> {
+        let address = web.address(info);
+        let mut question = Self {
+            ways: ways.clone(),
+            asked: None,
+            options: String::new(),
+        };
+        if ways.signs() {
+            let asked = web.sessions().challenge(purpose, &address, web.now());
+            question.asked = Some(asked.map_err(|error| failed(&error))?);
+        }
+        if let (Some(asked), false) = (&question.asked, ways.keys.is_empty()) {
+            question.options = json!({
+                "challenge": URL_SAFE_NO_PAD.encode(&asked.text),
+                "rpId": site_of(&address),
+                "allowCredentials": credentials(&ways.keys),
+                "userVerification": "preferred",
+            })
+            .to_string();
+        }
+        Ok(question)
     }
-    let asked = web
-        .sessions()
-        .challenge(purpose, &web.address(info), web.now());
-    asked.map(Some).map_err(|error| failed(&error))
+
+    /// What the portal shows of it.
+    pub(crate) fn view(&self) -> FactorsView<'_> {
+        let asked = self.asked.as_ref();
+        let token = asked.map_or("", |asked| asked.token.as_str());
+        FactorsView {
+            code: self.ways.code,
+            challenge: asked
+                .filter(|_| self.ways.certificate)
+                .map(|asked| (asked.text.as_str(), token)),
+            key: (!self.options.is_empty()).then_some((self.options.as_str(), token)),
+        }
+    }
+
+    /// The same for programs: `ways`, and a challenge with its token.
+    pub(crate) fn told(self) -> Map<String, Value> {
+        let names = [
+            ("code", self.ways.code),
+            ("certificate", self.ways.certificate),
+            ("security-key", !self.ways.keys.is_empty()),
+        ];
+        let names = names.iter().filter(|(_, is)| *is).map(|(name, _)| *name);
+        let mut told = Map::new();
+        told.insert("ways".into(), names.collect::<Vec<_>>().into());
+        if !self.ways.keys.is_empty() {
+            told.insert("keys".into(), self.ways.keys.into());
+        }
+        if let Some(asked) = self.asked {
+            told.insert("text".into(), asked.text.into());
+            told.insert("challenge".into(), asked.token.into());
+        }
+        told
+    }
 }
 
-/// What the portal shows of them.
-pub(crate) fn factors(ways: Ways, challenge: Option<&Asked>) -> FactorsView<'_> {
-    FactorsView {
-        code: ways.code,
-        challenge: challenge.map(|asked| (asked.text.as_str(), asked.token.as_str())),
-    }
-}
-
-/// The same for programs: `pending`, `ways`, and a challenge with its token.
-pub(crate) fn told(
-    web: &Web,
-    info: &RequestInfo,
-    ways: Ways,
-    purpose: &str,
-) -> Result<Map<String, Value>, Problem> {
-    let names = [("code", ways.code), ("certificate", ways.certificate)];
-    let names: Vec<&str> = names
+/// As browsers take them.
+fn credentials(ids: &[String]) -> Value {
+    let all = ids
         .iter()
-        .filter(|(_, is)| *is)
-        .map(|(n, _)| *n)
-        .collect();
-    let mut told = Map::new();
-    told.insert("pending".into(), purpose.into());
-    told.insert("ways".into(), names.into());
-    if let Some(asked) = challenge(web, info, ways, purpose)? {
-        told.insert("text".into(), asked.text.into());
-        told.insert("challenge".into(), asked.token.into());
-    }
-    Ok(told)
+        .map(|id| json!({ "type": "public-key", "id": id }));
+    all.collect()
+}
+
+/// `GET /api/v1/session/security-key`: what a browser makes a new key for, and the challenge's token
+/// to send back with what it answers.
+pub(crate) async fn ask_to_add(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Extension(info): Extension<RequestInfo>,
+) -> Result<Json<Value>, Problem> {
+    let (ways, session) = standing(&web, &caller).await?;
+    let p = &caller.principal;
+    let address = web.address(&info);
+    let asked = web.sessions().challenge(&session, &address, web.now());
+    let asked = asked.map_err(|error| failed(&error))?;
+    let user = p.user.as_deref().unwrap_or_default();
+    let site = site_of(&address);
+    Ok(Json(json!({
+        "challenge": asked.token,
+        "options": {
+            "challenge": URL_SAFE_NO_PAD.encode(&asked.text),
+            "rp": { "id": site, "name": web.settings().site.name.pick(info.english()) },
+            "user": {
+                "id": URL_SAFE_NO_PAD.encode(user), "name": p.login, "displayName": p.name,
+            },
+            "pubKeyCredParams": [
+                { "type": "public-key", "alg": -7 },
+                { "type": "public-key", "alg": -257 },
+            ],
+            "excludeCredentials": credentials(&ways.keys),
+            "authenticatorSelection": { "userVerification": "preferred" },
+            "attestation": "none",
+        },
+    })))
 }
 
 /// `POST /api/v1/session/step-up`
@@ -174,7 +260,16 @@ pub(crate) async fn prove(
     caller.checked(&web, &headers)?;
     let origin = info.origin(web.now());
     let address = web.address(&info);
+    let answer = match &proof {
+        Proof::Key(proof) => proof.security_key.to_string(),
+        _ => String::new(),
+    };
     let offer = match &proof {
+        Proof::Key(proof) => Offer::Key {
+            challenge: &proof.challenge,
+            answer: &answer,
+            address: &address,
+        },
         Proof::Code(proof) => Offer::Code(&proof.code),
         Proof::Signed(proof) => Offer::Signed {
             challenge: &proof.challenge,
@@ -228,7 +323,8 @@ pub(crate) async fn resume(
     path: &str,
     post: &Post,
 ) -> Result<Resumed, Problem> {
-    if !post.typed.contains_key(CODE_FIELD) && !post.typed.contains_key(SIGNATURE_FIELD) {
+    let fields = [CODE_FIELD, SIGNATURE_FIELD, KEY_FIELD];
+    if !fields.iter().any(|field| post.typed.contains_key(*field)) {
         return Ok(Resumed::No);
     }
     let name = post.first(parked::PARAMETER);
@@ -241,6 +337,17 @@ pub(crate) async fn resume(
         );
         return Err(Problem::new(StatusCode::CONFLICT, "gone", gone));
     };
+    let back = crate::typed::first(&parked.typed, "back");
+    let back = if path == kernel_portal::LOOK_PATH {
+        back
+    } else {
+        &info.target
+    };
+    // Where scripts are off a key's field comes empty: nothing is judged, and nothing counts.
+    if fields.iter().all(|field| post.first(field).is_empty()) {
+        let again = screen(web, caller, info, (name, back), None).await?;
+        return Ok(Resumed::Again(again));
+    }
     let origin = info.origin(web.now());
     let address = web.address(info);
     let offer = offer(post, CODE_FIELD, &address);
@@ -252,12 +359,6 @@ pub(crate) async fn resume(
     if problem.status.is_server_error() {
         return Err(problem);
     }
-    let back = crate::typed::first(&parked.typed, "back");
-    let back = if path == kernel_portal::LOOK_PATH {
-        back
-    } else {
-        &info.target
-    };
     let again = screen(web, caller, info, (name, back), Some(&problem)).await?;
     Ok(Resumed::Again(again))
 }
@@ -270,7 +371,7 @@ async fn screen(
     refused: Option<&Problem>,
 ) -> Result<Response, Problem> {
     let (ways, session) = standing(web, caller).await?;
-    let challenge = challenge(web, info, ways, &session)?;
+    let question = Question::of(web, info, &ways, &session)?;
     let message = refused.map(|problem| match problem.retry_after {
         None if info.english() => WRONG_CODE_EN.to_owned(),
         Some(seconds) if info.english() => {
@@ -283,7 +384,7 @@ async fn screen(
         action: &info.target,
         parked,
         message: message.as_deref(),
-        factors: factors(ways, challenge.as_ref()),
+        factors: question.view(),
         back,
     };
     let path = info.target.split('?').next().unwrap_or("/");

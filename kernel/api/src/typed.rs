@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_kinds_and_broken_bodies_are_refused() {
+    async fn dj_12_other_kinds_and_broken_bodies_are_refused() {
         let json = Post::read(request("application/json", "{}"), 4).await;
         assert_eq!(json.unwrap_err().code, "unsupported-media-type");
         let broken = Post::read(request("multipart/form-data; boundary=x", "--y"), 4).await;

@@ -14,11 +14,11 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use sdk_contract::def::{Area, Label, Tone};
 use sdk_contract::page::Choice;
 
-use crate::Web;
 use crate::caller::Caller;
 use crate::edge::RequestInfo;
 use crate::problem::Problem;
 use crate::typed::{Typed, gather, pairs};
+use crate::{Web, federation};
 
 /// Everything but what needs no escaping in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
@@ -120,7 +120,12 @@ pub(crate) fn login(
     screen: &LoginScreen<'_>,
 ) -> String {
     let ctx = context(web, Some(caller), info, kernel_portal::LOGIN_PATH);
-    login_page(screen, &ctx)
+    let providers = federation::offered(web, info.english(), screen.next);
+    let screen = LoginScreen {
+        providers: &providers,
+        ..*screen
+    };
+    login_page(&screen, &ctx)
 }
 
 fn what_to_do(status: u16) -> Label {

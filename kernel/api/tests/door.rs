@@ -5,13 +5,15 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::indexing_slicing,
     reason = "shared test code is test code, too; a skipped test says why"
 )]
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -23,6 +25,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -233,8 +236,91 @@ async fn ask(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unp
         .to_owned()
 }
 
+/// What went over a wire, and whether to flip a bit of what the client says next.
+#[derive(Default)]
+struct Wire {
+    seen: Mutex<Vec<u8>>,
+    flips: AtomicBool,
+}
+
+/// A wire to the door that somebody listens at; ends with the test's runtime.
+async fn tapped(door: SocketAddr) -> (SocketAddr, Arc<Wire>) {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = port.local_addr().unwrap();
+    let wire = Arc::<Wire>::default();
+    let tap = Arc::clone(&wire);
+    let mut passing = tokio::task::JoinSet::new();
+    passing.spawn(async move {
+        let (near, _) = port.accept().await.unwrap();
+        let far = TcpStream::connect(door).await.unwrap();
+        let (near, far) = (near.into_split(), far.into_split());
+        tokio::join!(
+            pass(near.0, far.1, &tap, true),
+            pass(far.0, near.1, &tap, false)
+        )
+    });
+    passing.detach_all();
+    (at, wire)
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, wire: &Wire, client: bool) {
+    let mut piece = vec![0; 16_384];
+    while let Ok(n @ 1..) = from.read(&mut piece).await {
+        if client && wire.flips.load(Ordering::Relaxed) {
+            piece[n - 1] ^= 1;
+        }
+        wire.seen.lock().unwrap().extend_from_slice(&piece[..n]);
+        if to.write_all(&piece[..n]).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// For each kind of client, a connection to one door over a wire of its own.
+async fn each_kind(story: impl AsyncFn(TlsStream<TcpStream>, Arc<Wire>)) {
+    let (Some(sm2), Some(p256)) = (sm2(), p256()) else {
+        return;
+    };
+    let national = kernel_crypto::tls::provider;
+    let door = open(Some(Tls {
+        international: Some(p256.server(ring::default_provider(), None)),
+        national: Some(sm2.server(national(), None)),
+    }))
+    .await;
+    for client in [
+        sm2.client(national(), None),
+        p256.client(ring::default_provider(), None),
+    ] {
+        let (at, wire) = tapped(door).await;
+        story(connect(at, client).await.unwrap(), wire).await;
+    }
+}
+
 #[tokio::test]
-async fn one_port_serves_national_and_international_clients() {
+async fn mm_2c_what_is_said_is_nowhere_on_the_wire() {
+    each_kind(async |stream, wire| {
+        assert_eq!(ask(stream).await, "127.0.0.1 false");
+        let seen = wire.seen.lock().unwrap();
+        assert!(seen.len() > 500, "{}", seen.len());
+        for said in ["GET / HTTP", "connection: close", "127.0.0.1 false"] {
+            let there = seen.windows(said.len()).any(|w| w == said.as_bytes());
+            assert!(!there, "{said}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mm_2b_one_flipped_bit_ends_the_connection_unanswered() {
+    each_kind(async |stream, wire| {
+        wire.flips.store(true, Ordering::Relaxed);
+        assert_eq!(ask(stream).await, "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mm_2c_one_port_serves_national_and_international_clients() {
     let (Some(sm2), Some(p256)) = (sm2(), p256()) else {
         return;
     };
@@ -257,7 +343,7 @@ async fn one_port_serves_national_and_international_clients() {
 }
 
 #[tokio::test]
-async fn ccm_is_spoken_too() {
+async fn mm_2b_ccm_is_spoken_too() {
     let Some(sm2) = sm2() else { return };
     let at = open(Some(Tls {
         international: None,
@@ -275,7 +361,8 @@ async fn ccm_is_spoken_too() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_common_suite_or_with_plain_text_is_turned_away_and_others_are_served() {
+async fn dj_03_a_client_without_a_common_suite_or_with_plain_text_is_turned_away_and_others_are_served()
+ {
     let (Some(sm2), Some(p256)) = (sm2(), p256()) else {
         return;
     };
@@ -314,7 +401,7 @@ async fn a_server_of_another_authority_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_client_proves_its_certificate_where_one_is_required() {
+async fn mm_2a_a_client_proves_its_certificate_where_one_is_required() {
     let (Some(sm2), Some(stranger)) = (sm2(), sm2()) else {
         return;
     };

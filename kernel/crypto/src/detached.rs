@@ -59,7 +59,7 @@ mod tests {
     use crate::sm2::SigningKey;
 
     #[test]
-    fn a_signature_holds_for_its_content_time_and_key_only() {
+    fn mm_4h_a_signature_holds_for_its_content_time_and_key_only() {
         let signing = SigningKey::generate().unwrap();
         let key = signing.verifying_key().unwrap();
         let content = json!({"amount": 500_000_000, "letter": "L-1"});

@@ -13,12 +13,13 @@
 //! | [`chain`] of audit records | own format, stated there | alter, delete, reorder, truncate, rewrite, backdate |
 //! | [`merkle`] tree over them | RFC 6962 §2.1 with SM3 | the definition, written twice |
 //! | [`ca`] certificates | RFC 5280 with SM2 and SM3 | OpenSSL both ways |
+//! | [`foreign`] signatures, checked only | RFC 7518 ES256 and RS256; WebAuthn's | RFC 7515 Appendix A.3; FIPS 180-4 |
 //! | [`detached`] signatures of documents | own format, stated there | OpenSSL |
 //! | [`stream`] of sealed chunks | STREAM (Hoang et al., CRYPTO 2015) over SM4-GCM | flip, cut, reorder |
 //! | [`recovery`] locks | Argon2id, HMAC-SM3, SM4-GCM | through those |
 //! | [`canonical`] JSON bytes | own format, stated there | fixed examples |
 //!
-//! The arithmetic is `RustCrypto`'s; nothing here implements a primitive. [`self_test`] runs the
+//! The arithmetic is `RustCrypto`'s, and `ring`'s for [`foreign`]; nothing here implements a primitive. [`self_test`] runs the
 //! vectors at server start, and the server must not serve when it fails.
 //!
 //! Deliberately absent: a database, HTTP, an async runtime, a clock. Times are handed in. The one
@@ -29,6 +30,7 @@ pub mod ca;
 pub mod canonical;
 pub mod chain;
 pub mod detached;
+pub mod foreign;
 mod kdf;
 pub mod keys;
 pub mod merkle;

@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flip_a_cut_an_exchange_and_an_addition_are_named() {
+    fn mm_4g_a_flip_a_cut_an_exchange_and_an_addition_are_named() {
         let plain = data(2 * CHUNK + 7);
         let (sealed, key) = sealed(&plain);
         let whole = CHUNK + OVERHEAD;

@@ -168,7 +168,7 @@ fn a_lost_emptied_or_foreign_key_file_is_refused_and_the_ring_stays_as_it_was() 
 }
 
 #[test]
-fn a_file_changed_behind_the_programs_back_is_refused() {
+fn dj_14_a_file_changed_behind_the_programs_back_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path(), None).unwrap();
     let path = dir.path().join("keys.json");
@@ -237,7 +237,7 @@ fn two_openers_at_once_get_one_ring() {
 }
 
 #[test]
-fn a_field_opens_at_its_own_place_only() {
+fn mm_4e_a_field_opens_at_its_own_place_only() {
     let dir = tempfile::tempdir().unwrap();
     let ring = open(dir.path(), None).unwrap();
     let sealed = ring
@@ -260,7 +260,7 @@ fn a_field_opens_at_its_own_place_only() {
 }
 
 #[test]
-fn no_secret_stands_in_the_file_or_in_debug_output() {
+fn mm_9_no_secret_stands_in_the_file_or_in_debug_output() {
     let dir = tempfile::tempdir().unwrap();
     let ring = open(dir.path(), PASSPHRASE).unwrap();
     let file = fs::read_to_string(dir.path().join("keys.json")).unwrap();

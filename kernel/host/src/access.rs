@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::Host;
 use crate::module::{Call, Input, Module, new_id};
 use crate::reads::ask as ask_fault;
+use crate::values::object;
 
 pub(crate) struct Access {
     host: Host,
@@ -175,13 +176,6 @@ fn open(app: &App) -> Result<(), Fault> {
 
 fn nothing_asked() -> Fault {
     Fault::conflict("access.nothing-asked", "没有待批准的变更，请刷新页面")
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 fn wrote(app: &App, values: Map<String, Value>, toast: &str) -> Reply {

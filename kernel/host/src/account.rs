@@ -1,6 +1,9 @@
 //! What a person does with the own account: a part of the native module `platform`. The rules are
 //! `kernel-identity`'s.
 
+mod bindings;
+mod keys;
+
 use async_trait::async_trait;
 use kernel_identity::account::AccountError;
 use kernel_identity::certificates::Certificate;
@@ -64,6 +67,14 @@ impl Account {
         let begun = certificates.iter().find(|c| !c.confirmed);
         let possession = begun.map(|c| (c, self.sessions.possession(p, c)));
         for block in certificate_blocks(&certificates, possession) {
+            page = page.block(block);
+        }
+        let own_keys = self.sessions.security_keys(user).await;
+        for block in keys::blocks(&own_keys.map_err(|e| failed(&e))?) {
+            page = page.block(block);
+        }
+        let bound = self.sessions.bindings(user).await.map_err(|e| failed(&e))?;
+        for block in bindings::blocks(&bound, self.sessions.providers()) {
             page = page.block(block);
         }
         let own = p.session.clone().unwrap_or_default();
@@ -137,9 +148,25 @@ impl Module for Account {
                 let done = s.revoke_certificate(p, words, origin).await;
                 (done, "数字证书已吊销")
             }
+            "factor.add-key" => {
+                let words = (given("current"), given("label"), given("security_key"));
+                let place = (new_id(call.now)?, p.address.as_str());
+                let done = s.add_security_key(p, words, place, origin).await;
+                (done, "安全密钥已启用，下次登录时可以使用")
+            }
+            "factor.remove-key" => {
+                let words = (given("current"), given("factor"));
+                let done = s.remove_security_key(p, words, origin).await;
+                (done, "安全密钥已移除")
+            }
+            "binding.end" => {
+                let words = (given("current"), given("binding"));
+                (s.unbind(p, words, origin).await, "已解除绑定")
+            }
             _ => return Err(Fault::not_found()),
         };
-        let writes: Vec<Write> = done.map_err(fault)?;
+        let key = action == "factor.add-key";
+        let writes: Vec<Write> = done.map_err(|error| fault(error, key))?;
         Ok(Reply {
             result: json!({}),
             outcome: Some(Outcome::stay(toast)),
@@ -330,7 +357,8 @@ fn sessions(live: &[serde_json::Map<String, Value>], own: &str) -> Table {
     Table::new(columns).rows(rows)
 }
 
-fn fault(error: AccountError) -> Fault {
+/// `key` where a security key is meant, not a certificate.
+fn fault(error: AccountError, key: bool) -> Fault {
     let field = |name: &str, code: &str, message: String| {
         Fault::invalid(vec![FieldFault::new(name, code, message)])
     };
@@ -353,6 +381,21 @@ fn fault(error: AccountError) -> Fault {
             format!("失败次数过多，请 {} 分钟后再试", (retry_after + 59) / 60),
         ),
         AccountError::Failed(error) => failed(&error),
+        AccountError::WrongSignature if key => field(
+            "security_key",
+            "wrong-signature",
+            "等待时间过长或质询已使用过，请再添加一次".into(),
+        ),
+        AccountError::BadKey if key => field(
+            "security_key",
+            "bad-key",
+            "没有取得安全密钥的应答：请用支持 WebAuthn 的浏览器，在本平台的网址上操作".into(),
+        ),
+        AccountError::TooMany if key => field(
+            "label",
+            "too-many",
+            "最多五个安全密钥，请先移除不用的".into(),
+        ),
         AccountError::WrongSignature => field(
             "signature",
             "wrong-signature",
@@ -366,9 +409,12 @@ fn fault(error: AccountError) -> Fault {
         AccountError::TooMany => {
             field("key", "too-many", "最多五个数字证书，请先吊销不用的".into())
         }
-        AccountError::Closed | AccountError::BadLogin | AccountError::Busy => {
-            Fault::internal("操作没有成功，请稍后再试")
-        }
+        AccountError::ArrivalGone => Fault::conflict("arrival-gone", "该绑定已解除，请刷新页面"),
+        AccountError::Closed
+        | AccountError::BadLogin
+        | AccountError::BoundElsewhere
+        | AccountError::OtherPerson
+        | AccountError::Busy => Fault::internal("操作没有成功，请稍后再试"),
     }
 }
 

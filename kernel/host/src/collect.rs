@@ -34,6 +34,7 @@ impl Host {
     /// One look; see the module. Several servers may look at once.
     pub async fn collect_files(&self) -> Result<Collected, Fault> {
         let now = self.clock().now().micros();
+        self.expire_job_files().await?;
         let mut done = Collected::default();
         loop {
             let ended = self.store().ended_uploads(now).await;

@@ -97,14 +97,6 @@ impl Module for Console {
     }
 }
 
-/// A record's field as text; empty when absent.
-fn text<'a>(record: &'a Map<String, Value>, field: &str) -> &'a str {
-    record
-        .get(field)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
 fn number(record: &Map<String, Value>, field: &str) -> i64 {
     record
         .get(field)
@@ -115,13 +107,6 @@ fn number(record: &Map<String, Value>, field: &str) -> i64 {
 /// The record of a record action; the host has looked it up.
 fn record(input: &Input) -> Result<&Map<String, Value>, Fault> {
     input.record.as_ref().ok_or_else(Fault::not_found)
-}
-
-fn values(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 fn go(path: String, toast: &str, result: Value) -> Reply {

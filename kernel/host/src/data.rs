@@ -24,12 +24,13 @@ use sdk_contract::def::{CollectionDef, ModuleDef};
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
 use sdk_contract::query::{MAX_LIMIT, Query};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::Host;
 use crate::catalog::Installed;
 use crate::install::{InstallError, query};
 use crate::module::{Call, Input, Module};
+use crate::values::object;
 
 pub(crate) use declare::ID;
 use declare::{COLLECTION, PATH};
@@ -230,15 +231,4 @@ fn definition(all: &[Structure]) -> ModuleDef {
         .iter()
         .filter_map(|s| s.approved.as_ref().or(s.live.as_ref()));
     declare::definition(designs)
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
-}
-
-fn text<'a>(values: &'a Map<String, Value>, name: &str) -> &'a str {
-    values.get(name).and_then(Value::as_str).unwrap_or_default()
 }

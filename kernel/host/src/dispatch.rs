@@ -1,21 +1,19 @@
 //! The one way in: every page and action of every module passes here, and every effect leaves in
 //! one commit.
 
+mod commit;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use kernel_crypto::canonical;
 use kernel_identity::module::ACCOUNT;
 use kernel_identity::principal::Principal;
-use kernel_storage::{
-    AuditDraft, By, Commit, CommitError, Expected, Idempotency, NewEvent, RowFilter, StepDraft,
-};
+use kernel_storage::{AuditDraft, By, Commit, Idempotency, NewEvent, RowFilter, StepDraft, is_id};
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::{ActionDef, BlockDef, Tone};
-use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault, STEP_UP};
+use sdk_contract::error::{CONFIRM, Fault, FaultKind, STEP_UP};
 use sdk_contract::input;
-use sdk_contract::kind::Kind;
 use sdk_contract::page::{Block, Notice, Outcome, Page, Section};
 use serde_json::{Map, Value, json};
 
@@ -24,6 +22,9 @@ use crate::effects::{self, Move, Running};
 use crate::module::{Call, Input, fill, new_id};
 use crate::reads::{permitted, readable, storage};
 use crate::{Host, console, uploads};
+
+pub(crate) use commit::commit_fault;
+use commit::{expected, misreferred, request_digest};
 
 /// A request to run one declared action.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -47,9 +48,6 @@ struct Beside {
     writes: Vec<(String, Write)>,
     moves: Vec<Move>,
 }
-
-/// The most bytes of an idempotency key.
-const MAX_KEY: usize = 100;
 
 impl Host {
     pub fn match_page(&self, path: &str) -> Option<Matched> {
@@ -179,10 +177,12 @@ impl Host {
             // Who may do what may have changed, for anybody.
             self.sessions().forget_all();
             if act.action == "request.approve" {
+                self.wake_jobs();
                 self.refresh_data_soon().await;
             }
         }
         if done.is_ok() && act.module == console::ID {
+            self.wake_jobs();
             self.refresh_enabled().await.map_err(|e| {
                 tracing::error!(
                     error = crate::reads::chain(&e),
@@ -195,14 +195,9 @@ impl Host {
                 )
             })?;
         }
-        if let Err(fault) = &done
-            && matches!(fault.kind, FaultKind::Forbidden | FaultKind::Refused)
-            // A question back is no decision.
-            && ![CONFIRM, STEP_UP].contains(&fault.code.as_str())
-        {
-            let object = act.id.clone().unwrap_or_default();
-            let detail = json!({ "code": fault.code });
-            self.audit(&call, &name, &object, "refused", detail).await?;
+        if let Err(fault) = &done {
+            let id = act.id.as_deref().unwrap_or_default();
+            self.refused(&call, (&name, id), fault, Map::new()).await?;
         }
         done
     }
@@ -263,10 +258,9 @@ impl Host {
             self.job_requests(call, def, &writes, record.as_ref())
                 .await?,
         );
-        let object = act
-            .id
-            .clone()
-            .or_else(|| moves.first().map(|m| m.id.clone()));
+        let object = record.as_ref().and_then(|r| r.get("id")?.as_str());
+        let object = object.or_else(|| moves.first().map(|m| m.id.as_str()));
+        let object = object.unwrap_or_default().to_owned();
         let commit = Commit {
             at: call.now.micros(),
             by: by(&call.principal),
@@ -288,7 +282,7 @@ impl Host {
             audit: vec![draft(
                 call,
                 &format!("{}.{}", def.id, action.name),
-                &object.unwrap_or_default(),
+                &object,
                 "ok",
                 note(&reply, &checked.confirmed),
             )],
@@ -311,17 +305,6 @@ impl Host {
                 None => Err(self.not_committed(call, &error, record.as_ref()).await),
             },
         }
-    }
-
-    /// Why a commit was refused, in words for whoever asked for it.
-    async fn not_committed(
-        &self,
-        call: &Call,
-        error: &CommitError,
-        record: Option<&Map<String, Value>>,
-    ) -> Fault {
-        let told = self.moved_on(&call.principal, error, record).await;
-        told.unwrap_or_else(|| commit_fault(error))
     }
 
     /// Checks what goes to other modules of the kernel as their own writes are checked.
@@ -377,30 +360,6 @@ impl Host {
         found
             .map(Some)
             .ok_or_else(|| Fault::forbidden(format!("您不能对这条记录{}", action.label.zh)))
-    }
-
-    async fn replay(&self, p: &Principal, act: &Act, digest: &str) -> Result<Option<Reply>, Fault> {
-        let Some(key) = &act.key else { return Ok(None) };
-        if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Fault::invalid(vec![FieldFault::new(
-                "Idempotency-Key",
-                "bad-key",
-                "幂等键为 1 到 100 个可见字符",
-            )]));
-        }
-        let user = p.user.as_deref().unwrap_or_default();
-        match self
-            .store()
-            .idempotent(key, user)
-            .await
-            .map_err(|e| storage(&e))?
-        {
-            None => Ok(None),
-            Some(first) if first.digest == digest => serde_json::from_value(first.reply)
-                .map(Some)
-                .map_err(|_| Fault::internal("内部错误")),
-            Some(_) => Err(commit_fault(&CommitError::KeyReused)),
-        }
     }
 
     fn events(
@@ -500,6 +459,25 @@ impl Host {
             .map_err(|e| storage(&e))
     }
 
+    /// Records that somebody was refused, and why. A question back is no decision, and whoever finds
+    /// nothing is refused nothing. What names no record is not kept: it may be any text.
+    pub(crate) async fn refused(
+        &self,
+        call: &Call,
+        (action, id): (&str, &str),
+        fault: &Fault,
+        mut detail: Map<String, Value>,
+    ) -> Result<(), Fault> {
+        let decided = matches!(fault.kind, FaultKind::Forbidden | FaultKind::Refused);
+        if !decided || [CONFIRM, STEP_UP].contains(&fault.code.as_str()) {
+            return Ok(());
+        }
+        detail.insert("code".into(), fault.code.as_str().into());
+        let object = if is_id(id) { id } else { "" };
+        self.audit(call, action, object, "refused", detail.into())
+            .await
+    }
+
     /// Every row of a collection, for the kernel's own checks.
     pub(crate) const KERNEL: RowFilter = RowFilter::All;
 }
@@ -511,13 +489,6 @@ fn address(ask: &Ask) -> String {
         .fold(ask.path.clone(), |path, (name, value)| {
             path.replace(&format!("{{{name}}}"), value)
         })
-}
-
-/// What makes two requests the same request.
-fn request_digest(act: &Act) -> String {
-    let request =
-        json!({ "module": act.module, "action": act.action, "id": act.id, "input": act.input });
-    kernel_crypto::sm3::digest(&canonical::to_vec(&request)).to_string()
 }
 
 pub(crate) fn by(p: &Principal) -> By {
@@ -540,14 +511,23 @@ fn given(input: &Value) -> Result<Map<String, Value>, Fault> {
     }
 }
 
+/// What `call` did, with the network address it came from; a job's has none.
 pub(crate) fn draft(
     call: &Call,
     action: &str,
     object: &str,
     outcome: &str,
-    detail: Value,
+    mut detail: Value,
 ) -> AuditDraft {
     let p = &call.principal;
+    if !p.ip.is_empty() {
+        if detail.is_null() {
+            detail = json!({});
+        }
+        if let Some(detail) = detail.as_object_mut() {
+            detail.insert("ip".into(), p.ip.as_str().into());
+        }
+    }
     AuditDraft {
         at: call.now.micros(),
         actor: p.user.clone().unwrap_or_default(),
@@ -585,83 +565,5 @@ fn step(m: Move, action: &str, note: Option<String>) -> StepDraft {
         from: m.from,
         to: m.to,
         note,
-    }
-}
-
-/// The state the action was allowed in must still hold when it commits.
-fn expected(
-    def: &sdk_contract::def::ModuleDef,
-    record: Option<&Map<String, Value>>,
-    moves: &[Move],
-) -> Vec<Expected> {
-    let still = |m: &Move| {
-        let flow = def.flow(&m.collection)?;
-        let id = record?.get("id")?.as_str()?;
-        (id == m.id).then(|| Expected {
-            collection: kernel_storage::CollectionName::new(&def.id, &m.collection),
-            id: m.id.clone(),
-            field: flow.field.clone(),
-            value: json!(m.from),
-        })
-    };
-    moves.iter().filter_map(still).collect()
-}
-
-/// A reference that leads nowhere is the caller's mistake where the caller gave it; where the
-/// module made it up, it is the module's.
-fn misreferred(
-    action: &ActionDef,
-    values: &Map<String, Value>,
-    error: &CommitError,
-) -> Option<Fault> {
-    let CommitError::BadReference { id, .. } = error else {
-        return None;
-    };
-    let given = action.input.iter().find(|field| {
-        matches!(field.kind, Kind::Ref { .. })
-            && values
-                .get(&field.name)
-                .and_then(Value::as_str)
-                .is_some_and(|given| given.eq_ignore_ascii_case(id))
-    })?;
-    let fault = FieldFault::new(&given.name, "missing-reference", "所选记录不存在");
-    Some(Fault::invalid(vec![fault]))
-}
-
-pub(crate) fn commit_fault(error: &CommitError) -> Fault {
-    match error {
-        CommitError::Stale { .. } | CommitError::Unexpected { .. } => Fault::conflict(
-            "stale",
-            "这条记录刚刚被他人更改，请刷新后再试；您填写的内容仍在",
-        ),
-        CommitError::Conflict { fields, .. } => Fault {
-            fields: fields
-                .iter()
-                .map(|f| FieldFault::new(f, "taken", "已被使用"))
-                .collect(),
-            ..Fault::conflict(
-                "duplicate",
-                "已有相同的记录，可能刚在另一个窗口提交过，请刷新后查看",
-            )
-        },
-        CommitError::KeyReused => Fault::conflict(
-            "idempotency-key-reused",
-            "同一幂等键已用于另一个请求，请换一个键",
-        ),
-        CommitError::NotFound { .. } => Fault::not_found(),
-        CommitError::NoFile(_) => {
-            Fault::conflict("file-gone", "所选文件已不在，请重新上传后再提交")
-        }
-        CommitError::Storage(e) => storage(e),
-        CommitError::UnknownCollection(_)
-        | CommitError::Invalid { .. }
-        | CommitError::BadReference { .. } => {
-            tracing::error!(%error, blame = "plugin", "a commit was refused");
-            Fault::new(
-                FaultKind::Internal,
-                "plugin.bad-write",
-                "该功能出错了，本次操作没有生效",
-            )
-        }
     }
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::Host;
 use crate::reads::{ask, readable, storage};
 use crate::uploads::{digest, file_field, items, unavailable};
+use crate::values::word;
 use crate::{reads, sniff};
 
 /// A file that somebody may read now.
@@ -52,6 +53,7 @@ impl Host {
             let label = &field.label.zh;
             return Err(Fault::forbidden(format!("您不能查看{label}")));
         }
+        self.may_open(p, &at.collection, &record)?;
         let value = record.get(&field.name).unwrap_or(&Value::Null);
         let mut files = items(value).filter(|f| wanted.is_none() || digest(f) == wanted);
         let file = files.next().ok_or_else(Fault::not_found)?;
@@ -60,22 +62,26 @@ impl Host {
         }
         let recorded =
             readable.collection.audited || field.mask.is_some() || field.level >= Some(Level::L3);
-        let file = self.record_file(file, at).await?;
-        Ok(RecordFile { recorded, ..file })
+        self.record_file(file, at, recorded).await
     }
 
-    /// A file that a record names, which somebody may read this once.
-    pub(crate) async fn record_file(&self, file: &Value, at: Place) -> Result<RecordFile, Fault> {
+    /// A file that a record names and somebody may read.
+    pub(crate) async fn record_file(
+        &self,
+        file: &Value,
+        at: Place,
+        recorded: bool,
+    ) -> Result<RecordFile, Fault> {
         let blob = self
             .openable(digest(file).ok_or_else(Fault::not_found)?)
             .await?;
         Ok(RecordFile {
-            name: reads_text(file, "name"),
+            name: file.as_object().map_or("", |f| word(f, "name")).to_owned(),
             digest: blob.digest,
             size: blob.size,
             media: blob.media,
             place: blob.place,
-            recorded: true,
+            recorded,
             at,
         })
     }
@@ -135,7 +141,7 @@ impl Host {
     /// Lists the blobs of before blobs were listed, which are nobody's uploads, and moves what lies in
     /// the data folder where files lie now.
     pub(crate) async fn adopt_files(&self) -> Result<(), Fault> {
-        let Some(folder) = self.blobs().in_folder() else {
+        let Some(folder) = self.blobs().in_folder().map_err(|e| unavailable(&e))? else {
             return Ok(());
         };
         let places = folder.places().await.map_err(|e| unavailable(&e))?;
@@ -174,11 +180,6 @@ impl Host {
         }
         Ok(())
     }
-}
-
-fn reads_text(file: &Value, name: &str) -> String {
-    let text = file.get(name).and_then(Value::as_str);
-    text.unwrap_or_default().to_owned()
 }
 
 /// A record names it, and it is gone: a loss.

@@ -28,12 +28,12 @@ mod guest;
 mod history;
 mod inspect;
 mod install;
-mod listing;
 mod look;
 mod mask;
 pub mod measure;
 pub mod models;
 mod module;
+pub mod outgoing;
 mod platform;
 mod plugin_toml;
 pub mod quality;
@@ -43,6 +43,7 @@ mod sniff;
 mod step_up;
 mod transfer;
 mod uploads;
+mod values;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -67,12 +68,33 @@ pub use guest::DescribeError;
 pub use history::Past;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
-pub use listing::{Listing, listing};
 pub use look::{Look, Shown, Sought, Waiting};
 pub use platform::SESSIONLESS_PAGES;
 pub use plugin_toml::ManifestError;
-pub use transfer::Format;
+pub use reads::{chain, listing};
+pub use transfer::{Format, Lane, creating};
 pub use uploads::{Progress, UploadRef};
+
+/// How much one person may do alone, and how long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows that one person may export without another's approval.
+    pub export_without_approval: u64,
+    /// Days for which the files of an import or export can be fetched once it is over.
+    pub job_file_days: u32,
+    /// Hours for which an idempotency key is known at the least.
+    pub key_hours: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            export_without_approval: 1000,
+            job_file_days: 7,
+            key_hours: 24,
+        }
+    }
+}
 
 /// What the host stands on.
 pub struct Ground {
@@ -91,8 +113,7 @@ pub struct Ground {
     pub regions: BTreeMap<String, Label>,
     /// Roles as people call them, by name.
     pub roles: BTreeMap<String, Label>,
-    /// Rows that one person may export without another's approval.
-    pub export_without_approval: u64,
+    pub limits: Limits,
     /// Insert modules' demo seeds.
     pub demo: bool,
 }
@@ -111,6 +132,8 @@ struct Inner {
     designs: tokio::sync::Mutex<()>,
     models: models::Pool,
     tasks: TaskTracker,
+    /// Changes when a job may be there to work on.
+    jobs: tokio::sync::watch::Sender<()>,
 }
 
 impl Host {
@@ -125,6 +148,7 @@ impl Host {
             designs: tokio::sync::Mutex::default(),
             models,
             tasks: TaskTracker::new(),
+            jobs: tokio::sync::watch::Sender::new(()),
         }));
         host.adopt_files().await.map_err(InstallError::Files)?;
         host.install_native().await?;
@@ -184,11 +208,18 @@ impl Host {
     fn roles(&self) -> &BTreeMap<String, Label> {
         &self.0.ground.roles
     }
-    fn export_without_approval(&self) -> u64 {
-        self.0.ground.export_without_approval
+    fn limits(&self) -> Limits {
+        self.0.ground.limits
     }
     fn sessions(&self) -> &Sessions {
         &self.0.ground.sessions
+    }
+    /// Changes whenever a job may be there for [`Host::run_jobs`].
+    pub fn jobs_wake(&self) -> tokio::sync::watch::Receiver<()> {
+        self.0.jobs.subscribe()
+    }
+    fn wake_jobs(&self) {
+        self.0.jobs.send_replace(());
     }
     /// Background work the host started; wait for it at shutdown.
     pub fn tasks(&self) -> &TaskTracker {

@@ -5,28 +5,30 @@
 mod second;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use kernel_identity::principal::Principal;
-use kernel_storage::{CollectionName, RowFilter};
-use sdk_contract::def::{FieldDef, Level};
+use kernel_storage::{CollectionName, Record, RowFilter};
+use sdk_contract::def::{CollectionDef, FieldDef, Level};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::kind::Kind;
 use sdk_contract::page::{LookTakes, Page, Place};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::Host;
+use crate::catalog::Installed;
 use crate::files::RecordFile;
 use crate::mask::lets;
+use crate::module::Call;
 use crate::reads::{ask, permitted, readable};
 use crate::uploads::{digest, items};
+use crate::values::worded;
+use crate::{Catalog, Host};
 
-/// Characters of a reason.
-const LEAST_REASON: usize = 2;
-const MOST_REASON: usize = 200;
 /// Looks that one page offers; the masked values beyond are just masked.
 const MOST_OFFERED: usize = 100;
 
+use second::Asked;
 pub(crate) use second::{DEED, may_decide, subject};
 
 /// What somebody wants to look at, and why.
@@ -70,36 +72,73 @@ pub struct Waiting {
     pub until: Timestamp,
 }
 
-/// A field that a principal may look at, in the record it stands in.
+/// A field that a principal may look at, and what stands there.
 struct Looked {
     field: FieldDef,
-    record: Map<String, Value>,
+    value: Value,
     /// Whether it is shown without asking.
     revealed: bool,
     /// The one file that is looked at, where it is a field of files.
     file: Option<RecordFile>,
 }
 
+/// What one page's looks have read.
+#[derive(Default)]
+struct Known {
+    /// By collection and id; none where it is not readable.
+    records: BTreeMap<(String, String), Option<Record>>,
+    asked: Option<Asked>,
+}
+
 impl Host {
-    /// A masked value whole. The record must be readable, and the field's `look` must reach it.
+    /// A masked value whole. The record must be readable, and the field's `look` must reach it. A look
+    /// that is refused is on record as one that is taken.
     pub async fn look(&self, p: &Principal, sought: &Sought) -> Result<Look, Fault> {
-        let place = &sought.place;
+        let call = self.call(p)?;
+        let done = self.look_checked(&call, sought).await;
+        if let Err(fault) = &done {
+            let place = &sought.place;
+            self.refused(&call, (DEED, &place.id), fault, named(place))
+                .await?;
+        }
+        done
+    }
+
+    async fn look_checked(&self, call: &Call, sought: &Sought) -> Result<Look, Fault> {
+        let (p, place) = (&call.principal, &sought.place);
         let mut looked = self.looked(p, place).await?;
         if let Some(file) = looked.choose(sought.file)? {
-            looked.file = Some(self.record_file(file, place.clone()).await?);
+            looked.file = Some(self.record_file(file, place.clone(), true).await?);
         }
         if looked.takes_two() {
-            return self.look_by_two(p, sought, looked).await;
+            return self.look_by_two(call, sought, looked).await;
         }
         let reason = worded(&sought.reason)?;
-        let call = self.call(p)?;
         if looked.field.level == Some(Level::L4) {
-            self.stepped_up(&call, false).await?;
+            self.stepped_up(call, false).await?;
         }
         let detail = looked.detail(place, reason);
-        self.audit(&call, "field.look", &place.id, "ok", detail.into())
+        self.audit(call, DEED, &place.id, "ok", detail.into())
             .await?;
-        Ok(looked.shown())
+        self.shown(p, place, looked).await
+    }
+
+    /// What stands there once the look is on record: the value as it is now, or the file that was
+    /// recorded, where it still is the record's.
+    async fn shown(&self, p: &Principal, place: &Place, looked: Looked) -> Result<Look, Fault> {
+        let now = self.looked(p, place).await?;
+        let Some(file) = looked.file else {
+            return Ok(Look::Shown(Shown {
+                label: now.field.label.zh,
+                value: now.value,
+            }));
+        };
+        let mut there = now.files().into_iter().flatten();
+        if there.any(|f| digest(f) == Some(file.digest.as_str())) {
+            return Ok(Look::File(file));
+        }
+        let what = "该文件刚刚被更换，请刷新后再查看";
+        Err(Fault::conflict("file-gone", what))
     }
 
     /// Leaves on a page only the looks that its viewer may take and needs.
@@ -110,29 +149,16 @@ impl Host {
         page: &mut Page,
     ) -> Result<(), Fault> {
         let mut offered: BTreeMap<Place, Option<Offer>> = BTreeMap::new();
-        let mut asked = None;
+        let mut known = Known::default();
         for masked in page.masked_mut() {
             let Some(mut place) = masked.of.take() else {
                 continue;
             };
             place.collection = CollectionName::within(module, &place.collection).to_string();
-            let known = offered.get(&place).copied();
-            let offer = match known {
+            let offer = match offered.get(&place).copied() {
                 Some(offer) => offer,
                 None if offered.len() >= MOST_OFFERED => None,
-                None => match self.looked(p, &place).await {
-                    Ok(looked) if looked.revealed || looked.is_no_file() => None,
-                    Ok(looked) => {
-                        if looked.takes_two() && asked.is_none() {
-                            asked = Some(self.asked_looks(p).await?);
-                        }
-                        let asked = asked.as_ref().filter(|_| looked.takes_two());
-                        let takes = asked.map(|asked| asked.takes(&place, looked.only_digest()));
-                        Some((takes.unwrap_or_default(), looked.count()))
-                    }
-                    Err(fault) if fault.kind == FaultKind::Unavailable => return Err(fault),
-                    Err(_) => None,
-                },
+                None => self.offer(p, &place, &mut known).await?,
             };
             offered.insert(place.clone(), offer);
             masked.of = offer.map(|_| place);
@@ -141,27 +167,66 @@ impl Host {
         Ok(())
     }
 
+    /// What a look takes that somebody may take and needs.
+    async fn offer(
+        &self,
+        p: &Principal,
+        place: &Place,
+        known: &mut Known,
+    ) -> Result<Option<Offer>, Fault> {
+        let at = (place.collection.clone(), place.id.clone());
+        let record = match known.records.entry(at) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(match self.unmasked(p, place).await {
+                Ok(record) => Some(record),
+                Err(fault) if fault.kind == FaultKind::Unavailable => return Err(fault),
+                Err(_) => None,
+            }),
+        };
+        let looked = record.as_ref().map(|r| self.looked_in(p, place, r));
+        let Some(Ok(looked)) = looked else {
+            return Ok(None);
+        };
+        if looked.revealed || looked.lacks_files() {
+            return Ok(None);
+        }
+        if !looked.takes_two() {
+            return Ok(Some((LookTakes::Reason, looked.count())));
+        }
+        let asked = match &mut known.asked {
+            Some(asked) => asked,
+            none => none.insert(self.asked_looks(p).await?),
+        };
+        let takes = asked.takes(place, looked.only_digest());
+        Ok(Some((takes, looked.count())))
+    }
+
     async fn looked(&self, p: &Principal, place: &Place) -> Result<Looked, Fault> {
+        // What is no masked field is told before anything is read, and is in no trail.
+        masked(&self.catalog(), place)?;
+        let record = self.unmasked(p, place).await?;
+        self.looked_in(p, place, &record)
+    }
+
+    /// The record that a place is in, where it is readable.
+    async fn unmasked(&self, p: &Principal, place: &Place) -> Result<Record, Fault> {
         let catalog = self.catalog();
-        let (installed, collection) = catalog
-            .collection(&place.collection)
-            .ok_or_else(Fault::not_found)?;
         let readable = readable(&catalog, p, &place.collection)?;
         let record = self
             .store()
             .get(&readable.name, &place.id, &readable.rows)
-            .await
-            .map_err(|e| ask(&e))?
-            .ok_or_else(Fault::not_found)?;
-        let field = collection
-            .field(&place.field)
-            .filter(|f| f.mask.is_some())
-            .ok_or_else(Fault::not_found)?;
+            .await;
+        record.map_err(|e| ask(&e))?.ok_or_else(Fault::not_found)
+    }
+
+    fn looked_in(&self, p: &Principal, place: &Place, record: &Record) -> Result<Looked, Fault> {
+        let catalog = self.catalog();
+        let (installed, collection, field) = masked(&catalog, place)?;
         let reach = |permission: &Option<String>| match permission {
             Some(name) => permitted(&installed.def, p, name),
             None => Ok(RowFilter::None),
         };
-        let lets = |rows: &RowFilter| lets(rows, collection.assignee.as_deref(), &record);
+        let lets = |rows: &RowFilter| lets(rows, collection.assignee.as_deref(), record);
         let revealed = reach(&field.reveal).is_ok_and(|rows| lets(&rows));
         if !revealed && !lets(&reach(&field.look)?) {
             let label = &field.label.zh;
@@ -169,11 +234,34 @@ impl Host {
         }
         Ok(Looked {
             field: field.clone(),
-            record,
+            value: record.get(&field.name).cloned().unwrap_or_default(),
             revealed,
             file: None,
         })
     }
+}
+
+/// The masked field of a place, and where it is declared.
+fn masked<'a>(
+    catalog: &'a Catalog,
+    place: &Place,
+) -> Result<(&'a Installed, &'a CollectionDef, &'a FieldDef), Fault> {
+    let found = catalog
+        .collection(&place.collection)
+        .and_then(|(installed, collection)| {
+            let field = collection.field(&place.field)?;
+            let masked = field.mask.is_some();
+            masked.then_some((&**installed, collection, field))
+        });
+    found.ok_or_else(Fault::not_found)
+}
+
+/// What the trail calls a place besides its record.
+fn named(place: &Place) -> Map<String, Value> {
+    let mut detail = Map::new();
+    detail.insert("collection".into(), place.collection.as_str().into());
+    detail.insert("field".into(), place.field.as_str().into());
+    detail
 }
 
 impl Looked {
@@ -185,8 +273,7 @@ impl Looked {
     /// The files that stand there; none for a field that holds no files.
     fn files(&self) -> Option<impl Iterator<Item = &Value>> {
         let holds = matches!(self.field.kind, Kind::File { .. });
-        let value = self.record.get(&self.field.name).filter(|_| holds)?;
-        Some(items(value).filter(|file| digest(file).is_some()))
+        holds.then(|| items(&self.value).filter(|file| digest(file).is_some()))
     }
 
     fn count(&self) -> Option<u32> {
@@ -194,7 +281,8 @@ impl Looked {
         Some(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    fn is_no_file(&self) -> bool {
+    /// A field of files in which there are none.
+    fn lacks_files(&self) -> bool {
         self.count() == Some(0)
     }
 
@@ -231,38 +319,11 @@ impl Looked {
 
     /// What the trail says of the look.
     fn detail(&self, place: &Place, reason: &str) -> Map<String, Value> {
-        let mut detail = Map::new();
-        detail.insert("collection".into(), place.collection.as_str().into());
-        detail.insert("field".into(), place.field.as_str().into());
+        let mut detail = named(place);
         detail.insert("reason".into(), reason.into());
         if let Some(file) = &self.file {
             detail.insert("digest".into(), file.digest.as_str().into());
         }
         detail
     }
-
-    fn shown(mut self) -> Look {
-        match self.file {
-            Some(file) => Look::File(file),
-            None => Look::Shown(Shown {
-                value: self.record.remove(&self.field.name).unwrap_or_default(),
-                label: self.field.label.zh,
-            }),
-        }
-    }
-}
-
-/// A reason on one line, without the space around it.
-fn worded(reason: &str) -> Result<&str, Fault> {
-    let reason = reason.trim();
-    let length = reason.chars().count();
-    let (code, message) = if length < LEAST_REASON {
-        ("required", "请写明查看理由")
-    } else if length > MOST_REASON || reason.chars().any(char::is_control) {
-        ("too-long", "理由请在 200 字以内，只写一行")
-    } else {
-        return Ok(reason);
-    };
-    let fault = FieldFault::new("reason", code, message);
-    Err(Fault::invalid(vec![fault]))
 }

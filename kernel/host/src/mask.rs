@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 
 /// A collection's masked fields as one principal sees them.
 pub(crate) struct Sight<'a> {
-    masked: Vec<Masked<'a>>,
+    masked: Vec<MaskedField<'a>>,
     assignee: Option<&'a str>,
 }
 
-struct Masked<'a> {
+struct MaskedField<'a> {
     name: &'a str,
     mask: Mask,
     /// The rows in which it is shown as it is.
@@ -38,6 +38,13 @@ impl<'a> Sight<'a> {
         p: &Principal,
     ) -> Self {
         self.masked.extend(masked_fields(def, retired, p));
+        self
+    }
+
+    /// The same for records as they were. Whom one was assigned to then may see nothing of it for that
+    /// now; who made it stays who made it.
+    pub(crate) fn of_then(mut self) -> Self {
+        self.assignee = self.assignee.filter(|name| *name == "created_by");
         self
     }
 
@@ -65,7 +72,7 @@ impl<'a> Sight<'a> {
         masked.is_some_and(|field| !lets(&field.revealed, self.assignee, record))
     }
 
-    fn masked(&self, name: &str) -> Option<&Masked<'a>> {
+    fn masked(&self, name: &str) -> Option<&MaskedField<'a>> {
         self.masked.iter().find(|f| f.name == name)
     }
 
@@ -130,10 +137,14 @@ impl<'a> Sight<'a> {
     }
 }
 
-fn masked_fields<'a>(def: &ModuleDef, fields: &'a [FieldDef], p: &Principal) -> Vec<Masked<'a>> {
+fn masked_fields<'a>(
+    def: &ModuleDef,
+    fields: &'a [FieldDef],
+    p: &Principal,
+) -> Vec<MaskedField<'a>> {
     let masked = |field: &'a FieldDef| {
         let permission = field.reveal.as_ref().and_then(|r| def.permission(r));
-        Some(Masked {
+        Some(MaskedField {
             name: &field.name,
             mask: field.mask?,
             revealed: match permission.map(|permission| decide(p, &def.id, permission)) {
@@ -198,11 +209,15 @@ fn conceal(mask: Mask, name: &str, record: &mut Map<String, Value>) {
     };
 }
 
-/// Formats of tender row 93.
+/// Characters of a value that a mask hides at the least, so that a short one is not shown but for one
+/// or two.
+const LEAST_HIDDEN: usize = 4;
+
+/// Formats of tender row 93, for values as long as they are.
 fn masked(mask: Mask, text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let keep = |head: usize, tail: usize| {
-        if chars.len() <= head + tail {
+        if chars.len() < head + tail + LEAST_HIDDEN {
             return "****".to_owned();
         }
         let start: String = chars.iter().take(head).collect();
@@ -211,7 +226,11 @@ fn masked(mask: Mask, text: &str) -> String {
     };
     match mask {
         Mask::Phone => keep(3, 4),
-        Mask::Name => chars.first().map_or_else(String::new, |c| format!("{c}**")),
+        Mask::Name => match chars.as_slice() {
+            [] => String::new(),
+            [_] => "**".to_owned(),
+            [first, ..] => format!("{first}**"),
+        },
         Mask::IdNumber => keep(6, 4),
         Mask::All => "****".to_owned(),
         Mask::Hidden => String::new(),
@@ -230,11 +249,22 @@ mod tests {
     fn formats_of_row_93() {
         assert_eq!(masked(Mask::Phone, "13800001234"), "138****1234");
         assert_eq!(masked(Mask::Name, "林知远"), "林**");
+        assert_eq!(masked(Mask::Name, "林"), "**");
         assert_eq!(
             masked(Mask::IdNumber, "310115199001011234"),
             "310115********1234"
         );
-        assert_eq!(masked(Mask::Phone, "123"), "****");
+        assert_eq!(masked(Mask::IdNumber, "310115900101123"), "310115*****1123");
+        // Of what is too short for its format nothing is shown.
+        for (mask, short) in [
+            (Mask::Phone, ""),
+            (Mask::Phone, "123"),
+            (Mask::Phone, "2158770012"),
+            (Mask::IdNumber, "H1234567802"),
+            (Mask::IdNumber, "3101151990010"),
+        ] {
+            assert_eq!(masked(mask, short), "****", "{short}");
+        }
         assert_eq!(masked(Mask::All, "x"), "****");
     }
 
@@ -251,28 +281,17 @@ mod tests {
         };
         ModuleDef {
             id: "m".into(),
-            collections: vec![CollectionDef {
-                name: "things".into(),
-                entity: "thing".into(),
-                label: Label::default(),
-                help: String::new(),
-                title: "open".into(),
-                shard: Shard::Subject,
-                audited: false,
-                keep_deleted: None,
-                suppress_below: None,
-                assignee: None,
-                fields: vec![
+            collections: vec![CollectionDef::new(
+                "things",
+                "thing",
+                Label::default(),
+                Shard::Subject,
+                vec![
                     field("open", None),
                     field("phone", Some(Mask::Phone)),
                     field("figure", Some(Mask::Hidden)),
                 ],
-                indexes: vec![],
-                unique: vec![],
-                read: "thing.read".into(),
-                create: None,
-                update: None,
-            }],
+            )],
             permissions: vec![PermissionDef {
                 name: "thing.reveal".into(),
                 label: Label::default(),
@@ -318,6 +337,24 @@ mod tests {
         assert_eq!(seen(&person(&["owner", "staff"]), row("s2", "o2")), masked);
         assert_eq!(seen(&person(&["operator"]), row("s1", "o1")), masked);
         assert_eq!(seen(&Principal::module("m", "r"), row("s2", "o2")), plain);
+    }
+
+    #[test]
+    fn whom_a_record_was_assigned_to_then_sees_no_more_of_it_now() {
+        let mut def = module();
+        def.permissions[0].grants[0].scope = RowScope::Assigned;
+        let owner = person(&["owner"]);
+        let mut mine = row("s1", "o1");
+        mine.insert("officer".into(), "u".into());
+        mine.insert("created_by".into(), "u".into());
+        for (assignee, then) in [("officer", "138****1234"), ("created_by", "13800001234")] {
+            def.collections[0].assignee = Some(assignee.into());
+            let sight = Sight::of(&def, &def.collections[0], &owner);
+            assert!(!sight.hides("phone", &mine), "{assignee}");
+            let mut past = mine.clone();
+            sight.of_then().mask(&mut past);
+            assert_eq!(past["phone"], then, "{assignee}");
+        }
     }
 
     #[test]
@@ -377,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_shown_is_not_summed() {
+    fn pi_04_what_is_not_shown_is_not_summed() {
         let def = module();
         let ask = |group_by: &[&str], measures: Vec<Measure>| Aggregate {
             collection: "m.things".into(),

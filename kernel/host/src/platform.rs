@@ -2,10 +2,13 @@
 //! second person, and the history of all that. The rules are `kernel-identity`'s; here are their
 //! pages and their way through the one dispatch path.
 
+mod arrival;
 mod changes;
 mod choices;
 mod claims;
+mod in_words;
 mod invitations;
+mod lifts;
 mod organisation;
 mod organisations;
 mod people;
@@ -14,6 +17,7 @@ mod preview;
 mod registration;
 mod requests;
 mod resets;
+mod reviews;
 mod roles;
 
 use async_trait::async_trait;
@@ -34,10 +38,15 @@ use crate::Host;
 use crate::account::Account;
 use crate::module::{Call, Input, Module};
 use crate::reads::{chain, permitted};
+use crate::values::word;
+
+pub(crate) use in_words::Words;
 
 /// Forms of people who have no session: where links lead, and where they are asked for.
-pub const SESSIONLESS_PAGES: [&str; 4] = [
+pub const SESSIONLESS_PAGES: [&str; 6] = [
+    arrival::PATH,
     invitations::WELCOME,
+    lifts::LOST,
     registration::PATH,
     resets::FORGOTTEN,
     resets::NEW,
@@ -63,6 +72,11 @@ impl Platform {
 impl Module for Platform {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         let desk = Desk::new(&self.host, &self.sessions, call);
+        match ask.block.as_deref() {
+            Some(reviews::BLOCK) => return reviews::block(&desk).await,
+            Some(_) => return lifts::told(&desk).await,
+            None => {}
+        }
         match ask.path.as_str() {
             organisations::PATH => organisations::list(&desk, ask).await,
             "/platform/organisations/{id}" => organisation::detail(&desk, ask).await,
@@ -81,11 +95,21 @@ impl Module for Platform {
             registration::PATH => Ok(registration::form(&desk)),
             registration::DONE => Ok(registration::registered(ask)),
             registration::TERMS => Ok(registration::terms(&desk)),
+            arrival::PATH => arrival::page(&desk, ask).await,
             claims::OWN => claims::own(&desk).await,
             claims::PATH => claims::list(&desk, ask).await,
             "/platform/claims/{id}" => claims::detail(&desk, ask).await,
+            reviews::PATH => reviews::list(&desk, ask).await,
             changes::PATH => changes::list(&desk, ask).await,
-            _ => self.account.page(call, ask).await,
+            lifts::LOST => Ok(lifts::lost()),
+            _ => {
+                let mut page = self.account.page(call, ask).await?;
+                // Before all else on the page.
+                let mut told = lifts::told(&desk).await?.sections;
+                told.append(&mut page.sections);
+                page.sections = told;
+                Ok(page)
+            }
         }
     }
 
@@ -93,11 +117,15 @@ impl Module for Platform {
         let desk = Desk::new(&self.host, &self.sessions, call);
         match action.split_once('.') {
             Some(("organisation", verb)) => organisation::act(&desk, verb, &input).await,
+            Some(("post", "confirm")) => reviews::confirm(&desk, &input).await,
             Some(("post", verb)) => posts::act(&desk, verb, &input).await,
             Some(("role", verb)) => roles::act(&desk, verb, &input).await,
             Some(("request", verb)) => requests::act(&desk, verb, &input).await,
             Some(("invitation", verb)) => invitations::act(&desk, verb, &input).await,
+            Some(("arrival", verb)) => arrival::act(&desk, verb, &input).await,
             Some(("user", "register")) => registration::register(&desk, &input).await,
+            Some(("factor", "ask-lift")) => lifts::ask(&desk, &input).await,
+            Some(("user", "lift-factor")) => lifts::start(&desk, &input).await,
             Some(("claim", verb)) => claims::act(&desk, verb, &input).await,
             Some(("user", verb)) if verb != "change-password" => {
                 people::act(&desk, verb, &input).await
@@ -199,6 +227,17 @@ impl Host {
         self.sessions().suspend_unused(origin).await
     }
 
+    /// Forgets what providers said of people who did not go on; another node may do the same.
+    pub async fn end_arrivals(&self) -> Result<usize, kernel_identity::error::IdentityError> {
+        let origin = Origin {
+            request: "arrivals",
+            ip: "",
+            locale: "zh-CN",
+            now: self.clock().now().micros(),
+        };
+        self.sessions().end_arrivals(origin).await
+    }
+
     /// Ends the grants whose day has come; another node may do the same.
     pub async fn lapse_grants(&self) -> Result<usize, kernel_identity::error::IdentityError> {
         let origin = Origin {
@@ -246,10 +285,6 @@ async fn switch(desk: &Desk<'_>, input: &Input) -> Result<Reply, Fault> {
         result: json!({ "organisation": organisation }),
         ..Reply::default()
     })
-}
-
-fn word<'a>(values: &'a Map<String, Value>, name: &str) -> &'a str {
-    values.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn optional(values: &Map<String, Value>, name: &str) -> Option<String> {

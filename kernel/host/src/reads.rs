@@ -2,11 +2,14 @@
 //! another way, guests included.
 
 use kernel_identity::decide::{Decision, Denial, decide};
+use kernel_identity::module::{MODULE, REQUESTS};
 use kernel_identity::principal::Principal;
-use kernel_storage::{CollectionName, QueryError, RowFilter};
+use kernel_identity::two_person::Request;
+use kernel_storage::{CollectionName, QueryError, Record, RowFilter, is_id};
 use sdk_contract::def::{CollectionDef, ModuleDef, SYSTEM_FIELDS, Shard};
-use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::kind::Kind;
+use sdk_contract::listing::Listing;
 use sdk_contract::query::{Aggregate, Filter, Found, Group, MAX_WITH, Query, Step, With};
 use serde_json::{Map, Value};
 
@@ -50,7 +53,10 @@ impl Host {
             Some(_) => self.store().retired(&readable.name),
             None => Vec::new(),
         };
-        let sight = readable.sight(p).and_retired(readable.def, &retired, p);
+        let mut sight = readable.sight(p).and_retired(readable.def, &retired, p);
+        if query.as_of.is_some() {
+            sight = sight.of_then();
+        }
         sight.narrow(readable.collection, query.filter.as_mut(), &readable.rows)?;
         sight.may_query(&query, &readable.rows)?;
         let joins = readable.joins(&query)?;
@@ -59,13 +65,32 @@ impl Host {
             .find(&query, &readable.rows)
             .await
             .map_err(|e| ask(&e))?;
-        for join in &joins {
-            self.join(&catalog, p, join, &mut found.records).await?;
-        }
+        // Before references are followed: a masked one leads nowhere.
         for record in &mut found.records {
             sight.mask(record);
         }
+        for join in &joins {
+            self.join(&catalog, p, join, &mut found.records).await?;
+        }
         Ok(found)
+    }
+
+    /// A record of the kernel's own, whole, for its own checks.
+    pub(crate) async fn kept(
+        &self,
+        module: &str,
+        collection: &str,
+        id: &str,
+    ) -> Result<Option<Record>, Fault> {
+        let name = CollectionName::new(module, collection);
+        let found = self.store().get(&name, id, &Self::KERNEL).await;
+        found.map_err(|e| ask(&e))
+    }
+
+    /// What somebody asked a second person for.
+    pub(crate) async fn request(&self, id: &str) -> Result<Option<Request>, Fault> {
+        let row = self.kept(MODULE, REQUESTS, id).await?;
+        Ok(row.as_ref().map(Request::read))
     }
 
     /// Records that a program or a person has read records of others through the API, before they
@@ -109,8 +134,8 @@ impl Host {
         })
     }
 
-    /// Reads along what a ref field of these records names. Whatever the principal may not read,
-    /// the collection or single records of it, is null.
+    /// Reads along what a ref field of these records names, masked as they are. Whatever the principal
+    /// may not read, the collection or single records of it, is null.
     async fn join(
         &self,
         catalog: &crate::Catalog,
@@ -120,7 +145,10 @@ impl Host {
     ) -> Result<(), Fault> {
         let mut ids: Vec<String> = records
             .iter()
-            .filter_map(|r| r.get(join.field)?.as_str().map(str::to_owned))
+            .filter_map(|r| r.get(join.field)?.as_str())
+            // What a mask leaves of an id is none.
+            .filter(|id| is_id(id))
+            .map(str::to_owned)
             .collect();
         ids.sort_unstable();
         ids.dedup();
@@ -268,6 +296,17 @@ pub(crate) fn readable<'a>(
     })
 }
 
+/// What a principal asks a list for; every wrong parameter is named.
+pub fn listing(
+    def: &ModuleDef,
+    c: &CollectionDef,
+    p: &Principal,
+    pairs: &[(String, String)],
+) -> Result<Listing, Vec<FieldFault>> {
+    let may_reveal = |permission: &str| permitted(def, p, permission).is_ok();
+    sdk_contract::listing::listing(def, c, &may_reveal, pairs)
+}
+
 /// The rows a permission reaches, or the refusal.
 pub(crate) fn permitted(
     def: &ModuleDef,
@@ -323,8 +362,8 @@ pub(crate) fn storage(error: &kernel_storage::StorageError) -> Fault {
     )
 }
 
-/// An error and all its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// An error and all its causes on one line, for the log.
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

@@ -18,6 +18,7 @@ mod approval;
 mod columns;
 mod export;
 mod import;
+mod kept;
 mod offer;
 mod read;
 mod run;
@@ -25,10 +26,13 @@ mod start;
 mod write;
 mod xlsx;
 
-use serde_json::{Map, Value};
+use crate::values::{object, word};
 
 pub(crate) use approval::DEED;
+pub use columns::creating;
 pub(crate) use offer::export_of;
+pub use run::Lane;
+pub(crate) use start::Work;
 pub(crate) use write::Marks;
 
 /// Rows of one job.
@@ -102,16 +106,5 @@ pub(crate) struct Misread(pub(crate) String);
 impl Misread {
     fn new(why: impl Into<String>) -> Self {
         Self(why.into())
-    }
-}
-
-fn word<'a>(values: &'a Map<String, Value>, name: &str) -> &'a str {
-    values.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
     }
 }

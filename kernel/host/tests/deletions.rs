@@ -58,7 +58,7 @@ async fn started(until: &str) -> TestHost {
     let keys = Arc::new(KeyRing::open_or_create(&data.path().join("code-keys"), None).unwrap());
     let code = KeptCode::open(&data.path().join("code"), keys).unwrap();
     let engines = Engines::keeping(Arc::new(code)).unwrap();
-    let test = TestHost::start(None, Arc::clone(&data), &plugins, engines).await;
+    let test = TestHost::start(support::usual(), None, Arc::clone(&data), &plugins, engines).await;
     let store = test.host.store();
     store.apply(&module(), 1).await.unwrap();
     let deletion = json!({
@@ -131,7 +131,7 @@ async fn the_operator_restores() {
 }
 
 #[tokio::test]
-async fn a_held_record_outlives_its_time_and_a_purge_is_audited() {
+async fn pi_03_a_held_record_outlives_its_time_and_a_purge_is_audited() {
     let test = started(PASSED).await;
     let host = &test.host;
     let refused = act(host, "platform.operator", "hold").await;

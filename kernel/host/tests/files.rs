@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use kernel_crypto::keys::KeyRing;
 use kernel_host::clock::TestClock;
 use kernel_host::scan::{Clamd, Verdict};
-use kernel_host::{Engines, Ground, Host, KeptCode, RecordFile, UploadRef};
+use kernel_host::{Engines, Ground, Host, KeptCode, Limits, RecordFile, UploadRef};
 use kernel_identity::principal::Principal;
 use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::{
@@ -102,7 +102,7 @@ async fn ground(
         plugins: guests.join("test-plugins"),
         regions: std::collections::BTreeMap::new(),
         roles: std::collections::BTreeMap::new(),
-        export_without_approval: 1000,
+        limits: Limits::default(),
         demo: false,
     }
 }
@@ -481,6 +481,12 @@ async fn open(bench: &Bench, n: u32) -> Result<RecordFile, Fault> {
         field: "contract".into(),
     };
     let plugin = Principal::module("example", "test");
+    let braced = Place {
+        id: format!("{{{}}}", place.id),
+        ..place.clone()
+    };
+    let other = bench.host.file(&plugin, braced, None).await;
+    assert_eq!(other.unwrap_err().kind, FaultKind::NotFound, "one name");
     bench.host.file(&plugin, place, None).await
 }
 

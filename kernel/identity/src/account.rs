@@ -13,13 +13,13 @@ use crate::error::{IdentityError, LoginError};
 use crate::factor::{self, Factor};
 use crate::module::{FACTORS, SESSIONS, USERS};
 use crate::password_rules::{self, Weak};
-use crate::people::{User, get, text};
+use crate::people::{User, text};
 use crate::principal::Principal;
 use crate::session::{Origin, Sessions, blocking, object, update, update_of};
 use crate::throttle::Tally;
 
-/// Roles whose passwords must be longer.
-const ADMINISTRATORS: &str = "platform.";
+/// Roles whose passwords must be longer, and whose sessions end sooner.
+pub(crate) const ADMINISTRATORS: &str = "platform.";
 
 /// Why a change of the own account was not made.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,14 @@ pub enum AccountError {
     Closed,
     #[error("the login is not a login")]
     BadLogin,
+    /// What came from a provider was used, or waited too long.
+    #[error("the return from the provider is gone")]
+    ArrivalGone,
+    #[error("the account elsewhere is bound to another one here")]
+    BoundElsewhere,
+    /// The resident ids of two bindings differ.
+    #[error("the account elsewhere is another person's")]
+    OtherPerson,
     #[error("too many people sign in or register at this moment")]
     Busy,
     #[error(transparent)]
@@ -66,14 +74,26 @@ impl Sessions {
         let user = self.proved(caller, current, origin).await?;
         let now = Timestamp(origin.now);
         let mut writes = vec![self.new_password(&user, new, now).await?];
-        let ended = object(json!({ "ended_at": Timestamp(origin.now) }));
-        for session in self.live(&user.id, origin.now).await? {
-            if Some(text(&session, "id")) != caller.session {
-                writes.push(update(SESSIONS, &session, ended.clone()));
-            }
-        }
-        self.forget(&user.id);
+        writes.extend(self.end_others(caller, &user.id, origin.now).await?);
         Ok(writes)
+    }
+
+    /// Ends the person's sessions but the one that asks for it.
+    pub(crate) async fn end_others(
+        &self,
+        caller: &Principal,
+        user: &str,
+        now: i64,
+    ) -> Result<Vec<Write>, IdentityError> {
+        let live = self.live(user, now).await?;
+        let others = live
+            .iter()
+            .filter(|session| Some(text(session, "id")) != caller.session);
+        let ended = object(json!({ "ended_at": Timestamp(now) }));
+        self.forget(user);
+        Ok(others
+            .map(|session| update(SESSIONS, session, ended.clone()))
+            .collect())
     }
 
     /// A password that the person chose, held against the rules.
@@ -131,7 +151,8 @@ impl Sessions {
             if begun.confirmed {
                 return Err(AccountError::NoSuchFactor);
             }
-            writes.push(ended(&begun, origin.now));
+            let ended = factor::ended(origin.now);
+            writes.push(update_of(FACTORS, &begun.id, begun.revision, ended));
         }
         writes.push(Write::Insert {
             collection: FACTORS.into(),
@@ -160,10 +181,7 @@ impl Sessions {
         let values = begun.confirmed(&self.inner.keys, fits, now);
         self.forget(user);
         let mut writes = vec![update_of(FACTORS, &begun.id, begun.revision, values)];
-        let session = caller.session.as_deref().unwrap_or_default();
-        if let Some(row) = get(&self.inner.store, SESSIONS, session).await? {
-            writes.push(update(SESSIONS, &row, object(json!({ "proven_at": now }))));
-        }
+        writes.extend(self.proven_now(caller, now).await?);
         Ok(writes)
     }
 
@@ -177,22 +195,34 @@ impl Sessions {
         let user = self.proved(caller, current, origin).await?;
         let factor = self.factor(&user.id).await?.filter(|f| f.confirmed);
         let factor = factor.ok_or(AccountError::NoSuchFactor)?;
-        if self.is_last_factor(&user, &factor.id, origin.now).await? {
-            return Err(AccountError::Needed);
-        }
+        let one = (factor.id.as_str(), factor.revision);
+        let ended = self.take_away(&user, one, true, origin.now).await?;
         if factor
             .fits(&self.inner.keys, code, Timestamp(origin.now))
             .is_none()
         {
             return Err(AccountError::WrongCode);
         }
-        self.forget(&user.id);
-        Ok(vec![ended(&factor, origin.now)])
+        Ok(vec![ended])
     }
 
     /// The user's one-time codes, in use or being set up.
     pub async fn factor(&self, user: &str) -> Result<Option<Factor>, IdentityError> {
         Factor::of(&self.inner.store, user).await
+    }
+
+    /// Counts an attempt at an account before it is judged.
+    pub(crate) async fn attempt(
+        &self,
+        limits: &[(String, i64)],
+        origin: Origin<'_>,
+    ) -> Result<(), AccountError> {
+        match self.count(limits, origin).await {
+            Ok(()) => Ok(()),
+            Err(LoginError::Locked { retry_after }) => Err(AccountError::Locked { retry_after }),
+            Err(LoginError::Failed(error)) => Err(error.into()),
+            Err(_) => Err(AccountError::WrongPassword),
+        }
     }
 
     /// The caller's account, once the caller has shown to know its password; attempts count.
@@ -207,14 +237,7 @@ impl Sessions {
         let user = user.ok_or(AccountError::WrongPassword)?;
         let key = account_key(&user.login);
         let most = self.inner.policy.throttle.account_failures;
-        match self.count(&[(key.clone(), most)], origin).await {
-            Ok(()) => {}
-            Err(LoginError::Locked { retry_after }) => {
-                return Err(AccountError::Locked { retry_after });
-            }
-            Err(LoginError::Failed(error)) => return Err(error.into()),
-            Err(_) => return Err(AccountError::WrongPassword),
-        }
+        self.attempt(&[(key.clone(), most)], origin).await?;
         if !self.check(current, Some(&user)).await? {
             return Err(AccountError::WrongPassword);
         }
@@ -235,9 +258,4 @@ impl Sessions {
         })
         .await
     }
-}
-
-fn ended(factor: &Factor, now: i64) -> Write {
-    let values = object(json!({ "ended_at": Timestamp(now), "codes": null }));
-    update_of(FACTORS, &factor.id, factor.revision, values)
 }

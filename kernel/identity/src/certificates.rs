@@ -22,11 +22,12 @@ use serde_json::{Value, json};
 use crate::account::AccountError;
 use crate::challenge::Challenge;
 use crate::error::IdentityError;
+use crate::factor;
 use crate::history::new_id;
-use crate::module::{AUTHORITIES, FACTORS, MODULE, SESSIONS};
-use crate::people::{get, optional, qualified, text};
+use crate::module::{AUTHORITIES, FACTORS, MODULE};
+use crate::people::{optional, qualified, text};
 use crate::principal::Principal;
-use crate::session::{Origin, Sessions, blocking, object, update, update_of};
+use crate::session::{Origin, Sessions, blocking, object, update_of};
 
 /// What the row's `kind` says; rows of one-time codes say nothing.
 pub(crate) const KIND: &str = "certificate";
@@ -78,16 +79,8 @@ impl Certificate {
 
     /// A person's certificates that are in use or being set up, newest first.
     pub(crate) async fn of(store: &Store, user: &str) -> Result<Vec<Self>, IdentityError> {
-        let query = Query::new(qualified(FACTORS))
-            .filter(Filter::eq("user", user))
-            .filter(Filter::eq("kind", KIND))
-            .filter(Filter::Missing {
-                field: "ended_at".into(),
-            })
-            .sort("created_at", true)
-            .limit(50);
-        let found = store.find(&query, &RowFilter::All).await?;
-        Ok(found.records.iter().map(Self::read).collect())
+        let rows = factor::rows(store, user, Some(Filter::eq("kind", KIND))).await?;
+        Ok(rows.iter().map(Self::read).collect())
     }
 
     /// Whether the certificate holds under one of `roots` and its key signed the challenge, which is
@@ -224,10 +217,7 @@ impl Sessions {
         self.forget(user);
         let values = object(json!({ "confirmed_at": now }));
         let mut writes = vec![update_of(FACTORS, &begun.id, begun.revision, values)];
-        let session = caller.session.as_deref().unwrap_or_default();
-        if let Some(row) = get(&self.inner.store, SESSIONS, session).await? {
-            writes.push(update(SESSIONS, &row, object(json!({ "proven_at": now }))));
-        }
+        writes.extend(self.proven_now(caller, now).await?);
         Ok(writes)
     }
 
@@ -242,12 +232,9 @@ impl Sessions {
         let own = Certificate::of(&self.inner.store, &user.id).await?;
         let found = own.iter().find(|c| c.id == id);
         let found = found.ok_or(AccountError::NoSuchFactor)?;
-        if found.confirmed && self.is_last_factor(&user, &found.id, origin.now).await? {
-            return Err(AccountError::Needed);
-        }
-        self.forget(&user.id);
-        let values = object(json!({ "ended_at": Timestamp(origin.now) }));
-        Ok(vec![update_of(FACTORS, &found.id, found.revision, values)])
+        let one = (found.id.as_str(), found.revision);
+        let ended = self.take_away(&user, one, found.confirmed, origin.now);
+        Ok(vec![ended.await?])
     }
 
     /// Certificates of every authority key that is or was in use.

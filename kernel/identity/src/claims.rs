@@ -17,6 +17,7 @@ use crate::history::{Change, Deed, new_id};
 use crate::module::{CLAIMS, GRANTS, ORGANISATIONS, USERS};
 use crate::people::{User, get, optional, qualified, text};
 use crate::posts::first_post;
+use crate::principal::Principal;
 use crate::refusal::{ChangeError, Refusal};
 use crate::separation::clash;
 use crate::session::{object, update_of};
@@ -86,6 +87,16 @@ impl Directory {
         said: &Map<String, Value>,
         registered: &str,
     ) -> Result<(String, Write), ChangeError> {
+        let (id, values) = self.asked(deed, said, registered).await?;
+        Ok((id.clone(), insert_claim(id, deed, values)))
+    }
+
+    async fn asked(
+        &self,
+        deed: Deed<'_>,
+        said: &Map<String, Value>,
+        registered: &str,
+    ) -> Result<(String, Map<String, Value>), ChangeError> {
         let code = said.get("code").and_then(Value::as_str).unwrap_or_default();
         let own = self.claims_of(deed.user()).await?;
         let waiting: Vec<Claim> = own.iter().map(Claim::read).filter(Claim::waits).collect();
@@ -104,16 +115,7 @@ impl Directory {
             "status": "pending",
             "registered": registered,
         })));
-        let id = new_id(deed.now)?;
-        let write = Write::Insert {
-            collection: CLAIMS.into(),
-            id: id.clone(),
-            subject: None,
-            organisation: deed.by.organisation.clone(),
-            district: None,
-            values,
-        };
-        Ok((id, write))
+        Ok((new_id(deed.now)?, values))
     }
 
     /// Approves a claim: the decision, the organisation, the post and its roles, which are the
@@ -127,6 +129,38 @@ impl Directory {
         if claim.user == deed.user() {
             return Err(Refusal::Oneself.into());
         }
+        let (place, mut writes) = self.establish(deed, claim, (party, more)).await?;
+        writes.push(decided(claim, "approved", deed));
+        Ok((place, writes))
+    }
+
+    /// The same at once, where a provider vouches for the person, the register knows the party and
+    /// nobody administers it yet. `deed` is the provider's.
+    pub async fn vouch(
+        &self,
+        deed: Deed<'_>,
+        (by, said, registered): (&Principal, &Map<String, Value>, &str),
+        (party, more): (&Party, &[String]),
+    ) -> Result<(String, Vec<Write>), ChangeError> {
+        let asked = Deed { by, ..deed };
+        let (id, mut values) = self.asked(asked, said, registered).await?;
+        values.extend(verdict("approved", deed));
+        let mut row = values.clone();
+        row.insert("id".into(), id.clone().into());
+        let claim = Claim::read(&row);
+        let (place, mut writes) = self.establish(deed, &claim, (Some(party), more)).await?;
+        writes.push(insert_claim(id, asked, values));
+        Ok((place, writes))
+    }
+
+    /// What an approved claim makes: the organisation, where there is none yet, the post and its
+    /// roles.
+    async fn establish(
+        &self,
+        deed: Deed<'_>,
+        claim: &Claim,
+        (party, more): (Option<&Party>, &[String]),
+    ) -> Result<(String, Vec<Write>), ChangeError> {
         let user = User::by_id(self.store(), &claim.user).await?;
         let user = user.filter(|u| u.active).ok_or(Refusal::Left)?;
         let certified = &self.inner.policy.registration.certified_roles;
@@ -140,7 +174,7 @@ impl Directory {
             }
         }
         let place = self.party(&claim.code, party).await?;
-        let mut writes = vec![decided(claim, "approved", deed)];
+        let mut writes = Vec::new();
         let place = if let Some(place) = place {
             if place.closed {
                 return Err(Refusal::Closed.into());
@@ -242,20 +276,38 @@ impl Directory {
         Ok(names)
     }
 
-    async fn works_in(&self, user: &str, organisation: &str) -> Result<bool, IdentityError> {
+    pub(crate) async fn works_in(
+        &self,
+        user: &str,
+        organisation: &str,
+    ) -> Result<bool, IdentityError> {
         let posts = self.posts_of(user).await?;
         Ok(posts.iter().any(|p| p.organisation == organisation))
     }
 }
 
+fn insert_claim(id: String, deed: Deed<'_>, values: Map<String, Value>) -> Write {
+    Write::Insert {
+        collection: CLAIMS.into(),
+        id,
+        subject: None,
+        organisation: deed.by.organisation.clone(),
+        district: None,
+        values,
+    }
+}
+
 fn decided(claim: &Claim, status: &str, deed: Deed<'_>) -> Write {
-    let values = object(json!({
+    update_of(CLAIMS, &claim.id, claim.revision, verdict(status, deed))
+}
+
+fn verdict(status: &str, deed: Deed<'_>) -> Map<String, Value> {
+    object(json!({
         "status": status,
         "decider_name": deed.by.name,
         "decided_at": Timestamp(deed.now),
         "verdict": deed.reason,
-    }));
-    update_of(CLAIMS, &claim.id, claim.revision, values)
+    }))
 }
 
 /// The id of a party's organisation that every node makes of its code alike.

@@ -25,6 +25,8 @@ pub struct OrganisationPolicy {
     pub exclusive: Vec<Vec<String>>,
     /// Hours within which a second person must decide.
     pub request_hours: i64,
+    /// Days after which somebody must say of a post that it is still needed; 0 is never.
+    pub review_days: i64,
 }
 
 impl Default for OrganisationPolicy {
@@ -42,6 +44,7 @@ impl Default for OrganisationPolicy {
             ]),
             exclusive: Vec::new(),
             request_hours: 72,
+            review_days: 90,
         }
     }
 }

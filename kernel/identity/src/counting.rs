@@ -57,6 +57,15 @@ impl Sessions {
         Err(LoginError::Locked { retry_after: 1 })
     }
 
+    /// Seconds for which a network address is still locked.
+    pub(crate) async fn locked(&self, ip: &str, now: i64) -> Result<Option<i64>, IdentityError> {
+        let policy = self.inner.policy.throttle;
+        let (_, row) = self.tally(&address_key(ip)).await?;
+        let before = row.as_ref().map(read);
+        let next = Tally::attempt(before, policy.address_failures, policy.window_seconds, now);
+        Ok(next.err())
+    }
+
     /// Takes counted attempts back after a success.
     pub(crate) async fn forgive(
         &self,

@@ -438,12 +438,21 @@ impl Directory {
     ) -> Result<(Write, String), ChangeError> {
         let post = by.posts.iter().find(|p| p.organisation == organisation);
         let post = post.ok_or(Refusal::OutOfReach)?;
-        let session = by.session.as_deref().ok_or(Refusal::OutOfReach)?;
-        let row = crate::people::get(self.store(), crate::module::SESSIONS, session).await?;
-        let row = row.ok_or(Refusal::OutOfReach)?;
-        let values = object(json!({ "acting": organisation }));
-        let write = crate::session::update(crate::module::SESSIONS, &row, values);
+        let write = self.acting(by, organisation).await?;
+        let write = write.ok_or(Refusal::OutOfReach)?;
         Ok((write, post.organisation_name.clone()))
+    }
+
+    /// The same for an organisation whose post comes in the same commit; none without a session.
+    pub async fn acting(
+        &self,
+        by: &crate::principal::Principal,
+        organisation: &str,
+    ) -> Result<Option<Write>, IdentityError> {
+        let session = by.session.as_deref().unwrap_or_default();
+        let row = crate::people::get(self.store(), crate::module::SESSIONS, session).await?;
+        let values = object(json!({ "acting": organisation }));
+        Ok(row.map(|row| crate::session::update(crate::module::SESSIONS, &row, values)))
     }
 
     pub(crate) async fn name_of(&self, user: &str) -> Result<String, IdentityError> {

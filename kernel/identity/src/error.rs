@@ -55,6 +55,15 @@ pub enum LoginError {
     /// The code came too long after the password.
     #[error("the sign-in took too long")]
     Late,
+    /// Somebody came back from a provider twice with the same.
+    #[error("this return was used before")]
+    Replayed,
+    /// Somebody else is signed in than whose account it is.
+    #[error("another person is signed in")]
+    Another,
+    /// The account is closed.
+    #[error("the account is closed")]
+    Closed,
     /// The account was not used for longer than the policy allows.
     #[error("the account was unused too long")]
     Stale,

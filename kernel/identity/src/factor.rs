@@ -8,7 +8,7 @@ use kernel_crypto::keys::{KeyRing, MacKey};
 use kernel_crypto::otp;
 use kernel_crypto::random::{self, EntropyError};
 use kernel_storage::{Record, RowFilter, Store};
-use sdk_contract::query::{Filter, Query};
+use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -54,18 +54,11 @@ pub struct Fits {
 impl Factor {
     /// The user's factor that is in use or being set up.
     pub async fn of(store: &Store, user: &str) -> Result<Option<Self>, IdentityError> {
-        let query = Query::new(qualified(FACTORS))
-            .filter(Filter::eq("user", user))
-            .filter(Filter::Missing {
-                field: "kind".into(),
-            })
-            .filter(Filter::Missing {
-                field: "ended_at".into(),
-            })
-            .sort("created_at", true)
-            .limit(1);
-        let found = store.find(&query, &RowFilter::All).await?;
-        Ok(found.records.first().map(Self::read))
+        let codes = Filter::Missing {
+            field: "kind".into(),
+        };
+        let rows = rows(store, user, Some(codes)).await?;
+        Ok(rows.first().map(Self::read))
     }
 
     fn read(record: &Record) -> Self {
@@ -151,6 +144,30 @@ impl Factor {
             .collect();
         groups.join(" ")
     }
+}
+
+/// A person's factors that have not ended, in use or being set up, newest first; `which` narrows them.
+pub(crate) async fn rows(
+    store: &Store,
+    user: &str,
+    which: Option<Filter>,
+) -> Result<Vec<Record>, IdentityError> {
+    let mut query = Query::new(qualified(FACTORS))
+        .filter(Filter::eq("user", user))
+        .filter(Filter::Missing {
+            field: "ended_at".into(),
+        })
+        .sort("created_at", true)
+        .limit(MAX_LIMIT);
+    if let Some(which) = which {
+        query = query.filter(which);
+    }
+    Ok(store.find(&query, &RowFilter::All).await?.records)
+}
+
+/// The values that end a factor of any kind. Without its name a security key can be added again.
+pub(crate) fn ended(now: i64) -> Map<String, Value> {
+    object(json!({ "ended_at": Timestamp(now), "codes": null, "credential": null }))
 }
 
 /// The values of a factor that is about to be set up.

@@ -237,11 +237,7 @@ impl Directory {
             request: Some(&request.id),
         };
         let title = self.may_give(deed, reach, &post, &wanted, book).await?;
-        let first = Principal {
-            user: Some(request.asker.clone()),
-            name: request.asker_name.clone(),
-            ..Principal::anonymous()
-        };
+        let first = request.first();
         let both = Deed {
             by: &first,
             now: deed.now,

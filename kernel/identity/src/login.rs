@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel_crypto::password;
 use kernel_storage::CommitError;
 use sdk_contract::scalar::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::counting::{ATTEMPTS, Forgiven, account_key, address_key};
 use crate::error::{IdentityError, LoginError};
@@ -20,6 +20,34 @@ use crate::throttle::Tally;
 const PENDING_SECONDS: i64 = 300;
 /// What a stamp of [`Sessions::stamp`] is for, when it says that a password was right.
 const PENDING: &str = "second-factor";
+
+/// How somebody gets in.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Entry<'a> {
+    /// Who vouched for them; empty where they gave their password.
+    pub(crate) provider: &'a str,
+    /// The organisation they come to act for; empty is the usual one.
+    pub(crate) acting: &'a str,
+    /// A second factor was proven.
+    pub(crate) proven: bool,
+}
+
+impl Entry<'_> {
+    /// For the audit trail.
+    pub(crate) fn detail(&self) -> Value {
+        if self.provider.is_empty() {
+            json!({})
+        } else {
+            json!({ "provider": self.provider })
+        }
+    }
+}
+
+/// A sign-in that waits for its second factor, read back.
+struct Waiting<'a> {
+    user: &'a str,
+    entry: Entry<'a>,
+}
 
 impl Sessions {
     /// Checks a password, and the second factor where the user has one, and opens a session. Every
@@ -44,18 +72,20 @@ impl Sessions {
         };
         let ways = self.ways(&user.id).await?;
         if !ways.any() {
-            return self.enter(user, &login, false, origin).await;
+            return self.enter(user, &login, Entry::default(), origin).await;
         }
         if let Some(code) = code {
             let offer = (Offer::Code(code), "");
-            return self.prove(user, ways, offer, origin).await;
+            return self
+                .prove((user, Entry::default()), ways, offer, origin)
+                .await;
         }
         // No failure of the address, which many may share; of the account it stays one until the
         // code comes.
         self.forgive(&[(address_key(origin.ip), Tally::forgive)], origin)
             .await?;
         Err(LoginError::CodeNeeded {
-            pending: self.pending(&user.id, origin.now),
+            pending: self.pending(&user.id, Entry::default(), origin.now),
             ways,
         })
     }
@@ -67,10 +97,9 @@ impl Sessions {
         offer: Offer<'_>,
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
-        let user = self
-            .pending_user(pending, origin.now)
-            .ok_or(LoginError::Late)?;
-        let user = User::by_id(&self.inner.store, &user).await?;
+        let waiting = self.waiting(pending, origin.now);
+        let waiting = waiting.ok_or(LoginError::Late)?;
+        let user = User::by_id(&self.inner.store, waiting.user).await?;
         let user = user.filter(|u| u.active).ok_or(LoginError::Late)?;
         let login = user.login.clone();
         self.admit(&login, origin).await?;
@@ -78,13 +107,14 @@ impl Sessions {
         if !ways.any() {
             return Err(LoginError::Late);
         }
-        self.prove(user, ways, (offer, pending), origin).await
+        self.prove((user, waiting.entry), ways, (offer, pending), origin)
+            .await
     }
 
     /// Judges a second factor; a challenge in it was given out for `purpose`.
     async fn prove(
         &self,
-        user: User,
+        (user, entry): (User, Entry<'_>),
         ways: Ways,
         (offer, purpose): (Offer<'_>, &str),
         origin: Origin<'_>,
@@ -95,7 +125,7 @@ impl Sessions {
             self.audit_login(&login, "denied", "wrong code", origin)
                 .await?;
             return Err(LoginError::WrongCode {
-                pending: self.pending(&user.id, origin.now),
+                pending: self.pending(&user.id, entry, origin.now),
                 ways,
             });
         };
@@ -105,21 +135,27 @@ impl Sessions {
         let mut commit = Self::commit(&by, origin);
         commit.writes = vec![spent];
         match self.inner.store.commit(commit).await {
-            Ok(_) => self.enter(user, &login, true, origin).await,
+            Ok(_) => {
+                let proven = Entry {
+                    proven: true,
+                    ..entry
+                };
+                self.enter(user, &login, proven, origin).await
+            }
             Err(CommitError::Stale { .. }) => Err(LoginError::WrongCode {
-                pending: self.pending(&user.id, origin.now),
+                pending: self.pending(&user.id, entry, origin.now),
                 ways,
             }),
             Err(e) => Err(IdentityError::from(e).into()),
         }
     }
 
-    /// Everything asked for was right; `proven` when a second factor was asked for.
-    async fn enter(
+    /// Everything asked for was right.
+    pub(crate) async fn enter(
         &self,
         mut user: User,
         login: &str,
-        proven: bool,
+        entry: Entry<'_>,
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
         let stale = self.inner.policy.is_stale(user.used_at, origin.now);
@@ -132,7 +168,7 @@ impl Sessions {
                 .await?;
             return Err(LoginError::Stale);
         }
-        self.open(user, login, proven, origin).await
+        self.open(user, login, entry, origin).await
     }
 
     /// Opens a session and, in the same commit, takes back what was counted against it: the one
@@ -141,7 +177,7 @@ impl Sessions {
         &self,
         mut user: User,
         login: &str,
-        proven: bool,
+        entry: Entry<'_>,
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
         let forgiven: [Forgiven; 2] = [
@@ -149,14 +185,15 @@ impl Sessions {
             (account_key(login), Tally::forgive_all),
         ];
         let as_principal = async |user: &User| {
-            let principal = self.principal(user.clone(), None, origin.now).await?;
+            let acting = Some(entry.acting).filter(|acting| !acting.is_empty());
+            let principal = self.principal(user.clone(), acting, origin.now).await?;
             Ok::<_, IdentityError>(principal.at(origin.request, origin.ip, origin.locale))
         };
         let mut principal = as_principal(&user).await?;
         let _alone = self.inner.counting.lock().await;
         for _ in 0..ATTEMPTS {
             let (signed, commit) = self
-                .begin(principal, (user.revision, proven), origin)
+                .begin(principal, (user.revision, entry), origin)
                 .await?;
             match self.commit_forgiving(commit, &forgiven).await {
                 Ok(()) => return Ok(signed),
@@ -193,20 +230,29 @@ impl Sessions {
         counted
     }
 
-    /// Proof that a user's password was right a moment ago.
-    fn pending(&self, user: &str, now: i64) -> String {
+    /// Proof that the first factor was right a moment ago.
+    pub(crate) fn pending(&self, user: &str, entry: Entry<'_>, now: i64) -> String {
         let until = Timestamp(now).plus_seconds(PENDING_SECONDS).micros();
-        let text = format!("{user}.{until}");
+        let text = format!("{user}.{until}.{}.{}", entry.provider, entry.acting);
         format!("{text}.{}", self.stamp(PENDING, &text))
     }
 
-    fn pending_user(&self, pending: &str, now: i64) -> Option<String> {
+    fn waiting<'a>(&self, pending: &'a str, now: i64) -> Option<Waiting<'a>> {
         let (text, proof) = pending.rsplit_once('.')?;
         let right = self.stamp(PENDING, text);
         let same = crate::factor::same(proof, &right);
-        let (user, until) = text.split_once('.')?;
+        let mut parts = text.split('.');
+        let (user, until) = (parts.next()?, parts.next()?);
+        let (provider, acting) = (parts.next()?, parts.next()?);
         let live = until.parse::<i64>().is_ok_and(|until| now < until);
-        (same && live).then(|| user.to_owned())
+        (same && live).then_some(Waiting {
+            user,
+            entry: Entry {
+                provider,
+                acting,
+                proven: false,
+            },
+        })
     }
 
     /// Whether `password` is the user's. A user who is not there takes as long. A bounded number

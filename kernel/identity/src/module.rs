@@ -1,9 +1,12 @@
 //! The native module `platform`: declarations of the collections this crate keeps.
 
 mod access;
+mod federation;
+mod lifts;
 mod own;
 mod people;
 mod registration;
+mod reviews;
 
 use sdk_contract::def::{
     CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, RoleGrant, RowScope, Shard,
@@ -22,7 +25,7 @@ pub const AUDITOR: &str = "platform.auditor";
 pub const ADMIN: &str = "organisation.admin";
 
 pub(crate) const USERS: &str = "users";
-pub(crate) const ORGANISATIONS: &str = "organisations";
+pub const ORGANISATIONS: &str = "organisations";
 pub(crate) const SESSIONS: &str = "sessions";
 pub(crate) const THROTTLES: &str = "throttles";
 pub(crate) const FACTORS: &str = "factors";
@@ -30,11 +33,13 @@ pub(crate) const AUTHORITIES: &str = "authorities";
 pub(crate) const POSTS: &str = "posts";
 pub(crate) const ROLES: &str = "roles";
 pub(crate) const GRANTS: &str = "grants";
-pub(crate) const CHANGES: &str = "changes";
+pub const CHANGES: &str = "changes";
 pub const REQUESTS: &str = "requests";
 pub(crate) const INVITATIONS: &str = "invitations";
 pub(crate) const CLAIMS: &str = "claims";
 pub(crate) const RESETS: &str = "resets";
+pub(crate) const BINDINGS: &str = "bindings";
+pub(crate) const ARRIVALS: &str = "arrivals";
 
 /// Permission to look after one's own account; every signed-in person has it, whatever their
 /// duties.
@@ -54,18 +59,27 @@ pub fn definition() -> ModuleDef {
     collections.extend(access::collections());
     collections.extend(people::collections());
     collections.extend(registration::collections());
+    collections.extend(federation::collections());
     let mut actions = own::actions();
     actions.extend(access::actions());
     actions.extend(people::actions());
     actions.extend(registration::actions());
+    actions.extend(federation::actions());
+    actions.extend(lifts::actions());
+    actions.extend(reviews::actions());
     let mut pages = own::pages();
     pages.extend(access::pages());
     pages.extend(people::pages());
     pages.extend(registration::pages());
+    pages.extend(federation::pages());
+    pages.extend(lifts::pages());
+    pages.extend(reviews::pages());
     let mut permissions = permissions();
     permissions.extend(access::permissions());
     permissions.extend(people::permissions());
     permissions.extend(registration::permissions());
+    permissions.extend(lifts::permissions());
+    permissions.extend(reviews::permissions());
     let mut choices = access::choices();
     choices.extend(registration::choices());
     ModuleDef {
@@ -76,6 +90,7 @@ pub fn definition() -> ModuleDef {
         flows: vec![access::flow(), registration::flow()],
         actions,
         pages,
+        blocks: [lifts::blocks(), reviews::blocks()].concat(),
         permissions,
         ..ModuleDef::default()
     }
@@ -299,22 +314,8 @@ fn collection(
     fields: Vec<FieldDef>,
 ) -> CollectionDef {
     CollectionDef {
-        name: name.into(),
-        entity: entity.into(),
-        label,
-        help: String::new(),
-        title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
-        shard,
-        audited: false,
-        keep_deleted: None,
-        suppress_below: None,
-        assignee: None,
-        fields,
-        indexes: Vec::new(),
-        unique: Vec::new(),
         read: read.into(),
-        create: None,
-        update: None,
+        ..CollectionDef::new(name, entity, label, shard, fields)
     }
 }
 
@@ -385,6 +386,9 @@ mod tests {
             (FACTORS, "secret"),
             (FACTORS, "codes"),
             (FACTORS, "recovery"),
+            (BINDINGS, "account"),
+            (BINDINGS, "id_number"),
+            (ARRIVALS, "told"),
         ] {
             let field = module.collection(collection).unwrap().field(field).unwrap();
             assert_eq!(field.mask, Some(Mask::All));

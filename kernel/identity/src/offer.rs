@@ -1,18 +1,20 @@
 //! Which second factors a person has, and whether one that is offered fits.
 
-use kernel_storage::{Record, RowFilter};
+use kernel_storage::Record;
 use sdk_contract::call::Write;
-use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
-use serde_json::Value;
+use serde_json::json;
 
+use crate::account::AccountError;
 use crate::certificates::{self, Certificate};
 use crate::error::IdentityError;
-use crate::factor::Factor;
+use crate::factor::{self, Factor};
 use crate::grants;
-use crate::module::FACTORS;
-use crate::people::{User, optional, qualified, text};
-use crate::session::{COMPOSED, Sessions, update_of};
+use crate::module::{FACTORS, SESSIONS};
+use crate::people::{User, get, optional, text};
+use crate::principal::Principal;
+use crate::security_keys::{self, Answer, SecurityKey};
+use crate::session::{COMPOSED, Sessions, object, update, update_of};
 
 /// A second factor that somebody offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,18 +29,32 @@ pub enum Offer<'a> {
         /// The platform's address as the person sees it.
         address: &'a str,
     },
+    /// A challenge, and what a security key answered.
+    Key {
+        challenge: &'a str,
+        /// `AuthenticationResponseJSON` of Web Authentication.
+        answer: &'a str,
+        address: &'a str,
+    },
 }
 
 /// The second factors that a person can prove.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ways {
     pub code: bool,
     pub certificate: bool,
+    /// Security keys, as browsers name them.
+    pub keys: Vec<String>,
 }
 
 impl Ways {
-    pub fn any(self) -> bool {
-        self.code || self.certificate
+    pub fn any(&self) -> bool {
+        self.code || self.signs()
+    }
+
+    /// Whether there is something that signs a challenge.
+    pub fn signs(&self) -> bool {
+        self.certificate || !self.keys.is_empty()
     }
 }
 
@@ -50,6 +66,7 @@ impl Sessions {
             match optional(&factor, "kind").as_deref() {
                 None => ways.code = true,
                 Some(certificates::KIND) => ways.certificate = true,
+                Some(security_keys::KIND) => ways.keys.push(text(&factor, "credential")),
                 Some(_) => {}
             }
         }
@@ -90,11 +107,52 @@ impl Sessions {
                 let mut confirmed = own.iter().filter(|c| c.confirmed);
                 Ok(confirmed.find_map(|c| c.signed(&roots, &challenge, &signature, now)))
             }
+            Offer::Key {
+                challenge,
+                answer,
+                address,
+            } => {
+                let challenge = self.challenged(challenge, (purpose, address), now);
+                let (Some(challenge), Some(answer)) = (challenge, Answer::read(answer)) else {
+                    return Ok(None);
+                };
+                let own = SecurityKey::of(store, user).await?;
+                Ok(own
+                    .iter()
+                    .find_map(|key| key.signed(&challenge, &answer, address)))
+            }
         }
     }
 
+    /// The write that keeps that the caller has proven a factor in this session just now.
+    pub(crate) async fn proven_now(
+        &self,
+        caller: &Principal,
+        now: Timestamp,
+    ) -> Result<Option<Write>, IdentityError> {
+        let session = caller.session.as_deref().unwrap_or_default();
+        let row = get(&self.inner.store, SESSIONS, session).await?;
+        Ok(row.map(|row| update(SESSIONS, &row, object(json!({ "proven_at": now })))))
+    }
+
+    /// The write that takes a factor, by id and revision, away from its person: refused where it is in
+    /// use, a role needs one and there is no other.
+    pub(crate) async fn take_away(
+        &self,
+        user: &User,
+        (id, revision): (&str, i64),
+        in_use: bool,
+        now: i64,
+    ) -> Result<Write, AccountError> {
+        if in_use && self.is_last_factor(user, id, now).await? {
+            return Err(AccountError::Needed);
+        }
+        self.forget(&user.id);
+        Ok(update_of(FACTORS, id, revision, factor::ended(now)))
+    }
+
     /// Whether a person's roles need a second factor and `factor` is the only one in use.
-    pub(crate) async fn is_last_factor(
+    async fn is_last_factor(
         &self,
         user: &User,
         factor: &str,
@@ -114,15 +172,8 @@ impl Sessions {
     }
 
     async fn factors_in_use(&self, user: &str) -> Result<Vec<Record>, IdentityError> {
-        let query = Query::new(qualified(FACTORS))
-            .filter(Filter::eq("user", user))
-            .filter(Filter::Missing {
-                field: "ended_at".into(),
-            })
-            .sort("created_at", true)
-            .limit(50);
-        let found = self.inner.store.find(&query, &RowFilter::All).await?;
-        let confirmed = |row: &Record| row.get("confirmed_at").is_some_and(Value::is_string);
-        Ok(found.records.into_iter().filter(confirmed).collect())
+        let mut rows = factor::rows(&self.inner.store, user, None).await?;
+        rows.retain(|row| optional(row, "confirmed_at").is_some());
+        Ok(rows)
     }
 }

@@ -45,6 +45,10 @@ pub struct Principal {
     pub until: Option<i64>,
     /// Set when a module acts by itself (event handler, job) instead of a person.
     pub module: Option<String>,
+    /// The platform's address as the caller sees it, without a path.
+    pub address: String,
+    /// Mark of the browser that asks, signed in or not; empty for programs.
+    pub visit: String,
     pub locale: String,
     /// Joins logs, audit and answers.
     pub request: String,

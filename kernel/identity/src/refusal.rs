@@ -67,6 +67,10 @@ pub enum Refusal {
     Left,
     #[error("the link was used, ended or has expired")]
     ResetGone,
+    #[error("the person has no second factor")]
+    NoFactor,
+    #[error("the roles of the post are not those that were looked at")]
+    RolesChanged,
 }
 
 impl Refusal {
@@ -83,7 +87,7 @@ impl Refusal {
             Self::InUse => "organisation-in-use",
             Self::Nothing => "nothing-to-change",
             Self::NoSuchPerson => "no-such-person",
-            Self::HeldAlready | Self::NotHeld => "role-state",
+            Self::HeldAlready | Self::NotHeld | Self::RolesChanged => "role-state",
             Self::Ended => "post-ended",
             Self::Oneself => "own-access",
             Self::OverCeiling | Self::PermissionOverCeiling(_) => "over-ceiling",
@@ -99,6 +103,7 @@ impl Refusal {
             Self::InvitationGone => "invitation-gone",
             Self::Left => "account-left",
             Self::ResetGone => "reset-gone",
+            Self::NoFactor => "no-factor",
         }
     }
 
@@ -152,6 +157,8 @@ impl Refusal {
             Self::InvitationGone => "邀请已使用、已作废或已过期，请联系邀请您的机构管理员".into(),
             Self::Left => "此人已离职，账号已停用".into(),
             Self::ResetGone => "链接已使用、已作废或已过期，请联系本机构管理员重新签发".into(),
+            Self::NoFactor => "该账号没有启用第二重验证，用密码即可登录".into(),
+            Self::RolesChanged => "该岗位的角色已有变更，请刷新页面核对后再确认".into(),
         }
     }
 }

@@ -72,6 +72,14 @@ pub struct Newcomer<'a> {
     pub password: &'a str,
 }
 
+/// An account that is opened, and the writes that open it.
+#[derive(Debug)]
+pub struct Opened {
+    pub login: String,
+    pub user: String,
+    pub writes: Vec<Write>,
+}
+
 impl RegistrationPolicy {
     /// What people agree to, a paragraph each.
     pub fn paragraphs(&self) -> Vec<&str> {
@@ -88,12 +96,12 @@ impl Sessions {
         &self.inner.policy.registration
     }
 
-    /// Opens an account without roles and posts: its login, and the writes.
+    /// Opens an account without roles and posts.
     pub async fn register(
         &self,
         who: Newcomer<'_>,
         origin: Origin<'_>,
-    ) -> Result<(String, Vec<Write>), AccountError> {
+    ) -> Result<Opened, AccountError> {
         let policy = self.registration();
         if !policy.open {
             return Err(AccountError::Closed);
@@ -155,7 +163,11 @@ impl Sessions {
             after: json!({ "about": format!("同意协议 {}", policy.terms_version) }),
             ..Change::default()
         })?;
-        Ok((login, vec![opened, change]))
+        Ok(Opened {
+            login,
+            user: id,
+            writes: vec![opened, change],
+        })
     }
 
     async fn free_login(&self, wish: &str) -> Result<String, IdentityError> {

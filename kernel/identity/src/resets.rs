@@ -167,6 +167,16 @@ impl Sessions {
         Ok((user.id, writes))
     }
 
+    /// Who issued the last link that set a person's password, where one did.
+    pub(crate) async fn password_handed_by(
+        &self,
+        user: &str,
+    ) -> Result<Option<String>, IdentityError> {
+        let all = resets_of(self, user).await?;
+        let last = all.iter().find(|r| r.used);
+        Ok(last.and_then(|r| optional(&r.row, "issued_by")))
+    }
+
     /// Ends every live session of a person.
     pub(crate) async fn end_all(&self, user: &str, now: i64) -> Result<Vec<Write>, IdentityError> {
         let ended = object(json!({ "ended_at": Timestamp(now) }));
@@ -216,11 +226,7 @@ impl Directory {
         request: &Request,
     ) -> Result<Vec<Write>, ChangeError> {
         let user = request.payload.get("user").and_then(|v| v.as_str());
-        let first = Principal {
-            user: Some(request.asker.clone()),
-            name: request.asker_name.clone(),
-            ..Principal::anonymous()
-        };
+        let first = request.first();
         let both = Deed {
             by: &first,
             now: deed.now,

@@ -3,6 +3,8 @@
 //! A session is a 256-bit random token in the caller's hands; the store keeps a keyed digest of
 //! it. Every node sees an ended session at the latest [`CACHE_MICROS`] later.
 
+mod policy;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,22 +15,22 @@ use kernel_storage::{AuditDraft, By, Commit, CommitError, Record, RowFilter, Sto
 use sdk_contract::call::Write;
 use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::{Timestamp, uuid7};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
-use crate::composed::{Composed, OrganisationPolicy, covers};
+use crate::composed::Composed;
 use crate::duty::{self, Standing};
 use crate::error::IdentityError;
+use crate::login::Entry;
 use crate::module::{MODULE, SESSIONS, USERS};
-use crate::password_rules::PasswordPolicy;
 use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
 use crate::queue::Queue;
-use crate::registration::RegistrationPolicy;
-use crate::throttle::ThrottlePolicy;
 use crate::tree::SUBJECT;
 use crate::{grants, posts};
+
+pub(crate) use policy::COMPOSED;
+pub use policy::SessionPolicy;
 
 /// How long a resolved session is trusted without looking again.
 pub const CACHE_MICROS: i64 = 5_000_000;
@@ -36,80 +38,8 @@ pub const CACHE_MICROS: i64 = 5_000_000;
 const CACHE_ENTRIES: usize = 10_000;
 /// `seen_at` is written at most this often.
 const TOUCH_MICROS: i64 = 60_000_000;
-/// What [`SessionPolicy::second_factor`] calls every composed role.
-pub(crate) const COMPOSED: &str = "organisation.composed";
 /// Most password hashes computed at once, whatever the cores: each takes 7 MiB and a core.
 const MOST_HASHES: usize = 8;
-
-/// Times and limits of sessions, and what signing in takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SessionPolicy {
-    /// Seconds without a request after which a session ends.
-    pub idle_seconds: i64,
-    /// Seconds after sign-in at which a session ends whatever happens.
-    pub absolute_seconds: i64,
-    /// Sessions one person may have at once; the oldest ends when one more begins.
-    pub at_once: usize,
-    /// Days without a sign-in after which an account is suspended; 0 is never.
-    pub stale_days: i64,
-    /// Roles that need a second factor; a name that ends in a dot stands for all that begin so.
-    pub second_factor: Vec<String>,
-    /// Minutes for which a proven second factor is fresh enough for what asks for one.
-    pub step_up_minutes: i64,
-    pub throttle: ThrottlePolicy,
-    pub password: PasswordPolicy,
-    pub organisations: OrganisationPolicy,
-    pub registration: RegistrationPolicy,
-}
-
-impl Default for SessionPolicy {
-    fn default() -> Self {
-        Self {
-            idle_seconds: 30 * 60,
-            absolute_seconds: 12 * 3600,
-            at_once: 5,
-            stale_days: 90,
-            second_factor: [
-                "platform.",
-                "organisation.",
-                "bank.",
-                "model.",
-                "government.",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            step_up_minutes: 10,
-            throttle: ThrottlePolicy::default(),
-            password: PasswordPolicy::default(),
-            organisations: OrganisationPolicy::default(),
-            registration: RegistrationPolicy::default(),
-        }
-    }
-}
-
-impl SessionPolicy {
-    pub(crate) fn is_stale(&self, used: Option<Timestamp>, now: i64) -> bool {
-        let days = self.stale_days.saturating_mul(86_400);
-        days > 0 && used.is_some_and(|used| Timestamp(now) >= used.plus_seconds(days))
-    }
-
-    /// The same, without a second factor that roles must have and without an end for unused
-    /// accounts: whoever tries the platform out should need no telephone and may come back late.
-    #[must_use]
-    pub fn for_trying_out(&self) -> Self {
-        Self {
-            stale_days: 0,
-            second_factor: Vec::new(),
-            ..self.clone()
-        }
-    }
-
-    /// Whether whoever has `role` must have a second factor.
-    pub fn needs_factor(&self, role: &str) -> bool {
-        covers(&self.second_factor, role)
-    }
-}
 
 /// A fresh session. The token is shown to nobody but the caller.
 #[derive(Debug, Clone)]
@@ -193,11 +123,7 @@ impl Sessions {
                 .and_then(|t| t.parse::<Timestamp>().ok())
                 .map_or(i64::MIN, Timestamp::micros)
         };
-        let idle = self.inner.policy.idle_seconds.saturating_mul(1_000_000);
-        let live = optional(&session, "ended_at").is_none()
-            && origin.now < moment("expires_at")
-            && origin.now < moment("seen_at").saturating_add(idle);
-        if !live {
+        if optional(&session, "ended_at").is_some() || origin.now >= moment("expires_at") {
             return Ok(None);
         }
         let user = User::by_id(&self.inner.store, &text(&session, "user")).await?;
@@ -206,6 +132,10 @@ impl Sessions {
         };
         let acting = optional(&session, "acting");
         let mut principal = self.principal(user, acting.as_deref(), origin.now).await?;
+        let idle = self.inner.policy.idle(&principal.roles);
+        if origin.now >= moment("seen_at").saturating_add(idle.saturating_mul(1_000_000)) {
+            return Ok(None);
+        }
         principal.session = Some(text(&session, "id"));
         if origin.now.saturating_sub(moment("seen_at")) > TOUCH_MICROS {
             self.touch(&session, origin).await?;
@@ -359,11 +289,11 @@ impl Sessions {
     }
 
     /// A session of `principal`, whose account was read at `revision`, and the commit that begins
-    /// it; `proven` when a second factor was.
+    /// it.
     pub(crate) async fn begin(
         &self,
         mut principal: Principal,
-        (revision, proven): (i64, bool),
+        (revision, entry): (i64, Entry<'_>),
         origin: Origin<'_>,
     ) -> Result<(SignedIn, Commit), IdentityError> {
         let owner = principal.user.clone().unwrap_or_default();
@@ -379,8 +309,11 @@ impl Sessions {
             "seen_at": Timestamp(origin.now),
             "expires_at": expires,
         }));
-        if proven {
+        if entry.proven {
             values.insert("proven_at".into(), json!(Timestamp(origin.now)));
+        }
+        if !entry.acting.is_empty() && principal.organisation.as_deref() == Some(entry.acting) {
+            values.insert("acting".into(), entry.acting.into());
         }
         principal.session = Some(id.clone());
         let mut commit = Self::commit(&principal, origin);
@@ -402,7 +335,7 @@ impl Sessions {
             &principal,
             "platform.session.start",
             "ok",
-            json!({}),
+            entry.detail(),
             origin,
         )];
         Ok((SignedIn { token, principal }, commit))
@@ -422,7 +355,8 @@ impl Sessions {
             .collect())
     }
 
-    /// The user's sessions that have not ended, newest first.
+    /// The user's sessions that have not ended, newest first; an administrator's that ends sooner for
+    /// being idle is among them until anybody's would.
     pub async fn live(&self, user: &str, now: i64) -> Result<Vec<Record>, IdentityError> {
         let idle = self.inner.policy.idle_seconds;
         let from = |moment: Timestamp| Some(Value::from(moment.to_string()));

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::account::AccountError;
 use crate::counting::account_key;
-use crate::error::{IdentityError, LoginError};
+use crate::error::IdentityError;
 use crate::module::SESSIONS;
 use crate::offer::Offer;
 use crate::people::{User, get, optional};
@@ -76,15 +76,11 @@ impl Sessions {
         }
         let key = account_key(&user.login);
         let most = self.inner.policy.throttle.account_failures;
-        match self.count(&[(key.clone(), most)], origin).await {
-            Ok(()) => {}
-            Err(LoginError::Locked { retry_after }) => {
-                self.audit_step_up(caller, "locked", origin).await?;
-                return Err(AccountError::Locked { retry_after });
-            }
-            Err(LoginError::Failed(error)) => return Err(error.into()),
-            Err(_) => return Err(AccountError::WrongCode),
+        let counted = self.attempt(&[(key.clone(), most)], origin).await;
+        if let Err(AccountError::Locked { .. }) = counted {
+            self.audit_step_up(caller, "locked", origin).await?;
         }
+        counted?;
         if !self.ways(&user.id).await?.any() {
             return Err(AccountError::NoSuchFactor);
         }

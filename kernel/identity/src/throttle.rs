@@ -10,7 +10,7 @@ pub struct ThrottlePolicy {
     pub account_failures: i64,
     /// Failures after which a network address is locked; many people may share one.
     pub address_failures: i64,
-    /// Seconds over which failures count, and for which a lock lasts.
+    /// Seconds over which failures count, and for which a lock lasts from the last of them.
     pub window_seconds: i64,
 }
 
@@ -19,12 +19,12 @@ impl Default for ThrottlePolicy {
         Self {
             account_failures: 5,
             address_failures: 20,
-            window_seconds: 600,
+            window_seconds: 900,
         }
     }
 }
 
-/// Failures of one account or address since the first that counts.
+/// Failures of one account or address since the first that counts, or since the one that locked it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) failures: i64,
@@ -49,10 +49,12 @@ impl Tally {
             Some(t) if now < end(t) && t.failures >= limit => {
                 Err(end(t).saturating_sub(now).saturating_add(999_999) / 1_000_000)
             }
-            Some(t) if now < end(t) && t.failures > 0 => Ok(Self {
-                failures: t.failures.saturating_add(1),
-                ..t
-            }),
+            Some(t) if now < end(t) && t.failures > 0 => {
+                let failures = t.failures.saturating_add(1);
+                // However slowly the guesses came, the lock lasts its whole time.
+                let since = if failures >= limit { now } else { t.since };
+                Ok(Self { failures, since })
+            }
             _ => Ok(Self {
                 failures: 1,
                 since: now,
@@ -89,16 +91,26 @@ mod tests {
         for i in 0..5 {
             tally = Some(Tally::attempt(tally, 5, 600, i * SECOND).unwrap());
         }
-        assert_eq!(Tally::attempt(tally, 5, 600, 5 * SECOND), Err(595));
-        assert_eq!(Tally::attempt(tally, 5, 600, 600 * SECOND - 1), Err(1));
-        let again = Tally::attempt(tally, 5, 600, 600 * SECOND).unwrap();
+        assert_eq!(Tally::attempt(tally, 5, 600, 5 * SECOND), Err(599));
+        assert_eq!(Tally::attempt(tally, 5, 600, 604 * SECOND - 1), Err(1));
+        let again = Tally::attempt(tally, 5, 600, 604 * SECOND).unwrap();
         assert_eq!(
             again,
             Tally {
                 failures: 1,
-                since: 600 * SECOND
+                since: 604 * SECOND
             }
         );
+    }
+
+    #[test]
+    fn dj_02_a_lock_lasts_its_whole_time_however_slowly_the_guesses_came() {
+        let mut tally = None;
+        for i in 0..5 {
+            tally = Some(Tally::attempt(tally, 5, 900, i * 224 * SECOND).unwrap());
+        }
+        let locked = 4 * 224 * SECOND;
+        assert_eq!(Tally::attempt(tally, 5, 900, locked + 1), Err(900));
     }
 
     #[test]

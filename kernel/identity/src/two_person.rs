@@ -119,6 +119,15 @@ impl Request {
         }
     }
 
+    /// Whoever asked, for the history of what was approved.
+    pub(crate) fn first(&self) -> Principal {
+        Principal {
+            user: Some(self.asker.clone()),
+            name: self.asker_name.clone(),
+            ..Principal::anonymous()
+        }
+    }
+
     pub fn is_expired(&self, now: i64) -> bool {
         now >= self.expires_at.micros()
     }

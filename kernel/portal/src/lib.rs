@@ -34,7 +34,8 @@ mod view;
 pub use blocks::plain::size;
 pub use render::{render, render_blocks};
 pub use screens::{
-    ErrorScreen, FactorsView, LoginScreen, StepUpScreen, error_page, login_page, step_up_page,
+    ErrorScreen, FactorsView, LoginScreen, ProviderView, StepUpScreen, error_page, login_page,
+    step_up_page,
 };
 pub use view::{MenuItem, PostView, SearchBox, Site, Toast, UserView, ViewContext};
 
@@ -48,5 +49,7 @@ pub const SWITCH_PATH: &str = "/switch";
 pub const REGISTER_PATH: &str = "/platform/register";
 /// Where whoever forgot a password asks for a new one.
 pub const FORGOTTEN_PATH: &str = "/platform/forgotten";
+/// Where whoever lost a second factor asks to have it lifted.
+pub const LOST_FACTOR_PATH: &str = "/platform/lost-factor";
 /// Where a look at a masked value is asked for.
 pub const LOOK_PATH: &str = "/look";

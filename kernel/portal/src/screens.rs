@@ -36,8 +36,17 @@ pub struct LoginScreen<'a> {
     pub message: Option<&'a str>,
     /// Where to go afterwards.
     pub next: &'a str,
+    /// Where else one may sign in.
+    pub providers: &'a [ProviderView],
     /// Said below the form: demo accounts, where to get help.
     pub note: Option<&'a str>,
+}
+
+/// Another who keeps accounts that one may sign in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderView {
+    pub label: String,
+    pub to: String,
 }
 
 /// The second factors that a person can prove.
@@ -47,6 +56,8 @@ pub struct FactorsView<'a> {
     pub code: bool,
     /// The text that a certificate's key signs, and the token it comes back with.
     pub challenge: Option<(&'a str, &'a str)>,
+    /// What the browser asks a security key with, as JSON, and the token it comes back with.
+    pub key: Option<(&'a str, &'a str)>,
 }
 
 /// The second factor is asked for in between; what was typed waits.
@@ -129,6 +140,16 @@ pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
                         refused: screen.message.is_some(),
                         view: screen.factors,
                     }))
+                    p.login-note {
+                        a href=(crate::LOST_FACTOR_PATH) { (ctx.say("丢失了第二重验证？", "Lost your second factor?")) }
+                    }
+                }
+                @if screen.pending.is_empty() && !screen.providers.is_empty() {
+                    div.login-others {
+                        @for provider in screen.providers {
+                            a.btn.btn-outline.btn-wide href=(href(&provider.to)) { (provider.label) }
+                        }
+                    }
                 }
                 @if screen.pending.is_empty() {
                     p.login-note {
@@ -207,13 +228,33 @@ fn factors(ctx: &ViewContext, of: &Factors<'_>) -> Markup {
         }
     };
     html! {
-        @if of.view.code || of.view.challenge.is_none() {
+        @if let Some((options, token)) = of.view.key {
+            form.page-form method="post" action=(of.action) data-security-key=(options) {
+                (actions::guard(ctx))
+                @for (name, value) in of.hidden { input type="hidden" name=(name) value=(value); }
+                input type="hidden" name="_challenge" value=(token);
+                input type="hidden" name="_security_key" value="";
+                (key_note(ctx))
+                button.btn.btn-primary.btn-wide type="submit" { (ctx.say("使用安全密钥", "Use a security key")) }
+            }
+            @if of.view.code || of.view.challenge.is_some() {
+                p.login-note { (ctx.say("或用其他方式：", "Or another way:")) }
+            }
+        }
+        @if of.view.code || (of.view.challenge.is_none() && of.view.key.is_none()) {
             (form(code(ctx, of.code, of.refused)))
         }
         @if let Some((text, token)) = of.view.challenge {
             @if of.view.code { p.login-note { (ctx.say("或用数字证书：", "Or with your certificate:")) } }
             (form(signed(ctx, text, token)))
         }
+    }
+}
+
+/// Where scripts are off there is nothing that asks a key.
+fn key_note(ctx: &ViewContext) -> Markup {
+    html! {
+        noscript { p.field-help { (ctx.say("安全密钥需要浏览器启用脚本", "Security keys need scripts to be on")) } }
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_leave_the_site_lead_nowhere() {
+    fn ds_02_links_that_leave_the_site_lead_nowhere() {
         assert_eq!(href("javascript:alert(1)"), "#");
         assert_eq!(href("//evil.example"), "#");
         assert_eq!(href("/ok"), "/ok");

@@ -45,7 +45,7 @@ fn has(html: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_page_is_a_whole_accessible_document() {
+fn a11y_a_page_is_a_whole_accessible_document() {
     let page = Page::new("页")
         .under("首页", "/")
         .status("待审", Tone::Warning)
@@ -396,7 +396,7 @@ fn running_work_asks_again_and_finished_work_does_not() {
 }
 
 #[test]
-fn every_chart_has_its_summary_and_its_figures() {
+fn a11y_every_chart_has_its_summary_and_its_figures() {
     let axis = Axis::new(["一季度", "二季度"]).series(Series::new("营收", [412.0, 604.5]));
     let radar = Radar {
         axes: vec![
@@ -492,6 +492,7 @@ fn sign_in_and_errors_keep_the_work() {
         factors: FactorsView {
             code: true,
             challenge: Some(("第一行\n第二行", "token-1")),
+            key: Some(("{\"challenge\":\"c\"}", "token-2")),
         },
         ..LoginScreen::default()
     };
@@ -504,9 +505,12 @@ fn sign_in_and_errors_keep_the_work() {
             "name=\"_challenge\" value=\"token-1\"",
             "name=\"_signature\"",
             "第一行\n第二行</textarea>",
+            "data-security-key=\"{&quot;challenge&quot;:&quot;c&quot;}\"",
+            "name=\"_challenge\" value=\"token-2\"",
+            "name=\"_security_key\" value=\"\"",
         ],
     );
-    assert_eq!(html.matches("name=\"pending\" value=\"p-1\"").count(), 2);
+    assert_eq!(html.matches("name=\"pending\" value=\"p-1\"").count(), 3);
     let between = StepUpScreen {
         action: "/a/b?c=1",
         parked: "n-1",
@@ -514,6 +518,7 @@ fn sign_in_and_errors_keep_the_work() {
         factors: FactorsView {
             code: true,
             challenge: None,
+            key: None,
         },
         ..StepUpScreen::default()
     };

@@ -2,21 +2,26 @@
 //! environment. Nothing else in the platform reads either.
 
 mod city;
+mod files;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use kernel_api::WebSettings;
+use kernel_host::outgoing::Outgoing;
 use kernel_host::scan::Clamd;
 use kernel_identity::network::Network;
+use kernel_identity::providers::Secret;
 use kernel_identity::session::SessionPolicy;
 use kernel_portal::{SearchBox, Site};
-use kernel_storage::{Bucket, CheckpointFolder, Credentials};
+use kernel_storage::{Bucket, CheckpointFolder};
+use rustls::pki_types::CertificateDer;
 use sdk_contract::def::Label;
 use serde::Deserialize;
 
 pub(crate) use city::City;
+use files::FilesConfig;
 
 use crate::tls::TlsConfig;
 
@@ -29,98 +34,30 @@ pub(crate) struct Config {
     site: SiteConfig,
     http: HttpConfig,
     pub(crate) tls: TlsConfig,
-    pub(crate) sessions: SessionPolicy,
+    sessions: SessionPolicy,
     pub(crate) audit: AuditConfig,
     files: FilesConfig,
     scan: ScanConfig,
     #[serde(rename = "export")]
     pub(crate) exports: ExportConfig,
+    outgoing: OutgoingConfig,
+    pub(crate) jobs: JobConfig,
 }
 
-/// Where files lie.
-#[derive(Debug, Clone, Deserialize)]
+/// What other systems are asked with.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct FilesConfig {
-    /// Empty is the data folder.
-    bucket: String,
-    folder: String,
-    endpoint: String,
-    region: String,
-    bucket_in_host: bool,
-    /// PEM; empty is what the machine trusts.
+struct OutgoingConfig {
+    /// PEM file of the authorities that other systems' certificates are checked with; empty is those
+    /// of this machine.
     authorities: PathBuf,
-    /// Empty is the environment.
-    credentials: PathBuf,
 }
 
-impl Default for FilesConfig {
-    fn default() -> Self {
-        Self {
-            bucket: String::new(),
-            folder: String::new(),
-            endpoint: String::new(),
-            region: "us-east-1".into(),
-            bucket_in_host: false,
-            authorities: PathBuf::new(),
-            credentials: PathBuf::new(),
-        }
-    }
-}
-
-/// What stands in the file of credentials.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CredentialsFile {
-    access_key_id: String,
-    secret_access_key: String,
-}
-
-impl FilesConfig {
-    fn bucket(&self) -> Result<Option<Bucket>> {
-        if self.bucket.is_empty() {
-            return Ok(None);
-        }
-        let authorities = if self.authorities.as_os_str().is_empty() {
-            None
-        } else {
-            Some(std::fs::read(&self.authorities).context("files.authorities")?)
-        };
-        Ok(Some(Bucket {
-            name: self.bucket.clone(),
-            folder: self.folder.clone(),
-            endpoint: self.endpoint.clone(),
-            region: self.region.clone(),
-            in_host: self.bucket_in_host,
-            authorities,
-            credentials: self.credentials()?,
-        }))
-    }
-
-    fn credentials(&self) -> Result<Credentials> {
-        let file = &self.credentials;
-        if file.as_os_str().is_empty() {
-            let given = environment("RONGQIAO_S3_ID").zip(environment("RONGQIAO_S3_SECRET"));
-            let (id, secret) = given.context(
-                "files.bucket needs files.credentials, or RONGQIAO_S3_ID and RONGQIAO_S3_SECRET",
-            )?;
-            return Ok(Credentials { id, secret });
-        }
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("files.credentials: {} cannot be read", file.display()))?;
-        // What is wrong with it is not told: it would show the secret.
-        let read = toml::from_str::<CredentialsFile>(&text).ok();
-        let read = read.with_context(|| {
-            format!(
-                "files.credentials: {} is not access_key_id = \"…\" and secret_access_key = \"…\"",
-                file.display()
-            )
-        })?;
-        Ok(Credentials {
-            id: read.access_key_id,
-            secret: read.secret_access_key,
-        })
-    }
-}
+/// Where systems keep the authorities they trust: Debian and its kin, Red Hat and its.
+const AUTHORITIES: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+];
 
 /// What uploads are scanned with.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -143,6 +80,20 @@ impl Default for ExportConfig {
         Self {
             without_approval: 1000,
         }
+    }
+}
+
+/// Imports and exports.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JobConfig {
+    /// Days for which files can be fetched once a job is over.
+    pub(crate) file_days: u32,
+}
+
+impl Default for JobConfig {
+    fn default() -> Self {
+        Self { file_days: 7 }
     }
 }
 
@@ -215,6 +166,8 @@ struct HttpConfig {
     upload_mb: usize,
     /// Longest a request may take.
     timeout_seconds: u64,
+    /// Hours for which an idempotency key is known.
+    idempotency_hours: u32,
 }
 
 impl Default for HttpConfig {
@@ -225,11 +178,16 @@ impl Default for HttpConfig {
             trusted_proxies: Vec::new(),
             upload_mb: 24,
             timeout_seconds: 30,
+            idempotency_hours: 24,
         }
     }
 }
 
 impl Config {
+    pub(crate) fn key_hours(&self) -> u32 {
+        self.http.idempotency_hours
+    }
+
     /// The defaults, or a file over them.
     pub(crate) fn read(file: Option<&Path>) -> Result<Self> {
         let Some(file) = file else {
@@ -242,7 +200,55 @@ impl Config {
 
     /// The bucket that files lie in; none is the data folder.
     pub(crate) fn bucket(&self) -> Result<Option<Bucket>> {
-        self.files.bucket()
+        self.files.bucket(|| self.authorities())
+    }
+
+    /// The sessions' policy, with the providers' secrets read in; a provider that could not be
+    /// trusted is refused. For trying out (`demo`) some rules do not hold.
+    pub(crate) fn sessions(&self, demo: bool) -> Result<SessionPolicy> {
+        let mut policy = if demo {
+            self.sessions.for_trying_out()
+        } else {
+            self.sessions.clone()
+        };
+        for (id, provider) in &mut policy.providers {
+            let checked = provider.check(id, demo).map_err(anyhow::Error::msg);
+            checked.with_context(|| format!("sessions.providers.{id}"))?;
+            let file = &provider.secret_file;
+            if !file.as_os_str().is_empty() {
+                let secret = std::fs::read_to_string(file);
+                let secret = secret.with_context(|| format!("{} cannot be read", file.display()));
+                let secret = zeroize::Zeroizing::new(secret?);
+                provider.secret = Secret::new(secret.trim());
+            }
+        }
+        // Where providers send people back to is ours to say, not the request's.
+        if !demo && !policy.providers.is_empty() && self.http.address.is_empty() {
+            bail!("sessions.providers needs http.address");
+        }
+        Ok(policy)
+    }
+
+    /// How other systems are asked, where there are any.
+    fn outgoing(&self) -> Result<Outgoing> {
+        if self.sessions.providers.is_empty() {
+            return Ok(Outgoing::new(&[], crate::tls::international()));
+        }
+        let roots = self.authorities()?;
+        Ok(Outgoing::new(&roots, crate::tls::international()))
+    }
+
+    /// What other systems' certificates are checked with.
+    fn authorities(&self) -> Result<Vec<CertificateDer<'static>>> {
+        let named = &self.outgoing.authorities;
+        let file = if named.as_os_str().is_empty() {
+            let mut known = AUTHORITIES.iter().map(Path::new);
+            known.find(|file| file.exists())
+        } else {
+            Some(named.as_path())
+        };
+        let file = file.context("outgoing.authorities is empty, and this machine has none")?;
+        crate::tls::certificates(file).context("outgoing.authorities")
     }
 
     /// Where uploads are scanned, if they are.
@@ -263,9 +269,9 @@ impl Config {
         City::read(&self.city)
     }
 
-    pub(crate) fn web(&self, city: City) -> WebSettings {
+    pub(crate) fn web(&self, city: City) -> Result<WebSettings> {
         let (s, h) = (&self.site, &self.http);
-        WebSettings {
+        Ok(WebSettings {
             site: Site {
                 name: Label::new(&s.name, &s.name_en),
                 subtitle: Label::new(&s.subtitle, &s.subtitle_en),
@@ -288,9 +294,10 @@ impl Config {
             secure_cookies: h.secure_cookies || self.tls.is_on(),
             trusted_proxies: h.trusted_proxies.clone(),
             upload_bytes: h.upload_mb * 1024 * 1024,
+            outgoing: self.outgoing()?,
             timeout: Duration::from_secs(h.timeout_seconds),
             version: env!("CARGO_PKG_VERSION"),
-        }
+        })
     }
 }
 

@@ -104,11 +104,16 @@ impl TlsConfig {
     }
 }
 
+/// Cryptography of connections under the international suites.
+pub(crate) fn international() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
 fn is_empty(path: &Path) -> bool {
     path.as_os_str().is_empty()
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
         .with_context(|| format!("{} holds no certificate in PEM", file.display()))?;

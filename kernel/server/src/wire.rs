@@ -10,7 +10,7 @@ use axum::Router;
 use kernel_api::{Web, router};
 use kernel_crypto::keys::{KeyRing, KeyRingError};
 use kernel_host::clock::{Clock, SystemClock};
-use kernel_host::{Engines, Ground, Host, KeptCode};
+use kernel_host::{Engines, Ground, Host, KeptCode, Limits};
 use kernel_identity::demo::{self, Demo, DemoLogin};
 use kernel_identity::first::{self, FirstLogin};
 use kernel_identity::session::Sessions;
@@ -174,11 +174,7 @@ impl Platform {
         store
             .apply(&kernel_identity::module::definition(), now)
             .await?;
-        let policy = if setup.demo {
-            config.sessions.for_trying_out()
-        } else {
-            config.sessions.clone()
-        };
+        let policy = config.sessions(setup.demo)?;
         let sessions = Sessions::new(store.clone(), Arc::clone(&keys), policy);
         let (mut logins, mut first) = (Vec::new(), Vec::new());
         if setup.demo {
@@ -211,7 +207,11 @@ impl Platform {
             regions: city.regions.clone(),
             roles: city.roles.clone(),
             sessions: sessions.clone(),
-            export_without_approval: config.exports.without_approval,
+            limits: Limits {
+                export_without_approval: config.exports.without_approval,
+                job_file_days: config.jobs.file_days,
+                key_hours: config.key_hours(),
+            },
             demo: setup.demo,
         })
         .await?;
@@ -232,12 +232,12 @@ impl Platform {
     }
 
     /// The whole web face. Serve it with connection info.
-    pub fn router(&self) -> Router {
-        router(Web::new(
+    pub fn router(&self) -> Result<Router> {
+        Ok(router(Web::new(
             self.host.clone(),
             self.sessions.clone(),
-            self.config.web(self.city.clone()),
-        ))
+            self.config.web(self.city.clone())?,
+        )))
     }
 }
 

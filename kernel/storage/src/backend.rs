@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use deadpool::managed::Object;
-use futures_util::TryStreamExt as _;
 use rusqlite::types::Value as Cell;
 use sea_query::{PostgresQueryBuilder, QueryStatementWriter, SqliteQueryBuilder, Value};
 use sqlx::pool::PoolConnection;
@@ -102,6 +101,11 @@ impl Sql {
         }
     }
 
+    /// The statement with its values as one text: two that are equal ask the same.
+    pub(crate) fn question(&self) -> String {
+        format!("{} {:?}", self.text(), self.values)
+    }
+
     /// The statement that tells how this one would be run.
     pub(crate) fn explained(self, engine: Engine) -> Self {
         let verb = match engine {
@@ -128,17 +132,6 @@ pub(crate) fn built(text: String, values: Vec<Value>) -> Sql {
     Sql {
         text: Text::Built(text),
         values,
-    }
-}
-
-impl Sql {
-    /// The statement with its values as one text: two that are equal ask the same.
-    pub(crate) fn question(&self) -> String {
-        let text = match &self.text {
-            Text::Built(text) => text,
-            Text::Fixed(text) => *text,
-        };
-        format!("{text} {:?}", self.values)
     }
 }
 
@@ -303,17 +296,17 @@ impl Conn<'_> {
         doing: &'static str,
         mut take: impl FnMut(Row) -> Result<(), E>,
     ) -> Result<(), E> {
-        match self {
-            Self::Lite(conn) => conn.each(sql, doing, take).await,
-            Self::Pg(conn) => {
-                let failed = StorageError::db(doing);
-                let mut rows = postgres::query(sql).map_err(&failed)?.fetch(&mut **conn);
-                while let Some(row) = rows.try_next().await.map_err(|e| failed(e.into()))? {
-                    take(Row::Pg(row))?;
-                }
-                Ok(())
-            }
-        }
+        let mut taken = Ok(());
+        let each = |row| {
+            taken = take(row);
+            taken.is_ok()
+        };
+        let done = match self {
+            Self::Lite(conn) => conn.each(sql, each).await,
+            Self::Pg(conn) => postgres::each(conn, sql, each).await,
+        };
+        taken?;
+        Ok(done.map_err(StorageError::db(doing))?)
     }
 
     /// The first row, if any.

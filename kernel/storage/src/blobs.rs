@@ -20,7 +20,8 @@
 //! first.
 //!
 //! Writing in a folder is temporary file, sync, rename, sync of the folder; in a bucket one request
-//! that is done or not: after a crash a blob is whole or absent.
+//! that is done or not: after a crash a blob is whole or absent. Removing from a folder overwrites the
+//! head before the file goes, so that whatever the disk keeps of the chunks has lost its key.
 
 mod bucket;
 mod sealed;
@@ -28,7 +29,7 @@ mod sealed;
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -62,6 +63,8 @@ pub enum BlobError {
     Refused(String),
     #[error("the files are out of reach")]
     Store(#[source] object_store::Error),
+    #[error("a file's key could not be erased")]
+    Erase(#[source] io::Error),
     #[error("a blob could not be sealed")]
     Seal(#[source] kernel_crypto::sm4::SealError),
     #[error("the blob {place} was altered or belongs to another key ring")]
@@ -95,10 +98,10 @@ pub struct BlobStore {
 
 #[derive(Clone)]
 enum Where {
-    Folder,
+    Folder(PathBuf),
     Bucket {
         /// The folder where blobs were before, if there is one.
-        before: Option<Arc<dyn ObjectStore>>,
+        before: Option<PathBuf>,
     },
 }
 
@@ -110,9 +113,10 @@ impl BlobStore {
             path: dir.display().to_string(),
             source,
         })?;
+        let folder = LocalFileSystem::new_with_prefix(dir)?;
         Ok(Self {
-            store: folder(dir)?,
-            place: Where::Folder,
+            store: Arc::new(folder.with_fsync(true)),
+            place: Where::Folder(dir.to_owned()),
             keys,
         })
     }
@@ -124,30 +128,32 @@ impl BlobStore {
         before: &Path,
         keys: Arc<KeyRing>,
     ) -> Result<Self, BlobError> {
-        let before = before.is_dir().then(|| folder(before)).transpose()?;
         Ok(Self {
             store: bucket.connect()?,
-            place: Where::Bucket { before },
+            place: Where::Bucket {
+                before: before.is_dir().then(|| before.to_owned()),
+            },
             keys,
         })
     }
 
     /// The blobs that lie in the folder: these, or those that have yet to move into the bucket.
-    #[must_use]
-    pub fn in_folder(&self) -> Option<Self> {
+    pub fn in_folder(&self) -> Result<Option<Self>, BlobError> {
         match &self.place {
-            Where::Folder => Some(self.clone()),
-            Where::Bucket { before } => before.as_ref().map(|before| Self {
-                store: Arc::clone(before),
-                place: Where::Folder,
-                keys: Arc::clone(&self.keys),
-            }),
+            Where::Folder(_) => Ok(Some(self.clone())),
+            Where::Bucket { before } => {
+                let keys = || Arc::clone(&self.keys);
+                before
+                    .as_ref()
+                    .map(|dir| Self::open(dir, keys()))
+                    .transpose()
+            }
         }
     }
 
     /// How many blobs have yet to move into the bucket.
     pub async fn behind(&self) -> Result<usize, BlobError> {
-        match (&self.place, self.in_folder()) {
+        match (&self.place, self.in_folder()?) {
             (Where::Bucket { .. }, Some(before)) => Ok(before.places().await?.len()),
             _ => Ok(0),
         }
@@ -157,17 +163,17 @@ impl BlobStore {
     /// moved some of them, and can be run again.
     pub async fn gather(&self) -> Result<u64, BlobError> {
         let mut moved = 0;
-        let (Where::Bucket { .. }, Some(before)) = (&self.place, self.in_folder()) else {
+        let (Where::Bucket { .. }, Some(before)) = (&self.place, self.in_folder()?) else {
             return Ok(moved);
         };
         for place in before.places().await? {
-            let place = parse(&place)?;
-            let Some(sealed) = before.read(&place).await? else {
-                continue;
-            };
-            self.write(&place, sealed).await?;
-            found(before.store.delete(&place.key()).await)?;
-            moved += 1;
+            let parsed = parse(&place)?;
+            // What was being removed is none any more.
+            if let Some(sealed) = before.read(&parsed).await? {
+                self.write(&parsed, sealed).await?;
+                moved += 1;
+            }
+            before.remove(&place).await?;
         }
         Ok(moved)
     }
@@ -255,9 +261,13 @@ impl BlobStore {
         }
     }
 
-    /// Removes the blob, if it is there.
+    /// Removes the blob and erases its key, if it is there.
     pub async fn remove(&self, place: &str) -> Result<(), BlobError> {
         let place = parse(place)?;
+        if let Where::Folder(dir) = &self.place {
+            let path = dir.join(&place.name);
+            aside(move || sealed::erase(&path).map_err(BlobError::Erase)).await?;
+        }
         found(self.store.delete(&place.key()).await).map(drop)
     }
 
@@ -306,7 +316,8 @@ impl BlobStore {
 
     async fn read(&self, place: &Place) -> Result<Option<Vec<u8>>, BlobError> {
         let part = self.part(place, GetOptions::default()).await?;
-        Ok(part.map(|part| part.bytes))
+        let bytes = part.map(|part| part.bytes);
+        Ok(bytes.filter(|sealed| !sealed::is_erased(sealed)))
     }
 
     /// Puts a blob in its place, whole or not at all.
@@ -320,7 +331,8 @@ impl BlobStore {
             range: Some(GetRange::Bounded(0..LONGEST_HEAD)),
             ..GetOptions::default()
         };
-        let Some(part) = self.part(place, options).await? else {
+        let part = self.part(place, options).await?;
+        let Some(part) = part.filter(|part| !sealed::is_erased(&part.bytes)) else {
             return Ok(None);
         };
         Ok(Some(Start {
@@ -338,11 +350,6 @@ impl BlobStore {
         };
         found(read.await)
     }
-}
-
-fn folder(dir: &Path) -> Result<Arc<dyn ObjectStore>, BlobError> {
-    let folder = LocalFileSystem::new_with_prefix(dir)?;
-    Ok(Arc::new(folder.with_fsync(true)))
 }
 
 /// The beginning of a blob.

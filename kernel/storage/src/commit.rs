@@ -106,6 +106,8 @@ pub struct Committed {
     pub(crate) files: u64,
     /// What became of a call that asked to be let in.
     pub(crate) admission: Option<Admission>,
+    /// Idempotency keys that are gone.
+    pub(crate) forgotten: u64,
     /// What became of values to convert.
     pub(crate) batch: Batch,
 }

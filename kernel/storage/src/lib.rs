@@ -25,7 +25,7 @@
 //! Both engines therefore compare, sort and sum alike, and nothing passes through a float.
 //!
 //! - Ids, references, subjects and organisations are UUIDs; anything else is refused on write and
-//!   matches nothing on read.
+//!   matches nothing on read. A record's id has one spelling, lower case and hyphenated.
 //! - The shard key leads the primary key: `(subject, id)`, `(organisation, id)`, or `(id)`. An index
 //!   on `id` serves a look-up by id alone, which is a declared fan-out. Ids are unique per table:
 //!   the writer checks it where the primary key does not.
@@ -70,6 +70,7 @@ mod error;
 mod files;
 mod health;
 mod inspect;
+mod keys;
 mod known;
 mod layout;
 pub mod lint;
@@ -111,6 +112,7 @@ pub use schema::CollectionName;
 pub use schemas::Forecast;
 pub use search::SearchState;
 pub use store::{Engine, Store, StoreUrl};
+pub use value::is_id;
 
 /// A record in wire form: system fields and declared fields side by side, absent values as null,
 /// each value in the canonical form of its kind ([`sdk_contract::kind`]).

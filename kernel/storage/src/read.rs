@@ -100,7 +100,7 @@ impl Store {
         kept: bool,
     ) -> Result<Option<Record>, QueryError> {
         let table = self.table(name)?;
-        let Some(id) = value::uuid(id) else {
+        let Some(id) = value::id(id) else {
             return Ok(None);
         };
         let mut select = query::select(&table);
@@ -300,9 +300,9 @@ impl Store {
 
     /// A record's steps through its flow, oldest first.
     pub async fn steps(&self, name: &CollectionName, id: &str) -> Result<Vec<Step>, StorageError> {
-        let Some(id) = value::canonical_id(id) else {
+        if !value::is_id(id) {
             return Ok(Vec::new());
-        };
+        }
         let rows = self
             .fixed(
                 "SELECT action, from_state, to_state, at, by_user, by_name, note \
@@ -338,9 +338,9 @@ impl Store {
         name: &CollectionName,
         id: &str,
     ) -> Result<Vec<Change>, StorageError> {
-        let Some(id) = value::canonical_id(id) else {
+        if !value::is_id(id) {
             return Ok(Vec::new());
-        };
+        }
         let rows = self
             .fixed(
                 "SELECT revision, at, by_user, before, after, by_name, action, note \

@@ -54,9 +54,19 @@ pub(crate) fn uuid(text: &str) -> Option<Uuid> {
     Uuid::parse_str(text).ok()
 }
 
-/// The one spelling that is stored and answered with: lower case, hyphenated.
-pub(crate) fn canonical_id(text: &str) -> Option<String> {
-    uuid(text).map(|u| u.to_string())
+/// What a record is read or written by: a UUID in the one spelling that is stored and answered with,
+/// lower case and hyphenated. In another it names nothing. So a record has one name wherever it is
+/// named, and who looks for it in the audit trail finds all that was done to it.
+pub(crate) fn id(text: &str) -> Option<Uuid> {
+    uuid(text).filter(|id| {
+        let mut spelt = Uuid::encode_buffer();
+        id.hyphenated().encode_lower(&mut spelt) == text
+    })
+}
+
+/// Whether a text may be a record's id.
+pub fn is_id(text: &str) -> bool {
+    id(text).is_some()
 }
 
 fn text(s: &str) -> Option<Value> {
@@ -202,4 +212,26 @@ fn open(
         .map_err(StorageError::Open)?;
     serde_json::from_slice(&plain)
         .map_err(|e| StorageError::Damaged(format!("an opened field: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_has_one_name() {
+        let name = "01930000-0000-7000-8000-00000000a001";
+        assert!(is_id(name));
+        let others = [
+            name.to_uppercase(),
+            name.replace('-', ""),
+            format!("{{{name}}}"),
+            format!("urn:uuid:{name}"),
+        ];
+        for other in others {
+            assert_eq!(uuid(&other), uuid(name), "{other}");
+            assert!(!is_id(&other), "{other}");
+        }
+        assert!(!is_id("") && !is_id("a001"));
+    }
 }

@@ -20,8 +20,8 @@ use crate::schema::{CollectionName, Registry, Table};
 use crate::store::Shared;
 use crate::{
     AuditDraft, Call, Commit, CommitError, Committed, Expected, FileWork, Idempotency, Record,
-    Retry, StepDraft, StorageError, Written, audit, calls, files, migrate, outbox, query, search,
-    value, whole,
+    Retry, StepDraft, StorageError, Written, audit, calls, files, keys, migrate, outbox, query,
+    search, value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
@@ -41,6 +41,12 @@ pub(crate) enum Work {
     },
     Schema(SchemaChange),
     Exchange(Vec<Exchange>),
+    /// Idempotency keys of before a moment, after one and up to one.
+    Forget {
+        before: i64,
+        from: keys::Place,
+        to: Option<keys::Place>,
+    },
     /// Some more records to convert, after an id.
     Convert {
         converter: Arc<Converter>,
@@ -76,7 +82,8 @@ impl Work {
             | Self::File(_)
             | Self::Delivered { .. }
             | Self::Undelivered { .. }
-            | Self::Exchange(_) => true,
+            | Self::Exchange(_)
+            | Self::Forget { .. } => true,
             Self::Checkpoint(_)
             | Self::Schema(_)
             | Self::Convert { .. }
@@ -113,6 +120,9 @@ pub(crate) async fn run(
         Work::Undelivered { id, retry } => outbox::undelivered(conn, id, *retry).await?,
         Work::Schema(change) => schema(conn, change).await?,
         Work::Exchange(batch) => reseal::exchange(conn, batch).await?,
+        Work::Forget { before, from, to } => {
+            done.forgotten = keys::forget(conn, *before, from, to.as_ref()).await?;
+        }
         Work::Convert { converter, after } => {
             let after = after.as_deref();
             let batch = converter.batch(conn, &shared.keys, after, BATCH);
@@ -350,7 +360,7 @@ impl<'a, 'c> Run<'a, 'c> {
             collection: table.name.clone(),
             id: id.to_owned(),
         };
-        let uuid = value::uuid(id).ok_or_else(not_found)?;
+        let uuid = value::id(id).ok_or_else(not_found)?;
         let statement = {
             let mut select = query::select(table);
             select.and_where(is("id", sea_query::Value::Uuid(Some(uuid))));
@@ -458,8 +468,8 @@ impl<'a, 'c> Run<'a, 'c> {
             collection: name.clone(),
             id: step.id.clone(),
         };
-        let id = value::canonical_id(&step.id).ok_or_else(not_found)?;
-        if !self.exists(&table, &id, true).await? {
+        let id = step.id.as_str();
+        if !value::is_id(id) || !self.exists(&table, id, true).await? {
             return Err(not_found());
         }
         let adding = StorageError::db("adding a step");
@@ -469,7 +479,7 @@ impl<'a, 'c> Run<'a, 'c> {
             .row(sql(
                 "SELECT COALESCE(MAX(number), 0) FROM kernel__steps \
                  WHERE collection = $1 AND record = $2",
-                [collection.as_str().into(), id.as_str().into()],
+                [collection.as_str().into(), id.into()],
             ))
             .await
             .map_err(&adding)?;

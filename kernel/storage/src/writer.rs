@@ -2,11 +2,14 @@
 //!
 //! Waiting work is taken together into one durable transaction. Nobody is answered before it is.
 //! A group hopes that nothing in it is refused; when a piece is, the group starts again with each
-//! piece behind its own savepoint, so that the refused one does not take the others with it.
+//! piece behind its own savepoint, so that the refused one does not take the others with it. A piece
+//! that panics fails its group, and writing goes on.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -215,13 +218,22 @@ impl Lane {
         each: bool,
     ) -> Result<Vec<Outcome>, Stop> {
         match self {
-            Self::Lite(conn) => whole(&mut Conn::Lite(conn), shared, group, each).await,
+            Self::Lite(conn) => {
+                let mut lite = Conn::Lite(conn);
+                let done = contained(whole(&mut lite, shared, group, each)).await;
+                if matches!(done, Err(Stop::Failed(_))) {
+                    // It is the only one, and may have been left in the middle.
+                    let _ = conn.script("ROLLBACK");
+                }
+                done
+            }
             Self::Pg(pool) => {
                 let mut held = pool
                     .acquire()
                     .await
                     .map_err(stop("waiting for a connection"))?;
-                let done = whole(&mut Conn::Pg(&mut held), shared, group, each).await;
+                let mut pg = Conn::Pg(&mut held);
+                let done = contained(whole(&mut pg, shared, group, each)).await;
                 if matches!(done, Err(Stop::Again(_) | Stop::Failed(_))) {
                     // Whatever state it is in, nobody gets it again.
                     held.close_on_drop();
@@ -230,6 +242,12 @@ impl Lane {
             }
         }
     }
+}
+
+/// Makes a failure of a panic, which the hook has logged: one piece must not end all writing.
+async fn contained<T>(work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.unwrap_or_else(|_| Err(stop("writing")(EngineError::Thread)))
 }
 
 /// Runs the group in one transaction: durable, or rolled back.
@@ -384,4 +402,15 @@ fn lost(error: &CommitError) -> Option<Stop> {
 fn lost_a_number(work: &Work, error: &CommitError) -> bool {
     matches!(work, Work::Commit(_))
         && matches!(error, CommitError::Storage(e) if e.is_unique_violation())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_of_its_group_and_not_tried_again() {
+        let done: Result<(), Stop> = contained(async { panic!("a piece that is wrong") }).await;
+        assert!(matches!(done, Err(Stop::Failed(_))));
+    }
 }

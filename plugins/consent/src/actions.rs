@@ -8,7 +8,7 @@ use crate::{events, permissions};
 
 /// 签署授权书. Effective at once, for the recipient alone.
 #[derive(Action, Debug)]
-#[action(name = "letter.sign", permission = permissions::SIGN)]
+#[action(name = "letter.sign", permission = permissions::SIGN, step_up)]
 pub(crate) struct Sign {
     /// 被授权机构.
     #[field(max = 64)]

@@ -11,6 +11,7 @@ use crate::permissions;
     title = number,
     shard = subject,
     audited,
+    suppress_below = 5,
     read = permissions::READ,
     index(subject, status),
     index(organisation, created_at)

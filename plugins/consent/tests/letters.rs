@@ -25,7 +25,7 @@ fn terms() -> Value {
 }
 
 #[scenario(city())]
-fn a_letter_is_effective_at_once_and_keeps_its_text(t: &World) {
+fn pi_01_a_letter_is_effective_at_once_and_keeps_its_text(t: &World) {
     let owner = t.user("enterprise");
     let made = owner.act("consent.letter.sign", None, terms()).unwrap();
     let id = made["id"].as_str().unwrap();

@@ -4,7 +4,7 @@ use sdk::contract::page::{Body, check};
 use sdk_testkit::{World, scenario};
 
 #[scenario([plugin_credit::module()])]
-fn an_enterprise_sees_its_own_data_and_nobody_else_does(t: &World) {
+fn pi_02_an_enterprise_sees_its_own_data_and_nobody_else_does(t: &World) {
     let owner = t.user("enterprise");
     let page = owner.page("/credit/data").unwrap();
     check(&page).unwrap();

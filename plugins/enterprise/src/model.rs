@@ -11,6 +11,7 @@ use crate::permissions;
     title = name,
     shard = subject,
     audited,
+    suppress_below = 3,
     read = permissions::READ,
     index(district, industry)
 )]

@@ -3,7 +3,7 @@
 sdk::permissions! {
     /// 查看企业信息.
     READ = "enterprise.read": {
-        "enterprise.owner": own, "platform.operator": all, "government.official": all
+        "enterprise.owner": own, "government.official": all
     };
     /// 查看企业联系方式.
     CONTACT = "enterprise.contact": { "enterprise.owner": own };

@@ -38,7 +38,7 @@ fn an_enterprise_sees_itself_and_banks_see_none(t: &World) {
 }
 
 #[scenario([plugin_enterprise::module()])]
-fn a_contact_is_changed_by_its_own_enterprise(t: &World) {
+fn pi_02_a_contact_is_changed_by_its_own_enterprise(t: &World) {
     let change = json!({ "contact": "苏晴川", "phone": "13900002002" });
     let action = "enterprise.enterprise.update-contact";
     t.user("enterprise")

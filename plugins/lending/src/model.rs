@@ -15,6 +15,7 @@ use crate::permissions;
     title = number,
     shard = subject,
     audited,
+    suppress_below = 5,
     read = permissions::READ,
     index(organisation, status),
     index(subject, created_at)

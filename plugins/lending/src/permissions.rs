@@ -6,7 +6,7 @@ sdk::permissions! {
     /// 查看贷款申请.
     READ = "application.read", "Read applications": {
         "enterprise.owner": own, "bank.officer": organisation,
-        "platform.operator": all, "platform.auditor": all
+        "platform.auditor": all
     };
     /// 查看联系人.
     CONTACT = "application.contact", "Read contact persons": { "enterprise.owner": own, "bank.officer": organisation };

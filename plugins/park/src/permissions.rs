@@ -4,5 +4,5 @@ sdk::permissions! {
     /// 查看园区.
     READ = "park.read": { "anyone": all };
     /// 查看入驻企业.
-    TENANTS = "tenancy.read": { "enterprise.owner": own, "platform.operator": all };
+    TENANTS = "tenancy.read": { "enterprise.owner": own };
 }

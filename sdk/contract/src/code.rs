@@ -47,6 +47,17 @@ impl Format {
         }
     }
 
+    /// A code that holds, in canonical form, of nobody in particular.
+    pub const fn example(self) -> &'static str {
+        match self {
+            Self::Uscc => "91310115MA1H000125",
+            Self::ResidentId => "310101190001010011",
+            Self::Phone => "13800001234",
+            Self::Region => "310115",
+            Self::Industry => "C39",
+        }
+    }
+
     /// The code in canonical form, or a sentence that says what is wrong.
     pub fn check(self, text: &str) -> Result<String, String> {
         let s = text.trim().to_ascii_uppercase();
@@ -204,6 +215,15 @@ fn organisation_check_holds(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_example_holds_and_is_canonical() {
+        for format in Format::ALL {
+            let example = format.example();
+            assert_eq!(format.check(example).as_deref(), Ok(example));
+            assert_eq!(format.doubt(example), None, "{example}");
+        }
+    }
 
     #[test]
     fn uscc_vectors() {

@@ -497,6 +497,35 @@ impl FieldDef {
 }
 
 impl CollectionDef {
+    /// One called by its first field, read with `<entity>.read`, whose records come through actions.
+    pub fn new(
+        name: impl Into<String>,
+        entity: impl Into<String>,
+        label: Label,
+        shard: Shard,
+        fields: Vec<FieldDef>,
+    ) -> Self {
+        let entity = entity.into();
+        Self {
+            name: name.into(),
+            read: format!("{entity}.read"),
+            entity,
+            label,
+            help: String::new(),
+            title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
+            shard,
+            audited: false,
+            keep_deleted: None,
+            suppress_below: None,
+            assignee: None,
+            fields,
+            indexes: Vec::new(),
+            unique: Vec::new(),
+            create: None,
+            update: None,
+        }
+    }
+
     pub fn field(&self, name: &str) -> Option<&FieldDef> {
         self.fields.iter().find(|f| f.name == name)
     }

@@ -33,6 +33,8 @@ impl FaultKind {
 
 /// Code of [`Fault::doubtful`].
 pub const CONFIRM: &str = "confirm";
+/// Code of what was there and is kept no longer: 410.
+pub const FILE_EXPIRED: &str = "file-expired";
 /// Code of [`Fault::step_up`].
 pub const STEP_UP: &str = "step-up-needed";
 

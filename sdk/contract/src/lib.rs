@@ -12,6 +12,7 @@ pub mod error;
 pub mod eval;
 pub mod input;
 pub mod kind;
+pub mod listing;
 pub mod manifest;
 pub mod model;
 pub mod page;

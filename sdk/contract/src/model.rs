@@ -20,6 +20,30 @@ use serde::{Deserialize, Serialize};
 pub const MODEL_DOCUMENT: u32 = 1;
 /// The most features a model may declare.
 pub const MAX_FEATURES: usize = 512;
+/// What a feature may not be about: gender, ethnic group, household registration. Between spaces it is
+/// a word of its own.
+const UNFAIR: [&str; 20] = [
+    " gender ",
+    " sex ",
+    " male ",
+    " female ",
+    " men ",
+    " women ",
+    " ethnic ",
+    " ethnicity ",
+    " race ",
+    " hukou ",
+    " household registration ",
+    "性别",
+    " 男 ",
+    " 女 ",
+    "民族",
+    "汉族",
+    "户籍",
+    " 户口",
+    "业户口",
+    "镇户口",
+];
 /// How far a golden case's score may be from the declared one, in score points.
 pub const GOLDEN_TOLERANCE: f64 = 1e-9;
 /// How far base + contributions may be from the score, in score points.
@@ -375,6 +399,20 @@ impl ModelDef {
                     );
                 }
             }
+            let values = match &f.kind {
+                FeatureKind::Category { values } => values.as_slice(),
+                FeatureKind::Number { .. } => &[],
+            };
+            let fair = [&f.name, &f.label]
+                .into_iter()
+                .chain(values)
+                .all(|words| is_fair(words));
+            faults.unless(
+                fair,
+                at("name"),
+                "no credit is decided by gender, ethnic group or household registration \
+                 (评价信用不得使用性别、民族或户籍)",
+            );
         }
     }
 
@@ -475,6 +513,13 @@ fn is_version(s: &str) -> bool {
                 !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             })
         })
+}
+
+fn is_fair(words: &str) -> bool {
+    let apart = |c: char| if c.is_alphanumeric() { c } else { ' ' };
+    let words: String = words.to_lowercase().chars().map(apart).collect();
+    let words = format!(" {words} ");
+    !UNFAIR.iter().any(|unfair| words.contains(unfair))
 }
 
 fn is_feature_name(s: &str) -> bool {

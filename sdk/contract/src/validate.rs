@@ -239,6 +239,11 @@ impl Check<'_> {
                     self.say(!nested && !cell.encrypted && !cell.unique, || {
                         format!("{at}: {} cannot be in a row", cell.name)
                     });
+                    let whole = cell.mask.is_none() && cell.reveal.is_none() && cell.look.is_none();
+                    self.say(whole, || {
+                        let name = &cell.name;
+                        format!("{at}: {name} cannot be masked in a row; the field of rows can")
+                    });
                     self.field(&at, cell);
                 }
             }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use kernel_crypto::keys::KeyRing;
 use kernel_crypto::random;
 use kernel_host::clock::{Clock, SystemClock};
-use kernel_host::{Engines, Ground, Host};
+use kernel_host::{Engines, Ground, Host, Limits};
 use kernel_identity::module::MODULE;
 use kernel_identity::principal::Principal;
 use kernel_identity::session::{SessionPolicy, Sessions};
@@ -55,7 +55,7 @@ impl City {
             plugins: plugins.to_owned(),
             regions: BTreeMap::new(),
             roles: BTreeMap::new(),
-            export_without_approval: 1000,
+            limits: Limits::default(),
             demo: false,
         })
         .await?;

@@ -1,4 +1,4 @@
-// The platform's operator: an edition for one district, the calls, the trail.
+// Who looks after the platform: the operator and an edition for one district, the auditor and the calls and the trail.
 import assert from "node:assert/strict";
 
 import { Person } from "../browser.mjs";
@@ -62,32 +62,34 @@ export async function switches(world) {
   world.operator = operator;
 }
 
-export async function audits({ operator, application }) {
-  const id = application.split("/").pop();
-  await operator.goes("/console/certificates");
-  const { number } = await operator.asks(`/api/v1/lending/applications/${id}`);
-  for (const name of ["上海云杉智能装备有限公司", "沪江银行", number]) await operator.has("#calls tbody", name);
-  await operator.looks("calls");
-  await operator.picture("calls");
-  await operator.does(() => operator.page.locator("#calls tr", { hasText: number }).first().locator("a.row-link").click());
-  await operator.has("#signature", "签名有效");
-  await operator.has("#certificate", "tax.grade");
-  await operator.has("#result", "评分结果不显示");
-  await operator.looks("certificate");
-  await operator.picture("certificate");
+export async function audits(world) {
+  const id = world.application.split("/").pop();
+  await world.operator.close();
+  const auditor = await Person.signedIn(world, "auditor");
+  await auditor.goes("/console/certificates");
+  const { number } = await auditor.asks(`/api/v1/lending/applications/${id}`);
+  for (const name of ["上海云杉智能装备有限公司", "沪江银行", number]) await auditor.has("#calls tbody", name);
+  await auditor.looks("calls");
+  await auditor.picture("calls");
+  await auditor.does(() => auditor.page.locator("#calls tr", { hasText: number }).first().locator("a.row-link").click());
+  await auditor.has("#signature", "签名有效");
+  await auditor.has("#certificate", "tax.grade");
+  await auditor.has("#result", "评分结果不显示");
+  await auditor.looks("certificate");
+  await auditor.picture("certificate");
 
-  await operator.goes("/console/audit");
-  await operator.page.fill("#audit-object", number);
-  await operator.presses("查询", "#audit");
-  for (const action of ["提交申请", "退回补充", "重新提交", "同意"]) await operator.has("#audit tbody", `贷款申请 · ${action}`);
-  await operator.looks("audit");
-  await operator.picture("audit");
-  await operator.does(() => operator.page.locator("#audit tr", { hasText: "同意" }).locator("a.row-link").click());
-  await operator.has("#chain", "内容与摘要一致");
-  await operator.has("#changes tbody", "已通过");
-  await operator.looks("audit record");
-  await operator.picture("audit-record");
-  await operator.close();
+  await auditor.goes("/console/audit");
+  await auditor.page.fill("#audit-object", number);
+  await auditor.presses("查询", "#audit");
+  for (const action of ["提交申请", "退回补充", "重新提交", "同意"]) await auditor.has("#audit tbody", `贷款申请 · ${action}`);
+  await auditor.looks("audit");
+  await auditor.picture("audit");
+  await auditor.does(() => auditor.page.locator("#audit tr", { hasText: "同意" }).locator("a.row-link").click());
+  await auditor.has("#chain", "内容与摘要一致");
+  await auditor.has("#changes tbody", "已通过");
+  await auditor.looks("audit record");
+  await auditor.picture("audit-record");
+  await auditor.close();
 }
 
 /** Who else signs in finds a page that works. */

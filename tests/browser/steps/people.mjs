@@ -125,6 +125,51 @@ export async function isCertified(world) {
   await newcomer.close();
 }
 
+export async function comesFromElsewhere(world) {
+  const person = await Person.open(world, "linyun");
+  await person.goes("/login?next=/market/products");
+  await person.looks("login with providers");
+  await person.picture("login-providers");
+  await person.presses("用随申办登录");
+  await person.has("h1", "随申办（模拟）");
+  await person.presses("林知远（已实名）");
+  await person.has("main", "随申办已确认您是 林知远");
+  await person.looks("arrival");
+  await person.picture("arrival");
+  const fill = (name, text) => person.page.fill(`#f-arrival-register-${name}`, text);
+  await fill("login", "linyun");
+  await fill("phone", "13800001234");
+  await fill("password", PASSWORD);
+  await fill("again", PASSWORD);
+  await person.page.check("#f-arrival-register-agree");
+  assert.equal(await person.sends("arrival-register"), 200);
+  await person.presses("去登录");
+  await person.presses("用随申办登录");
+  await person.presses("林知远（已实名）");
+  assert.equal((await person.asks("/api/v1/session")).name, "林知远");
+  await person.goes("/platform/account");
+  await person.has("#bindings", "随申办");
+  await person.looks("account with a binding");
+  await person.picture("account-binding");
+
+  // The same person at the office: one account, and what the register says of the firm.
+  const office = await Person.open(world, "linyun at the office");
+  await office.goes("/login");
+  await office.presses("用企业云登录");
+  await office.presses("乔月 · 上海柏舟济汽车零部件有限公司（已注销）");
+  await office.has(".login-card", "登记状态为“注销”，不能登录");
+  await office.looks("a firm that is gone");
+  await office.presses("用企业云登录");
+  await office.presses("林知远 · 上海云杉智能装备有限公司（经办人）");
+  await office.has("#party", "登记状态正常");
+  await office.looks("arrival for a firm");
+  await office.picture("arrival-firm");
+  await office.presses("代表该主体办理业务");
+  await office.has("#claims", "待审核");
+  await office.close();
+  await person.close();
+}
+
 export async function stepsUp(world) {
   const admin = await Person.signedIn(world, "bankadmin");
   const elsewhere = await Person.signedIn(world, "bankadmin");
@@ -219,6 +264,55 @@ export async function signsWithACertificate(world) {
   } finally {
     key.gone();
   }
+}
+
+export async function signsWithASecurityKey(world) {
+  // A key knows a site by its name, and an address of numbers is none.
+  const named = { ...world, server: { url: world.server.url.replace("127.0.0.1", "localhost"), logins: world.server.logins } };
+  const person = await Person.signedIn(named, "enterprise");
+  const device = await person.context.newCDPSession(person.page);
+  await device.send("WebAuthn.enable");
+  const options = { protocol: "ctap2", transport: "usb", hasResidentKey: false, hasUserVerification: true, isUserVerified: true };
+  const { authenticatorId } = await device.send("WebAuthn.addVirtualAuthenticator", { options });
+  const fills = async (password) => {
+    await person.page.fill("#f-key-add-label", "办公室电脑");
+    await person.page.fill("#f-key-add-current", password);
+  };
+  await person.goes("/platform/account");
+  await fills("something else");
+  assert.equal(await person.sends("key-add"), 422);
+  await person.has("#f-key-add", "当前密码不正确");
+  await fills(world.server.logins.enterprise);
+  assert.equal(await person.sends("key-add"), 200);
+  await person.has("#keys", "办公室电脑");
+  await person.looks("account with a security key");
+  await person.picture("security-key");
+  const { credentials } = await device.send("WebAuthn.getCredentials", { authenticatorId });
+  assert.equal(credentials.at(-1).rpId, "localhost");
+
+  // Signed out, in the same browser with the same key.
+  await person.context.clearCookies();
+  await person.goes("/login");
+  await person.page.fill("#username", "enterprise");
+  await person.page.fill("#password", world.server.logins.enterprise);
+  await person.does(() => person.page.click(".login-card button[type=submit]"));
+  await person.looks("sign-in with a security key");
+  await person.picture("sign-in-security-key");
+  assert.equal(await person.presses("使用安全密钥"), 200);
+  assert.equal((await person.asks("/api/v1/session")).name, "林知远");
+
+  // A person who says no: told on the page, nothing sent.
+  await person.context.clearCookies();
+  await person.goes("/login");
+  await person.page.fill("#username", "enterprise");
+  await person.page.fill("#password", world.server.logins.enterprise);
+  await person.does(() => person.page.click(".login-card button[type=submit]"));
+  await person.page.evaluate(() => {
+    navigator.credentials.get = () => Promise.reject(new DOMException("", "NotAllowedError"));
+  });
+  await person.page.getByRole("button", { name: "使用安全密钥" }).click();
+  await person.page.locator(".key-failed").waitFor();
+  await person.close();
 }
 
 export async function leaves(world) {

@@ -91,7 +91,7 @@ impl Browser {
 }
 
 /// A fresh one for each request, because an agent would keep cookies of its own.
-fn agent() -> ureq::Agent {
+pub(crate) fn agent() -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)

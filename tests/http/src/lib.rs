@@ -15,6 +15,8 @@
 mod authenticator;
 mod browser;
 pub mod database;
+mod providers;
+mod security_key;
 pub mod steps;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,8 @@ use std::time::{Duration, Instant};
 
 pub use authenticator::Authenticator;
 pub use browser::{Browser, Screen};
+pub use providers::Providers;
+pub use security_key::SecurityKey;
 use serde_json::{Value, json};
 
 use database::Database;

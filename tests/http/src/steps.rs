@@ -95,18 +95,47 @@ pub fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
+/// The table of the audit page under filters, `what=…&outcome=…`.
+pub fn audited(auditor: &Client, filters: &str) -> Value {
+    let page = auditor.page(&format!("/console/audit?{filters}"));
+    assert_eq!(page.status, 200, "{}", page.body);
+    let blocks = page.body["sections"].as_array().expect("sections").iter();
+    let mut blocks = blocks.flat_map(|s| s["blocks"].as_array().expect("blocks"));
+    let table = blocks.find(|b| b["id"] == "audit");
+    table.expect("the trail").clone()
+}
+
+/// How many records of the trail there are under filters.
+pub fn recorded(server: &Server, filters: &str) -> u64 {
+    let table = audited(&server.user("auditor"), filters);
+    table["paging"]["total"].as_u64().expect("a total")
+}
+
 /// What the audit page tells of an object, newest first: `<collection> · <action>`, as people read it.
 pub fn trail(auditor: &Client, object: &str) -> Vec<String> {
-    let page = auditor.page(&format!("/console/audit?object={object}"));
-    assert_eq!(page.status, 200, "{}", page.body);
-    let sections = page.body["sections"].as_array().expect("sections");
-    let blocks = sections
-        .iter()
-        .flat_map(|s| s["blocks"].as_array().expect("blocks"));
-    let rows = blocks
-        .filter(|b| b["id"] == "audit")
-        .flat_map(|b| b["rows"].as_array().expect("rows"));
+    let table = audited(auditor, &format!("object={object}"));
+    let rows = table["rows"].as_array().into_iter().flatten();
     rows.map(|row| text(&row["cells"][0]["value"])).collect()
+}
+
+/// Has a table designed with these fields, and approved.
+pub fn designed(server: &Server, table: &Value, fields: &[Value]) {
+    let (mut operator, mut security) = (server.user("operator"), server.user("security"));
+    let done = |client: &mut Client, path: &str, body: &Value| {
+        let answer = client.post(&format!("/api/v1/{path}"), body);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.body["result"].clone()
+    };
+    let made = done(&mut operator, "data/structures/create", table);
+    let design = format!("data/structures/{}", text(&made["id"]));
+    for field in fields {
+        done(&mut operator, &format!("{design}/add"), field);
+    }
+    let reason = json!({ "reason": "业务需要" });
+    let asked = done(&mut operator, &format!("{design}/submit"), &reason);
+    let request = text(&asked["request"]);
+    let approve = format!("platform/requests/{request}/approve");
+    done(&mut security, &approve, &reason);
 }
 
 /// Waits until an import or export is over, and gives its job.

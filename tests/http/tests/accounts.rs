@@ -144,6 +144,96 @@ fn an_address_asks_so_often_and_no_more() {
 }
 
 #[test]
+fn dj_04_a_lost_factor_is_lifted_when_another_agrees() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut officer = server.user("officer");
+    Authenticator::set_up(&server, &mut officer, "officer");
+    let password = server.password("officer").to_owned();
+
+    // The sign-in that asks for the factor leads to the page.
+    let mut browser = Browser::new(&server);
+    let form = browser.get("/login");
+    let typed = [("username", "officer"), ("password", password.as_str())];
+    let asked = browser.send("/login", &form, &typed);
+    assert!(
+        asked.html.contains("href=\"/platform/lost-factor\""),
+        "{}",
+        asked.html
+    );
+    let path = "/platform/lost-factor";
+    let mut lost = |password: &str| {
+        let form = browser.get(path);
+        let typed = [
+            ("_form", "lost"),
+            ("_action", "factor.ask-lift"),
+            ("login", "officer"),
+            ("password", password),
+            ("reason", "手机遗失"),
+        ];
+        browser.send(path, &form, &typed)
+    };
+    let wrong = lost("not it");
+    assert_eq!(wrong.status, 422, "{}", wrong.html);
+    assert!(wrong.html.contains("登录名或密码不正确") && wrong.html.contains("手机遗失"));
+    let sent = lost(&password);
+    assert_eq!(
+        (sent.status, sent.to.as_deref()),
+        (303, Some("/login")),
+        "{}",
+        sent.html
+    );
+
+    // Who is still signed in somewhere sees it.
+    let home = officer.page("/").body.to_string();
+    assert!(home.contains("有人申请解除您的第二重验证"), "{home}");
+    let mut other = server.user("branchadmin");
+    let all = other.get("/api/v1/platform/requests").body;
+    assert_eq!(all["total"], 0, "of a branch below: {all}");
+    let mut admin = server.user("bankadmin");
+    let all = admin.get("/api/v1/platform/requests").body;
+    let request = all["items"][0]["id"].as_str().unwrap().to_owned();
+    let approve = format!("/api/v1/platform/requests/{request}/approve");
+    let why = json!({ "reason": "当面核对工作证" });
+    assert_eq!(officer.post(&approve, &why).status, 403, "not one's own");
+    assert_eq!(other.post(&approve, &why).status, 404);
+    let before = signs_in(&server, "officer", &password);
+    assert_eq!(before, (401, json!("code-needed")));
+    let approved = admin.post(&approve, &why);
+    assert_eq!(approved.status, 200, "{}", approved.body);
+    assert_eq!(admin.post(&approve, &why).status, 409, "once");
+
+    assert_eq!(officer.get("/api/v1/session").status, 401);
+    assert_eq!(signs_in(&server, "officer", &password).0, 200);
+    let officer = server.user("officer");
+    for page in ["/", "/platform/account"] {
+        let shown = officer.page(page).body.to_string();
+        assert!(shown.contains("您的第二重验证已解除"), "{page}: {shown}");
+    }
+    let trail = server.user("auditor").page("/console/audit?what=platform.");
+    let trail = trail.body.to_string();
+    for words in ["申请解除第二重验证", "待复核事项 · 同意"] {
+        assert!(trail.contains(words), "{words}: {trail}");
+    }
+
+    // An administrator asks for somebody who cannot, and does not decide it.
+    let mut officer = server.user("officer");
+    Authenticator::set_up(&server, &mut officer, "officer");
+    let start = format!("/api/v1/platform/users/{OFFICER}/lift-factor");
+    assert_eq!(other.post(&start, &why).status, 404);
+    assert_eq!(server.user("operator").post(&start, &why).status, 403);
+    let asked = admin.post(&start, &why);
+    assert_eq!(asked.status, 200, "{}", asked.body);
+    let request = asked.body["result"]["request"].as_str().unwrap();
+    let approve = format!("/api/v1/platform/requests/{request}/approve");
+    assert_eq!(admin.post(&approve, &why).status, 403);
+    let approved = server.user("security").post(&approve, &why);
+    assert_eq!(approved.status, 200, "{}", approved.body);
+    assert_eq!(signs_in(&server, "officer", &password).0, 200);
+}
+
+#[test]
 fn dj_05_a_leaver_can_do_nothing_more_and_comes_back_without_roles() {
     let Some(server) = Server::start() else {
         return;

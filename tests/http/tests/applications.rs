@@ -53,7 +53,7 @@ fn send_form(client: &Client, page: &str, token: &str, amount: &str) -> Answer {
 }
 
 #[test]
-fn without_a_letter_that_fits_nothing_is_read() {
+fn pi_01_without_a_letter_that_fits_nothing_is_read() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -112,7 +112,7 @@ fn without_a_letter_that_fits_nothing_is_read() {
 
     // Every refusal left its mark.
     let audit = server
-        .user("operator")
+        .user("auditor")
         .get("/console/audit?action=lending.application.apply");
     assert!(audit.text().contains("application.apply"));
 }
@@ -273,7 +273,7 @@ fn its_history_and_who_looked(
     assert_eq!(none.status, 404);
 
     // Who read about the enterprise through the API is on record; its own reading is not.
-    let auditor = server.user("operator");
+    let auditor = server.user("auditor");
     assert_eq!(officer.get(record).status, 200);
     assert_eq!(officer.get(APPLICATIONS).status, 200);
     let seen = auditor.get("/console/audit?who=officer&what=record.view");

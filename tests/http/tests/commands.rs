@@ -138,7 +138,7 @@ fn a_certificate_replays_and_a_changed_one_does_not() {
     let product = scored_product(&enterprise, BANK);
     let applied = enterprise.post("/api/v1/lending/applications/apply", &application(&product));
     assert_eq!(applied.status, 200, "{}", applied.body);
-    // The bank's own people see the certificate; the operator sees that there is one.
+    // The bank's own people see the certificate; an auditor sees that there is one.
     let calls = server
         .user("validator")
         .get("/api/v1/console/certificates")

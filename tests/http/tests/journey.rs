@@ -100,17 +100,17 @@ fn an_enterprise_applies_and_a_person_decides() {
     );
 }
 
-/// The operator sees call and trail; the certificate replays; the chain verifies.
+/// An auditor sees call and trail; the certificate replays; the chain verifies.
 fn evidence(server: &Server, application: &str, record: &Value) {
-    let operator = server.user("operator");
-    let calls = operator.get("/api/v1/console/certificates?size=50");
+    let auditor = server.user("auditor");
+    let calls = auditor.get("/api/v1/console/certificates?size=50");
     let found = calls.body["items"]
         .as_array()
         .unwrap()
         .iter()
         .any(|c| c["reference"] == json!(application));
-    assert!(found, "the operator sees the call: {}", calls.body);
-    let told = trail(&operator, application);
+    assert!(found, "an auditor sees the call: {}", calls.body);
+    let told = trail(&auditor, application);
     assert!(
         told.iter().any(|what| what.ends_with(" · 同意")),
         "the decision is in the audit trail: {told:?}"

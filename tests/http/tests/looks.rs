@@ -94,7 +94,8 @@ fn row_93_a_program_asks_a_colleague_agrees_and_the_same_call_shows_it_once() {
         let of_loan = trail(&auditor, &id);
         let count = |what: &str| of_loan.iter().filter(|line| line.contains(what)).count();
         assert_eq!(count("申请查看完整内容"), 2, "{of_loan:?}");
-        assert_eq!(count("查看完整内容"), 3, "{of_loan:?}");
+        // One was taken, and one refused to the operator.
+        assert_eq!(count("查看完整内容"), 4, "{of_loan:?}");
         assert!(!trail(&auditor, &text(&request)).is_empty());
     });
 }
@@ -195,6 +196,13 @@ fn row_93_a_masked_file_is_opened_for_a_reason_one_at_a_time() {
             let answer = fault(officer.post(&look, &ask(file)));
             assert_eq!(answer, (400, "file".to_owned(), code.to_owned()));
         }
+        // By another spelling of its id it is no record, so the trail has all looks under one.
+        for other in [id.to_uppercase(), id.replace('-', "")] {
+            let record = format!("{LOANS}/{other}");
+            let answer = officer.post(&format!("{record}/look"), &ask(json!(2)));
+            assert_eq!(answer.status, 404, "{other}: {}", answer.body);
+            assert_eq!(officer.get(&record).status, 404, "{other}");
+        }
         let opened = open(&officer, &look, &ask(json!(2)));
         assert_eq!((opened.answer.status, opened.answer.text()), (200, DEED));
         let named = Some("attachment; filename=\"b.csv\"");
@@ -219,7 +227,8 @@ fn row_93_a_masked_file_is_opened_for_a_reason_one_at_a_time() {
         assert!(page.contains("\"files\":2"), "{page}");
         let of_loan = trail(&server.user("auditor"), &id);
         let looks = of_loan.iter().filter(|line| line.contains("查看完整内容"));
-        assert_eq!(looks.count(), 1, "{of_loan:?}");
+        // One was taken, and one refused to the operator.
+        assert_eq!(looks.count(), 2, "{of_loan:?}");
     });
 }
 

@@ -201,7 +201,7 @@ fn breaks_later(version: &str, body: &str) -> ModelGuest {
 }
 
 #[test]
-fn a_live_model_that_breaks_gives_no_score_and_costs_nothing_else() {
+fn al_01_a_live_model_that_breaks_gives_no_score_and_costs_nothing_else() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -281,7 +281,7 @@ fn apply_by_form(enterprise: &Client, product: &Value) -> Answer {
 }
 
 #[test]
-fn only_another_person_of_the_same_bank_approves() {
+fn al_01_only_another_person_of_the_same_bank_approves() {
     let Some(server) = Server::start() else {
         return;
     };

@@ -14,7 +14,7 @@ fn found((ok, text): (bool, String)) -> Value {
 }
 
 #[test]
-fn a_backup_of_a_serving_platform_restores_to_the_same_collections() {
+fn dj_16_a_backup_of_a_serving_platform_restores_to_the_same_collections() {
     let Some(server) = Server::start() else {
         return;
     };

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tests_http::steps::exported;
+use tests_http::steps::{exported, recorded};
 use tests_http::{Client, Server};
 
 const HEAD: &str = "01930000-0000-7000-8000-000000000101";
@@ -70,13 +70,15 @@ fn row_75_a_desk_moves_and_its_people_are_seen_from_the_new_branch_alone() {
     let line = text.lines().nth(2).unwrap();
     for part in [
         "沪江银行张江支行",
-        "沪江银行 / 沪江银行上海分行",
-        "沪江银行 / 沪江银行自贸区分行",
+        "调整隶属",
+        "上级：沪江银行 / 沪江银行上海分行",
+        "上级：沪江银行 / 沪江银行自贸区分行",
         "罗清和",
         "辖区调整",
     ] {
         assert!(line.contains(part), "{part} in {line}");
     }
+    assert!(!line.contains("organisation.move"), "{line}");
     // The history of a tree is for those above it.
     let seen = branch.get("/api/v1/platform/changes");
     assert_eq!(seen.body["total"], 0, "{}", seen.body);
@@ -373,4 +375,79 @@ fn a_list_of_people_is_invited_whole_or_not_at_all_and_a_link_opens_an_account()
         twice.body
     );
     assert!(!server.log().contains(token), "a link is in no log");
+}
+
+#[test]
+fn dj_19_each_administrator_has_a_console_and_what_is_done_there_is_on_record() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    for (console, whose, other) in [
+        ("/console/plugins", "operator", "security"),
+        ("/platform/changes", "security", "operator"),
+        ("/console/audit", "auditor", "operator"),
+    ] {
+        assert_eq!(server.user(whose).page(console).status, 200, "{console}");
+        for login in [other, "enterprise", "officer"] {
+            assert_eq!(server.user(login).page(console).status, 403, "{login}");
+        }
+        assert_eq!(server.anonymous().page(console).status, 401);
+    }
+    let plugins = server
+        .user("operator")
+        .get("/api/v1/console/plugins?code=park");
+    let plugin = plugins.body["items"][0]["id"].as_str().unwrap().to_owned();
+    let enable = format!("/api/v1/console/plugins/{plugin}/enable");
+    let limit = format!("/api/v1/platform/organisations/{HEAD}/limit");
+    let ceiling = json!({ "ceiling": ["bank.officer"], "reason": "收紧" });
+    for (deed, path, input, whose, others) in [
+        (
+            "console.plugin.enable",
+            enable,
+            json!({}),
+            "operator",
+            ["security", "auditor"],
+        ),
+        (
+            "platform.organisation.limit",
+            limit,
+            ceiling,
+            "security",
+            ["operator", "auditor"],
+        ),
+    ] {
+        for login in others {
+            let refused = server.user(login).post(&path, &input);
+            assert_eq!(refused.status, 403, "{login}");
+        }
+        let done = server.user(whose).post(&path, &input);
+        assert_eq!(done.status, 200, "{}", done.body);
+        for (outcome, records) in [("done", 1), ("refused", 2)] {
+            let filters = format!("what={deed}&outcome={outcome}");
+            assert_eq!(recorded(&server, &filters), records, "{filters}");
+        }
+    }
+}
+
+#[test]
+fn dj_06_the_system_administrator_reads_neither_trail_nor_business_data() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let (operator, auditor) = (server.user("operator"), server.user("auditor"));
+    for (path, read_by_auditor) in [
+        ("/console/audit", 200),
+        ("/console/audit/1", 200),
+        ("/console/certificates", 200),
+        ("/api/v1/console/certificates", 200),
+        ("/api/v1/consent/letters", 200),
+        ("/api/v1/lending/applications", 200),
+        ("/api/v1/lending/quotas", 403),
+        ("/api/v1/enterprise/enterprises", 403),
+        ("/api/v1/credit/tax-records", 403),
+    ] {
+        let status = |client: &Client| client.get(path).status;
+        assert_eq!(status(&auditor), read_by_auditor, "{path}");
+        assert_eq!(status(&operator), 403, "{path}");
+    }
 }

@@ -8,6 +8,7 @@
 )]
 
 use serde_json::{Value, json};
+use tests_http::steps::{BANK, in_days};
 use tests_http::{Authenticator, Browser, Client, Screen, Server, Start};
 
 const OFFICER: &str = "01930000-0000-7000-8000-000000000913";
@@ -196,4 +197,32 @@ fn user_called(server: &Server, login: &str) -> String {
     let all = found.body["items"].as_array().unwrap();
     let one = all.iter().find(|u| u["login"] == json!(login)).unwrap();
     one["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn dj_04_who_signs_a_letter_proves_the_second_factor_they_have() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut owner = server.user("enterprise");
+    let mut other = server.user("enterprise");
+    let mut phone = Authenticator::set_up(&server, &mut other, "enterprise");
+    let letter = json!({
+        "recipient": BANK, "items": ["25"], "purposes": ["02"],
+        "valid_to": in_days(30), "agree": true,
+    });
+    let sign = "/api/v1/consent/letters/sign";
+    let refused = owner.post(sign, &letter);
+    assert_eq!(
+        (refused.status, refused.code()),
+        (403, "step-up-needed"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(owner.get("/api/v1/consent/letters").body["total"], json!(0));
+    let at = refused.body["step_up"].as_str().unwrap();
+    let proven = owner.post(at, &json!({ "code": phone.code() }));
+    assert_eq!(proven.status, 204, "{}", proven.body);
+    let signed = owner.post(sign, &letter);
+    assert_eq!(signed.status, 200, "{}", signed.body);
 }

@@ -9,6 +9,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use tests_http::steps::designed;
 use tests_http::{Client, Server, until};
 
 const TABLE: &str = "/api/v1/data/park-tenants";
@@ -278,4 +279,63 @@ fn bad_designs_are_refused_in_words_and_decided_by_another() {
     desk.designed("remove", &json!({}));
     desk.approve();
     assert!(desk.page().contains("已移除"));
+}
+
+#[test]
+fn whoever_comes_second_learns_what_changed_and_no_secret() {
+    const SECRETS: [&str; 2] = ["13800001234", "13900005678"];
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let table = json!({
+        "name": "park-tenants", "label": "园区租户", "title_name": "name", "title_label": "企业名称",
+        "scope": "all", "readers": [], "writers": ["platform.auditor", "platform.security"],
+    });
+    let fields = [
+        json!({ "name": "staff", "label": "员工数", "kind": "integer" }),
+        json!({ "name": "phone", "label": "电话", "kind": "text", "level": "L3" }),
+    ];
+    designed(&server, &table, &fields);
+    let mut security = server.user("security");
+    let values = |staff: u32, phone: &str, based_on: Option<u32>| {
+        let mut values = json!({ "name": "融桥科技", "staff": staff, "phone": phone });
+        if let Some(based_on) = based_on {
+            values["based_on"] = json!(based_on);
+        }
+        values
+    };
+    let path = format!("{TABLE}/create");
+    let made = security.post(&path, &values(3, SECRETS[0], None));
+    assert_eq!(made.status, 200, "{}", made.body);
+    let id = made.body["result"]["id"].as_str().unwrap();
+    let path = format!("{TABLE}/{id}/update");
+    let mut auditor = server.user("auditor");
+    let first = auditor.post(&path, &values(5, SECRETS[1], Some(1)));
+    assert_eq!(first.status, 200, "{}", first.body);
+
+    let second = security.post(&path, &values(4, SECRETS[0], Some(1)));
+    assert_eq!(
+        (second.status, second.code()),
+        (409, "stale"),
+        "{}",
+        second.body
+    );
+    let errors = second.body["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{}", second.body);
+    assert_eq!(
+        (&errors[0]["field"], &errors[0]["code"]),
+        (&json!("staff"), &json!("changed"))
+    );
+    let detail = errors[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("改为：5"), "{detail}");
+    let whole = second.body["detail"].as_str().unwrap();
+    assert!(whole.contains("（员工数）"), "{whole}");
+    let told = second.body.to_string();
+    assert!(SECRETS.iter().all(|s| !told.contains(s)), "{told}");
+    // Nothing of the second is there.
+    let now = security.get(&format!("{TABLE}/{id}")).body;
+    assert_eq!(
+        (&now["staff"], &now["phone"]),
+        (&json!(5), &json!(SECRETS[1]))
+    );
 }

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use kernel_crypto::sm2::SigningKey;
 use kernel_crypto::sm3;
 use serde_json::{Value, json};
-use tests_http::steps::{BANK, text};
+use tests_http::steps::{BANK, recorded, text};
 use tests_http::{Client, Server, Signed, Start};
 
 static NONCES: AtomicU32 = AtomicU32::new(0);
@@ -133,17 +133,7 @@ impl Program {
     }
 }
 
-/// Outcomes in the trail of the calls of a program, newest first, as people read them.
-fn recorded(server: &Server, what: &str) -> u64 {
-    let page = server
-        .user("auditor")
-        .page(&format!("/console/audit?{what}"));
-    let blocks = page.body["sections"].as_array().expect("sections").iter();
-    let mut blocks = blocks.flat_map(|s| s["blocks"].as_array().expect("blocks"));
-    let table = blocks.find(|b| b["id"] == "audit").expect("the trail");
-    table["paging"]["total"].as_u64().expect("a total")
-}
-
+/// Records of calls of programs, as an auditor finds them.
 fn calls_recorded(server: &Server) -> u64 {
     recorded(server, "what=api.call")
 }

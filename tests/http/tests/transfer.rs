@@ -1,25 +1,39 @@
 //! Files into collections and out of them, as a person sends and gets them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use serde_json::{Value, json};
 use tests_http::database::Database;
-use tests_http::steps::{BANK, exported, in_days, over, trail};
+use tests_http::steps::{BANK, designed, exported, in_days, over, trail};
 use tests_http::{Answer, Client, Server, Start, until};
 
+const SITES: &str = "/api/v1/data/sites";
 const LETTERS: &str = "/api/v1/consent/letters";
 const JOBS: &str = "/api/v1/console/jobs";
 
+/// A server with a table of sites, which enterprises keep.
+fn sites(start: Start) -> Option<Server> {
+    let server = Server::start_as(start)?;
+    let table = json!({
+        "name": "sites", "label": "经营场所", "title_name": "name", "title_label": "名称",
+        "scope": "organisation", "readers": [], "writers": ["enterprise.owner"],
+    });
+    let fields = [
+        json!({ "name": "kind", "label": "类型", "kind": "choice", "list": true,
+            "options": "office 办公\nplant 厂房", "required": true }),
+        json!({ "name": "opened", "label": "启用日", "kind": "date", "required": true }),
+        json!({ "name": "own", "label": "自有", "kind": "bool" }),
+    ];
+    designed(&server, &table, &fields);
+    Some(server)
+}
+
 fn row(day: &str) -> String {
-    format!("{BANK},\"[\"\"15\"\"]\",\"[\"\"02\"\"]\",{day},是\r\n")
+    format!("一号厂,厂房,{day},是\r\n")
 }
 
 fn head() -> String {
-    "被授权机构,数据项,用途,到期日,agree\r\n".to_owned()
+    "名称,类型,启用日,own\r\n".to_owned()
 }
 
 fn import(client: &mut Client, name: &str, bytes: &[u8], more: &Value) -> Answer {
@@ -31,19 +45,19 @@ fn import(client: &mut Client, name: &str, bytes: &[u8], more: &Value) -> Answer
     body.as_object_mut()
         .unwrap()
         .extend(more.as_object().unwrap().clone());
-    client.post(&format!("{LETTERS}/import"), &body)
+    client.post(&format!("{SITES}/import"), &body)
 }
 
 #[test]
 fn a_file_is_imported_row_by_row_in_each_format() {
-    let Some(server) = Server::start() else {
+    let Some(server) = sites(Start::default()) else {
         return;
     };
     let mut owner = server.user("enterprise");
-    let before = owner.get(LETTERS).body["total"].as_u64().unwrap();
+    let before = owner.get(SITES).body["total"].as_u64().unwrap();
     let day = in_days(60);
     let csv = [head(), row(&day), row("没有"), row(&day)].concat();
-    let begun = import(&mut owner, "letters.csv", csv.as_bytes(), &json!({}));
+    let begun = import(&mut owner, "sites.csv", csv.as_bytes(), &json!({}));
     let job = over(&owner, &begun);
     assert_eq!(
         (&job["status"], &job["done"], &job["failed"]),
@@ -52,9 +66,9 @@ fn a_file_is_imported_row_by_row_in_each_format() {
     );
     assert!(job["errors"]["name"].as_str().unwrap().contains("退回"));
 
-    let line = json!({"recipient": BANK, "items": ["15"], "purposes": ["02"], "valid_to": day, "agree": true});
+    let line = json!({"name": "二号厂", "kind": "plant", "opened": day, "own": true});
     let lines = format!("{line}\n{line}\nnot json\n");
-    let begun = import(&mut owner, "letters.jsonl", lines.as_bytes(), &json!({}));
+    let begun = import(&mut owner, "sites.jsonl", lines.as_bytes(), &json!({}));
     let job = over(&owner, &begun);
     assert_eq!(
         (&job["done"], &job["failed"]),
@@ -62,12 +76,12 @@ fn a_file_is_imported_row_by_row_in_each_format() {
         "{job}"
     );
 
-    let after = owner.get(LETTERS).body["total"].as_u64().unwrap();
+    let after = owner.get(SITES).body["total"].as_u64().unwrap();
     assert_eq!(after, before + 4);
     // Checking alone writes nothing.
     let begun = import(
         &mut owner,
-        "letters.csv",
+        "sites.csv",
         csv.as_bytes(),
         &json!({"dry": true}),
     );
@@ -77,7 +91,7 @@ fn a_file_is_imported_row_by_row_in_each_format() {
         (&json!(2), &json!(1)),
         "{job}"
     );
-    assert_eq!(owner.get(LETTERS).body["total"].as_u64().unwrap(), after);
+    assert_eq!(owner.get(SITES).body["total"].as_u64().unwrap(), after);
 
     // What the page shows of it.
     let page = owner.page(&format!("/console/jobs/{}", job["id"].as_str().unwrap()));
@@ -91,58 +105,36 @@ fn a_file_is_imported_row_by_row_in_each_format() {
 /// As spreadsheets here write it, without a mark.
 #[test]
 fn gb_18030_is_read() {
-    let Some(server) = Server::start() else {
+    let Some(server) = sites(Start::default()) else {
         return;
     };
     let mut owner = server.user("enterprise");
-    let head = b"\xb1\xbb\xca\xda\xc8\xa8\xbb\xfa\xb9\xb9,\xca\xfd\xbe\xdd\xcf\xee,\xd3\xc3\xcd\xbe,\xb5\xbd\xc6\xda\xc8\xd5,agree\r\n";
-    let cells = row(&in_days(60));
-    let row = cells.trim_end_matches("是\r\n").as_bytes();
-    let bytes = [head.as_slice(), row, b"\xca\xc7\r\n"].concat();
+    let head = b"\xc3\xfb\xb3\xc6,\xc0\xe0\xd0\xcd,\xc6\xf4\xd3\xc3\xc8\xd5,\xd7\xd4\xd3\xd0\r\n";
+    let row = b"\xfe\x9f\xc9\xbd\xb3\xa7,\xb3\xa7\xb7\xbf,";
+    let day = in_days(60);
+    let bytes = [head.as_slice(), row, day.as_bytes(), b",\xca\xc7\r\n"].concat();
     let begun = import(&mut owner, "gb.csv", &bytes, &json!({}));
     assert_eq!(over(&owner, &begun)["done"], 1);
+    assert_eq!(owner.get(SITES).body["items"][0]["name"], "䶮山厂");
 }
 
 #[test]
 fn a_template_can_be_filled_in_and_sent() {
-    let Some(server) = Server::start() else {
+    let Some(server) = sites(Start::default()) else {
         return;
     };
     let mut owner = server.user("enterprise");
-    let template = owner.get(&format!("{LETTERS}/template?format=csv"));
+    let template = owner.get(&format!("{SITES}/template?format=csv"));
     assert_eq!(
         (template.status, template.kind.as_str()),
         (200, "text/csv; charset=utf-8")
     );
-    let text = template.text().to_owned();
+    let text = template.text();
     assert!(
-        text.contains("被授权机构*") && text.contains("填写说明："),
+        text.starts_with("\u{feff}名称*,类型*,启用日*,自有\r\n填写说明："),
         "{text}"
     );
-    let columns = text.lines().next().unwrap().split(',').count();
-    let mut cells = vec![String::new(); columns];
-    let labels: Vec<&str> = text
-        .lines()
-        .next()
-        .unwrap()
-        .trim_start_matches('\u{feff}')
-        .split(',')
-        .collect();
-    for (label, value) in [
-        ("被授权机构*", BANK.to_owned()),
-        ("数据项*", "\"[\"\"15\"\"]\"".to_owned()),
-        ("用途*", "\"[\"\"02\"\"]\"".to_owned()),
-        ("到期日*", in_days(30)),
-    ] {
-        let at = labels.iter().position(|l| *l == label).unwrap();
-        cells[at] = value;
-    }
-    let agree = labels
-        .iter()
-        .position(|l| l.contains("同意") || l.contains("agree") || l.contains("本人"))
-        .unwrap();
-    cells[agree] = "是".into();
-    let filled = format!("{text}{}\r\n", cells.join(","));
+    let filled = format!("{text}{}", row(&in_days(30)));
     let begun = import(&mut owner, "filled.csv", filled.as_bytes(), &json!({}));
     let job = over(&owner, &begun);
     assert_eq!(
@@ -150,24 +142,65 @@ fn a_template_can_be_filled_in_and_sent() {
         (&json!(1), &json!(1)),
         "{job}"
     );
-    let refused = server.user("officer").get(&format!("{LETTERS}/template"));
+    let refused = server.user("officer").get(&format!("{SITES}/template"));
     assert_eq!(refused.status, 403, "{}", refused.body);
-    let none = owner.get("/api/v1/credit/tax-records/template");
-    assert_eq!(none.code(), "not-importable", "{}", none.body);
+}
+
+/// A letter is signed and an application sent by somebody, one at a time.
+#[test]
+fn only_what_is_plainly_kept_is_imported() {
+    let Some(server) = sites(Start::default()) else {
+        return;
+    };
+    let mut owner = server.user("enterprise");
+    let before = owner.get(LETTERS).body["total"].clone();
+    let text = format!("被授权机构,数据项,用途,到期日,agree\r\n{BANK},15,02,2027-01-05,是\r\n");
+    let file = owner.upload("letters.csv", text.as_bytes()).body;
+    for list in ["consent/letters", "lending/applications"] {
+        let path = format!("/api/v1/{list}");
+        let refused = owner.post(&format!("{path}/import"), &json!({ "file": file }));
+        assert_eq!(
+            (refused.status, refused.code()),
+            (422, "not-importable"),
+            "{list}: {}",
+            refused.body
+        );
+        let template = owner.get(&format!("{path}/template"));
+        assert_eq!(template.code(), "not-importable", "{list}");
+        let of = list.replace('/', ".");
+        let form = owner.page(&format!("/console/jobs/import?of={of}"));
+        assert_eq!(form.status, 404, "{list}: {}", form.body);
+        let page = owner.page(&format!("/{list}")).body["actions"].to_string();
+        assert!(page.contains("导出") && !page.contains("导入"), "{page}");
+    }
+    assert_eq!(owner.get(LETTERS).body["total"], before);
+    let page = owner.page("/data/sites").body["actions"].to_string();
+    assert!(page.contains("导出") && page.contains("导入"), "{page}");
+    let offered = owner.page("/console/jobs/import").body.to_string();
+    assert!(
+        offered.contains("of=data.sites") && !offered.contains("of=consent.letters"),
+        "{offered}"
+    );
+    let api = owner.get("/api/v1/openapi.json").body;
+    let described = |path: &str| api["paths"][path].is_object();
+    assert!(described("/api/v1/data/sites/import"));
+    assert!(described("/api/v1/consent/letters/export"));
+    for path in ["consent/letters/import", "data/structures/import"] {
+        assert!(!described(&format!("/api/v1/{path}")), "{path}");
+    }
 }
 
 #[test]
 fn files_that_are_no_table_of_this_collection_are_refused_with_why() {
-    let Some(server) = Server::start() else {
+    let Some(server) = sites(Start::default()) else {
         return;
     };
     let mut owner = server.user("enterprise");
     let wide = format!("{}x", "x,".repeat(1_000_000));
-    let missing = "被授权机构,用途\r\na,b\r\n";
+    let missing = "名称,启用日\r\na,b\r\n";
     let invented = [head().trim_end(), ",颜色\r\n"].concat();
-    let double = [head().trim_end(), ",用途\r\n"].concat();
-    let mut cut = [head(), row("2027-01-05"), row("2027-01-05")].concat();
-    cut.truncate(cut.len() - 30);
+    let double = [head().trim_end(), ",启用日\r\n"].concat();
+    let cut = [head(), row("2027-01-05"), "\"二号".to_owned()].concat();
     for (name, bytes, why) in [
         ("empty.csv", b"".as_slice(), "空"),
         ("head.csv", head().as_bytes(), "没有数据行"),
@@ -202,37 +235,21 @@ fn files_that_are_no_table_of_this_collection_are_refused_with_why() {
 
 /// A table whose one row has a field of level L3, which the operator sees in clear.
 fn phones(server: &Server) {
-    let (mut operator, mut security) = (server.user("operator"), server.user("security"));
-    let done = |client: &mut Client, path: &str, body: Value| {
-        let answer = client.post(&format!("/api/v1/{path}"), &body);
-        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-        answer.body["result"].clone()
-    };
-    let made = done(
-        &mut operator,
-        "data/structures/create",
-        json!({
-            "name": "tenants", "label": "园区租户", "title_name": "name", "title_label": "企业名称",
-            "scope": "all", "readers": [], "writers": ["platform.security"],
-        }),
-    );
-    let design = format!("data/structures/{}", made["id"].as_str().unwrap());
+    let table = json!({
+        "name": "tenants", "label": "园区租户", "title_name": "name", "title_label": "企业名称",
+        "scope": "all", "readers": [], "writers": ["platform.security"],
+    });
     let phone = json!({ "name": "phone", "label": "电话", "kind": "text", "level": "L3" });
-    done(&mut operator, &format!("{design}/add"), phone);
-    let reason = json!({ "reason": "业务需要" });
-    let asked = done(&mut operator, &format!("{design}/submit"), reason.clone());
-    let request = asked["request"].as_str().unwrap();
-    done(
-        &mut security,
-        &format!("platform/requests/{request}/approve"),
-        reason,
-    );
+    designed(server, &table, &[phone]);
     let row = json!({ "name": "上海澄湖食品", "phone": "13800001234" });
-    done(&mut security, "data/tenants/create", row);
+    let made = server
+        .user("security")
+        .post("/api/v1/data/tenants/create", &row);
+    assert_eq!(made.status, 200, "{}", made.body);
 }
 
 #[test]
-fn sensitive_fields_in_clear_wait_for_another_person() {
+fn ds_01_sensitive_fields_in_clear_wait_for_another_person() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -351,19 +368,19 @@ fn ds_03_an_export_shows_no_more_than_the_list() {
 #[test]
 fn an_import_survives_a_kill_on_both_engines() {
     for database in [None, Database::create("transfer")] {
-        let Some(mut server) = Server::start_as(Start {
+        let Some(mut server) = sites(Start {
             database,
             ..Start::default()
         }) else {
             return;
         };
         let mut owner = server.user("enterprise");
-        let before = owner.get(LETTERS).body["total"].as_u64().unwrap();
+        let before = owner.get(SITES).body["total"].as_u64().unwrap();
         let day = in_days(60);
-        let csv = [head(), row(&day).repeat(400)].concat();
-        let begun = import(&mut owner, "letters.csv", csv.as_bytes(), &json!({}));
+        let csv = [head(), row(&day).repeat(2000)].concat();
+        let begun = import(&mut owner, "sites.csv", csv.as_bytes(), &json!({}));
         until("some rows are there", || {
-            owner.get(LETTERS).body["total"].as_u64().unwrap() > before + 20
+            owner.get(SITES).body["total"].as_u64().unwrap() > before + 20
         });
         server.kill();
         server.start_again();
@@ -371,12 +388,12 @@ fn an_import_survives_a_kill_on_both_engines() {
         let job = over(&owner, &begun);
         assert_eq!(
             (&job["status"], &job["done"]),
-            (&json!("done"), &json!(400)),
+            (&json!("done"), &json!(2000)),
             "{job}"
         );
         assert_eq!(
-            owner.get(LETTERS).body["total"].as_u64().unwrap(),
-            before + 400
+            owner.get(SITES).body["total"].as_u64().unwrap(),
+            before + 2000
         );
     }
 }

@@ -126,7 +126,7 @@ async fn play(cli: &Cli, data: PathBuf, scratch: Option<&Scratch>) -> Result<()>
     setup::models(&platform.host, &cli.guests, &cli.models).await?;
     let hearing = Arc::new(Hearing::new(platform.host.clone()));
     let router = platform
-        .router()
+        .router()?
         .layer(from_fn_with_state(Arc::clone(&hearing), after_its_events));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);

@@ -1,5 +1,6 @@
 //! Import and export of a collection, described as the actions of the console that they begin.
 
+use kernel_host::creating;
 use sdk_contract::def::{CollectionDef, ModuleDef};
 use serde_json::{Map, Value, json};
 
@@ -7,7 +8,7 @@ use super::{
     guarded, json_content, object, operation, parameter, reference, tagged, uuid, with_problems,
 };
 
-/// The addresses under a collection's; who imports where no action takes a row is told so.
+/// The addresses under a collection's: every one is exported, and imported where an action takes rows.
 pub(super) fn paths(module: &ModuleDef, c: &CollectionDef, base: &str) -> Map<String, Value> {
     let text = |most: u32| json!({ "type": "string", "maxLength": most });
     let format = json!({ "type": "string", "enum": ["csv", "xlsx", "jsonl"] });
@@ -39,14 +40,14 @@ pub(super) fn paths(module: &ModuleDef, c: &CollectionDef, base: &str) -> Map<St
         &with_problems(&json!({ "description": "an empty file to fill in" }), "200"),
     );
     let asked = vec![parameter("query", "format", false, &format)];
-    Map::from_iter([
-        (format!("{base}/export"), post("export", "导出", &export)),
-        (format!("{base}/import"), post("import", "导入", &import)),
-        (
-            format!("{base}/template"),
-            json!({ "get": tagged(module, template, asked) }),
-        ),
-    ])
+    let mut paths = Map::new();
+    paths.insert(format!("{base}/export"), post("export", "导出", &export));
+    if creating(module, c).is_some() {
+        paths.insert(format!("{base}/import"), post("import", "导入", &import));
+        let get = json!({ "get": tagged(module, template, asked) });
+        paths.insert(format!("{base}/template"), get);
+    }
+    paths
 }
 
 fn with(mut value: Value, name: &str, part: Value) -> Value {

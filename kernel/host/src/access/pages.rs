@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use crate::Host;
 use crate::module::Call;
 use crate::reads::{ask as ask_fault, permitted};
+use crate::values::word;
 
 const ROWS: u32 = 20;
 
@@ -67,7 +68,7 @@ pub(super) async fn new(host: &Host, known: &BTreeSet<String>) -> Result<Page, F
     let choices = found
         .records
         .iter()
-        .map(|o| Choice::new(text(o, "id"), text(o, "name")))
+        .map(|o| Choice::new(word(o, "id"), word(o, "name")))
         .collect();
     let form = Form::new("register", Action::send("提交登记", "app.register"))
         .field(Field::text("name", "应用名称", 64).required())
@@ -303,13 +304,8 @@ async fn organisation(host: &Host, id: Option<&str>) -> Result<String, Fault> {
         .map_err(|e| ask_fault(&e))?;
     Ok(found
         .as_ref()
-        .map(|o| text(o, "name").to_owned())
+        .map(|o| word(o, "name").to_owned())
         .unwrap_or_default())
-}
-
-fn text<'a>(record: &'a Map<String, Value>, field: &str) -> &'a str {
-    let value = record.get(field).and_then(Value::as_str);
-    value.unwrap_or_default()
 }
 
 /// Whether the caller's role may do it at all; the action itself is checked again.

@@ -60,7 +60,7 @@ fn a_flipped_byte_anywhere_is_refused() {
 }
 
 #[test]
-fn one_components_code_under_anothers_name_is_refused() {
+fn mm_3f_one_components_code_under_anothers_name_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let kept = kept(dir.path());
     for (n, code) in [(1, b"first code!"), (2, b"second code")] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel_storage::{AuditDraft, AuditFilter, AuditRecord, CollectionName};
+use kernel_storage::{AuditDraft, AuditFilter, AuditRecord, CollectionName, is_id};
 use sdk_contract::call::Ask;
 use sdk_contract::def::{CollectionDef, ModuleDef};
 use sdk_contract::error::Fault;
@@ -168,10 +168,6 @@ async fn filter(host: &Host, call: &Call, ask: &Ask) -> Result<Option<AuditFilte
         filter.objects.push(object);
     }
     Ok(Some(filter))
-}
-
-fn is_id(text: &str) -> bool {
-    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 /// The beginning of a day in Beijing, `days` later, in microseconds since 1970.

@@ -10,13 +10,14 @@ use sdk_contract::page::{Block, Column, Datum, Fact, Notice, Page, Row, Section,
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value};
 
+use super::ID;
 use super::names::{Names, titles};
 use super::pages::{PAGE, bench, page_number, param};
-use super::{ID, text};
 use crate::Host;
 use crate::models::certificate::Signed;
 use crate::module::Call;
 use crate::reads::ask as ask_fault;
+use crate::values::word;
 
 pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
     let number = page_number(ask);
@@ -26,18 +27,18 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     let found = host.find(&call.principal, query).await?;
     let known = Known::of(host, call, &found.records).await?;
     // Whoever sees no score on the page sees no column of it.
-    let scored = found.records.iter().any(|r| !text(r, "score").is_empty());
+    let scored = found.records.iter().any(|r| !word(r, "score").is_empty());
     let rows = found.records.iter().map(|r| {
-        let id = text(r, "id");
+        let id = word(r, "id");
         let mut cells = vec![
             Datum::text(known.subject(r)),
             Datum::text(known.reference(r)),
             Datum::text(known.institution(r)),
             Datum::text(known.model(r)),
-            Datum::time_text(text(r, "created_at")),
+            Datum::time_text(word(r, "created_at")),
         ];
         if scored {
-            cells.push(Datum::text(short(text(r, "score"))));
+            cells.push(Datum::text(short(word(r, "score"))));
         }
         Row::new(id, cells).to(format!("/console/certificates/{id}"))
     });
@@ -120,7 +121,7 @@ fn facts(record: &Map<String, Value>, signed: &Signed, known: &Known) -> Block {
 
 /// The result, as far as the caller's own record shows it.
 fn result(record: &Map<String, Value>, signed: &Signed) -> Block {
-    if text(record, "score").is_empty() {
+    if word(record, "score").is_empty() {
         let text = "模型结果与读取的数据只有出具评分的金融机构能看到；这里只有调用的存证信息。";
         return Block::notice("result", Notice::new(Tone::Info, "评分结果不显示。", text));
     }
@@ -154,10 +155,10 @@ impl Known {
         let mut names = BTreeSet::new();
         let mut asked: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for r in records {
-            parties.extend([text(r, "subject"), text(r, "organisation")]);
-            names.insert(text(r, "model"));
-            let its = asked.entry(text(r, "asker")).or_default();
-            its.push(text(r, "reference"));
+            parties.extend([word(r, "subject"), word(r, "organisation")]);
+            names.insert(word(r, "model"));
+            let its = asked.entry(word(r, "asker")).or_default();
+            its.push(word(r, "reference"));
         }
         let catalog = host.catalog();
         let mut references = BTreeMap::new();
@@ -177,20 +178,20 @@ impl Known {
     }
 
     fn subject<'a>(&'a self, record: &'a Map<String, Value>) -> &'a str {
-        self.names.or_id(text(record, "subject"))
+        self.names.or_id(word(record, "subject"))
     }
 
     fn institution<'a>(&'a self, record: &'a Map<String, Value>) -> &'a str {
-        self.names.or_id(text(record, "organisation"))
+        self.names.or_id(word(record, "organisation"))
     }
 
     fn reference<'a>(&'a self, record: &'a Map<String, Value>) -> &'a str {
-        let id = text(record, "reference");
+        let id = word(record, "reference");
         self.references.get(id).map_or(id, String::as_str)
     }
 
     fn model(&self, record: &Map<String, Value>) -> String {
-        let part = |field: &str| text(record, field).to_owned();
+        let part = |field: &str| word(record, field).to_owned();
         let (name, version) = (part("model"), part("version"));
         let key = (part("organisation"), name.clone(), version.clone());
         let title = self.models.get(&key).unwrap_or(&name);
@@ -218,7 +219,7 @@ async fn models(
         .find(&query, &Host::KERNEL)
         .await
         .map_err(|e| ask_fault(&e))?;
-    let part = |r: &Map<String, Value>, field: &str| text(r, field).to_owned();
+    let part = |r: &Map<String, Value>, field: &str| word(r, field).to_owned();
     let keyed = found.records.iter().map(|r| {
         let key = (part(r, "organisation"), part(r, "name"), part(r, "version"));
         (key, part(r, "title"))

@@ -13,6 +13,7 @@ const OPERATOR: &str = "platform.operator";
 const AUDITOR: &str = "platform.auditor";
 const DEVELOPER: &str = "model.developer";
 const VALIDATOR: &str = "model.validator";
+const SECURITY: &str = kernel_identity::module::SECURITY;
 
 pub(crate) fn def() -> ModuleDef {
     ModuleDef {
@@ -107,22 +108,8 @@ fn collection(
     fields: Vec<FieldDef>,
 ) -> CollectionDef {
     CollectionDef {
-        name: name.into(),
-        entity: entity.into(),
-        label,
-        help: String::new(),
-        title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
-        shard,
         audited: true,
-        keep_deleted: None,
-        suppress_below: None,
-        assignee: None,
-        fields,
-        indexes: Vec::new(),
-        unique: Vec::new(),
-        read: format!("{entity}.read"),
-        create: None,
-        update: None,
+        ..CollectionDef::new(name, entity, label, shard, fields)
     }
 }
 
@@ -277,22 +264,32 @@ fn trial_status() -> ChoiceDef {
     )
 }
 
-fn model_flow() -> FlowDef {
-    let step = |action: &str, from: &str, to: &str| TransitionDef {
-        action: action.into(),
-        from: vec![from.into()],
-        to: to.into(),
+/// The life of a collection by its `status`: what it begins as, and of each action what from and to.
+fn flow(collection: &str, initial: &[&str], steps: &[(&str, &[&str], &str)]) -> FlowDef {
+    let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+    let step = |(action, from, to): &(&str, &[&str], &str)| TransitionDef {
+        action: (*action).into(),
+        from: owned(from),
+        to: (*to).into(),
     };
     FlowDef {
-        collection: "models".into(),
+        collection: collection.into(),
         field: "status".into(),
-        initial: vec!["submitted".into()],
-        transitions: vec![
-            step("model.approve", "submitted", "approved"),
-            step("model.reject", "submitted", "rejected"),
-            step("model.withdraw", "approved", "withdrawn"),
-        ],
+        initial: owned(initial),
+        transitions: steps.iter().map(step).collect(),
     }
+}
+
+fn model_flow() -> FlowDef {
+    flow(
+        "models",
+        &["submitted"],
+        &[
+            ("model.approve", &["submitted"], "approved"),
+            ("model.reject", &["submitted"], "rejected"),
+            ("model.withdraw", &["approved"], "withdrawn"),
+        ],
+    )
 }
 
 fn action(name: &str, label: Label, record: bool, input: Vec<FieldDef>) -> ActionDef {
@@ -532,7 +529,7 @@ fn permissions() -> Vec<PermissionDef> {
             "certificate.read",
             "查看模型调用",
             "Read model calls",
-            &[(OPERATOR, All), (AUDITOR, All), (VALIDATOR, Organisation)],
+            &[(AUDITOR, All), (VALIDATOR, Organisation)],
         ),
         (
             "certificate.reveal",
@@ -544,7 +541,7 @@ fn permissions() -> Vec<PermissionDef> {
             "audit.read",
             "查看审计日志",
             "Read the audit log",
-            &[(AUDITOR, All), (OPERATOR, All)],
+            &[(AUDITOR, All)],
         ),
         (
             "audit.verify",

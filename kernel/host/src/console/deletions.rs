@@ -11,10 +11,11 @@ use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::pages::{PAGE, bench, may, page_number};
-use super::{ID, number, record, stay, text, values};
+use super::{ID, number, record, stay};
 use crate::Host;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
+use crate::values::{object, word};
 
 /// Name of the collection.
 pub(super) const DELETIONS: &str = "deletions";
@@ -46,8 +47,8 @@ pub(crate) fn rows(
             .field(&c.title)
             .filter(|f| f.mask.is_none() && !f.encrypted)
             .and_then(|f| {
-                let record = target.filter(|r| text(r, "id") == id)?;
-                Some(text(record, &f.name).to_owned())
+                let record = target.filter(|r| word(r, "id") == id)?;
+                Some(word(record, &f.name).to_owned())
             });
         let until = call.now.micros().saturating_add(days * DAY);
         let insert = Write::Insert {
@@ -56,7 +57,7 @@ pub(crate) fn rows(
             subject: None,
             organisation: None,
             district: None,
-            values: values(json!({
+            values: object(json!({
                 "what": format!("{}.{collection}", def.id),
                 "label": c.label.zh,
                 "record": id,
@@ -83,8 +84,8 @@ pub(crate) fn restored(module: &str, action: &str, row: Option<&Map<String, Valu
 
 fn gone(row: &Map<String, Value>) -> Option<Gone> {
     Some(Gone {
-        collection: text(row, "what").parse::<CollectionName>().ok()?,
-        id: text(row, "record").to_owned(),
+        collection: word(row, "what").parse::<CollectionName>().ok()?,
+        id: word(row, "record").to_owned(),
     })
 }
 
@@ -105,9 +106,9 @@ fn moved(call: &Call, input: &Input, to: &str, toast: &str) -> Result<Reply, Fau
     let reason = input.values.get("reason").and_then(Value::as_str);
     let write = Write::Update {
         collection: DELETIONS.into(),
-        id: text(row, "id").to_owned(),
+        id: word(row, "id").to_owned(),
         revision: number(row, "revision"),
-        values: values(json!({
+        values: object(json!({
             "status": to,
             "decided_by_name": call.principal.name,
             "decision": reason,
@@ -145,8 +146,8 @@ impl Host {
                 // Of a module that is not installed any more: it waits for it.
                 Err(error) => tracing::warn!(
                     error = crate::reads::chain(&error),
-                    what = text(&row, "what"),
-                    record = text(&row, "record"),
+                    what = word(&row, "what"),
+                    record = word(&row, "record"),
                     "a deleted record is not purged"
                 ),
             }
@@ -156,7 +157,7 @@ impl Host {
 }
 
 fn purge(now: Timestamp, row: &Map<String, Value>, gone: Gone) -> Commit {
-    let id = text(row, "id").to_owned();
+    let id = word(row, "id").to_owned();
     let action = format!("{ID}.deletion.purge");
     Commit {
         at: now.micros(),
@@ -188,7 +189,7 @@ fn purge(now: Timestamp, row: &Map<String, Value>, gone: Gone) -> Commit {
             collection: DELETIONS.into(),
             id,
             revision: number(row, "revision"),
-            values: values(json!({ "status": PURGED })),
+            values: object(json!({ "status": PURGED })),
         }],
         purged: vec![gone],
         ..Commit::default()
@@ -218,20 +219,20 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     let (status, until) = (field("status")?, field("until")?);
     let rows = found.records.iter().map(|r| {
         let value = |name: &str| r.get(name).cloned().unwrap_or_default();
-        let title = match text(r, "title") {
-            "" => text(r, "record"),
+        let title = match word(r, "title") {
+            "" => word(r, "record"),
             title => title,
         };
         let cells = vec![
             Datum::text(title),
-            Datum::text(text(r, "label")),
-            Datum::text(text(r, "by_name")),
-            Datum::time_text(text(r, "created_at")),
+            Datum::text(word(r, "label")),
+            Datum::text(word(r, "by_name")),
+            Datum::time_text(word(r, "created_at")),
             Datum::of(until, &declared.def.choices, &value("until")),
             Datum::of(status, &declared.def.choices, &value("status")),
-            Datum::text(text(r, "reason")),
+            Datum::text(word(r, "reason")),
         ];
-        let row = Row::new(text(r, "id"), cells);
+        let row = Row::new(word(r, "id"), cells);
         possible(host, call, r).into_iter().fold(row, Row::action)
     });
     let columns = vec![
@@ -258,11 +259,11 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
 fn possible(host: &Host, call: &Call, row: &Map<String, Value>) -> Vec<Action> {
     let send = |label: &str, action: &str, confirm: Confirm| {
         Action::send(label, action)
-            .record(text(row, "id"))
+            .record(word(row, "id"))
             .confirm(confirm)
     };
     let ask = |title: &str, body: &str, yes: &str| Confirm::new(title, body, yes);
-    let all = match text(row, "status") {
+    let all = match word(row, "status") {
         KEPT => vec![
             (
                 "deletion.restore",

@@ -5,6 +5,7 @@ use kernel_identity::principal::Principal;
 use sdk_contract::call::{Ask, Reply, Write};
 use sdk_contract::def::{CollectionDef, FieldDef};
 use sdk_contract::error::Fault;
+use sdk_contract::kind::Kind;
 use sdk_contract::page::{
     Action, Block, Choice, Column, Confirm, Datum, Fact, Field, Form, Job, JobState, Notice, Page,
     Place, Row, Section, Table, Tone,
@@ -13,12 +14,13 @@ use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
 use super::pages::{PAGE, bench, may, page_number, param};
-use super::{ID, go, number, record, stay, text, values};
+use super::{ID, go, number, record, stay};
 use crate::Host;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
-use crate::transfer::{Format, Marks};
+use crate::transfer::{Format, Marks, Work};
 use crate::uploads::MAX_UPLOAD;
+use crate::values::{object, word};
 
 /// Names of the collections.
 pub(crate) const JOBS: &str = "jobs";
@@ -28,13 +30,13 @@ const PATH: &str = "/console/jobs";
 const REFRESH: u16 = 2;
 
 pub(super) async fn import(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
-    let values = host.begin_import(call, input).await?;
+    let values = host.begin_job(call, Work::Import, input).await?;
     begun(call, values, "已开始导入")
 }
 
 pub(super) async fn export(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
-    let values = host.begin_export(call, input).await?;
-    let toast = if text(&values, "status") == "waiting" {
+    let values = host.begin_job(call, Work::Export, input).await?;
+    let toast = if word(&values, "status") == "waiting" {
         "已提交，须另一人复核后才开始导出"
     } else {
         "已开始导出"
@@ -45,8 +47,8 @@ pub(super) async fn export(host: &Host, call: &Call, input: &Input) -> Result<Re
 fn begun(call: &Call, job: Map<String, Value>, toast: &str) -> Result<Reply, Fault> {
     let id = new_id(call.now)?;
     let path = format!("{PATH}/{id}");
-    let result = json!({ "id": id, "status": text(&job, "status"), "total": job.get("total") });
-    let note = Some(text(&job, "reason").to_owned()).filter(|n| !n.is_empty());
+    let result = json!({ "id": id, "status": word(&job, "status"), "total": job.get("total") });
+    let note = Some(word(&job, "reason").to_owned()).filter(|n| !n.is_empty());
     let write = Write::Insert {
         collection: JOBS.into(),
         id,
@@ -66,9 +68,9 @@ pub(super) fn cancel(call: &Call, input: &Input) -> Result<Reply, Fault> {
     let job = record(input)?;
     let write = Write::Update {
         collection: JOBS.into(),
-        id: text(job, "id").to_owned(),
+        id: word(job, "id").to_owned(),
         revision: number(job, "revision"),
-        values: values(json!({
+        values: object(json!({
             "status": "cancelled", "ended_at": call.now.to_string(),
             "why": format!("由{}取消；已处理的不撤销", call.principal.name),
         })),
@@ -94,10 +96,10 @@ pub(super) async fn trace(host: &Host, input: &Input) -> Result<Reply, Fault> {
             .after(cursor, MAX_LIMIT);
         let found = host.store().find(&query, &Host::KERNEL).await;
         let found = found.map_err(|e| ask_fault(&e))?;
-        let bears = |job: &&Map<String, Value>| marks.bear(text(job, "trace"));
+        let bears = |job: &&Map<String, Value>| marks.bear(word(job, "trace"));
         if let Some(job) = found.records.iter().find(bears) {
-            let id = text(job, "id");
-            let result = json!({ "id": id, "trace": text(job, "trace") });
+            let id = word(job, "id");
+            let result = json!({ "id": id, "trace": word(job, "trace") });
             return Ok(go(format!("{PATH}/{id}"), "文件出自这次导出", result));
         }
         let Some(next) = found.next else {
@@ -125,7 +127,7 @@ impl Datums {
         if let Datum::File(file) = &mut shown {
             file.of = Some(Place {
                 collection: JOBS.into(),
-                id: text(job, "id").to_owned(),
+                id: word(job, "id").to_owned(),
                 field: name.to_owned(),
             });
         }
@@ -148,7 +150,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     let found = host.find(&call.principal, query).await?;
     let (c, datums) = declared(host, &format!("{ID}.{JOBS}"))?;
     let rows = found.records.iter().map(|job| {
-        let id = text(job, "id");
+        let id = word(job, "id");
         let shown = |name: &str| datums.of(&c, job, name);
         let cells = vec![
             shown("label"),
@@ -156,7 +158,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
             shown("status"),
             Datum::text(progress(job)),
             shown("by_name"),
-            Datum::time_text(text(job, "created_at")),
+            Datum::time_text(word(job, "created_at")),
         ];
         Row::new(id, cells).to(format!("{PATH}/{id}"))
     });
@@ -199,7 +201,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
 }
 
 fn is_over(job: &Map<String, Value>) -> bool {
-    ["done", "failed", "cancelled"].contains(&text(job, "status"))
+    ["done", "failed", "cancelled"].contains(&word(job, "status"))
 }
 
 fn progress(job: &Map<String, Value>) -> String {
@@ -216,11 +218,11 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
         .get(&call.principal, &format!("{ID}.{JOBS}"), param(ask, "id"))
         .await?;
     let (c, datums) = declared(host, &format!("{ID}.{JOBS}"))?;
-    let is_import = text(&job, "kind") == "import";
+    let is_import = word(&job, "kind") == "import";
     let mut page = bench(&format!(
         "{}{}",
         if is_import { "导入" } else { "导出" },
-        text(&job, "label")
+        word(&job, "label")
     ))
     .under("导入导出", PATH)
     .block(state(&job));
@@ -228,13 +230,16 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
         let body = "已处理的行不会撤销，其余的不再处理。";
         page = page.action(
             Action::send("取消任务", "job.cancel")
-                .record(text(&job, "id"))
+                .record(word(&job, "id"))
                 .danger()
                 .confirm(Confirm::new("取消任务", body, "取消任务")),
         );
     }
+    let end = host.files_end(&job);
+    let expired = end.is_some_and(|end| end <= call.now);
     let shown = |field: &&FieldDef| {
         let inner = [
+            "expired_at",
             "label",
             "query",
             "fields",
@@ -242,7 +247,9 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
             "action",
             "collection",
         ];
-        !inner.contains(&field.name.as_str())
+        let gone = expired && matches!(field.kind, Kind::File { .. });
+        !gone
+            && !inner.contains(&field.name.as_str())
             && (is_import || field.name != "failed")
             && job
                 .get(&field.name)
@@ -250,7 +257,7 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     };
     let mut facts = vec![Fact::new(
         "发起时间",
-        Datum::time_text(text(&job, "created_at")),
+        Datum::time_text(word(&job, "created_at")),
     )];
     facts.extend(
         c.fields
@@ -258,19 +265,34 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
             .filter(shown)
             .map(|f| Fact::new(&f.label.zh, datums.of(&c, &job, &f.name))),
     );
-    let page = page.block(Block::details("facts", facts).title("任务"));
-    if is_import && number(&job, "failed") > 0 {
-        let refused = refused(host, &call.principal, text(&job, "id")).await?;
+    if let Some(end) = end {
+        let what = if expired {
+            "文件已于"
+        } else {
+            "文件保留至"
+        };
+        facts.push(Fact::new(what, Datum::time_text(&end.to_string())));
+    }
+    let mut page = page.block(Block::details("facts", facts).title("任务"));
+    if expired {
+        let words = format!(
+            "任务的文件只保留 {} 天，现已删除；需要时请重新办理。任务本身的记录不变。",
+            host.limits().job_file_days
+        );
+        let notice = Notice::new(Tone::Neutral, "文件已过期", words);
+        page = page.block(Block::notice("expired", notice));
+    } else if is_import && number(&job, "failed") > 0 {
+        let refused = refused(host, &call.principal, word(&job, "id")).await?;
         return Ok(page.block(refused));
     }
     Ok(page)
 }
 
 fn state(job: &Map<String, Value>) -> Block {
-    let why = text(job, "why");
+    let why = word(job, "why");
     let notice =
         |tone, lead: &str, words: &str| Block::notice("state", Notice::new(tone, lead, words));
-    match text(job, "status") {
+    match word(job, "status") {
         "waiting" => notice(
             Tone::Warning,
             "待复核",
@@ -289,7 +311,7 @@ fn state(job: &Map<String, Value>) -> Block {
                 }
             };
             let job = Job {
-                name: text(job, "label").to_owned(),
+                name: word(job, "label").to_owned(),
                 percent: u8::try_from(percent).unwrap_or(100),
                 state,
                 note: if why.is_empty() {
@@ -459,7 +481,7 @@ pub(super) fn export_form(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
     } else {
         range.words.join("；")
     };
-    let most = host.export_without_approval();
+    let most = host.limits().export_without_approval;
     let mut page = bench(&format!("导出{}", c.label.zh));
     if range.partial {
         let words = "列表页上的其他筛选条件不适用于导出，导出范围以下方为准";

@@ -12,11 +12,12 @@ use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value};
 
 use super::pages::{PAGE, bench, fact, may, page_number, param};
-use super::{declare, number, text};
+use super::{declare, number};
 use crate::Host;
 use crate::models::Report;
 use crate::models::batch::Quality;
 use crate::module::Call;
+use crate::values::word;
 
 /// The largest file a trial takes.
 const TRIAL_BYTES: u64 = 20 * 1024 * 1024;
@@ -37,16 +38,16 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
         .page(at, PAGE);
     let found = host.find(&call.principal, query).await?;
     let rows = found.records.iter().map(|r| {
-        let id = text(r, "id");
+        let id = word(r, "id");
         Row::new(
             id,
             vec![
-                Datum::text(text(r, "title")),
-                Datum::text(format!("{} {}", text(r, "name"), text(r, "version"))),
-                status("model-status", text(r, "status")),
-                Datum::text(text(r, "owner_name")),
-                Datum::text(text(r, "uploaded_by_name")),
-                Datum::time_text(text(r, "created_at")),
+                Datum::text(word(r, "title")),
+                Datum::text(format!("{} {}", word(r, "name"), word(r, "version"))),
+                status("model-status", word(r, "status")),
+                Datum::text(word(r, "owner_name")),
+                Datum::text(word(r, "uploaded_by_name")),
+                Datum::time_text(word(r, "created_at")),
             ],
         )
         .to(format!("/console/models/{id}"))
@@ -97,13 +98,13 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     let id = param(ask, "id");
     let r = host.get(&call.principal, "console.models", id).await?;
     let read = |field: &str| r.get(field).cloned().unwrap_or_default();
-    let state = text(&r, "status");
-    let mut page = bench(text(&r, "title"))
+    let state = word(&r, "status");
+    let mut page = bench(word(&r, "title"))
         .subtitle(format!(
             "{} {} · {}",
-            text(&r, "name"),
-            text(&r, "version"),
-            text(&r, "owner_name")
+            word(&r, "name"),
+            word(&r, "version"),
+            word(&r, "owner_name")
         ))
         .under("评分模型", "/console/models");
     if let Datum::Status(s) = status("model-status", state) {
@@ -133,7 +134,7 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
         )
         .block(features(&def));
     if state == "submitted" && may(host, call, "model.approve") {
-        let own = Some(text(&r, "created_by")) == call.principal.user.as_deref();
+        let own = Some(word(&r, "created_by")) == call.principal.user.as_deref();
         page = page.section(decision(id, own));
     }
     if state == "approved" && may(host, call, "model.withdraw") {
@@ -180,11 +181,11 @@ fn registration(r: &Map<String, Value>) -> Block {
     let facts = vec![
         fact(r, "机构", "owner_name"),
         fact(r, "上传人", "uploaded_by_name"),
-        Fact::new("上传时间", Datum::time_text(text(r, "created_at"))),
+        Fact::new("上传时间", Datum::time_text(word(r, "created_at"))),
         fact(r, "文件", "file_name"),
         fact(r, "组件摘要（SM3）", "digest"),
         fact(r, "验证人", "decided_by_name"),
-        Fact::new("验证时间", Datum::time_text(text(r, "decided_at"))),
+        Fact::new("验证时间", Datum::time_text(word(r, "decided_at"))),
     ];
     Block::details("facts", facts).title("登记信息")
 }
@@ -296,14 +297,14 @@ async fn trials(host: &Host, call: &Call, model: &str) -> Result<Block, Fault> {
         .limit(10);
     let found = host.find(&call.principal, query).await?;
     let rows = found.records.iter().map(|r| {
-        let id = text(r, "id");
+        let id = word(r, "id");
         Row::new(
             id,
             vec![
-                Datum::text(text(r, "file_name")),
+                Datum::text(word(r, "file_name")),
                 Datum::Integer(number(r, "total")),
-                status("trial-status", text(r, "status")),
-                Datum::time_text(text(r, "created_at")),
+                status("trial-status", word(r, "status")),
+                Datum::time_text(word(r, "created_at")),
             ],
         )
         .to(format!("/console/trials/{id}"))
@@ -329,9 +330,9 @@ pub(super) async fn trial_form(host: &Host, call: &Call, ask: &Ask) -> Result<Pa
             .help("首行为列名，列名即数据项标识；含好坏标签列时给出 AUC 与 KS"),
     );
     Ok(bench("批量试算")
-        .subtitle(text(&r, "title"))
+        .subtitle(word(&r, "title"))
         .under("评分模型", "/console/models")
-        .under(text(&r, "title"), format!("/console/models/{id}"))
+        .under(word(&r, "title"), format!("/console/models/{id}"))
         .block(Block::form(form).title("选择文件")))
 }
 
@@ -339,7 +340,7 @@ pub(super) async fn trial(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
     let id = param(ask, "id");
     let r = host.get(&call.principal, "console.trials", id).await?;
     let (total, done) = (number(&r, "total"), number(&r, "done"));
-    let state = match text(&r, "status") {
+    let state = match word(&r, "status") {
         "done" => JobState::Done,
         "failed" => JobState::Failed,
         _ => JobState::Running,
@@ -350,11 +351,11 @@ pub(super) async fn trial(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
         (done * 100).checked_div(total).unwrap_or(0)
     };
     let job = Job {
-        name: text(&r, "file_name").to_owned(),
+        name: word(&r, "file_name").to_owned(),
         percent: u8::try_from(percent.clamp(0, 100)).unwrap_or(100),
         state,
         note: match state {
-            JobState::Failed => text(&r, "why").to_owned(),
+            JobState::Failed => word(&r, "why").to_owned(),
             _ => format!(
                 "{done}/{total} 行，{} 行数据不全未评分",
                 number(&r, "refused")
@@ -362,7 +363,7 @@ pub(super) async fn trial(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
         },
         done: Some(Link::new(
             "查看模型",
-            format!("/console/models/{}", text(&r, "model")),
+            format!("/console/models/{}", word(&r, "model")),
         )),
     };
     let mut block = Block::job("progress", job).title("进度");

@@ -14,13 +14,14 @@ use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 use wasmtime::Trap;
 
-use super::{ID, go, number, record, stay, text, values};
+use super::{ID, go, number, record, stay};
 use crate::Host;
 use crate::models::certificate::Signed;
 use crate::models::{Admitted, KEPT, ModelError, Report};
 use crate::module::{Call, Input, new_id};
 use crate::reads::{ask, chain};
 use crate::uploads::{UploadRef, wrong};
+use crate::values::{object, word};
 
 /// A model as it is registered and live.
 pub(crate) struct Live {
@@ -56,7 +57,7 @@ impl Host {
             serde_json::from_value(document).map_err(|_| Fault::internal("模型登记已损坏"))?;
         Ok(Live {
             def,
-            digest: text(&row, "digest").to_owned(),
+            digest: word(&row, "digest").to_owned(),
         })
     }
 
@@ -81,14 +82,14 @@ impl Host {
         let mut seen = BTreeSet::new();
         let live = found
             .iter()
-            .filter(|row| seen.insert((text(row, "organisation"), text(row, "name"))));
+            .filter(|row| seen.insert((word(row, "organisation"), word(row, "name"))));
         for row in live.take(KEPT) {
             // The platform stops: nobody will score.
             if self.tasks().is_closed() {
                 return;
             }
             // A failure is in the log; the model is tried again when somebody scores.
-            let _ = self.admitted_digest(text(row, "digest")).await;
+            let _ = self.admitted_digest(word(row, "digest")).await;
         }
     }
 
@@ -155,7 +156,7 @@ pub(super) async fn upload(host: &Host, call: &Call, input: &Input) -> Result<Re
         subject: None,
         organisation: Some(owner),
         district: None,
-        values: values(row),
+        values: object(row),
     };
     let reply = go(
         format!("/console/models/{id}"),
@@ -221,7 +222,7 @@ fn stopped(cause: &wasmtime::Error) -> &'static str {
 
 pub(super) fn approve(call: &Call, input: &Input) -> Result<Reply, Fault> {
     let row = record(input)?;
-    if Some(text(row, "created_by")) == call.principal.user.as_deref() {
+    if Some(word(row, "created_by")) == call.principal.user.as_deref() {
         return Err(Fault::forbidden(
             "上传人不能批准自己的模型，须由本机构另一名验证人批准",
         ));
@@ -240,7 +241,7 @@ pub(super) fn close(call: &Call, input: &Input, status: &str) -> Result<Reply, F
 }
 
 fn note(input: &Input) -> String {
-    text(&input.values, "reason").to_owned()
+    word(&input.values, "reason").to_owned()
 }
 
 fn decided(call: &Call, input: &Input, status: &str, toast: &str) -> Result<Reply, Fault> {
@@ -254,9 +255,9 @@ fn decided(call: &Call, input: &Input, status: &str, toast: &str) -> Result<Repl
     }
     let write = Write::Update {
         collection: "models".into(),
-        id: text(row, "id").to_owned(),
+        id: word(row, "id").to_owned(),
         revision: number(row, "revision"),
-        values: values(changes),
+        values: object(changes),
     };
     Ok(Reply {
         writes: vec![write],
@@ -267,7 +268,7 @@ fn decided(call: &Call, input: &Input, status: &str, toast: &str) -> Result<Repl
 /// The row that keeps a certificate.
 pub(crate) fn certificate_row(signed: &Signed, asker: &str) -> Write {
     let c = &signed.certificate;
-    let row: Map<String, Value> = values(json!({
+    let row: Map<String, Value> = object(json!({
         "model": c.model.name, "version": c.model.version, "purpose": c.purpose,
         "reference": c.reference, "consent": c.consent, "score": c.output.score.to_string(),
         "document": signed, "asker": asker,

@@ -9,9 +9,9 @@ use sdk_contract::error::Fault;
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::Value;
 
-use super::text;
 use crate::Host;
 use crate::reads::ask;
+use crate::values::word;
 
 /// Names of the platform's own collections of people and parties, and of programs.
 const USERS: &str = "users";
@@ -48,7 +48,7 @@ impl Names {
             let pairs = found
                 .records
                 .iter()
-                .map(|r| (text(r, "id").to_owned(), text(r, "name").to_owned()));
+                .map(|r| (word(r, "id").to_owned(), word(r, "name").to_owned()));
             names.extend(pairs);
         }
         Ok(Self(names))
@@ -96,7 +96,7 @@ pub(crate) async fn users_called(host: &Host, typed: &str) -> Result<Vec<String>
         .find(&query, &Host::KERNEL)
         .await
         .map_err(|e| ask(&e))?;
-    let ids = found.records.iter().map(|r| text(r, "id").to_owned());
+    let ids = found.records.iter().map(|r| word(r, "id").to_owned());
     Ok(ids.collect())
 }
 
@@ -119,9 +119,9 @@ pub(crate) async fn titles(
             continue;
         };
         for record in &found.records {
-            let title = text(record, &collection.title);
+            let title = word(record, &collection.title);
             if !title.is_empty() {
-                titles.insert(text(record, "id").to_owned(), title.to_owned());
+                titles.insert(word(record, "id").to_owned(), title.to_owned());
             }
         }
     }
@@ -139,7 +139,7 @@ pub(crate) async fn records_called(host: &Host, p: &Principal, typed: &str) -> V
                 .filter(Filter::eq(&collection.title, typed))
                 .limit(MAX_LIMIT);
             if let Ok(rows) = host.find(p, query).await {
-                found.extend(rows.records.iter().map(|r| text(r, "id").to_owned()));
+                found.extend(rows.records.iter().map(|r| word(r, "id").to_owned()));
             }
         }
     }

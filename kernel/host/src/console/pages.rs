@@ -4,9 +4,9 @@ use sdk_contract::call::Ask;
 use sdk_contract::page::{Datum, Fact, Page, Shell};
 use serde_json::{Map, Value};
 
-use super::text;
 use crate::Host;
 use crate::module::Call;
+use crate::values::word;
 
 /// Rows of one list page.
 pub(crate) const PAGE: u32 = 20;
@@ -28,7 +28,7 @@ pub(crate) fn param<'a>(ask: &'a Ask, name: &str) -> &'a str {
 }
 
 pub(crate) fn fact(record: &Map<String, Value>, label: &str, field: &str) -> Fact {
-    Fact::new(label, Datum::text(text(record, field)))
+    Fact::new(label, Datum::text(word(record, field)))
 }
 
 /// Whether the caller's role may do it at all; the action itself is checked again.

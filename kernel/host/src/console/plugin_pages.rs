@@ -9,8 +9,8 @@ use sdk_contract::query::Query;
 
 use super::names::region;
 use super::pages::{bench, may};
-use super::text;
 use crate::module::Call;
+use crate::values::word;
 use crate::{Host, Installed};
 
 pub(super) async fn list(host: &Host, call: &Call) -> Result<Page, Fault> {
@@ -20,13 +20,13 @@ pub(super) async fn list(host: &Host, call: &Call) -> Result<Page, Fault> {
     let mut rows = Vec::new();
     let mut editions = Vec::new();
     for record in &found.records {
-        let code = text(record, "code");
+        let code = word(record, "code");
         let Some(m) = catalog.modules.get(code) else {
             continue;
         };
         rows.push(row(host, code, m));
         if m.is_edition() {
-            editions.push(edition(host, call, text(record, "id"), m));
+            editions.push(edition(host, call, word(record, "id"), m));
         }
     }
     let columns = vec![

@@ -9,11 +9,12 @@ use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::names::region;
-use super::{ID, number, record, stay, text, values};
+use super::{ID, number, record, stay};
 use crate::Host;
 use crate::catalog::{Enabled, Installed};
 use crate::install::{InstallError, query};
 use crate::module::{Call, Input, new_id};
+use crate::values::{object, word};
 
 impl Host {
     /// Where a plugin is switched on, from its row; a new plugin gets one. A module starts enabled
@@ -41,7 +42,7 @@ impl Host {
             subject: None,
             organisation: None,
             district: None,
-            values: values(
+            values: object(
                 json!({ "code": plugin, "everywhere": start.everywhere, "districts": [] }),
             ),
         };
@@ -131,7 +132,7 @@ fn enabled(row: &Map<String, Value>) -> Enabled {
 /// Switches on or off: one district, or everywhere when none is named.
 pub(super) fn switch(host: &Host, call: &Call, input: &Input, on: bool) -> Result<Reply, Fault> {
     let row = record(input)?;
-    let code = text(row, "code");
+    let code = word(row, "code");
     let edition = host
         .catalog()
         .modules
@@ -164,9 +165,9 @@ pub(super) fn switch(host: &Host, call: &Call, input: &Input, on: bool) -> Resul
     }
     let write = Write::Update {
         collection: "plugins".into(),
-        id: text(row, "id").to_owned(),
+        id: word(row, "id").to_owned(),
         revision: number(row, "revision"),
-        values: values(json!({ "everywhere": now.everywhere, "districts": now.districts })),
+        values: object(json!({ "everywhere": now.everywhere, "districts": now.districts })),
     };
     let toast = if on {
         format!("已在{place}启用，立即生效")

@@ -8,19 +8,20 @@ use sdk_contract::error::Fault;
 use serde_json::{Map, Value, json};
 
 use super::models::{file, wrong_file};
-use super::{ID, go, number, record, text, values};
+use super::{ID, go, number, record};
 use crate::Host;
 use crate::dispatch::by;
 use crate::models::Admitted;
 use crate::models::batch::{self, BatchError, Rows};
 use crate::module::{Call, Input, new_id};
 use crate::reads::chain;
+use crate::values::{object, word};
 
 pub(super) async fn start(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
     let row = record(input)?;
     let upload = file(input)?;
     let bytes = host.upload(&upload.digest).await?;
-    let model = host.admitted_digest(text(row, "digest")).await?;
+    let model = host.admitted_digest(word(row, "digest")).await?;
     let rows = batch::read(&model.def, bytes.as_slice()).map_err(|e| wrong_file(sentence(&e)))?;
     let id = new_id(call.now)?;
     let write = Write::Insert {
@@ -32,7 +33,7 @@ pub(super) async fn start(host: &Host, call: &Call, input: &Input) -> Result<Rep
             .and_then(Value::as_str)
             .map(str::to_owned),
         district: None,
-        values: values(json!({
+        values: object(json!({
             "file_name": upload.name, "model": row.get("id"), "status": "running",
             "total": rows.bad.len(), "done": 0, "refused": rows.refused.len(),
         })),
@@ -122,7 +123,7 @@ impl Trial {
                     collection: "trials".into(),
                     id: self.id.clone(),
                     revision: number(&row, "revision"),
-                    values: values(changes),
+                    values: object(changes),
                 }],
                 ..Commit::default()
             };

@@ -201,22 +201,15 @@ fn structures() -> CollectionDef {
         field("problem", "未能启用的原因", text(2_000)),
     ];
     CollectionDef {
-        name: COLLECTION.into(),
-        entity: ENTITY.into(),
-        label: Label::from("数据结构"),
-        help: String::new(),
         title: "label".into(),
-        shard: Shard::Reference,
         audited: true,
-        keep_deleted: None,
-        suppress_below: None,
-        assignee: None,
-        fields,
-        indexes: Vec::new(),
-        unique: Vec::new(),
-        read: "structure.read".into(),
-        create: None,
-        update: None,
+        ..CollectionDef::new(
+            COLLECTION,
+            ENTITY,
+            Label::from("数据结构"),
+            Shard::Reference,
+            fields,
+        )
     }
 }
 

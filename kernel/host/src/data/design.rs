@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 pub(super) use self::options::option_lines;
 use self::options::{options, renamed_options};
 use super::declare::{COLLECTION, ENTITY, kinds};
+use crate::values::word;
 
 /// Fields of one collection.
 const MOST_FIELDS: usize = 60;
@@ -54,10 +55,6 @@ pub(super) enum Life {
 }
 
 type Typed = Map<String, Value>;
-
-fn word<'a>(typed: &'a Typed, name: &str) -> &'a str {
-    typed.get(name).and_then(Value::as_str).unwrap_or_default()
-}
 
 fn yes(typed: &Typed, name: &str) -> bool {
     typed.get(name).and_then(Value::as_bool).unwrap_or_default()

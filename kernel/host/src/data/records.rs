@@ -12,11 +12,11 @@ use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::declare::ID;
-use super::text;
 use crate::Host;
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::{Call, Input, new_id};
 use crate::reads::permitted;
+use crate::values::word;
 
 /// Columns of a list.
 const MOST_COLUMNS: usize = 8;
@@ -131,7 +131,7 @@ impl Desk<'_> {
         table.columns = columns.collect();
         let rows = found.records.iter().map(|record| {
             let cells = listed.iter().map(|f| self.cell(f, record)).collect();
-            let id = text(record, "id");
+            let id = word(record, "id");
             Row::new(id, cells).to(format!("{}/{id}", self.path()))
         });
         let table = table
@@ -152,7 +152,7 @@ impl Desk<'_> {
     }
 
     fn title<'r>(&'r self, record: &'r Map<String, Value>) -> &'r str {
-        match text(record, &self.collection.title) {
+        match word(record, &self.collection.title) {
             "" => self.label(),
             title => title,
         }
@@ -160,7 +160,7 @@ impl Desk<'_> {
 
     async fn detail(&self, ask: &Ask) -> Result<Page, Fault> {
         let record = self.record(ask).await?;
-        let id = text(&record, "id");
+        let id = word(&record, "id");
         let fields = self.collection.fields.iter();
         let facts = fields.map(|f| Fact::new(f.label.zh.as_str(), self.cell(f, &record)));
         let mut page = bench(self.title(&record))
@@ -190,7 +190,7 @@ impl Desk<'_> {
 
     async fn edit_form(&self, ask: &Ask) -> Result<Page, Fault> {
         let record = self.record(ask).await?;
-        let id = text(&record, "id");
+        let id = word(&record, "id");
         let submit = Action::send("保存", self.action("update")).record(id).arg(
             "based_on",
             record.get("revision").cloned().unwrap_or_default(),
@@ -251,7 +251,7 @@ pub(super) fn act(
         });
     }
     let record = input.record.as_ref().ok_or_else(Fault::not_found)?;
-    let id = text(record, "id").to_owned();
+    let id = word(record, "id").to_owned();
     let revision = |from: &Map<String, Value>, name: &str| from.get(name).and_then(Value::as_i64);
     let now = revision(record, "revision").unwrap_or_default();
     let (write, to, toast) = match verb {
@@ -275,7 +275,7 @@ pub(super) fn act(
         }
         _ => return Err(Fault::not_found()),
     };
-    let reason = text(&input.values, "reason");
+    let reason = word(&input.values, "reason");
     Ok(Reply {
         writes: vec![write],
         note: Some(reason.to_owned()).filter(|r| !r.is_empty()),

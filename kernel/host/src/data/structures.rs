@@ -16,10 +16,11 @@ use serde_json::{Map, Value, json};
 
 use super::declare::{COLLECTION, ID, PATH};
 use super::design::{Design, Life, kind_word, level_word, words};
-use super::{forecast, object, text};
+use super::forecast;
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
+use crate::values::{object, word};
 use crate::{Host, data};
 
 /// Hours within which a second person decides.
@@ -47,18 +48,18 @@ impl Structure {
             serde_json::from_value(value.clone()).ok()
         };
         Self {
-            id: text(record, "id").to_owned(),
+            id: word(record, "id").to_owned(),
             revision: record
                 .get("revision")
                 .and_then(Value::as_i64)
                 .unwrap_or_default(),
-            name: text(record, "name").to_owned(),
-            label: text(record, "label").to_owned(),
+            name: word(record, "name").to_owned(),
+            label: word(record, "label").to_owned(),
             live: design("live"),
             approved: design("approved"),
             draft: design("draft"),
-            request: text(record, "request").to_owned(),
-            problem: text(record, "problem").to_owned(),
+            request: word(record, "request").to_owned(),
+            problem: word(record, "problem").to_owned(),
         }
     }
 
@@ -151,7 +152,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
             Datum::text(structure.name.as_str()),
             structure.state(),
             Datum::quantity(fields, "个"),
-            Datum::time_text(text(record, "updated_at")),
+            Datum::time_text(word(record, "updated_at")),
         ];
         Row::new(structure.id.as_str(), cells).to(structure.path())
     });
@@ -453,7 +454,7 @@ pub(super) async fn act(
     let mut draft = structure.open()?;
     let live = structure.live.as_ref();
     let typed = &input.values;
-    let field = text(typed, "field");
+    let field = word(typed, "field");
     let toast = match verb {
         "describe" => {
             roles_known(host, typed)?;
@@ -553,7 +554,7 @@ async fn create(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault>
     let taken: Vec<String> = found
         .records
         .iter()
-        .map(|r| text(r, "name").to_owned())
+        .map(|r| word(r, "name").to_owned())
         .collect();
     let design = Design::new(&input.values, &taken).map_err(Fault::invalid)?;
     let id = new_id(call.now)?;
@@ -604,7 +605,7 @@ async fn submit(
         "已提交，待另一人复核",
     );
     reply.result = json!({ "id": structure.id, "request": request });
-    reply.note = Some(text(&input.values, "reason").to_owned());
+    reply.note = Some(word(&input.values, "reason").to_owned());
     Ok(reply)
 }
 
@@ -619,7 +620,7 @@ pub(super) fn ask(
     let deed = Deed {
         by: &call.principal,
         now: call.now.micros(),
-        reason: text(&input.values, "reason"),
+        reason: word(&input.values, "reason"),
         approved_by: None,
     };
     let asked = two_person::Ask {

@@ -6,10 +6,11 @@
 //! uses the approval up in the commit of its audit record.
 
 use kernel_identity::history::Deed;
+use kernel_identity::module::{MODULE, REQUESTS};
 use kernel_identity::principal::Principal;
 use kernel_identity::refusal::Refusal;
 use kernel_identity::two_person::{self, Request};
-use kernel_storage::{CollectionName, Commit, CommitError, StepDraft};
+use kernel_storage::{Commit, CommitError, StepDraft};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{LookTakes, Place};
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
@@ -17,20 +18,17 @@ use sdk_contract::scalar::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Look, Looked, Sought, Waiting, worded};
+use super::{Look, Looked, Sought, Waiting};
 use crate::Host;
 use crate::dispatch::{by, commit_fault, draft};
 use crate::module::Call;
 use crate::reads::{ask as asking, chain};
+use crate::values::worded;
 
 /// What looks are called among the deeds that take two people.
 pub(crate) const DEED: &str = "field.look";
-/// Hours within which a second person decides.
-const HOURS: i64 = 24;
 /// Minutes after the approval within which the look is taken.
 const MINUTES: i64 = 15;
-
-const PLATFORM: &str = kernel_identity::module::MODULE;
 
 /// What a look is asked for: of a field of files, one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,11 +78,11 @@ impl Host {
     /// Takes a look that was agreed to; else asks for one, or says that it was asked for.
     pub(super) async fn look_by_two(
         &self,
-        p: &Principal,
+        call: &Call,
         sought: &Sought,
         looked: Looked,
     ) -> Result<Look, Fault> {
-        let call = self.call(p)?;
+        let p = &call.principal;
         let asked = self.asked_looks(p).await?;
         let digest = looked.file.as_ref().map(|file| file.digest.as_str());
         match asked.find(&sought.place, digest) {
@@ -94,15 +92,14 @@ impl Host {
                 until: request.expires_at,
             })),
             Some(request) => {
-                self.stepped_up(&call, false).await?;
-                self.take(&call, &sought.place, &looked, request).await?;
-                Ok(looked.shown())
+                self.stepped_up(call, false).await?;
+                self.take(call, &sought.place, &looked, request).await?;
+                self.shown(p, &sought.place, looked).await
             }
             None => {
                 let reason = worded(&sought.reason)?;
-                self.stepped_up(&call, false).await?;
-                self.ask_for_look(&call, &sought.place, looked, reason)
-                    .await
+                self.stepped_up(call, false).await?;
+                self.ask_for_look(call, &sought.place, looked, reason).await
             }
         }
     }
@@ -117,8 +114,10 @@ impl Host {
             });
         };
         // None is good for longer than it may wait and then be taken.
-        let since = now.plus_seconds(-(HOURS * 60 + MINUTES) * 60);
-        let query = Query::new(format!("{PLATFORM}.requests"))
+        let minutes = self.sessions().request_hours().saturating_mul(60);
+        let minutes = minutes.saturating_add(MINUTES);
+        let since = now.plus_seconds(minutes.saturating_mul(-60));
+        let query = Query::new(format!("{MODULE}.{REQUESTS}"))
             .filter(Filter::eq("asker", user.as_str()))
             .filter(Filter::eq("deed", DEED))
             .filter(Filter::eq("organisation", organisation.as_str()))
@@ -166,7 +165,8 @@ impl Host {
             organisation: Some(organisation),
             beneficiary: None,
         };
-        let made = two_person::ask(deed, &asked, HOURS);
+        let hours = self.sessions().request_hours();
+        let made = two_person::ask(deed, &asked, hours);
         let (request, write) = made.map_err(|error| {
             tracing::error!(error = chain(&error), "a request cannot be made");
             Fault::internal("复核申请未能生成，请重试")
@@ -179,10 +179,10 @@ impl Host {
             request: p.request.clone(),
             action: format!("{DEED}.ask"),
             note: Some(reason.to_owned()),
-            module: PLATFORM.into(),
+            module: MODULE.into(),
             writes: vec![write],
             steps: vec![StepDraft {
-                collection: "requests".into(),
+                collection: REQUESTS.into(),
                 id: request.clone(),
                 action: DEED.into(),
                 from: None,
@@ -202,7 +202,7 @@ impl Host {
             Ok(_) => Ok(Look::Waiting(Waiting {
                 label: looked.field.label.zh,
                 request,
-                until: call.now.plus_seconds(HOURS * 3_600),
+                until: call.now.plus_seconds(hours.saturating_mul(3_600)),
             })),
             // A program is nobody whom a colleague could answer.
             Err(CommitError::BadReference { .. }) => Err(alone()),
@@ -228,7 +228,7 @@ impl Host {
             request: call.principal.request.clone(),
             action: DEED.into(),
             note: Some(request.reason.clone()),
-            module: PLATFORM.into(),
+            module: MODULE.into(),
             writes: vec![request.spent(call.now.micros())],
             audit: vec![draft(call, DEED, &place.id, "ok", detail.into())],
             ..Commit::default()
@@ -255,10 +255,9 @@ pub(crate) fn may_decide(p: &Principal, request: &Request) -> Result<(), Refusal
 
 /// What a look is at, as far as whoever decides may read the record.
 pub(crate) async fn subject(host: &Host, p: &Principal, request: &str) -> Option<String> {
-    let requests = CollectionName::new(PLATFORM, "requests");
     // What it is at is masked for everybody.
-    let request = host.store().get(&requests, request, &Host::KERNEL);
-    let place = target(&Request::read(&request.await.ok()??))?.place;
+    let request = host.request(request).await.ok()??;
+    let place = target(&request)?.place;
     let record = host.get(p, &place.collection, &place.id).await.ok()?;
     let catalog = host.catalog();
     let (_, collection) = catalog.collection(&place.collection)?;

@@ -1,27 +1,19 @@
 //! 权限变更历史: who changed what about organisations and access, when, why, before and after.
 
-use kernel_identity::module::{ACCOUNT, MODULE};
 use sdk_contract::call::Ask;
 use sdk_contract::error::Fault;
-use sdk_contract::page::{Block, Choice, Column, Datum, Field, Page, Row, Table};
+use sdk_contract::page::{Block, Column, Datum, Field, Page, Row, Table};
 use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value};
 
+use super::in_words::{Words, changes};
 use super::{Desk, word};
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::transfer::export_of;
 
 pub(super) const PATH: &str = "/platform/changes";
 const CHANGES: &str = "platform.changes";
-
-/// What no declared action names.
-const OWN: [(&str, &str); 4] = [
-    ("grant.lapse", "到期自动收回"),
-    ("user.suspend", "长期未用，自动停用"),
-    ("request.ask-reset", "申请签发密码重置链接"),
-    ("request.ask", "申请授予角色"),
-];
 
 pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let number = page_number(ask);
@@ -38,7 +30,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     });
     let table = table(desk, &found.records)
         .search("对象、姓名")
-        .filter(Field::pick("what", "变更", kinds(desk)))
+        .filter(Field::pick("what", "变更", changes(desk.host)))
         .filter(Field::date("from", "从"))
         .filter(Field::date("to", "到"))
         .paging(number, PAGE, found.total.unwrap_or_default())
@@ -86,33 +78,8 @@ fn asked(ask: &Ask) -> Query {
     query
 }
 
-fn kinds(desk: &Desk<'_>) -> Vec<Choice> {
-    let catalog = desk.host.catalog();
-    let actions = catalog.modules.get(MODULE).map(|m| m.def.actions.clone());
-    let ours = [
-        "organisation.",
-        "post.",
-        "role.",
-        "invitation.",
-        "user.",
-        "reset.",
-        "claim.",
-    ];
-    let declared = actions
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|a| ours.iter().any(|o| a.name.starts_with(o)) && a.permission != ACCOUNT)
-        .map(|a| Choice::new(a.name, a.label.zh));
-    let own = OWN.map(|(name, words)| Choice::new(name, words));
-    declared.chain(own).collect()
-}
-
 fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Table {
-    let kinds = kinds(desk);
-    let called = |what: &str| {
-        let found = kinds.iter().find(|c| c.value == what);
-        found.map_or_else(|| what.to_owned(), |c| c.label.clone())
-    };
+    let words = Words::of(desk.host);
     let rows = records.iter().map(|r| {
         let by = match word(r, "approved_by") {
             "" => word(r, "by_name").to_owned(),
@@ -122,10 +89,10 @@ fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Table {
             word(r, "id"),
             vec![
                 Datum::text(word(r, "title")),
-                Datum::text(called(word(r, "what"))),
+                Datum::text(words.change(word(r, "what"))),
                 Datum::time_text(word(r, "created_at")),
-                Datum::text(told(desk, r.get("before"))),
-                Datum::text(told(desk, r.get("after"))),
+                Datum::text(words.told(r.get("before"))),
+                Datum::text(words.told(r.get("after"))),
                 Datum::text(by),
                 Datum::text(word(r, "reason")),
                 Datum::text(word(r, "place")),
@@ -143,68 +110,4 @@ fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Table {
         Column::new("place", "当时所属", 3),
     ];
     Table::new(columns).rows(rows)
-}
-
-/// Before or after, in words.
-fn told(desk: &Desk<'_>, value: Option<&Value>) -> String {
-    let Some(Value::Object(fields)) = value else {
-        return "—".to_owned();
-    };
-    let named = [
-        ("name", "名称"),
-        ("code", "代码"),
-        ("tier", "层级"),
-        ("licence", "许可证号"),
-        ("region", "所在区"),
-        ("status", "状态"),
-        ("place", "上级"),
-        ("title", "名称"),
-        ("role", "角色"),
-        ("roles", "角色"),
-        ("expires_at", "到期"),
-        ("about", "说明"),
-        ("permissions", "权限"),
-        ("ceiling", "权限上限"),
-    ];
-    let words = named.iter().filter_map(|(name, label)| {
-        let text = match (*name, fields.get(*name)?) {
-            (_, Value::Null) => return None,
-            ("status", Value::String(s)) if s == "closed" => "停用".to_owned(),
-            ("status", _) => "正常".to_owned(),
-            ("region", Value::String(code)) => desk.region(Some(code)).to_owned(),
-            ("expires_at", Value::String(at)) => at
-                .parse::<Timestamp>()
-                .map_or_else(|_| at.clone(), Timestamp::local_minute),
-            ("permissions", Value::Array(all)) => {
-                let all: Vec<String> = all
-                    .iter()
-                    .filter_map(|v| piece(desk, v.as_str()?))
-                    .collect();
-                all.join("、")
-            }
-            (_, Value::Array(all)) => {
-                let book = desk.book();
-                let all = all.iter().filter_map(Value::as_str);
-                let all = all.map(|r| book.get(r).map_or(r, String::as_str));
-                all.collect::<Vec<_>>().join("、")
-            }
-            (_, Value::String(text)) if text.is_empty() => return None,
-            (_, Value::String(text)) => text.clone(),
-            (_, other) => other.to_string(),
-        };
-        Some(format!("{label}：{text}"))
-    });
-    let words: Vec<String> = words.collect();
-    if words.is_empty() {
-        "—".to_owned()
-    } else {
-        words.join("；")
-    }
-}
-
-fn piece(desk: &Desk<'_>, text: &str) -> Option<String> {
-    let piece = kernel_identity::composed::Piece::parse(text)?;
-    let declared = desk.declared(&piece.module, &piece.permission);
-    let label = declared.map_or_else(|| piece.permission.clone(), |(_, p)| p.label.zh);
-    Some(format!("{label}（{}）", super::choices::scope(piece.scope)))
 }

@@ -6,6 +6,7 @@ use sdk_contract::def::{PermissionDef, RowScope, Tone};
 use sdk_contract::page::{Choice, Datum};
 
 use super::Desk;
+use crate::Host;
 
 /// What people call a type of organisation.
 pub(super) fn kind(kind: &str) -> &str {
@@ -53,15 +54,23 @@ pub(super) fn places(tree: &Tree, from: &str, without: Option<&str>) -> Vec<Choi
         .collect()
 }
 
-impl Desk<'_> {
-    /// A declared permission with its module's name.
-    pub(super) fn declared(&self, module: &str, name: &str) -> Option<(String, PermissionDef)> {
-        let catalog = self.host.catalog();
-        let installed = catalog.modules.get(module)?;
-        let permission = installed.def.permission(name)?;
-        Some((installed.def.label.zh.clone(), permission.clone()))
-    }
+/// A declared permission with its module's name.
+pub(super) fn declared(host: &Host, module: &str, name: &str) -> Option<(String, PermissionDef)> {
+    let catalog = host.catalog();
+    let installed = catalog.modules.get(module)?;
+    let permission = installed.def.permission(name)?;
+    Some((installed.def.label.zh.clone(), permission.clone()))
+}
 
+/// What people call a district.
+pub(super) fn region<'a>(host: &'a Host, code: Option<&'a str>) -> &'a str {
+    code.map_or("", |code| {
+        let found = host.regions().get(code);
+        found.map_or(code, |label| label.zh.as_str())
+    })
+}
+
+impl Desk<'_> {
     /// Every permission that a ceiling lets an organisation hand out, with each reach it may have.
     pub(super) fn pieces(&self, ceiling: &[String]) -> Vec<Choice> {
         let catalog = self.host.catalog();
@@ -88,12 +97,5 @@ impl Desk<'_> {
             }
         }
         choices
-    }
-
-    pub(super) fn region<'a>(&'a self, code: Option<&'a str>) -> &'a str {
-        code.map_or("", |code| {
-            let found = self.host.regions().get(code);
-            found.map_or(code, |label| label.zh.as_str())
-        })
     }
 }

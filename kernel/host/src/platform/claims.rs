@@ -12,7 +12,7 @@ use sdk_contract::page::{
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
-use super::{Desk, done, failed, fault, record, word};
+use super::{Desk, choices, done, failed, fault, record, word};
 use crate::Host;
 use crate::console::pages::{PAGE, bench, page_number, param};
 use crate::module::Input;
@@ -26,15 +26,15 @@ const EVIDENCE: u64 = 8 * 1024 * 1024;
 const BRACKETS: [(char, char); 2] = [('（', '('), ('）', ')')];
 
 /// What the register of parties knows of a code.
-struct Registered {
-    party: Party,
+pub(super) struct Registered {
+    pub(super) party: Party,
     /// The party is no more, in the register's words.
-    gone: Option<String>,
+    pub(super) gone: Option<String>,
 }
 
 impl Desk<'_> {
     /// Roles of whoever acts for a party, by the module that knows the parties.
-    fn party_roles(&self) -> Vec<String> {
+    pub(super) fn party_roles(&self) -> Vec<String> {
         let catalog = self.host.catalog();
         let mut parties = catalog
             .modules
@@ -44,7 +44,7 @@ impl Desk<'_> {
     }
 
     /// The register is a collection that some module declares; without one, nothing is known.
-    async fn registered(&self, code: &str) -> Result<Option<Registered>, Fault> {
+    pub(super) async fn registered(&self, code: &str) -> Result<Option<Registered>, Fault> {
         let catalog = self.host.catalog();
         let Some((module, parties)) = catalog
             .modules
@@ -79,7 +79,11 @@ impl Desk<'_> {
     }
 
     /// What the register says of a claim, or why it says no.
-    async fn checked(&self, name: &str, code: &str) -> Result<(Option<Party>, String), Fault> {
+    pub(super) async fn checked(
+        &self,
+        name: &str,
+        code: &str,
+    ) -> Result<(Option<Party>, String), Fault> {
         match self.registered(code).await? {
             None => Ok((None, "登记信息中没有这个代码，须凭证明材料核实".to_owned())),
             Some(Registered {
@@ -252,7 +256,10 @@ pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let mut facts = vec![
         Fact::new("主体名称", Datum::text(claim.name.as_str())),
         Fact::new("统一社会信用代码", Datum::text(claim.code.as_str())),
-        Fact::new("所在区", Datum::text(desk.region(claim.region.as_deref()))),
+        Fact::new(
+            "所在区",
+            Datum::text(choices::region(desk.host, claim.region.as_deref())),
+        ),
         Fact::new("申请人", Datum::text(word(&record, "user_name"))),
         Fact::new("身份", Datum::text(capacity(word(&record, "capacity")))),
         evidence,

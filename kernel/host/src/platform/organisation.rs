@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::choices::{kind, places, state};
 use super::organisations::{self, about, drawn, reason};
-use super::{Desk, changes, done, fault, invitations, posts, record, roles, told, word, words};
+use super::{
+    Desk, changes, choices, done, fault, invitations, posts, record, roles, told, word, words,
+};
 use crate::console::pages::{bench, param};
 use crate::module::Input;
 
@@ -63,7 +65,10 @@ fn facts(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Block {
         Fact::new("层级", text(node.tier.as_deref())),
         Fact::new("机构代码", text(node.code.as_deref())),
         Fact::new("许可证号", text(node.licence.as_deref())),
-        Fact::new("所在区", text(Some(desk.region(node.region.as_deref())))),
+        Fact::new(
+            "所在区",
+            text(Some(choices::region(desk.host, node.region.as_deref()))),
+        ),
         Fact::new("状态", state(node)),
         Fact::new("权限上限", Datum::text(ceiling)).help("可授予的标准角色；自定义角色不能超出"),
     ];

@@ -8,7 +8,7 @@ use sdk_contract::page::{Action, Block, Choice, Column, Datum, Field, Form, Page
 use sdk_contract::query::{Filter, Query};
 
 use super::choices::{indented, kind, state};
-use super::{Desk, word};
+use super::{Desk, choices, word};
 use crate::console::pages::{PAGE, bench, page_number};
 
 pub(super) const PATH: &str = "/platform/organisations";
@@ -42,7 +42,10 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
                 Datum::text(word(r, "name")),
                 Datum::text(kind(word(r, "type"))),
                 Datum::text(word(r, "code")),
-                Datum::text(desk.region(r.get("region").and_then(|v| v.as_str()))),
+                Datum::text(choices::region(
+                    desk.host,
+                    r.get("region").and_then(|v| v.as_str()),
+                )),
             ],
         )
         .to(format!("{PATH}/{id}"))
@@ -83,7 +86,7 @@ pub(super) fn drawn(desk: &Desk<'_>, tree: &Tree, from: &str) -> Table {
                 Datum::text(indented(depth, &node.name)),
                 Datum::text(node.tier.as_deref().unwrap_or_default()),
                 Datum::text(node.code.as_deref().unwrap_or_default()),
-                Datum::text(desk.region(node.region.as_deref())),
+                Datum::text(choices::region(desk.host, node.region.as_deref())),
                 state(node),
             ],
         )

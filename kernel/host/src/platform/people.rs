@@ -12,7 +12,7 @@ use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::organisations::reason;
-use super::{Desk, changes, done, fault, posts, record, requests, resets, word};
+use super::{Desk, changes, done, failed, fault, posts, record, requests, resets, word};
 use crate::console::names::Names;
 use crate::console::pages::{PAGE, bench, page_number, param};
 use crate::module::Input;
@@ -116,6 +116,11 @@ pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     if active && may("user.reset") {
         let text = "签发后，请把一次性链接当面或以可靠方式交给本人；链接一日内有效，只能使用一次。";
         page = page.action(button("重置密码", "user.issue-reset", text));
+    }
+    let ways = desk.sessions.ways(id).await.map_err(|e| failed(&e))?;
+    if active && ways.any() && may("user.lift") {
+        let text = "用于此人丢失第二重验证且没有恢复码时。请先核实身份；另一位管理员同意后，第二重验证失效、会话退出。";
+        page = page.action(button("解除第二重验证", "user.lift-factor", text));
     }
     if active && may("user.leave") {
         let text =

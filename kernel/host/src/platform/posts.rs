@@ -24,10 +24,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let mut query = holding();
     if let Some(who) = ask.query("q") {
         let ids = users_called(desk.host, who).await?;
-        query = query.filter(Filter::In {
-            field: "user".into(),
-            values: ids.into_iter().map(Value::from).collect(),
-        });
+        query = query.filter(of_users(ids));
     }
     let query = query.page(number, PAGE);
     let found = desk.host.find(&desk.call.principal, query).await?;
@@ -41,7 +38,14 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         .block(Block::table("posts", table)))
 }
 
-fn holding() -> Query {
+pub(super) fn of_users(ids: Vec<String>) -> Filter {
+    Filter::In {
+        field: "user".into(),
+        values: ids.into_iter().map(Value::from).collect(),
+    }
+}
+
+pub(super) fn holding() -> Query {
     Query::new("platform.posts")
         .filter(Filter::Missing {
             field: "ended_at".into(),
@@ -75,10 +79,7 @@ async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table,
     for record in records {
         let post = PostRow::read(record);
         let held = desk.directory.held_in(&post, desk.call.now.micros()).await;
-        let mut titles = Vec::new();
-        for held in held.map_err(|e| failed(&e))? {
-            titles.push(called(desk, &held.role).await?);
-        }
+        let roles = all_called(desk, &held.map_err(|e| failed(&e))?).await?;
         rows.push(
             Row::new(
                 post.id.as_str(),
@@ -86,7 +87,7 @@ async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table,
                     Datum::text(names.or_id(&post.user)),
                     Datum::text(post.title.as_str()),
                     Datum::text(names.or_id(&post.organisation)),
-                    Datum::text(titles.join("、")),
+                    Datum::text(roles),
                     Datum::time_text(word(record, "created_at")),
                 ],
             )
@@ -101,6 +102,15 @@ async fn table(desk: &Desk<'_>, records: &[Map<String, Value>]) -> Result<Table,
         Column::new("since", "任职时间", 3),
     ];
     Ok(Table::new(columns).rows(rows))
+}
+
+/// The roles of a post, in words.
+pub(super) async fn all_called(desk: &Desk<'_>, held: &[Held]) -> Result<String, Fault> {
+    let mut titles = Vec::with_capacity(held.len());
+    for one in held {
+        titles.push(called(desk, &one.role).await?);
+    }
+    Ok(titles.join("、"))
 }
 
 async fn called(desk: &Desk<'_>, role: &str) -> Result<String, Fault> {

@@ -7,7 +7,7 @@ use sdk_contract::code::Format;
 use sdk_contract::def::Tone;
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::page::{Action, Block, Datum, Fact, Field, Form, Link, Notice, Page};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Desk, claims, done, failed, word};
 use crate::module::Input;
@@ -25,30 +25,38 @@ pub(super) fn form(desk: &Desk<'_>) -> Page {
         return page.block(Block::notice("closed", notice));
     }
     let form = Form::new("register", Action::send("注册", "user.register"))
-        .field(
-            Field::text("login", "登录名", 40)
-                .required()
-                .hint("小写字母、数字")
-                .help("平台在后面加四位数字，成为您的登录名"),
-        )
-        .field(Field::text("name", "姓名", 64).required())
-        .field(
-            Field::code("phone", "手机号码", Format::Phone)
-                .required()
-                .help("加密保存，用于核验身份和联系办理事项"),
-        )
-        .field(
-            Field::secret("password", "密码")
-                .required()
-                .help("至少 8 位，含大写、小写、数字、符号中的三类"),
-        )
-        .field(Field::secret("again", "再输入一次密码").required())
-        .field(Field::consent(
-            "agree",
-            format!("我已阅读并同意用户服务协议（{} 版）", policy.terms_version),
-            Link::new("用户服务协议", TERMS),
-        ));
-    page.block(Block::form(form))
+        .field(wish())
+        .field(Field::text("name", "姓名", 64).required());
+    page.block(Block::form(chosen(desk, form)))
+}
+
+/// What the login begins with.
+pub(super) fn wish() -> Field {
+    Field::text("login", "登录名", 40)
+        .required()
+        .hint("小写字母、数字")
+        .help("平台在后面加四位数字，成为您的登录名")
+}
+
+/// The fields of what whoever registers chooses.
+pub(super) fn chosen(desk: &Desk<'_>, form: Form) -> Form {
+    let policy = desk.sessions.registration();
+    form.field(
+        Field::code("phone", "手机号码", Format::Phone)
+            .required()
+            .help("加密保存，用于核验身份和联系办理事项"),
+    )
+    .field(
+        Field::secret("password", "密码")
+            .required()
+            .help("至少 8 位，含大写、小写、数字、符号中的三类"),
+    )
+    .field(Field::secret("again", "再输入一次密码").required())
+    .field(Field::consent(
+        "agree",
+        format!("我已阅读并同意用户服务协议（{} 版）", policy.terms_version),
+        Link::new("用户服务协议", TERMS),
+    ))
 }
 
 pub(super) fn terms(desk: &Desk<'_>) -> Page {
@@ -76,6 +84,22 @@ pub(super) fn registered(ask: &Ask) -> Page {
 
 pub(super) async fn register(desk: &Desk<'_>, input: &Input) -> Result<Reply, Fault> {
     let values = &input.values;
+    agreed(values)?;
+    let who = Newcomer {
+        wish: word(values, "login"),
+        name: word(values, "name"),
+        phone: word(values, "phone"),
+        password: word(values, "password"),
+    };
+    let opened = desk.sessions.register(who, desk.origin()).await;
+    let opened = opened.map_err(refused)?;
+    let path = format!("{DONE}?login={}", opened.login);
+    let result = json!({ "login": opened.login });
+    Ok(done(opened.writes, input, path, "账号已开通", result))
+}
+
+/// The password is typed twice alike, and the terms are agreed to.
+pub(super) fn agreed(values: &Map<String, Value>) -> Result<(), Fault> {
     let mut faults = Vec::new();
     if word(values, "password") != word(values, "again") {
         faults.push(FieldFault::new("again", "differs", "两次输入的密码不一致"));
@@ -87,23 +111,14 @@ pub(super) async fn register(desk: &Desk<'_>, input: &Input) -> Result<Reply, Fa
             "请先阅读并同意用户服务协议",
         ));
     }
-    if !faults.is_empty() {
-        return Err(Fault::invalid(faults));
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Fault::invalid(faults))
     }
-    let who = Newcomer {
-        wish: word(values, "login"),
-        name: word(values, "name"),
-        phone: word(values, "phone"),
-        password: word(values, "password"),
-    };
-    let opened = desk.sessions.register(who, desk.origin()).await;
-    let (login, writes) = opened.map_err(refused)?;
-    let path = format!("{DONE}?login={login}");
-    let result = json!({ "login": login });
-    Ok(done(writes, input, path, "账号已开通", result))
 }
 
-fn refused(error: AccountError) -> Fault {
+pub(super) fn refused(error: AccountError) -> Fault {
     let field = |name: &str, code: &str, message: String| {
         Fault::invalid(vec![FieldFault::new(name, code, message)])
     };

@@ -1,6 +1,7 @@
 //! 待复核: what one person asked for and another decides.
 
 use kernel_identity::grants::GIVE;
+use kernel_identity::lifts::LIFT;
 use kernel_identity::refusal::{ChangeError, Refusal};
 use kernel_identity::resets::ISSUE;
 use kernel_identity::two_person::{Request, Verdict};
@@ -205,6 +206,11 @@ async fn effect(desk: &Desk<'_>, request: &Request, input: &Input) -> Result<Vec
             let deed = desk.deed(input);
             let issued = desk.directory.issue_approved(deed, request).await;
             issued.map_err(fault)
+        }
+        LIFT => {
+            let deed = desk.deed(input);
+            let lifted = desk.directory.lift_approved(deed, request).await;
+            lifted.map_err(fault)
         }
         // Their effect is in other modules: see [`others`], and [`Host::job_requests`]. A look has
         // none but that whoever asked may look, and that reads this decision.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::choices::scope;
 use super::organisations::reason;
-use super::{Desk, changes, done, fault, record, word, words};
+use super::{Desk, changes, choices, done, fault, record, word, words};
 use crate::Catalog;
 use crate::console::names::Names;
 use crate::console::pages::{PAGE, bench, page_number, param};
@@ -151,7 +151,7 @@ pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
 
 fn pieces(desk: &Desk<'_>, role: &RoleRow) -> Table {
     let rows = role.pieces.iter().map(|piece| {
-        let declared = desk.declared(&piece.module, &piece.permission);
+        let declared = choices::declared(desk.host, &piece.module, &piece.permission);
         let (module, label) = match &declared {
             Some((module, permission)) => (module.as_str(), permission.label.zh.as_str()),
             None => (piece.module.as_str(), piece.permission.as_str()),

@@ -3,8 +3,7 @@
 
 use kernel_identity::history::Deed;
 use kernel_identity::module::{MODULE, REQUESTS};
-use kernel_identity::two_person::{self, Request, Verdict};
-use kernel_storage::CollectionName;
+use kernel_identity::two_person::{self, Verdict};
 use sdk_contract::call::Write;
 use sdk_contract::def::ModuleDef;
 use sdk_contract::error::Fault;
@@ -50,7 +49,7 @@ impl Host {
                 (ID, Write::Update { collection, id, .. })
                     if collection == JOBS && record.is_some_and(waits) =>
                 {
-                    let request = self.request_of(id).await?.filter(|r| r.pending);
+                    let request = self.request(id).await?.filter(|r| r.pending);
                     let deed = deed(call, "");
                     request.map(|r| (MODULE, r.decided(Verdict::Withdrawn, deed)))
                 }
@@ -100,22 +99,6 @@ impl Host {
             job.clone_into(id);
         }
         Ok(write)
-    }
-
-    async fn request_of(&self, job: &str) -> Result<Option<Request>, Fault> {
-        let row = self.kept(MODULE, REQUESTS, job).await?;
-        Ok(row.as_ref().map(Request::read))
-    }
-
-    async fn kept(
-        &self,
-        module: &str,
-        collection: &str,
-        id: &str,
-    ) -> Result<Option<Map<String, Value>>, Fault> {
-        let name = CollectionName::new(module, collection);
-        let found = self.store().get(&name, id, &Self::KERNEL).await;
-        found.map_err(|e| crate::reads::ask(&e))
     }
 
     /// Cancels the exports about which nobody decided in time.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Misread;
 use super::read::{Cells, Line};
+use crate::data;
 
 /// Begins the line of a template that explains its columns. Who forgets to delete it imports it as
 /// little as who deletes it.
@@ -23,18 +24,21 @@ pub(super) const OWN: char = '_';
 /// What parts the options of a cell.
 const BETWEEN: [char; 5] = ['、', ';', '；', '|', '，'];
 
-/// The action that makes a record of a collection out of a row: `<entity>.create`, or the only one
-/// that needs no record. Only plugins' collections are imported into.
-pub(crate) fn creating<'a>(def: &'a ModuleDef, c: &CollectionDef) -> Option<&'a ActionDef> {
-    let of = |a: &&ActionDef| a.collection == c.name && !a.record;
-    let named = format!("{}.create", c.entity);
-    let mut all = def.actions.iter().filter(of);
-    let one = match def.action(&named).filter(of) {
-        Some(action) => action,
-        None => all.next().filter(|_| all.next().is_none())?,
-    };
-    let files = one.input.iter().any(|f| f.required && is_file(f));
-    (!files).then_some(one)
+/// The action that makes a record of a collection out of a row: `<entity>.create`. What makes records
+/// by another name is more than a record kept, a letter that is signed or an application that is sent,
+/// and is done by somebody one at a time; so is what asks for a second factor, each time.
+pub fn creating<'a>(def: &'a ModuleDef, c: &CollectionDef) -> Option<&'a ActionDef> {
+    let action = def.action(&format!("{}.create", c.entity))?;
+    let plain = action.collection == c.name && !action.record && !action.step_up;
+    let files = action.input.iter().any(|f| f.required && is_file(f));
+    // Of what people design, the tables take rows; the designs do not.
+    let takes_rows = def.id != data::ID || data::is_designed(def, c);
+    (plain && !files && takes_rows).then_some(action)
+}
+
+/// The action's fields that a row may fill.
+pub(super) fn fields(action: &ActionDef) -> impl Iterator<Item = &FieldDef> {
+    action.input.iter().filter(|f| !is_file(f))
 }
 
 fn is_file(field: &FieldDef) -> bool {
@@ -108,9 +112,8 @@ impl<'a> Columns<'a> {
         Ok(columns)
     }
 
-    /// The action's fields that a row may fill.
     fn fields(&self) -> impl Iterator<Item = &'a FieldDef> {
-        self.action.input.iter().filter(|f| !is_file(f))
+        fields(self.action)
     }
 
     /// A field by its name or label.
@@ -120,15 +123,13 @@ impl<'a> Columns<'a> {
             .find(|f| f.name == called || f.label.zh == called)
     }
 
-    /// Whether a line is the header or the template's explanation rather than a row.
+    /// Whether a line is the header, or the template's explanation below it, rather than a row.
     pub(super) fn is_head(&self, line: &Line) -> bool {
-        match &line.cells {
-            Cells::Listed(cells) => {
-                self.head == Some(line.number)
-                    || cells.first().is_some_and(|c| c.starts_with(HINTS))
-            }
-            Cells::Named(_) | Cells::Broken(_) => false,
-        }
+        let (Some(head), Cells::Listed(cells)) = (self.head, &line.cells) else {
+            return false;
+        };
+        let explains = || cells.first().is_some_and(|c| c.starts_with(HINTS));
+        line.number == head || line.number == head + 1 && explains()
     }
 
     /// The action's input that a row stands for, not yet checked.
@@ -196,14 +197,13 @@ impl<'a> Columns<'a> {
 
     /// The columns of a template, each with a word about it.
     pub(super) fn template(def: &ModuleDef, action: &ActionDef) -> Vec<(String, String)> {
-        let fields = action.input.iter().filter(|f| !is_file(f));
         let column = |(at, field): (usize, &FieldDef)| {
             let begin = if at == 0 { HINTS } else { "" };
             let star = if field.required { "*" } else { "" };
             let label = format!("{}{star}", field.label.zh);
             (label, format!("{begin}{}", hint(def, field)))
         };
-        fields.enumerate().map(column).collect()
+        fields(action).enumerate().map(column).collect()
     }
 }
 
@@ -372,7 +372,7 @@ mod tests {
                 ],
             }],
             "actions": [
-                {"name": "letter.send", "label": label("寄"), "collection": "letters",
+                {"name": "letter.create", "label": label("寄"), "collection": "letters",
                  "record": false, "permission": "letter.send", "input": [
                     {"name": "number", "label": label("编号"), "kind": "text", "max": 20, "required": true},
                     {"name": "state", "label": label("状态"), "kind": "choice", "of": "state"},
@@ -399,11 +399,12 @@ mod tests {
     fn a_row_becomes_the_input_of_the_creating_action() {
         let def = module();
         let action = creating(&def, &def.collections[0]).unwrap();
-        assert_eq!(action.name, "letter.send");
+        assert_eq!(action.name, "letter.create");
         // Empty lines may stand before it.
         let head = line(2, &["编号*", "state", "各状态", " 日期 ", "加急", RULE]);
         let columns = Columns::read(&def, action, &head).unwrap();
         assert!(columns.is_head(&head) && columns.is_head(&line(3, &["填写说明：必填"])));
+        assert!(!columns.is_head(&line(9, &["填写说明：必填"])));
         let row = line(
             4,
             &["A-1", "已寄", "已寄、lost", "2026/1/5", "是", "too-long"],
@@ -415,6 +416,24 @@ mod tests {
         assert_eq!(columns.called("day"), " 日期 ");
         let wide = columns.input(&line(5, &["1", "", "", "", "", "", "x"]));
         assert_eq!(wide.unwrap_err()[0].code, "too-many");
+    }
+
+    #[test]
+    fn only_a_plain_create_takes_rows() {
+        let taken = |change: fn(&mut ActionDef)| {
+            let mut def = module();
+            change(&mut def.actions[0]);
+            creating(&def, &def.collections[0]).is_some()
+        };
+        assert!(taken(|_| {}));
+        assert!(!taken(|a| a.name = "letter.sign".into()));
+        assert!(!taken(|a| a.step_up = true));
+        assert!(!taken(|a| a.record = true));
+        assert!(!taken(|a| a.input[0].kind = Kind::File {
+            accept: Vec::new(),
+            max_bytes: 1,
+            many: false,
+        }));
     }
 
     #[test]

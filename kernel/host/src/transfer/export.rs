@@ -3,18 +3,19 @@
 //! The file says who made it, when and what for, and bears a trace id ([`super::write`]). Its end is
 //! one audit record with the list that was asked for, how many rows it gave, and the file's digest.
 
+use kernel_identity::module::MODULE;
 use kernel_identity::principal::Principal;
-use sdk_contract::def::FieldDef;
-use sdk_contract::error::FaultKind;
+use sdk_contract::def::{CollectionDef, FieldDef};
 use sdk_contract::kind::Kind;
 use sdk_contract::query::Query;
 use serde_json::{Map, Value, json};
 
 use super::columns::Shown;
 use super::run::{Job, Stop, unwritten};
-use super::start::{is_sensitive, title_of};
+use super::start::{clear_of, title_of};
 use super::write::Sheet;
 use super::{Format, MAX_CELL};
+use crate::platform::Words;
 
 pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let catalog = job.host.catalog();
@@ -25,14 +26,15 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let (installed, c) = catalog
         .collection(job.word("collection"))
         .ok_or_else(gone)?;
-    let names = job.value("fields");
-    let names = names.as_array().map_or(&[][..], Vec::as_slice);
-    let names = names.iter().filter_map(Value::as_str);
-    let fields: Vec<&FieldDef> = names.filter_map(|name| c.field(name)).collect();
+    let fields = fields_of(c, job.row());
+    let job_clear = job.word("clear").to_owned();
     let approved = !job.word("approved_by").is_empty();
-    let sensitive = |p: &Principal| fields.iter().any(|f| is_sensitive(&installed.def, p, f));
+    let unapproved = |p: &Principal| {
+        let clear = clear_of(&installed.def, p, &fields);
+        !clear.is_empty() && (!approved || clear != job_clear)
+    };
     // What was approved, and what needs no approval.
-    let alone = job.host.export_without_approval();
+    let alone = job.host.limits().export_without_approval;
     let most = if approved {
         alone.max(job.number("total"))
     } else {
@@ -44,6 +46,7 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         Shown::new(field, title.map(|title| format!("{}.{title}", field.name)))
     }));
     columns.push(Shown::system("created_at", "创建时间", Kind::Datetime));
+    let words = (installed.def.id == MODULE).then(|| Words::of(&job.host));
     let format = Format::parse(job.word("format")).unwrap_or(Format::Csv);
     let mut sheet = Sheet::marked(format, job.word("trace"), &says(job, &person));
     if format != Format::Jsonl {
@@ -52,25 +55,22 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     }
     let (mut rows, mut saved) = (0, 0);
     loop {
-        if !approved && sensitive(&person) {
-            return Err(Stop::Failed(
-                "现在含敏感信息，须另一人复核，请重新申请导出".to_owned(),
-            ));
+        if unapproved(&person) {
+            let what = "现在所含的敏感信息与申请时不同，须另一人复核，请重新申请导出";
+            return Err(Stop::Failed(what.to_owned()));
         }
-        let found = job.host.find(&person, query.clone()).await;
-        let found = found.map_err(|fault| match fault.kind {
-            FaultKind::Unavailable => Stop::Later(fault),
-            _ => Stop::Failed(fault.message),
-        })?;
+        let found = job.host.find(&person, query.clone()).await?;
         for record in &found.records {
             rows += 1;
             if format == Format::Jsonl {
                 sheet.object(&part(&columns, record));
             } else {
-                let cells: Vec<String> = columns
-                    .iter()
-                    .map(|c| c.cell(&installed.def.choices, record))
-                    .collect();
+                let cell = |shown: &Shown| {
+                    let words = words.as_ref().zip(record.get(&shown.name));
+                    let said = words.and_then(|(w, value)| w.field(&c.name, &shown.name, value));
+                    said.unwrap_or_else(|| shown.cell(&installed.def.choices, record))
+                };
+                let cells: Vec<String> = columns.iter().map(cell).collect();
                 if format == Format::Xlsx && cells.iter().any(|c| c.chars().count() > MAX_CELL) {
                     let what = format!("有单元格超过 {MAX_CELL} 字，请改用 CSV 或 JSON 行");
                     return Err(Stop::Failed(what));
@@ -102,6 +102,13 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let told = json!({ "done": rows, "digest": result.digest });
     let changes = json!({ "done": rows, "result": result });
     job.finish(&person, changes, &told).await
+}
+
+/// The fields that an export was asked for, as far as they are still there.
+pub(super) fn fields_of<'c>(c: &'c CollectionDef, job: &Map<String, Value>) -> Vec<&'c FieldDef> {
+    let names = job.get("fields").and_then(Value::as_array);
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    names.filter_map(|name| c.field(name)).collect()
 }
 
 /// The line by which people see whose file it is.

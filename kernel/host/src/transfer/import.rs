@@ -4,13 +4,12 @@
 //! as the progress; at the end the refused rows become a file that can be corrected and sent again. So
 //! rows in are always rows accepted and rows refused.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kernel_identity::principal::Principal;
 use sdk_contract::call::Write;
 use sdk_contract::def::{ActionDef, ModuleDef};
-use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault};
+use sdk_contract::error::{CONFIRM, FaultKind, FieldFault};
 use sdk_contract::page::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -66,12 +65,12 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         .get("digest")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let bytes = job.host.upload(digest).await.map_err(stop)?;
+    let bytes = job.host.upload(digest).await?;
     let bytes = Arc::new(bytes);
     let format = Format::parse(job.word("format")).unwrap_or(Format::Csv);
     let mut person = job.person().await?;
     let of = job.word("collection").to_owned();
-    let (installed, _, action) = importable(&catalog, &person, &of).map_err(stop)?;
+    let (installed, _, action) = importable(&catalog, &person, &of)?;
     let plan = Plan {
         def: &installed.def,
         action,
@@ -100,34 +99,33 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         if job.is_due(batch.rows()) {
             save(job, std::mem::take(&mut batch)).await?;
             person = job.person().await?;
-            importable(&job.host.catalog(), &person, &of).map_err(stop)?;
+            importable(&job.host.catalog(), &person, &of)?;
         }
-    }
-    if seen != job.number("total") {
-        return Err(Stop::Failed("文件没有读完，请重新上传".to_owned()));
     }
     if batch.rows() > 0 {
         save(job, batch).await?;
+    }
+    if seen != job.number("total") {
+        return Err(unread());
     }
     let mut files = json!({});
     if job.number("failed") > 0
         && let Some(columns) = &columns
     {
-        let sheet = returned(job, columns, format, &bytes).await?;
-        let kept = job.keep(&person, &job.file_name("退回"), sheet).await?;
-        files = json!({ "errors": kept });
+        let (sheet, why) = returned(job, columns, format, bytes).await?;
+        // Its rows are in, whether or not those that are not can be given back.
+        files = match job.keep(&person, &job.file_name("退回"), sheet).await {
+            Ok(kept) => json!({ "errors": kept, "why": why }),
+            Err(Stop::Failed(why)) => json!({ "why": format!("退回文件不能保存：{why}") }),
+            Err(stop) => return Err(stop),
+        };
     }
     let told = json!({ "source": digest, "dry": job.yes("dry") });
     job.finish(&person, files, &told).await
 }
 
-/// What stops a whole job: for now, or for good.
-fn stop(fault: Fault) -> Stop {
-    if fault.kind == FaultKind::Unavailable {
-        Stop::Later(fault)
-    } else {
-        Stop::Failed(fault.message)
-    }
+fn unread() -> Stop {
+    Stop::Failed("文件没有读完，请重新上传".to_owned())
 }
 
 /// The rows, read on a thread of their own as they are wanted.
@@ -235,34 +233,73 @@ async fn save(job: &mut Job, batch: Batch) -> Result<(), Stop> {
     job.save(values, more, Vec::new()).await
 }
 
-/// The refused rows as they came, each with what is wrong with it.
+/// The refused rows as they came, each with what is wrong with it, and a word where they are more than a
+/// file holds.
 async fn returned(
     job: &Job,
     columns: &Columns<'_>,
     format: Format,
-    bytes: &[u8],
-) -> Result<Vec<u8>, Stop> {
-    let mut refused: BTreeMap<u64, Vec<Wrong>> = BTreeMap::new();
-    for part in job.parts().await? {
-        let rows = part.get("rows").cloned().unwrap_or_default();
-        let rows: Vec<RefusedRow> =
-            serde_json::from_value(rows).map_err(|_| Stop::Failed("退回的行已损坏".to_owned()))?;
-        refused.extend(rows);
-    }
+    bytes: Arc<Vec<u8>>,
+) -> Result<(Vec<u8>, Option<String>), Stop> {
     let mut sheet = Sheet::new(format);
     if format != Format::Jsonl {
         let added = [ROW, FAULT_COLUMN, RULE, MESSAGE].map(str::to_owned);
         let own = columns.own(&columns.header);
         sheet.cells(&[own, added.to_vec()].concat());
     }
-    let read = read::lines(bytes, format, &mut |line| {
-        if let Some(wrong) = refused.remove(&line.number) {
-            give_back(&mut sheet, columns, line, &wrong);
+    let mut rows = ahead(bytes, format);
+    let mut refused = RefusedRows::of(job);
+    let mut why = None;
+    while let Some((number, wrong)) = refused.next().await? {
+        let line = loop {
+            let line = rows.recv().await.ok_or_else(unread)?;
+            if line.number == number {
+                break line;
+            }
+        };
+        give_back(&mut sheet, columns, line, &wrong);
+        if sheet.is_full() {
+            let what = "退回的行过多，退回文件到第";
+            why = Some(format!("{what} {number} 行为止，其后退回的行不在其中"));
+            break;
         }
-        true
-    });
-    read.map_err(|Misread(why)| Stop::Failed(why))?;
-    sheet.finish().ok_or_else(unwritten)
+    }
+    Ok((sheet.finish().ok_or_else(unwritten)?, why))
+}
+
+/// The refused rows in their order, a part of them in memory at a time.
+struct RefusedRows<'j> {
+    job: &'j Job,
+    /// Where the next part begins; none after the last.
+    cursor: Option<String>,
+    part: std::vec::IntoIter<RefusedRow>,
+}
+
+impl<'j> RefusedRows<'j> {
+    fn of(job: &'j Job) -> Self {
+        Self {
+            job,
+            cursor: Some(String::new()),
+            part: Vec::new().into_iter(),
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<RefusedRow>, Stop> {
+        loop {
+            if let Some(row) = self.part.next() {
+                return Ok(Some(row));
+            }
+            let Some(cursor) = self.cursor.take() else {
+                return Ok(None);
+            };
+            let (part, next) = self.job.part(cursor).await?;
+            self.cursor = next;
+            let rows = part.and_then(|mut part| part.remove("rows"));
+            let rows: Vec<RefusedRow> = serde_json::from_value(rows.unwrap_or_else(|| json!([])))
+                .map_err(|_| Stop::Failed("退回的行已损坏".to_owned()))?;
+            self.part = rows.into_iter();
+        }
+    }
 }
 
 fn give_back(sheet: &mut Sheet, columns: &Columns<'_>, line: Line, wrong: &[Wrong]) {

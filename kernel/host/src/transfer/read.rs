@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Format, MAX_CELL, MAX_COLUMNS, MAX_ROWS, Misread, xlsx};
 
 /// Bytes of one row.
-const MAX_LINE: usize = 1024 * 1024;
+pub(super) const MAX_LINE: usize = 1024 * 1024;
 
 /// A line after the last of a CSV file, which a quote that was never closed swallows. No upload that is
 /// text has its first character.
@@ -115,7 +115,7 @@ pub(super) fn listed(number: u64, mut cells: Vec<String>) -> Result<Option<Line>
 /// Without the apostrophe that made text of what a spreadsheet would take for a formula.
 fn marked_text(cell: &str) -> &str {
     cell.strip_prefix('\'')
-        .filter(|rest| super::write::is_formula(rest))
+        .filter(|rest| super::write::needs_apostrophe(rest))
         .unwrap_or(cell)
 }
 

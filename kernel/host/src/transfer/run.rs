@@ -8,13 +8,13 @@ use kernel_identity::principal::Principal;
 use kernel_identity::session::Origin;
 use kernel_storage::{AuditDraft, By, Commit, CommitError};
 use sdk_contract::call::Write;
-use sdk_contract::error::Fault;
+use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::{export, import, object, word};
 use crate::Host;
-use crate::console::{ID, JOBS};
+use crate::console::{ID, JOB_PARTS, JOBS};
 use crate::dispatch::{commit_fault, draft};
 use crate::reads::{ask, chain};
 use crate::uploads::{UploadRef, digest};
@@ -27,6 +27,15 @@ const AT_ONCE: u32 = 50;
 const BETWEEN: i64 = 1_000_000;
 /// Rows between two saves at the most.
 const STEP: u64 = 500;
+/// Rows of a job that is over soon.
+const SHORT: u64 = 1000;
+
+/// Which jobs a worker takes. One lane is kept for short ones, so that long ones never hold them up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    Any,
+    Short,
+}
 
 /// Why work on a job ends before its end.
 #[derive(Debug)]
@@ -39,15 +48,26 @@ pub(super) enum Stop {
     Later(Fault),
 }
 
+impl From<Fault> for Stop {
+    /// For now, where the platform fails; else for good.
+    fn from(fault: Fault) -> Self {
+        if fault.kind == FaultKind::Unavailable {
+            return Self::Later(fault);
+        }
+        let wrong = fault.fields.into_iter().next();
+        Self::Failed(wrong.map_or(fault.message, |wrong| wrong.message))
+    }
+}
+
 pub(super) fn unwritten() -> Stop {
     Stop::Failed("文件不能写成，请缩小范围后再试".to_owned())
 }
 
 impl Host {
-    /// Works on the oldest job that nobody works on. Says whether there was one.
-    pub async fn run_jobs(&self) -> Result<bool, Fault> {
+    /// Works on the lane's oldest job that nobody works on. Says whether there was one.
+    pub async fn run_jobs(&self, lane: Lane) -> Result<bool, Fault> {
         self.expire_jobs().await?;
-        let Some(mut job) = self.take_job().await? else {
+        let Some(mut job) = self.take_job(lane).await? else {
             return Ok(false);
         };
         let done = if job.word("kind") == "import" {
@@ -74,7 +94,7 @@ impl Host {
         Ok(found.map_err(|e| ask(&e))?.records)
     }
 
-    async fn take_job(&self) -> Result<Option<Job>, Fault> {
+    async fn take_job(&self, lane: Lane) -> Result<Option<Job>, Fault> {
         let now = self.clock().now();
         let abandoned = Filter::And(vec![
             Filter::eq("status", "running"),
@@ -84,7 +104,17 @@ impl Host {
                 max: Some(now.to_string().into()),
             },
         ]);
-        let free = Filter::Or(vec![Filter::eq("status", "queued"), abandoned]);
+        let mut free = Filter::Or(vec![Filter::eq("status", "queued"), abandoned]);
+        if lane == Lane::Short {
+            free = Filter::And(vec![
+                free,
+                Filter::Range {
+                    field: "total".into(),
+                    min: None,
+                    max: Some(SHORT.into()),
+                },
+            ]);
+        }
         for row in self.jobs(free).await? {
             let mut job = Job::of(self, row);
             let mut values = json!({ "status": "running" });
@@ -122,6 +152,10 @@ impl Job {
 
     pub(super) fn id(&self) -> &str {
         self.word("id")
+    }
+
+    pub(super) fn row(&self) -> &Map<String, Value> {
+        &self.row
     }
 
     pub(super) fn word(&self, name: &str) -> &str {
@@ -286,11 +320,7 @@ impl Job {
         name: &str,
         bytes: Vec<u8>,
     ) -> Result<UploadRef, Stop> {
-        let kept = self.host.store_upload(person, name, bytes).await;
-        kept.map_err(|fault| match fault.fields.first() {
-            Some(wrong) => Stop::Failed(wrong.message.clone()),
-            None => Stop::Later(fault),
-        })
+        Ok(self.host.store_upload(person, name, bytes).await?)
     }
 
     /// What the job's files are called.
@@ -309,22 +339,17 @@ impl Job {
         )
     }
 
-    /// Rows of the collection that keeps what was refused.
-    pub(super) async fn parts(&self) -> Result<Vec<Map<String, Value>>, Stop> {
-        let mut all = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let query = Query::new(format!("{ID}.{}", crate::console::JOB_PARTS))
-                .filter(Filter::eq("job", self.id()))
-                .sort("first", false)
-                .after(cursor, sdk_contract::query::MAX_LIMIT);
-            let found = self.host.store().find(&query, &Host::KERNEL).await;
-            let found = found.map_err(|e| Stop::Later(ask(&e)))?;
-            all.extend(found.records);
-            match found.next {
-                Some(next) => cursor = next,
-                None => return Ok(all),
-            }
-        }
+    /// The next part of what was refused, and where the one after it begins.
+    pub(super) async fn part(
+        &self,
+        cursor: String,
+    ) -> Result<(Option<Map<String, Value>>, Option<String>), Stop> {
+        let query = Query::new(format!("{ID}.{JOB_PARTS}"))
+            .filter(Filter::eq("job", self.id()))
+            .sort("first", false)
+            .after(cursor, 1);
+        let found = self.host.store().find(&query, &Host::KERNEL).await;
+        let found = found.map_err(|e| Stop::Later(ask(&e)))?;
+        Ok((found.records.into_iter().next(), found.next))
     }
 }

@@ -12,29 +12,52 @@ use sdk_contract::query::{Filter, MAX_WITH, Query, With};
 use serde_json::{Map, Value, json};
 
 use super::columns::{Columns, creating};
-use super::{Format, MAX_ROWS, Misread, object, read, word, write};
+use super::{Format, MAX_ROWS, Misread, columns, object, read, word, write};
 use crate::catalog::Installed;
 use crate::module::{Call, Input};
 use crate::reads::{chain, permitted, readable};
 use crate::uploads::UploadRef;
+use crate::values::worded;
 use crate::{Catalog, Host, data, listing};
 
-/// Characters of a reason.
-const LEAST_REASON: usize = 2;
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    Import,
+    Export,
+}
 
 impl Host {
-    /// What a new import is, for its record.
-    pub(crate) async fn begin_import(
+    /// What a new job is, for its record.
+    pub(crate) async fn begin_job(
         &self,
         call: &Call,
+        work: Work,
         input: &Input,
     ) -> Result<Map<String, Value>, Fault> {
-        let p = &call.principal;
         let of = word(&input.values, "collection");
-        let catalog = self.catalog();
-        let (installed, c, action) = importable(&catalog, p, of)?;
         self.needs_person(call).await?;
-        let file = input.values.get("file").cloned().unwrap_or_default();
+        let own = match work {
+            Work::Import => self.new_import(call, of, &input.values).await?,
+            Work::Export => self.new_export(call, of, &input.values).await?,
+        };
+        let mut job = object(json!({
+            "status": "queued", "collection": of, "done": 0, "failed": 0,
+            "by_name": call.principal.name,
+        }));
+        job.extend(object(own));
+        Ok(job)
+    }
+
+    async fn new_import(
+        &self,
+        call: &Call,
+        of: &str,
+        asked: &Map<String, Value>,
+    ) -> Result<Value, Fault> {
+        let catalog = self.catalog();
+        let (installed, c, action) = importable(&catalog, &call.principal, of)?;
+        let file = asked.get("file").cloned().unwrap_or_default();
         let file: UploadRef = serde_json::from_value(file).map_err(|_| unread("请选择一个文件"))?;
         let bytes = self.upload(&file.digest).await?;
         let format = Format::of(&bytes);
@@ -47,42 +70,36 @@ impl Host {
             .await
             .map_err(|_| Fault::internal("内部错误"))?
             .map_err(|Misread(why)| unread(why))?;
-        let yes = |name: &str| input.values.get(name) == Some(&Value::Bool(true));
-        Ok(object(json!({
-            "kind": "import", "status": "queued", "collection": of, "label": c.label.zh,
-            "action": action.name, "format": format.name(), "total": rows, "done": 0, "failed": 0,
-            "dry": yes("dry"), "confirm": yes("confirm"), "source": file, "by_name": p.name,
-        })))
+        let yes = |name: &str| asked.get(name) == Some(&Value::Bool(true));
+        Ok(json!({
+            "kind": "import", "label": c.label.zh, "action": action.name, "format": format.name(),
+            "total": rows, "dry": yes("dry"), "confirm": yes("confirm"), "source": file,
+        }))
     }
 
-    /// What a new export is, for its record. Counts the rows; reads none.
-    pub(crate) async fn begin_export(
+    /// Counts the rows; reads none.
+    async fn new_export(
         &self,
         call: &Call,
-        input: &Input,
-    ) -> Result<Map<String, Value>, Fault> {
+        of: &str,
+        asked: &Map<String, Value>,
+    ) -> Result<Value, Fault> {
         let p = &call.principal;
-        let of = word(&input.values, "collection");
-        let reason = word(&input.values, "reason").trim();
         let catalog = self.catalog();
         let readable = readable(&catalog, p, of)?;
         let (def, c) = (readable.def, readable.collection);
-        self.needs_person(call).await?;
-        if reason.chars().count() < LEAST_REASON {
-            let fault = FieldFault::new("reason", "required", "请写明导出用途");
-            return Err(Fault::invalid(vec![fault]));
-        }
-        let pairs = pairs(input.values.get("filter"));
-        let mut asked = listing(def, c, p, &pairs).map_err(Fault::invalid)?.query;
-        if asked.as_of.is_none() {
+        let reason = worded(word(asked, "reason"))?;
+        let pairs = pairs(asked.get("filter"))?;
+        let mut query = listing(def, c, p, &pairs).map_err(Fault::invalid)?.query;
+        if query.as_of.is_none() {
             // What comes later was neither counted nor approved.
-            asked = asked.filter(Filter::Range {
+            query = query.filter(Filter::Range {
                 field: "created_at".into(),
                 min: None,
                 max: Some(call.now.to_string().into()),
             });
         }
-        let fields = chosen(def, c, p, word(&input.values, "fields"))?;
+        let fields = chosen(def, c, p, word(asked, "fields"))?;
         let count = Query {
             limit: 1,
             total: true,
@@ -90,7 +107,7 @@ impl Host {
             offset: 0,
             facets: Vec::new(),
             with: Vec::new(),
-            ..asked.clone()
+            ..query.clone()
         };
         let total = self.find(p, count).await?.total.unwrap_or_default();
         if total > MAX_ROWS {
@@ -111,24 +128,19 @@ impl Host {
             offset: 0,
             facets: Vec::new(),
             with: with.take(MAX_WITH).collect(),
-            ..asked
+            ..query
         };
-        let clear: Vec<&str> = fields
-            .iter()
-            .filter(|f| is_sensitive(def, p, f))
-            .map(|f| f.label.zh.as_str())
-            .collect();
-        let waits = total > self.export_without_approval() || !clear.is_empty();
-        let format = Format::parse(word(&input.values, "format")).unwrap_or(Format::Csv);
+        let clear = clear_of(def, p, &fields);
+        let waits = total > self.limits().export_without_approval || !clear.is_empty();
+        let format = Format::parse(word(asked, "format")).unwrap_or(Format::Csv);
         let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
         let trace = kernel_crypto::random::token_hex(16)
             .map_err(|_| Fault::internal("随机数服务不可用"))?;
-        Ok(object(json!({
+        Ok(json!({
             "kind": "export", "status": if waits { "waiting" } else { "queued" },
-            "collection": of, "label": c.label.zh, "format": format.name(),
-            "total": total, "done": 0, "failed": 0, "reason": reason, "query": query,
-            "fields": names, "clear": clear.join("、"), "trace": trace, "by_name": p.name,
-        })))
+            "label": c.label.zh, "format": format.name(), "total": total, "reason": reason,
+            "query": query, "fields": names, "clear": clear, "trace": trace,
+        }))
     }
 
     /// A job goes on for somebody: a person who has an account and a place in an organisation.
@@ -166,17 +178,17 @@ impl Host {
     pub fn template(&self, p: &Principal, of: &str, format: Format) -> Result<Vec<u8>, Fault> {
         let catalog = self.catalog();
         let (installed, _, action) = importable(&catalog, p, of)?;
-        let (labels, hints): (Vec<String>, Vec<String>) = Columns::template(&installed.def, action)
-            .into_iter()
-            .unzip();
+        let fields = columns::fields(action);
         let mut sheet = write::Sheet::new(format);
         match format {
             Format::Csv | Format::Xlsx => {
+                let columns = Columns::template(&installed.def, action);
+                let (labels, hints): (Vec<String>, Vec<String>) = columns.into_iter().unzip();
                 sheet.cells(&labels);
                 sheet.cells(&hints);
             }
             Format::Jsonl => {
-                let names = action.input.iter().map(|f| (f.name.clone(), Value::Null));
+                let names = fields.map(|f| (f.name.clone(), Value::Null));
                 sheet.object(&names.collect());
             }
         }
@@ -196,9 +208,9 @@ pub(super) fn importable<'a>(
     if !installed.visible(p) {
         return Err(Fault::not_found());
     }
-    // What the kernel itself keeps has its own ways in, and what asks for a second factor asks each time.
-    let takes_rows = installed.manifest.is_some() || data::is_designed(&installed.def, c);
-    let action = creating(&installed.def, c).filter(|a| takes_rows && !a.step_up);
+    // What the kernel itself keeps has its own ways in.
+    let takes_rows = installed.manifest.is_some() || installed.def.id == data::ID;
+    let action = creating(&installed.def, c).filter(|_| takes_rows);
     let action = action.ok_or_else(|| {
         let what = format!("“{}”不能导入", c.label.zh);
         Fault::refused("not-importable", what)
@@ -253,8 +265,15 @@ fn chosen<'a>(
     names.map(field).collect()
 }
 
+/// The sensitive fields of others that this person sees in clear, as people call them.
+pub(super) fn clear_of(def: &ModuleDef, p: &Principal, fields: &[&FieldDef]) -> String {
+    let clear = fields.iter().filter(|f| is_sensitive(def, p, f));
+    let clear: Vec<&str> = clear.map(|f| f.label.zh.as_str()).collect();
+    clear.join("、")
+}
+
 /// Whether this person sees a sensitive field of others in clear.
-pub(super) fn is_sensitive(def: &ModuleDef, p: &Principal, field: &FieldDef) -> bool {
+fn is_sensitive(def: &ModuleDef, p: &Principal, field: &FieldDef) -> bool {
     let own = |rows: &RowFilter| matches!(rows, RowFilter::None | RowFilter::Subject(_));
     let clear = match (&field.mask, &field.reveal) {
         (None, _) => true,
@@ -281,29 +300,30 @@ pub(super) fn title_of(catalog: &Catalog, def: &ModuleDef, field: &FieldDef) -> 
 }
 
 /// The parameters of a list: an object of texts and lists of texts, or the same as JSON text, as a
-/// form carries it.
-pub(crate) fn pairs(filter: Option<&Value>) -> Vec<(String, String)> {
-    let read;
+/// form carries it. What is neither is refused: without a filter that was meant, too much is given.
+fn pairs(filter: Option<&Value>) -> Result<Vec<(String, String)>, Fault> {
+    let bad = || {
+        let what = "查询条件须为 JSON 对象，各项为文字或文字的列表";
+        Fault::invalid(vec![FieldFault::new("filter", "bad-parameter", what)])
+    };
     let filter = match filter {
-        Some(Value::String(text)) => {
-            read = serde_json::from_str(text).unwrap_or_default();
-            &read
-        }
-        Some(value) => value,
-        None => return Vec::new(),
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::String(text)) => serde_json::from_str(text).map_err(|_| bad())?,
+        Some(value) => value.clone(),
     };
     let mut pairs = Vec::new();
-    for (name, value) in filter.as_object().into_iter().flatten() {
+    for (name, value) in filter.as_object().ok_or_else(bad)? {
+        // Which page somebody looked at says nothing about the whole.
+        if ["page", "size", "cursor", "facets", "with"].contains(&name.as_str()) {
+            continue;
+        }
         let one = std::slice::from_ref(value);
-        let values = value.as_array().map_or(one, Vec::as_slice);
-        for text in values.iter().filter_map(Value::as_str) {
-            // Which page somebody looked at says nothing about the whole.
-            if !["page", "size", "cursor", "facets", "with"].contains(&name.as_str()) {
-                pairs.push((name.clone(), text.to_owned()));
-            }
+        for text in value.as_array().map_or(one, Vec::as_slice) {
+            let text = text.as_str().ok_or_else(bad)?;
+            pairs.push((name.clone(), text.to_owned()));
         }
     }
-    pairs
+    Ok(pairs)
 }
 
 fn unread(why: impl Into<String>) -> Fault {

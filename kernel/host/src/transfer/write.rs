@@ -14,7 +14,8 @@
 use kernel_crypto::sm3;
 use serde_json::{Map, Value};
 
-use super::{Format, xlsx};
+use super::read::MAX_LINE;
+use super::{Format, MAX_COLUMNS, xlsx};
 use crate::uploads::MAX_UPLOAD;
 
 /// Bits that must be there before a part of a file is said to come from an export, and how many of a
@@ -24,9 +25,14 @@ const RIGHT: u32 = 90;
 /// Rows of a file that are looked at for its mark.
 const LOOKED_AT: usize = 200;
 
-/// What a spreadsheet would compute when it opens the file.
-pub(super) fn is_formula(cell: &str) -> bool {
-    cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && cell.parse::<f64>().is_err()
+/// What a spreadsheet would compute when it opens the file, in characters of half and of full width.
+const FORMULAS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+/// Whether an apostrophe is put before a cell: before a formula, and before what has one already, so
+/// that taking one off gives what was there.
+pub(super) fn needs_apostrophe(cell: &str) -> bool {
+    let bare = cell.trim_start_matches('\'');
+    bare.starts_with(FORMULAS) && bare.parse::<f64>().is_err()
 }
 
 /// A file on its way.
@@ -70,10 +76,10 @@ impl Sheet {
         sheet
     }
 
-    /// Whether it is larger than a file that may be sent back.
+    /// Whether another line might make it larger than a file may be.
     pub(super) fn is_full(&self) -> bool {
         match &self.out {
-            Out::Text(bytes) => bytes.len() > MAX_UPLOAD,
+            Out::Text(bytes) => bytes.len() > MAX_UPLOAD - 2 * MAX_LINE,
             Out::Book(book) => book.is_full(),
         }
     }
@@ -133,7 +139,7 @@ impl Sheet {
 
 /// A cell that a spreadsheet takes for what it is: text.
 fn safe(cell: &str) -> String {
-    if is_formula(cell) {
+    if needs_apostrophe(cell) {
         format!("'{cell}")
     } else {
         cell.to_owned()
@@ -189,7 +195,8 @@ impl Marks {
         let rows = if text.starts_with("PK") {
             Vec::new()
         } else if text.trim_start().starts_with('{') {
-            let marked = text.lines().filter_map(chosen_spaces);
+            let lines = text.lines().filter(|line| line.len() <= MAX_LINE);
+            let marked = lines.filter_map(chosen_spaces);
             marked.take(LOOKED_AT).collect()
         } else {
             chosen_quotes(text)
@@ -217,7 +224,8 @@ impl Marks {
 fn chosen_quotes(text: &str) -> Vec<MarkedRow> {
     let (mut rows, mut row) = (Vec::new(), Vec::new());
     let mut left = text;
-    while !left.is_empty() && rows.len() < LOOKED_AT {
+    // What is wider is no part of an export.
+    while !left.is_empty() && rows.len() < LOOKED_AT && row.len() <= MAX_COLUMNS {
         let (cell, quoted, rest) = one_cell(left);
         row.push((cell, quoted));
         let (ends, rest) = match rest.strip_prefix(',') {
@@ -316,9 +324,10 @@ mod tests {
         sheet.cells(&words(&["名称", "数"]));
         sheet.cells(&words(&["甲,乙 \"丙\"", "-3"]));
         sheet.cells(&words(&["=1+1", "@x"]));
+        sheet.cells(&words(&["＝1", "'-x"]));
         sheet.cells(&words(&["两行\n字", "+8613800001234 "]));
         let text = String::from_utf8(sheet.finish().unwrap()).unwrap();
-        let wanted = "\u{feff}名称,数\r\n\"甲,乙 \"\"丙\"\"\",-3\r\n'=1+1,'@x\r\n\"两行\n字\",'+8613800001234 \r\n";
+        let wanted = "\u{feff}名称,数\r\n\"甲,乙 \"\"丙\"\"\",-3\r\n'=1+1,'@x\r\n'＝1,''-x\r\n\"两行\n字\",'+8613800001234 \r\n";
         assert_eq!(text, wanted);
     }
 

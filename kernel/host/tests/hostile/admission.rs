@@ -205,6 +205,33 @@ async fn what_is_assigned_is_assigned_to_a_user_that_the_record_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_masked_is_neither_in_a_row_nor_what_others_are_made_of() {
+    let stage = Stage::with(&[]).await;
+    let label = json!({ "zh": "项", "en": "" });
+    let masked = |name: &str| json!({ "name": name, "label": label, "kind": "text", "max": 9, "mask": "all" });
+    let rows = json!({ "name": "lines", "label": label, "kind": "rows", "max": 5, "fields": [masked("cell")] });
+    let joined = json!({
+        "name": "joined", "label": label, "kind": "computed",
+        "result": { "kind": "text", "max": 20 },
+        "from": { "formula": "join", "of": ["title", "word"] },
+    });
+    for (fields, words) in [
+        (vec![rows], "cell cannot be masked in a row"),
+        (vec![masked("word"), joined], "are encrypted or masked"),
+    ] {
+        let guest = bad().declares(|def| {
+            let all = def["collections"][0]["fields"].as_array_mut().unwrap();
+            all.extend(fields);
+        });
+        let InstallError::Declaration { faults, .. } = stage.refuses(&guest).await else {
+            panic!("let in")
+        };
+        let said = faults.join("\n");
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_replacement_leaves_the_old_one_serving() {
     let stage = Stage::with(&[]).await;
     PluginGuest::calm("calm")
@@ -225,5 +252,33 @@ async fn more_than_the_kernel_grants_cannot_be_asked_for() {
     ] {
         let error = stage.refuses(&bad().manifest(lines)).await;
         assert!(matches!(error, InstallError::Manifest { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dj_08_a_sensitive_field_that_is_not_guarded_is_refused() {
+    let stage = Stage::with(&[]).await;
+    for level in ["L3", "L4"] {
+        for guard in [
+            json!({}),
+            json!({ "encrypted": true }),
+            json!({ "mask": "all" }),
+        ] {
+            let guest = bad().declares(|def| {
+                let mut field = json!({
+                    "name": "secret", "label": { "zh": "密", "en": "" },
+                    "kind": "text", "max": 20, "level": level,
+                });
+                let guard = guard.as_object().unwrap().clone();
+                field.as_object_mut().unwrap().extend(guard);
+                let fields = &mut def["collections"][0]["fields"];
+                fields.as_array_mut().unwrap().push(field);
+            });
+            let InstallError::Declaration { faults, .. } = stage.refuses(&guest).await else {
+                panic!("let in: {level} {guard}")
+            };
+            let said = faults.join("\n");
+            assert!(said.contains("must be encrypted and masked"), "{said}");
+        }
     }
 }

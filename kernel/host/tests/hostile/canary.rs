@@ -25,9 +25,11 @@ const OTHER: &str = "01930000-0000-7000-8000-00000000a003";
 const OWN_PARTY: &str = "01930000-0000-7000-8000-00000000b001";
 const OTHER_PARTY: &str = "01930000-0000-7000-8000-00000000b002";
 
-/// Stored in the record of the own party and in that of the other one: one masked in a text, one
-/// left out with a document, one that only the row scope keeps back.
+/// Stored in the record of the own party and in that of the other one: one masked in a text, one in
+/// a text that lies in a plain column, one left out with a document, one that only the row scope
+/// keeps back.
 const NUMBERS: [&str; 2] = ["4711-烛火-31010119900101", "5822-灯影-31010119900101"];
+const WORDS: [&str; 2] = ["6611-word-of-canary", "7733-word-of-canary"];
 const FIGURES: [&str; 2] = ["8811-figure-of-canary", "9922-figure-of-canary"];
 const TITLES: [&str; 2] = ["2201-title-canary", "3302-title-canary"];
 
@@ -78,6 +80,8 @@ fn curious(id: &str, import: &'static str, question: &str) -> PluginGuest {
             things["fields"].as_array_mut().unwrap().extend([
                 json!({ "name": "number", "label": label, "kind": "text", "max": 40,
                     "encrypted": true, "mask": "all", "level": "L3", "reveal": "thing.reveal" }),
+                json!({ "name": "word", "label": label, "kind": "text", "max": 40, "search": true,
+                    "mask": "all", "reveal": "thing.reveal" }),
                 json!({ "name": "figure", "label": label, "kind": "json",
                     "mask": "hidden", "reveal": "thing.reveal" }),
                 json!({ "name": "other", "label": label, "kind": "ref", "to": "things" }),
@@ -109,7 +113,7 @@ async fn plant(stage: &Stage, plugin: &str) {
         organisation: None,
         district: None,
         values: serde_json::from_value(json!({
-            "title": TITLES[at], "status": "draft", "number": NUMBERS[at],
+            "title": TITLES[at], "status": "draft", "number": NUMBERS[at], "word": WORDS[at],
             "figure": { "score": [FIGURES[at]] }, "other": other,
         }))
         .unwrap(),
@@ -129,14 +133,15 @@ async fn plant(stage: &Stage, plugin: &str) {
 /// Everything that a plugin can ask of its own records.
 fn questions() -> Vec<(&'static str, String)> {
     let all = || Query::new("things").limit(20);
-    let along = json!([{ "field": "other", "read": ["number", "figure", "title"] }]);
+    let along = json!([{ "field": "other", "read": ["number", "word", "figure", "title"] }]);
     let mut joined = serde_json::to_value(all()).unwrap();
     joined["with"] = along;
     let finds = [
         json!(all()),
         json!(all().filter(Filter::eq("id", OTHER))),
-        json!(all().sort("number", true)),
-        json!(all().filter(Filter::eq("figure", FIGURES[0]))),
+        json!(all().sort("word", true)),
+        json!(all().filter(Filter::eq("word", WORDS[0]))),
+        json!(all().filter(Filter::search("canary"))),
         json!(Query {
             as_of: Some("2026-11-23T08:00:01.000000Z".into()),
             ..all()
@@ -146,7 +151,7 @@ fn questions() -> Vec<(&'static str, String)> {
     let smallest = Aggregate::new("things", vec![Measure::Min("title".into()), Measure::Count]);
     let grouped = Aggregate {
         group_by: vec!["other".into()],
-        ..Aggregate::new("things", vec![Measure::Max("number".into())])
+        ..Aggregate::new("things", vec![Measure::Max("word".into())])
     };
     let finds = finds.iter().map(|q| (FIND, q.to_string()));
     let sums = [json!(smallest), json!(grouped)];
@@ -238,25 +243,25 @@ async fn dj_18_what_a_caller_may_not_see_is_nowhere_in_a_guests_memory() {
         let id = guest.id();
         plant(&stage, id).await;
         let masked = memory(&stage, id, &tester).await;
-        for canary in NUMBERS.iter().chain(&FIGURES) {
+        for canary in NUMBERS.iter().chain(&WORDS).chain(&FIGURES) {
             // What is asked for is in the memory for having been asked.
             let asked = question.contains(canary);
             assert!(asked || !holds(&masked, canary), "{canary} by {question}");
         }
         let whole = memory(&stage, id, &keeper).await;
-        let seen = NUMBERS.iter().chain(&FIGURES).filter(|c| holds(&whole, c));
-        kept += seen.count();
+        let all = NUMBERS.iter().chain(&WORDS).chain(&FIGURES);
+        kept += all.filter(|c| holds(&whole, c)).count();
 
         let mine = memory(&stage, id, &owner).await;
-        for canary in [NUMBERS[1], FIGURES[1], TITLES[1]] {
+        for canary in [NUMBERS[1], WORDS[1], FIGURES[1], TITLES[1]] {
             assert!(!holds(&mine, canary), "{canary} by {question}");
         }
-        own += [NUMBERS[0], FIGURES[0], TITLES[0]]
+        own += [NUMBERS[0], WORDS[0], FIGURES[0], TITLES[0]]
             .iter()
             .filter(|c| holds(&mine, c))
             .count();
     }
     // Whoever may see them has them there, so that nothing is found for want of looking.
-    assert!(kept >= 12, "{kept} were found for the one who may see all");
-    assert!(own >= 9, "{own} were found for the one they belong to");
+    assert!(kept >= 30, "{kept} were found for the one who may see all");
+    assert!(own >= 20, "{own} were found for the one they belong to");
 }

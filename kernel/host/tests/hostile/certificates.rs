@@ -71,7 +71,7 @@ async fn bench() -> Bench {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_node_replays_a_stored_certificate_to_the_same_bytes() {
+async fn al_01_another_node_replays_a_stored_certificate_to_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let keys = keys(dir.path());
     let here = bench().await;

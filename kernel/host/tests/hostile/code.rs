@@ -11,7 +11,7 @@ use kernel_identity::principal::Principal;
 use serde_json::json;
 
 use crate::stage::Stage;
-use crate::support::{TestHost, person};
+use crate::support::{TestHost, person, usual};
 use tests_guests::model::ModelGuest;
 
 const LOADED: CodeCounts = counts(1, 0, 0);
@@ -66,7 +66,7 @@ async fn a_second_start_loads_what_the_first_compiled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changed_code_is_compiled_again_and_replaced() {
+async fn mm_3f_changed_code_is_compiled_again_and_replaced() {
     let place = Place::new();
     serves(place.kept()).await;
     let mut bytes = std::fs::read(place.file()).unwrap();
@@ -78,7 +78,7 @@ async fn changed_code_is_compiled_again_and_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn code_of_another_deployment_is_not_loaded() {
+async fn mm_3f_code_of_another_deployment_is_not_loaded() {
     let (ours, theirs) = (Place::new(), Place::new());
     let folder = ours.0.path().join("code");
     let both = || async { tokio::join!(serves(ours.kept()), serves(theirs.kept_in(&folder))) };
@@ -123,6 +123,7 @@ async fn live_models_are_ready_after_a_start() {
     let plugins = tempfile::tempdir().unwrap();
     let start = || {
         TestHost::start(
+            usual(),
             None,
             Arc::clone(&data),
             plugins.path(),

@@ -2,6 +2,7 @@
 
 use kernel_host::{Act, Look, Sought};
 use kernel_identity::principal::Principal;
+use kernel_identity::session::SessionPolicy;
 use kernel_storage::{AuditDraft, AuditFilter, Commit};
 use sdk_contract::call::{Ask, Reply, Write};
 use sdk_contract::error::{Fault, FaultKind};
@@ -112,6 +113,11 @@ async fn look(stage: &Stage, p: &Principal) -> Result<Look, Fault> {
     stage.host().look(p, &sought("核对证件原件")).await
 }
 
+/// Within which every request is decided, a look's as any other.
+fn hours() -> i64 {
+    SessionPolicy::default().organisations.request_hours
+}
+
 /// The request that a look waits for.
 async fn waits(stage: &Stage, p: &Principal) -> String {
     match look(stage, p).await.unwrap() {
@@ -183,7 +189,7 @@ async fn row_93_a_most_sensitive_value_takes_two_people_and_is_seen_once() {
     assert_eq!(offered(&stage, &asker).await, Some(LookTakes::Second));
     let request = waits(&stage, &asker).await;
     assert_eq!(waits(&stage, &asker).await, request, "asked for once");
-    let until = NOW + 24 * 3_600 * SECOND;
+    let until = NOW + hours() * 3_600 * SECOND;
     let waiting = Some(LookTakes::Waiting(until));
     assert_eq!(offered(&stage, &asker).await, waiting);
 
@@ -264,7 +270,7 @@ async fn row_93_what_is_refused_withdrawn_or_too_late_shows_nothing() {
     assert_eq!(trail(&stage, "platform.request.refuse").await.len(), 1);
     let late = waits(&stage, &asker).await;
     assert_ne!(late, refused);
-    stage.clock().advance_seconds(24 * 3_600);
+    stage.clock().advance_seconds(hours() * 3_600);
     let answer = decide(&stage, &colleague(), "approve", &late).await;
     assert_eq!(answer.unwrap_err().code, "request-expired");
     assert_eq!(offered(&stage, &asker).await, Some(LookTakes::Second));
@@ -323,8 +329,108 @@ async fn row_93_an_approval_is_no_permission() {
         let fault = look(&stage, &p).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Forbidden, "{fault:?}");
     }
-    for reason in ["", " 看 ", "看\n看", &"看".repeat(201)] {
+    let long = "看".repeat(201);
+    for (reason, code) in [
+        ("", "required"),
+        (" 看 ", "required"),
+        ("核对\n证件", "control-character"),
+        (&long, "too-long"),
+    ] {
         let bad = stage.host().look(&asker(), &sought(reason)).await;
-        assert_eq!(bad.unwrap_err().kind, FaultKind::Invalid, "{reason}");
+        let bad = bad.unwrap_err();
+        assert_eq!(bad.kind, FaultKind::Invalid, "{reason}");
+        assert_eq!(bad.fields[0].code, code, "{reason}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_93_a_look_that_is_refused_is_on_record() {
+    let stage = stage().await;
+    let reader = person(ASKER, "nobodys.role", BANK);
+    assert_eq!(
+        look(&stage, &reader).await.unwrap_err().kind,
+        FaultKind::Forbidden
+    );
+    let begun = |field: &str, id: &str| Sought {
+        place: Place {
+            field: field.into(),
+            id: id.into(),
+            ..place()
+        },
+        ..sought("核对证件原件")
+    };
+    // Words of the caller's own are not kept: no such field, no such record.
+    for (field, id, kind) in [
+        ("title", SEEDED, FaultKind::NotFound),
+        ("nothing", SEEDED, FaultKind::NotFound),
+        ("number", "nothing", FaultKind::Forbidden),
+    ] {
+        let refused = stage.host().look(&reader, &begun(field, id)).await;
+        assert_eq!(refused.unwrap_err().kind, kind, "{field} of {id}");
+    }
+    // Nor is a bad reason a refusal, nor what is not found.
+    let bare = stage.host().look(&asker(), &sought("")).await;
+    assert_eq!(bare.unwrap_err().kind, FaultKind::Invalid);
+    let nowhere = begun("number", "01930000-0000-7000-8000-00000000afff");
+    let nowhere = stage.host().look(&asker(), &nowhere).await;
+    assert_eq!(nowhere.unwrap_err().kind, FaultKind::NotFound);
+
+    let refused = trail(&stage, "field.look").await;
+    let objects: Vec<&str> = refused.iter().map(|d| d.object.as_str()).collect();
+    assert_eq!(objects, [SEEDED, ""], "{refused:?}");
+    for draft in &refused {
+        assert_eq!(
+            (draft.outcome.as_str(), draft.actor.as_str()),
+            ("refused", user(ASKER).as_str())
+        );
+        let detail = json!({
+            "collection": "sealed.things", "field": "number", "code": "forbidden",
+        });
+        assert_eq!(draft.detail, detail);
+    }
+}
+
+/// One name, so that whoever looks for it in the trail finds all that was done to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_asked_for_by_one_name() {
+    let stage = stage().await;
+    let (host, p) = (stage.host(), asker());
+    let things = "sealed.things";
+    assert!(host.get(&p, things, SEEDED).await.is_ok());
+    for id in [
+        SEEDED.to_uppercase(),
+        SEEDED.replace('-', ""),
+        format!("{{{SEEDED}}}"),
+        format!("urn:uuid:{SEEDED}"),
+    ] {
+        let place = Place {
+            id: id.clone(),
+            ..place()
+        };
+        let sought = Sought {
+            place,
+            ..sought("核对证件原件")
+        };
+        let act = Act {
+            module: "sealed".into(),
+            action: "thing.send".into(),
+            id: Some(id.clone()),
+            input: json!({}),
+            ..Act::default()
+        };
+        let answers = [
+            host.get(&p, things, &id).await.err(),
+            host.look(&p, &sought).await.err(),
+            host.act(&p, act).await.err(),
+            host.steps(&p, things, &id).await.err(),
+            host.history(&p, things, &id).await.err(),
+        ];
+        for fault in answers {
+            assert_eq!(fault.map(|f| f.kind), Some(FaultKind::NotFound), "{id}");
+        }
+    }
+    assert!(trail(&stage, "field.look").await.is_empty());
+    waits(&stage, &p).await;
+    let asked = trail(&stage, "field.look").await;
+    assert!(asked.iter().all(|d| d.object == SEEDED), "{asked:?}");
 }

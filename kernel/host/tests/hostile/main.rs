@@ -19,6 +19,7 @@ mod effects;
 mod growth;
 mod home;
 mod looks;
+mod masks;
 mod models;
 mod plugin_guest;
 mod sandbox;

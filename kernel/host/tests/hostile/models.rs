@@ -329,7 +329,7 @@ async fn a_score_that_is_no_number_is_no_score() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn contributions_must_sum_to_the_score() {
+async fn al_01_contributions_must_sum_to_the_score() {
     let bench = Bench::new();
     for parts in [["2", "6.00001"], ["nan", "6"], ["inf", "-inf"]] {
         let error = bench

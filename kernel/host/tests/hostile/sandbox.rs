@@ -104,7 +104,7 @@ async fn a_page_that_does_not_read_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_with_a_link_off_the_site_is_refused() {
+async fn ds_02_a_page_with_a_link_off_the_site_is_refused() {
     for to in [
         "https://phish.example/",
         "//phish.example/",

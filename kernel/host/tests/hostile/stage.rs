@@ -38,8 +38,8 @@ impl Stage {
         let data = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(TestClock::at(Timestamp(NOW)));
         let policy = SessionPolicy::default();
-        let under = Arc::clone(&clock);
-        let test = TestHost::start_under(under, policy, None, data, plugins.path(), engines).await;
+        let under = (Arc::clone(&clock), policy);
+        let test = TestHost::start(under, None, data, plugins.path(), engines).await;
         Self {
             test,
             plugins,

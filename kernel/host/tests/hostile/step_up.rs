@@ -104,7 +104,8 @@ async fn dj_04_nothing_is_done_or_shown_without_a_fresh_factor() {
             ..AuditFilter::default()
         };
         let looks = host.store().audit_find(&looks, 10, 0).await.unwrap();
-        assert_eq!(looks.records.len(), 0, "nothing was looked at");
+        let outcomes = looks.records.iter().map(|r| r.draft.outcome.as_str());
+        assert_eq!(outcomes.collect::<Vec<_>>(), ["refused"], "nothing is seen");
     }
 }
 

@@ -2,24 +2,41 @@
 //! differs in role, party, organisation, its level, district or assignment.
 //!
 //! Which collection a page is of is found by trying: a page that draws a planted row for somebody
-//! who may everything is of that row's collection.
+//! who may everything is of that row's collection. A second name in a path is of a part of the
+//! record, which is tried among what the row names. What is in no collection is numbered, as the
+//! audit trail is: of that there is a first, and whoever may open the page sees it.
+
+use std::collections::BTreeMap;
 
 use kernel_host::Host;
 use sdk_contract::call::Ask;
-use sdk_contract::def::{ModuleDef, PageDef};
+use sdk_contract::def::{ModuleDef, PageDef, PermissionDef};
 use sdk_contract::error::{Fault, FaultKind};
 
-use crate::rows::{Asker, Planted};
+use crate::plant::Planted;
+use crate::rows::Asker;
+
+/// The number of what is numbered.
+const FIRST: &str = "1";
 
 /// What was asked for.
 #[derive(Default)]
 pub(crate) struct Asked {
     /// Pages of a record, by path.
     pub(crate) pages: Vec<String>,
-    /// Pages with a record in their path that draw no planted row.
-    pub(crate) undrawn: Vec<String>,
     pub(crate) drawn: usize,
     pub(crate) refused: usize,
+}
+
+/// What a page draws.
+struct Drawn<'a> {
+    id: &'a str,
+    /// What is asked for of it; empty is the whole.
+    part: String,
+    of: &'a str,
+    /// Reaches those who see it.
+    read: &'a PermissionDef,
+    assigns: bool,
 }
 
 /// Has everyone ask for the page of every planted row.
@@ -29,55 +46,86 @@ pub(crate) async fn only_for_whom_they_are(host: &Host, rows: &[Planted]) -> Ask
     for installed in catalog.modules.values() {
         let def = &installed.def;
         for page in &def.pages {
-            let Some(name) = parameter(&page.path) else {
+            if parameters(&page.path).is_none() {
                 continue;
-            };
-            let insider = Asker::insider(def).principal();
-            let mut of = None;
-            for row in rows.iter().filter(|row| row.module == def.id) {
-                let ask = ask(page, name, &row.id);
-                if host.page(&insider, &def.id, ask).await.is_ok() {
-                    of = Some(row);
-                    break;
-                }
             }
-            match of {
-                Some(row) => {
-                    everyone(host, def, (page, name), row, &mut asked).await;
-                    asked.pages.push(page.path.clone());
-                }
-                None => asked.undrawn.push(page.path.clone()),
-            }
+            let drawn = what(host, def, page, rows).await;
+            everyone(host, def, page, &drawn, &mut asked).await;
+            asked.pages.push(page.path.clone());
         }
     }
     asked
 }
 
+/// What the page draws for somebody who may everything.
+async fn what<'a>(
+    host: &Host,
+    def: &'a ModuleDef,
+    page: &'a PageDef,
+    rows: &'a [Planted],
+) -> Drawn<'a> {
+    let of_parts = parameters(&page.path).is_some_and(|(_, part)| part.is_some());
+    let rows = rows.iter().filter(|row| row.module == def.id);
+    let rows = rows.flat_map(|row| {
+        let parts = if of_parts {
+            row.parts()
+        } else {
+            vec![String::new()]
+        };
+        parts.into_iter().map(move |part| (row, part))
+    });
+    let rows = rows.map(|(row, part)| {
+        let collection = row.declared(def);
+        Drawn {
+            id: &row.id,
+            part,
+            of: &row.collection,
+            read: def.permission(&collection.read).unwrap(),
+            assigns: collection.assignee.is_some(),
+        }
+    });
+    let numbered = Drawn {
+        id: FIRST,
+        part: String::new(),
+        of: "what is numbered",
+        read: def.permission(&page.permission).unwrap(),
+        assigns: false,
+    };
+    let insider = Asker::insider(def).principal();
+    let mut heard = Vec::new();
+    for drawn in rows.chain([numbered]) {
+        let ask = ask(page, drawn.id, &drawn.part);
+        match host.page(&insider, &def.id, ask).await {
+            Ok(_) => return drawn,
+            Err(fault) if fault.kind == FaultKind::NotFound => {}
+            Err(fault) => heard.push((drawn.of, fault)),
+        }
+    }
+    panic!("{} draws nothing for anybody: {heard:?}", page.path);
+}
+
 async fn everyone(
     host: &Host,
     def: &ModuleDef,
-    (page, name): (&PageDef, &str),
-    row: &Planted,
+    page: &PageDef,
+    row: &Drawn<'_>,
     asked: &mut Asked,
 ) {
-    let collection = row.collection.split_once('.').map(|(_, plural)| plural);
-    let collection = def.collection(collection.unwrap()).unwrap();
-    let read = def.permission(&collection.read).unwrap();
+    let read = row.read;
     let opens = def.permission(&page.permission).unwrap();
     let insider = Asker::insider(def);
-    let mut askers = Asker::all(&[read, opens], collection.assignee.is_some());
+    let mut askers = Asker::all(&[read, opens], row.assigns);
     askers.push(insider);
     for asker in &askers {
-        let who = format!("{asker} asks for {} of {}", page.path, row.collection);
+        let who = format!("{asker} asks for {} of {}", page.path, row.of);
         let p = asker.principal();
-        let drawn = host.page(&p, &def.id, ask(page, name, &row.id)).await;
+        let drawn = host.page(&p, &def.id, ask(page, row.id, &row.part)).await;
         let Err(fault) = drawn else {
             assert!(asker.has(opens) && asker.reaches(read), "{who}: drawn");
             asked.drawn += 1;
             // A record that is not there is no more there for those who see this one.
-            let nowhere = host
-                .page(&p, &def.id, ask(page, name, crate::NOWHERE))
-                .await;
+            let nowhere = ask(page, crate::NOWHERE, &row.part);
+            let nowhere = host.page(&p, &def.id, nowhere).await;
             assert_eq!(
                 nowhere.map_err(|f| f.kind),
                 Err(FaultKind::NotFound),
@@ -109,18 +157,24 @@ fn hidden(fault: &Fault) -> bool {
     matches!(fault.kind, FaultKind::NotFound | FaultKind::Forbidden)
 }
 
-/// The one parameter of a path.
-fn parameter(path: &str) -> Option<&str> {
+/// The parameters of a path that has any: the record's, and that of a part of it.
+fn parameters(path: &str) -> Option<(&str, Option<&str>)> {
     let mut names = path
         .split('/')
         .filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'));
-    names.next().filter(|_| names.next().is_none())
+    let record = names.next()?;
+    let part = names.next();
+    assert_eq!(names.next(), None, "{path} is of too much");
+    Some((record, part))
 }
 
-fn ask(page: &PageDef, name: &str, id: &str) -> Ask {
+fn ask(page: &PageDef, id: &str, part: &str) -> Ask {
+    let (record, second) = parameters(&page.path).unwrap();
+    let mut params = BTreeMap::from([(record.to_owned(), id.to_owned())]);
+    params.extend(second.map(|name| (name.to_owned(), part.to_owned())));
     Ask {
         path: page.path.clone(),
-        params: [(name.to_owned(), id.to_owned())].into(),
+        params,
         ..Ask::default()
     }
 }

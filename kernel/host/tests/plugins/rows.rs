@@ -5,32 +5,17 @@
 
 use kernel_host::{Act, Host, Look, Sought};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
-use kernel_storage::{By, Commit};
-use sdk_contract::call::Write;
 use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, PermissionDef, RowScope};
 use sdk_contract::error::{Fault, FaultKind};
-use sdk_contract::kind::{Kind, TABLE};
+use sdk_contract::kind::Kind;
 use sdk_contract::page::Place;
-
 use sdk_contract::query::{Aggregate, Filter, Measure, Query};
 use serde_json::{Map, Value, json};
 
-/// Whose the rows are, and who deals with them.
-const PARTY: &str = "01930000-0000-7000-8000-00000000a001";
-const ORGANISATION: &str = "01930000-0000-7000-8000-00000000a002";
-const DISTRICT: &str = "310115";
-const ASSIGNEE: &str = "01930000-0000-7000-8000-00000000a003";
-/// Somebody else.
-const OTHER_PARTY: &str = "01930000-0000-7000-8000-00000000b001";
-const OTHER_ORGANISATION: &str = "01930000-0000-7000-8000-00000000b002";
-const OTHER_DISTRICT: &str = "310104";
-const OTHER_USER: &str = "01930000-0000-7000-8000-00000000b003";
-/// One level above the organisation, and one below it.
-const ABOVE: &str = "01930000-0000-7000-8000-00000000c001";
-const BELOW: &str = "01930000-0000-7000-8000-00000000c002";
-
-/// What every file holds.
-const FILE: &[u8] = b"a,b\n1,2\n";
+use crate::plant::{
+    ABOVE, ASSIGNEE, BELOW, DISTRICT, FILE, ORGANISATION, OTHER_DISTRICT, OTHER_ORGANISATION,
+    OTHER_PARTY, OTHER_USER, PARTY, Planted,
+};
 
 /// Where somebody stands to the organisation that the rows are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,59 +178,37 @@ impl std::fmt::Display for Asker {
     }
 }
 
-/// A row of a collection, and the values it was written with.
-pub(crate) struct Planted {
-    pub(crate) module: String,
-    /// Its full name.
-    pub(crate) collection: String,
-    pub(crate) id: String,
-    values: Map<String, Value>,
-}
-
 /// How many questions were asked, so that none asked is noticed.
 #[derive(Default)]
 pub(crate) struct Asked {
-    pub(crate) rows: Vec<Planted>,
     pub(crate) askers: usize,
     pub(crate) refused: usize,
     /// Times that a file was asked for.
     pub(crate) files: usize,
 }
 
-/// Plants a row in every collection of every module, and has everyone ask for it.
-pub(crate) async fn only_what_is_declared(host: &Host) -> Asked {
+/// Has everyone ask for every planted row.
+pub(crate) async fn only_what_is_declared(host: &Host, rows: &[Planted]) -> Asked {
     let catalog = host.catalog();
     let mut asked = Asked::default();
-    enrol(host).await;
-    for (number, installed) in (0_u32..).zip(catalog.modules.values()) {
-        let def = &installed.def;
-        for (place, collection) in (0_u32..).zip(&def.collections) {
-            let id = format!("01930000-0000-7000-8000-0001{number:04x}{place:04x}");
-            let Some(planted) = plant(host, def, collection, id).await else {
-                let name = &collection.name;
-                println!(
-                    "skipped: {}.{name} refers to a collection that is empty",
-                    def.id
-                );
-                continue;
-            };
-            let read = def.permission(&collection.read).unwrap();
-            let mut permissions = vec![read];
-            let others = def
-                .actions
-                .iter()
-                .filter(|a| a.collection == collection.name);
-            permissions.extend(others.map(|a| def.permission(&a.permission).unwrap()));
-            let fields = collection.fields.iter();
-            let reveals = fields.flat_map(|f| f.reveal.iter().chain(&f.look));
-            permissions.extend(reveals.map(|r| def.permission(r).unwrap()));
-            for asker in Asker::all(&permissions, collection.assignee.is_some()) {
-                asked.askers += 1;
-                asked.refused += usize::from(!asker.reaches(read));
-                asks(host, def, collection, &planted, &asker).await;
-                asked.files += files(host, def, collection, &planted, &asker).await;
-            }
-            asked.rows.push(planted);
+    for planted in rows {
+        let def = &catalog.modules[&planted.module].def;
+        let collection = planted.declared(def);
+        let read = def.permission(&collection.read).unwrap();
+        let mut permissions = vec![read];
+        let others = def
+            .actions
+            .iter()
+            .filter(|a| a.collection == collection.name);
+        permissions.extend(others.map(|a| def.permission(&a.permission).unwrap()));
+        let fields = collection.fields.iter();
+        let reveals = fields.flat_map(|f| f.reveal.iter().chain(&f.look));
+        permissions.extend(reveals.map(|r| def.permission(r).unwrap()));
+        for asker in Asker::all(&permissions, collection.assignee.is_some()) {
+            asked.askers += 1;
+            asked.refused += usize::from(!asker.reaches(read));
+            asks(host, def, collection, planted, &asker).await;
+            asked.files += files(host, def, collection, planted, &asker).await;
         }
     }
     asked
@@ -353,6 +316,7 @@ async fn asks(
     }
     let history = host.steps(&p, &row.collection, &row.id).await;
     assert_eq!(history.is_ok(), sees, "{who}: its steps");
+    told(host, def, collection, row, asker).await;
 
     for action in &def.actions {
         if !action.record || action.collection != collection.name {
@@ -418,13 +382,50 @@ async fn files(
             }
             Err(fault) => {
                 let hidden = matches!(fault.kind, FaultKind::NotFound | FaultKind::Forbidden);
-                assert!(!(sees && shown) && hidden, "{who}: {fault:?}");
+                // What a job made is opened by those only who could have it made now, which its own
+                // tests are about.
+                let may = sees && shown && row.collection != "console.jobs";
+                assert!(!may && hidden, "{who}: {fault:?}");
             }
         }
         let other = host.file(&p, place(), Some(&"0".repeat(64))).await;
         assert!(other.is_err(), "{who}: what the record does not name");
     }
     asked
+}
+
+/// The past shows no more than the record does, and no question is answered by what is masked in it.
+async fn told(
+    host: &Host,
+    def: &ModuleDef,
+    collection: &CollectionDef,
+    row: &Planted,
+    asker: &Asker,
+) {
+    let who = format!("{asker} asks for {}", row.collection);
+    let p = asker.principal();
+    let sees = asker.reaches(def.permission(&collection.read).unwrap());
+    if collection.audited {
+        let past = host.history(&p, &row.collection, &row.id).await;
+        assert_eq!(past.is_ok(), sees, "{who}: its history");
+        for change in past.iter().flatten() {
+            for part in change.before.iter().chain([&change.after]) {
+                masked(def, collection, row, asker, part);
+            }
+        }
+    }
+    let by_id = || Query::new(&row.collection).filter(Filter::eq("id", row.id.as_str()));
+    for field in collection.fields.iter().filter(|f| f.mask.is_some()) {
+        let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
+        let shown = reveal.is_some_and(|permission| asker.reaches(permission));
+        let value = row.values.get(&field.name).cloned().unwrap_or_default();
+        let filtered = by_id().filter(Filter::eq(&field.name, value));
+        for query in [filtered, by_id().sort(&field.name, false)] {
+            let answer = host.find(&p, query).await;
+            let told = answer.is_ok_and(|found| !found.records.is_empty());
+            assert!(!told || (sees && shown), "{who}: by {}", field.name);
+        }
+    }
 }
 
 /// A masked value is there as it is for those alone whom it is revealed to.
@@ -438,7 +439,11 @@ fn masked(
     for field in collection.fields.iter().filter(|f| f.mask.is_some()) {
         let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
         let revealed = reveal.is_some_and(|permission| asker.reaches(permission));
-        let (written, shown) = (&row.values[&field.name], &record[&field.name]);
+        let Some(shown) = record.get(&field.name) else {
+            assert!(field.encrypted, "only these have no history");
+            continue;
+        };
+        let written = &row.values[&field.name];
         assert_eq!(
             written == shown,
             revealed,
@@ -446,129 +451,5 @@ fn masked(
             row.collection,
             field.name
         );
-    }
-}
-
-/// Writes a row past every check. None where it must refer to a row of a collection that has none.
-async fn plant(
-    host: &Host,
-    def: &ModuleDef,
-    collection: &CollectionDef,
-    id: String,
-) -> Option<Planted> {
-    let mut values = Map::new();
-    for field in &collection.fields {
-        if matches!(field.kind, Kind::Computed { .. }) {
-            continue;
-        }
-        let given = match &field.kind {
-            _ if collection.assignee.as_ref() == Some(&field.name) => ASSIGNEE.into(),
-            Kind::Ref { .. } if !field.required => continue,
-            Kind::Ref { to } => Value::from(some_row(host, def, to).await?),
-            Kind::File { many, .. } => {
-                let by = Asker {
-                    roles: vec!["uploads".into()],
-                    ..Asker::NOBODY
-                };
-                let by = by.principal();
-                let stored = host.store_upload(&by, "a.csv", FILE.to_vec()).await;
-                let stored = json!(stored.unwrap());
-                if *many { json!([stored]) } else { stored }
-            }
-            _ => value(def, field, &id),
-        };
-        values.insert(field.name.clone(), given);
-    }
-    let made_by = match collection.assignee.as_deref() {
-        Some("created_by") => ASSIGNEE,
-        _ => "test",
-    };
-    let commit = Commit {
-        at: 1_795_420_800_000_000,
-        by: By {
-            user: made_by.into(),
-            name: "test".into(),
-            organisation: None,
-        },
-        request: "test".into(),
-        module: def.id.clone(),
-        writes: vec![Write::Insert {
-            collection: collection.name.clone(),
-            id: id.clone(),
-            subject: Some(PARTY.into()),
-            organisation: Some(ORGANISATION.into()),
-            district: Some(DISTRICT.into()),
-            values: values.clone(),
-        }],
-        ..Commit::default()
-    };
-    let collection = format!("{}.{}", def.id, collection.name);
-    let written = host.store().commit(commit).await;
-    assert!(written.is_ok(), "{collection}: {:?}", written.err());
-    Some(Planted {
-        module: def.id.clone(),
-        collection,
-        id,
-        values,
-    })
-}
-
-/// Those who ask are users: what they are assigned or ask for names them.
-async fn enrol(host: &Host) {
-    let writes = [ASSIGNEE, OTHER_USER].map(|id| Write::Insert {
-        collection: "users".into(),
-        id: id.into(),
-        subject: None,
-        organisation: None,
-        district: None,
-        values: serde_json::from_value(json!({
-            "name": "测", "login": id, "roles": [], "active": true, "password": "x",
-        }))
-        .unwrap(),
-    });
-    let commit = Commit {
-        at: 1,
-        module: "platform".into(),
-        writes: writes.into(),
-        ..Commit::default()
-    };
-    host.store().commit(commit).await.unwrap();
-}
-
-/// Any row of a collection.
-async fn some_row(host: &Host, def: &ModuleDef, to: &str) -> Option<String> {
-    let full = if to.contains('.') {
-        to.to_owned()
-    } else {
-        format!("{}.{to}", def.id)
-    };
-    let query = Query::new(full).limit(1);
-    let all = kernel_storage::RowFilter::All;
-    let found = host.store().find(&query, &all).await.ok()?;
-    Some(found.records.first()?["id"].as_str()?.to_owned())
-}
-
-/// A value of a field, canonical; of its own where it must be unique.
-fn value(def: &ModuleDef, field: &FieldDef, id: &str) -> Value {
-    let own: String = id.chars().rev().take(8).collect();
-    match &field.kind {
-        Kind::Choice { of } => json!(def.choice(of).unwrap().options[0].value),
-        Kind::MultiChoice { of, .. } => json!([def.choice(of).unwrap().options[0].value]),
-        Kind::Text { max } => json!(own.chars().take(*max as usize).collect::<String>()),
-        Kind::Code { format } => json!(match format.name() {
-            "phone" => "13800001234",
-            "region" => "310115",
-            "industry" => "C39",
-            "resident-id" => "310101190001010011",
-            _ => "91310115MA1H000125",
-        }),
-        Kind::Integer { min, .. } => json!(min.unwrap_or(1)),
-        Kind::Money { .. } => json!("1.00"),
-        Kind::Decimal { scale, .. } => json!(format!("0.{}", "0".repeat((*scale).into()))),
-        Kind::Rows { .. } => json!([]),
-        kind => {
-            let entry = TABLE.iter().find(|e| e.kind == kind.name()).unwrap();
-            entry.sample().good[0].1.clone()
-        }
     }
 }

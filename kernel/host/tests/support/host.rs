@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kernel_crypto::keys::KeyRing;
 use kernel_host::clock::TestClock;
-use kernel_host::{Engines, Ground, Host};
+use kernel_host::{Engines, Ground, Host, Limits};
 use kernel_identity::principal::Principal;
 use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::{BlobStore, Store, StoreUrl};
@@ -24,20 +24,7 @@ impl TestHost {
     /// Starts a host over a plugin folder, with demo seeds: on the `SQLite` store of a data folder, or
     /// on a `PostgreSQL` database.
     pub(crate) async fn start(
-        postgres: Option<String>,
-        data: Arc<tempfile::TempDir>,
-        plugins: &Path,
-        engines: Engines,
-    ) -> Self {
-        let clock = Arc::new(TestClock::at(Timestamp(NOW)));
-        let policy = SessionPolicy::default().for_trying_out();
-        Self::start_under(clock, policy, postgres, data, plugins, engines).await
-    }
-
-    /// The same under a clock that the test moves, and another policy.
-    pub(crate) async fn start_under(
-        clock: Arc<TestClock>,
-        policy: SessionPolicy,
+        (clock, policy): (Arc<TestClock>, SessionPolicy),
         postgres: Option<String>,
         data: Arc<tempfile::TempDir>,
         plugins: &Path,
@@ -62,7 +49,7 @@ impl TestHost {
                 .map(|(code, name)| (code.to_owned(), name.into()))
                 .into(),
             roles: std::collections::BTreeMap::new(),
-            export_without_approval: 1000,
+            limits: Limits::default(),
             demo: true,
         };
         Self {
@@ -70,6 +57,12 @@ impl TestHost {
             _data: data,
         }
     }
+}
+
+/// A clock that stands still until it is moved, and nobody needs a second factor.
+pub(crate) fn usual() -> (Arc<TestClock>, SessionPolicy) {
+    let clock = Arc::new(TestClock::at(Timestamp(NOW)));
+    (clock, SessionPolicy::default().for_trying_out())
 }
 
 /// A signed-in person with one role.

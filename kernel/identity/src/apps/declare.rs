@@ -77,66 +77,59 @@ fn apps() -> CollectionDef {
         "Previous key holds until",
         Kind::Datetime,
     );
+    let fields = vec![
+        required(name()),
+        required(field(
+            "status",
+            "状态",
+            "Status",
+            Kind::Choice {
+                of: "app-status".into(),
+            },
+        )),
+        sealed(required(field("roles", "角色", "Roles", Kind::Json))),
+        sealed(required(field(
+            "networks",
+            "允许的网络",
+            "Networks",
+            Kind::Json,
+        ))),
+        sealed(required(key())),
+        sealed(field(
+            "previous_key",
+            "原公钥",
+            "Previous key",
+            Kind::Text { max: 400 },
+        )),
+        sealed(until),
+        sealed(required(count(
+            "per_minute",
+            "每分钟次数",
+            "Calls a minute",
+        ))),
+        sealed(required(count("per_day", "每日次数", "Calls a day"))),
+        sealed(field(
+            "change",
+            "待批准的变更",
+            "Change asked for",
+            Kind::Json,
+        )),
+        sealed(field(
+            "asked_by",
+            "申请人",
+            "Asked by",
+            Kind::Text { max: 64 },
+        )),
+    ];
     CollectionDef {
-        name: APPS.into(),
-        entity: "app".into(),
-        label: Label::new("应用", "Apps"),
-        help: String::new(),
-        title: "name".into(),
-        shard: Shard::Reference,
         audited: true,
-        keep_deleted: None,
-        suppress_below: None,
-        assignee: None,
-        fields: vec![
-            required(name()),
-            required(field(
-                "status",
-                "状态",
-                "Status",
-                Kind::Choice {
-                    of: "app-status".into(),
-                },
-            )),
-            sealed(required(field("roles", "角色", "Roles", Kind::Json))),
-            sealed(required(field(
-                "networks",
-                "允许的网络",
-                "Networks",
-                Kind::Json,
-            ))),
-            sealed(required(key())),
-            sealed(field(
-                "previous_key",
-                "原公钥",
-                "Previous key",
-                Kind::Text { max: 400 },
-            )),
-            sealed(until),
-            sealed(required(count(
-                "per_minute",
-                "每分钟次数",
-                "Calls a minute",
-            ))),
-            sealed(required(count("per_day", "每日次数", "Calls a day"))),
-            sealed(field(
-                "change",
-                "待批准的变更",
-                "Change asked for",
-                Kind::Json,
-            )),
-            sealed(field(
-                "asked_by",
-                "申请人",
-                "Asked by",
-                Kind::Text { max: 64 },
-            )),
-        ],
-        indexes: Vec::new(),
-        unique: Vec::new(),
-        read: "app.read".into(),
-        create: None,
-        update: None,
+        ..CollectionDef::new(
+            APPS,
+            "app",
+            Label::new("应用", "Apps"),
+            Shard::Reference,
+            fields,
+        )
     }
 }
 

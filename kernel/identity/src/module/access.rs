@@ -107,6 +107,7 @@ fn posts() -> CollectionDef {
         needed("title", "岗位", "Post", 40),
         frozen(reference("user", "人员", "Person", USERS)),
         moment("ended_at", "离任时间", "Ended"),
+        moment("reviewed_at", "最近核查", "Last reviewed"),
     ];
     let def = collection(
         POSTS,
@@ -119,7 +120,11 @@ fn posts() -> CollectionDef {
             audited: true,
             ..def
         },
-        &[&["user", "created_at"], &["organisation", "created_at"]],
+        &[
+            &["user", "created_at"],
+            &["organisation", "created_at"],
+            &["reviewed_at", "created_at"],
+        ],
     )
 }
 

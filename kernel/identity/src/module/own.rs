@@ -3,6 +3,7 @@
 use sdk_contract::def::{ActionDef, Area, CollectionDef, FieldDef, Label, PageDef, Shard};
 use sdk_contract::kind::Kind;
 
+use super::access::needed;
 use super::{
     ACCOUNT, AUTHORITIES, FACTORS, MODULE, SESSIONS, USERS, collection, field, required, secret,
 };
@@ -89,6 +90,23 @@ pub(super) fn factors() -> CollectionDef {
                     Label::new("有效期至", "Expires"),
                     Kind::Datetime,
                 ),
+                // As browsers name a security key.
+                FieldDef {
+                    unique: true,
+                    ..field(
+                        "credential",
+                        Label::new("密钥标识", "Credential"),
+                        Kind::Text { max: 1_400 },
+                    )
+                },
+                field(
+                    "count",
+                    Label::new("密钥计数", "Count of the key"),
+                    Kind::Integer {
+                        min: Some(0),
+                        max: None,
+                    },
+                ),
                 required(
                     "step",
                     Label::new("最近使用的时间步", "Last step used"),
@@ -114,32 +132,16 @@ pub(super) fn factors() -> CollectionDef {
     }
 }
 
-fn word(name: &str, zh: &str, en: &str) -> FieldDef {
-    required(name, Label::new(zh, en), Kind::Text { max: 256 })
-}
-
 /// What a person does with the own account.
 pub(super) fn actions() -> Vec<ActionDef> {
-    let action = |entity: &str, collection: &str, verb: &str, label: Label, input| ActionDef {
-        name: format!("{entity}.{verb}"),
-        label,
-        help: String::new(),
-        collection: collection.into(),
-        record: false,
-        permission: ACCOUNT.into(),
-        // The first factor is set up here, so who has none is not asked for one.
-        step_up: verb.starts_with("begin") || verb == "revoke-certificate",
-        purpose: None,
-        input,
-    };
-    vec![
+    let mut all = vec![
         action(
             "user",
             USERS,
             "change-password",
             Label::new("修改密码", "Change password"),
             vec![
-                word("current", "当前密码", "Current password"),
+                current(),
                 word("new", "新密码", "New password"),
                 word("again", "再输入一次新密码", "New password again"),
             ],
@@ -149,76 +151,116 @@ pub(super) fn actions() -> Vec<ActionDef> {
             SESSIONS,
             "end",
             Label::new("退出这个会话", "End this session"),
-            vec![required(
-                "session",
-                Label::new("会话", "Session"),
-                Kind::Text { max: 64 },
-            )],
+            vec![needed("session", "会话", "Session", 64)],
         ),
-        action(
-            "factor",
-            FACTORS,
+    ];
+    all.extend(codes());
+    all.extend(certificates());
+    all.extend(security_keys());
+    all
+}
+
+fn codes() -> [ActionDef; 3] {
+    [
+        factor(
             "begin",
             Label::new("启用动态口令", "Set up one-time codes"),
-            vec![word("current", "当前密码", "Current password")],
+            vec![current()],
         ),
-        action(
-            "factor",
-            FACTORS,
+        factor(
             "confirm",
             Label::new("确认启用", "Confirm"),
             vec![word("code", "动态口令", "One-time code")],
         ),
-        action(
-            "factor",
-            FACTORS,
+        factor(
             "remove",
             Label::new("停用动态口令", "Remove one-time codes"),
             vec![
-                word("current", "当前密码", "Current password"),
+                current(),
                 word("code", "动态口令或恢复码", "One-time or recovery code"),
             ],
         ),
-        action(
-            "factor",
-            FACTORS,
+    ]
+}
+
+fn certificates() -> [ActionDef; 3] {
+    [
+        factor(
             "begin-certificate",
             Label::new("申请数字证书", "Ask for a certificate"),
             vec![
-                word("current", "当前密码", "Current password"),
-                required("label", Label::new("名称", "Label"), Kind::Text { max: 40 }),
-                required(
-                    "key",
-                    Label::new("公钥", "Public key"),
-                    Kind::Text { max: 2_000 },
-                ),
+                current(),
+                needed("label", "名称", "Label", 40),
+                needed("key", "公钥", "Public key", 2_000),
             ],
         ),
-        action(
-            "factor",
-            FACTORS,
+        factor(
             "confirm-certificate",
             Label::new("启用数字证书", "Confirm a certificate"),
             vec![
                 word("factor", "证书", "Certificate"),
-                required(
-                    "signature",
-                    Label::new("签名", "Signature"),
-                    Kind::Text { max: 2_000 },
-                ),
+                needed("signature", "签名", "Signature", 2_000),
             ],
         ),
-        action(
-            "factor",
-            FACTORS,
+        factor(
             "revoke-certificate",
             Label::new("吊销数字证书", "Revoke a certificate"),
-            vec![
-                word("current", "当前密码", "Current password"),
-                word("factor", "证书", "Certificate"),
-            ],
+            vec![current(), word("factor", "证书", "Certificate")],
         ),
     ]
+}
+
+fn security_keys() -> [ActionDef; 2] {
+    [
+        factor(
+            "add-key",
+            Label::new("添加安全密钥", "Add a security key"),
+            vec![
+                current(),
+                needed("label", "名称", "Label", 40),
+                needed("security_key", "密钥的应答", "Answer of the key", 8_000),
+            ],
+        ),
+        factor(
+            "remove-key",
+            Label::new("移除安全密钥", "Remove a security key"),
+            vec![current(), word("factor", "安全密钥", "Security key")],
+        ),
+    ]
+}
+
+fn current() -> FieldDef {
+    word("current", "当前密码", "Current password")
+}
+
+fn word(name: &str, zh: &str, en: &str) -> FieldDef {
+    needed(name, zh, en, 256)
+}
+
+fn factor(verb: &str, label: Label, input: Vec<FieldDef>) -> ActionDef {
+    action("factor", FACTORS, verb, label, input)
+}
+
+fn action(
+    entity: &str,
+    collection: &str,
+    verb: &str,
+    label: Label,
+    input: Vec<FieldDef>,
+) -> ActionDef {
+    ActionDef {
+        name: format!("{entity}.{verb}"),
+        label,
+        help: String::new(),
+        collection: collection.into(),
+        record: false,
+        permission: ACCOUNT.into(),
+        // The first factor is set up here, so who has none is not asked for one.
+        step_up: verb.starts_with("begin")
+            || ["revoke-certificate", "add-key", "remove-key"].contains(&verb),
+        purpose: None,
+        input,
+    }
 }
 
 pub(super) fn pages() -> Vec<PageDef> {

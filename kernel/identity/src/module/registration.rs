@@ -81,9 +81,23 @@ fn said() -> Vec<FieldDef> {
     ]
 }
 
+/// What whoever registers chooses, wherever they come from.
+pub(super) fn chosen() -> Vec<FieldDef> {
+    vec![
+        required("phone", Label::new("手机号码", "Phone"), phone()),
+        needed("password", "密码", "Password", 256),
+        needed("again", "再输入一次密码", "Password again", 256),
+        required("agree", Label::new("同意协议", "Agree"), Kind::Bool),
+    ]
+}
+
 /// A person asks to administer a party: who, which, on what evidence, and what was decided.
 pub(super) fn collections() -> Vec<CollectionDef> {
     let mut fields: Vec<FieldDef> = said().into_iter().map(frozen).collect();
+    // Where a provider vouches for the person there is none.
+    for evidence in fields.iter_mut().filter(|f| f.name == "evidence") {
+        evidence.required = false;
+    }
     fields.extend([
         frozen(required(
             "user",
@@ -181,21 +195,19 @@ pub(super) fn flow() -> FlowDef {
     FlowDef {
         collection: CLAIMS.into(),
         field: "status".into(),
-        initial: vec!["pending".into()],
+        // Approved from the start is what a provider vouches for.
+        initial: vec!["pending".into(), "approved".into()],
         transitions: vec![step("approve", "approved"), step("refuse", "refused")],
     }
 }
 
 pub(super) fn actions() -> Vec<ActionDef> {
     let reason = || needed("reason", "意见", "Verdict", 500);
-    let register = vec![
+    let mut register = vec![
         needed("login", "登录名", "Login", 40),
         needed("name", "姓名", "Name", 64),
-        required("phone", Label::new("手机号码", "Phone"), phone()),
-        needed("password", "密码", "Password", 256),
-        needed("again", "再输入一次密码", "Password again", 256),
-        required("agree", Label::new("同意协议", "Agree"), Kind::Bool),
     ];
+    register.extend(chosen());
     vec![
         action(
             "user.register",

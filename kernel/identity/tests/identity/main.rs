@@ -11,10 +11,13 @@
 mod access;
 mod account;
 mod certificates;
+mod federation;
 mod invitations;
+mod lifts;
 mod organisations;
 mod people;
 mod registration;
+mod reviews;
 mod sessions;
 mod step_up;
 

@@ -6,10 +6,10 @@ use kernel_identity::error::LoginError;
 use kernel_identity::grants::Given;
 use kernel_identity::invitations::Guest;
 use kernel_identity::principal::Principal;
-use kernel_identity::refusal::Refusal;
+use kernel_identity::refusal::{ChangeError, Refusal};
 use kernel_identity::resets::Reset;
 use kernel_identity::two_person::Request;
-use kernel_storage::{CommitError, RowFilter};
+use kernel_storage::{Commit, CommitError, RowFilter};
 use sdk_contract::call::Write;
 use sdk_contract::query::{Filter, Query};
 use serde_json::Value;
@@ -343,6 +343,58 @@ async fn dj_05_unused_accounts_are_suspended_and_opened_again() {
             .open_again(deed(&operator, late), &id(12))
             .await;
         assert_eq!(refused(again), Refusal::Nothing);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dj_01_a_login_is_never_given_to_another() {
+    on_each_engine(&bank(), async |w| {
+        let admin = w.as_in(13, 1, START).await;
+        let is_taken = async || {
+            let guests = [Guest {
+                name: "新人".into(),
+                login: "teller".into(),
+                title: "客户经理".into(),
+                organisation: id(3),
+            }];
+            let (directory, reach) = (w.directory(), reach(&admin));
+            let asked = directory.invite(deed(&admin, START), &reach, &w.sessions, &guests);
+            matches!(
+                asked.await.unwrap_err()[..],
+                [(_, ChangeError::Refused(Refusal::LoginTaken))]
+            )
+        };
+        assert!(is_taken().await, "while somebody has it");
+        let left = w
+            .directory()
+            .leave(deed(&admin, START), &reach(&admin), &id(14))
+            .await
+            .unwrap();
+        w.done(&admin, left.writes, START).await;
+        assert!(is_taken().await, "and after they left");
+        // Past all of that, the table itself refuses a second one.
+        let mut double = w.row("users", &id(14)).await;
+        let kept = ["name", "login", "roles", "active", "password"];
+        double.retain(|name, _| kept.contains(&name.as_str()));
+        let commit = Commit {
+            at: START,
+            module: "platform".into(),
+            writes: vec![Write::Insert {
+                collection: "users".into(),
+                id: id(99),
+                subject: None,
+                organisation: None,
+                district: None,
+                values: double,
+            }],
+            ..Commit::default()
+        };
+        let second = w.store.commit(commit).await;
+        assert!(
+            matches!(second, Err(CommitError::Conflict { .. })),
+            "{second:?}"
+        );
     })
     .await;
 }

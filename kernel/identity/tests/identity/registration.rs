@@ -29,8 +29,9 @@ fn newcomer(wish: &str) -> Newcomer<'_> {
 async fn registered(w: &World, wish: &str, ip: &str) -> (String, Principal) {
     let origin = at(ip, START);
     let opened = w.sessions.register(newcomer(wish), origin).await;
-    let (login, writes) = opened.unwrap();
-    make(&w.store, writes, START).await;
+    let opened = opened.unwrap();
+    let login = opened.login;
+    make(&w.store, opened.writes, START).await;
     let signed = w.sessions.login(&login, PASSWORD, None, origin).await;
     (login, signed.unwrap().principal)
 }
@@ -63,7 +64,7 @@ async fn a_login_is_never_taken_and_nothing_comes_with_it() {
         };
         let weak = w.sessions.register(weak, at("a", START)).await;
         assert!(matches!(weak, Err(AccountError::Weak(_))));
-        // An address registers so many within ten minutes, and others go on.
+        // An address registers so many within a quarter of an hour, and others go on.
         for _ in 0..8 {
             let more = w.sessions.register(newcomer("more"), at("a", START)).await;
             more.unwrap();
@@ -71,7 +72,7 @@ async fn a_login_is_never_taken_and_nothing_comes_with_it() {
         let full = w.sessions.register(newcomer("more"), at("a", START)).await;
         assert!(matches!(full, Err(AccountError::Locked { .. })), "{full:?}");
         registered(w, "elsewhere", "b").await;
-        let later = at("a", START + 600 * SECOND);
+        let later = at("a", START + 900 * SECOND);
         w.sessions.register(newcomer("later"), later).await.unwrap();
     })
     .await;

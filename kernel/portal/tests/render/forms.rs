@@ -42,7 +42,7 @@ fn form() -> Form {
 }
 
 #[test]
-fn every_input_has_a_label_and_its_value_in_the_typed_unit() {
+fn a11y_every_input_has_a_label_and_its_value_in_the_typed_unit() {
     let html = draw(&Block::form(form()));
     has(
         &html,

@@ -1,6 +1,7 @@
 // What the pages can do a little better with a script. Nothing needs it: every form is a form and
 // every link a link without it.
 import "htmx.org";
+import "./security-key.js";
 
 document.documentElement.classList.add("scripted");
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use kernel_api::{Door, Peer};
-use kernel_host::Host;
 use kernel_host::clock::SystemClock;
+use kernel_host::{Host, Lane};
 use kernel_identity::demo::DemoLogin;
 use tokio::net::TcpListener;
 
@@ -23,14 +23,14 @@ use crate::wire::{self, Place, Platform, Setup};
 const REFRESH: Duration = Duration::from_secs(2);
 /// Between two looks for deleted records whose time has passed, and for accounts nobody used.
 const PURGE: Duration = Duration::from_mins(1);
-/// Between two looks for files that nobody names: each reads every record.
+/// Between two looks for files that nobody names, which read every record, and for idempotency keys that
+/// nobody repeats.
 const COLLECT: Duration = Duration::from_hours(6);
 /// Before the first, so that a start is not slowed by it.
 const SETTLE: Duration = Duration::from_mins(5);
-/// Imports and exports that a node works on at once.
-const WORKERS: usize = 2;
-/// Between two looks for one to work on.
-const JOBS: Duration = Duration::from_millis(500);
+/// Between two looks for an import or export that nobody has woken a worker for: one that was asked for
+/// on another node, or left by one.
+const JOBS: Duration = Duration::from_secs(15);
 /// Between two batches of the search index.
 const BETWEEN: Duration = Duration::from_millis(20);
 
@@ -100,7 +100,7 @@ impl Serve {
             ));
         }
         let service = platform
-            .router()
+            .router()?
             .into_make_service_with_connect_info::<Peer>();
         axum::serve(Door::new(listener, tls), service)
             .with_graceful_shutdown(life.stopping())
@@ -137,6 +137,9 @@ impl Serve {
                 if let Err(error) = purging.suspend_unused().await {
                     tracing::error!("{:#}", anyhow::Error::from(error));
                 }
+                if let Err(error) = purging.end_arrivals().await {
+                    tracing::error!("{:#}", anyhow::Error::from(error));
+                }
                 tokio::time::sleep(PURGE).await;
             }
         });
@@ -156,16 +159,20 @@ impl Serve {
                 if let Err(fault) = collecting.collect_files().await {
                     tracing::error!(%fault, "files are not collected");
                 }
+                if let Err(fault) = collecting.forget_keys().await {
+                    tracing::error!(%fault, "idempotency keys are not forgotten");
+                }
                 tokio::time::sleep(COLLECT).await;
             }
         });
-        for _ in 0..WORKERS {
+        for lane in [Lane::Any, Lane::Short] {
             let working = host.clone();
+            let mut wake = host.jobs_wake();
             life.spawn(async move {
                 loop {
-                    match working.run_jobs().await {
+                    match working.run_jobs(lane).await {
                         Ok(true) => {}
-                        Ok(false) => tokio::time::sleep(JOBS).await,
+                        Ok(false) => drop(tokio::time::timeout(JOBS, wake.changed()).await),
                         Err(fault) => {
                             tracing::error!(%fault, "a job does not go on");
                             tokio::time::sleep(REFRESH).await;

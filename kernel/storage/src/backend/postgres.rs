@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sea_query::Value;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, Postgres};
 
-use super::{ACQUIRE, Sql, Text, unbindable};
+use super::{ACQUIRE, Row, Sql, Text, unbindable};
 use crate::{EngineError, StorageError};
 
 const CONNECTIONS: u32 = 16;
@@ -42,6 +43,21 @@ pub(super) fn query(
         Text::Built(text) => sqlx::query_with(AssertSqlSafe(text), args),
         Text::Fixed(text) => sqlx::query_with(text, args),
     })
+}
+
+/// Hands rows on one by one until one is not taken.
+pub(super) async fn each(
+    conn: &mut PgConnection,
+    sql: Sql,
+    mut take: impl FnMut(Row) -> bool,
+) -> Result<(), EngineError> {
+    let mut rows = query(sql)?.fetch(conn);
+    while let Some(row) = rows.try_next().await? {
+        if !take(Row::Pg(row)) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn arguments(values: Vec<Value>) -> Result<PgArguments, EngineError> {

@@ -1,14 +1,15 @@
 //! `SQLite`: connections to one file.
 //!
 //! A short question is answered on the thread that asks it, for another thread would take longer to
-//! wake than `SQLite` to answer. What turns out long, or meets a lock, is given up after a bounded
-//! number of steps and asked again on a thread that may be held up. Only questions are asked so:
-//! whoever writes has a thread for itself ([`Opening::Writer`]).
+//! wake than `SQLite` to answer. What turns out long, or meets a lock, is given up after a moment and
+//! asked again on a thread that may be held up, for as long as somebody waits for the answer. Only
+//! questions are asked so: the writer has a thread for itself ([`Opening::Writer`]), and a restore
+//! holds up whoever awaits it ([`Opening::Loader`]).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, QueueMode, RecycleError, RecycleResult};
 use rusqlite::types::Value as Cell;
@@ -25,10 +26,10 @@ const READERS: usize = 8;
 const BUSY: Duration = Duration::from_secs(10);
 /// Statements that a connection keeps prepared.
 const PREPARED: usize = 128;
-/// Steps of `SQLite`'s machine between two looks at the time, about half a millisecond.
-const STEPS: i32 = 20_000;
-/// Looks after which a question is long.
-const SHORT: u32 = 2;
+/// Steps of `SQLite`'s machine between two looks at the time, some 25 µs where no page is read.
+const STEPS: i32 = 1_000;
+/// Microseconds that a short question takes at most.
+const SHORT: u64 = 1_000;
 /// Rows that one thread hands to another at once.
 const BATCH: usize = 256;
 
@@ -62,8 +63,40 @@ pub(crate) struct Lite {
     conn: Option<Box<Connection>>,
     /// Whether whoever asks may be held up.
     held_up: bool,
-    /// Looks at the time that are left to the statement that runs.
-    left: Arc<AtomicU32>,
+    until: Until,
+}
+
+/// When the statement that runs is given up; the thread that runs it looks, others move it.
+#[derive(Debug, Clone)]
+struct Until {
+    opened: Instant,
+    /// Microseconds since then.
+    at: Arc<AtomicU64>,
+}
+
+impl Until {
+    const NEVER: u64 = u64::MAX;
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(Self::NEVER)
+    }
+
+    fn set(&self, at: u64) {
+        self.at.store(at, Ordering::Relaxed);
+    }
+
+    fn is_past(&self) -> bool {
+        self.now() >= self.at.load(Ordering::Relaxed)
+    }
+}
+
+/// Somebody waits for an answer. Dropped, the statement is given up at its next look at the time.
+struct Waited(Until);
+
+impl Drop for Waited {
+    fn drop(&mut self) {
+        self.0.set(0);
+    }
 }
 
 impl managed::Manager for Manager {
@@ -71,7 +104,10 @@ impl managed::Manager for Manager {
     type Error = EngineError;
 
     async fn create(&self) -> Result<Lite, EngineError> {
-        Lite::open(&self.path, self.opening)
+        let (path, opening) = (self.path.clone(), self.opening);
+        // Another process may hold the file.
+        let opened = tokio::task::spawn_blocking(move || Lite::open(&path, opening));
+        opened.await.map_err(|_| EngineError::Thread)?
     }
 
     async fn recycle(&self, lite: &mut Lite, _: &Metrics) -> RecycleResult<EngineError> {
@@ -88,9 +124,10 @@ pub(crate) async fn pool(path: &Path, opening: Opening) -> Result<Pool, StorageE
         path: path.to_owned(),
         opening,
     };
-    let size = match opening {
-        Opening::Reader => READERS,
-        Opening::Writer | Opening::Loader | Opening::ReadOnly => 1,
+    let size = if opening == Opening::Reader {
+        READERS
+    } else {
+        1
     };
     let pool = Pool::builder(manager)
         .max_size(size)
@@ -169,17 +206,19 @@ impl Lite {
                 "PRAGMA query_only = ON; PRAGMA cache_size = -8192"
             }
         })?;
-        let left = Arc::new(AtomicU32::new(u32::MAX));
+        let until = Until {
+            opened: Instant::now(),
+            at: Arc::new(AtomicU64::new(Until::NEVER)),
+        };
         if !held_up {
             conn.busy_timeout(Duration::ZERO)?;
-            let left = Arc::clone(&left);
-            let look = move || left.fetch_sub(1, Ordering::Relaxed) <= 1;
-            conn.progress_handler(STEPS, Some(look))?;
+            let until = until.clone();
+            conn.progress_handler(STEPS, Some(move || until.is_past()))?;
         }
         Ok(Self {
             conn: Some(Box::new(conn)),
             held_up,
-            left,
+            until,
         })
     }
 
@@ -200,22 +239,15 @@ impl Lite {
         self.ask(sql, collect).await
     }
 
-    /// Hands rows on as they come.
-    pub(crate) async fn each<E: From<StorageError>>(
+    /// Hands rows on as they come, until one is not taken.
+    pub(crate) async fn each(
         &mut self,
         sql: Sql,
-        doing: &'static str,
-        mut take: impl FnMut(Row) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let failed = StorageError::db(doing);
+        mut take: impl FnMut(Row) -> bool,
+    ) -> Result<(), EngineError> {
         if self.held_up {
-            let mut taken = Ok(());
-            let done = run(self.conn().map_err(&failed)?, &sql, |row| {
-                taken = take(Row::Lite(row));
-                taken.is_ok()
-            });
-            taken?;
-            return Ok(done.map(drop).map_err(&failed)?);
+            let done = run(self.conn()?, &sql, |row| take(Row::Lite(row)));
+            return done.map(drop);
         }
         let (send, mut batches) = mpsc::channel(2);
         let asking = self.elsewhere(move |conn| {
@@ -233,15 +265,13 @@ impl Lite {
         });
         let taking = async move {
             while let Some(batch) = batches.recv().await {
-                for row in batch {
-                    take(row)?;
+                if !batch.into_iter().all(&mut take) {
+                    return;
                 }
             }
-            Ok::<(), E>(())
         };
-        let (done, taken) = tokio::join!(asking, taking);
-        taken?;
-        Ok(done.map(drop).map_err(&failed)?)
+        let (done, ()) = tokio::join!(asking, taking);
+        done.map(drop)
     }
 
     /// Several statements without values, separated by semicolons.
@@ -258,7 +288,7 @@ impl Lite {
         sql: Sql,
         run: impl Fn(&Connection, &Sql) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
-        self.left.store(SHORT, Ordering::Relaxed);
+        self.until.set(self.until.now().saturating_add(SHORT));
         match run(self.conn()?, &sql) {
             Err(error) if !self.held_up && is_unfinished(&error) => {}
             done => return done,
@@ -272,7 +302,8 @@ impl Lite {
         work: impl FnOnce(&Connection) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
         let conn = self.conn.take().ok_or(EngineError::Thread)?;
-        self.left.store(u32::MAX, Ordering::Relaxed);
+        self.until.set(Until::NEVER);
+        let _waited = Waited(self.until.clone());
         let done = tokio::task::spawn_blocking(move || {
             let done = conn
                 .busy_timeout(BUSY)
@@ -398,9 +429,27 @@ mod tests {
     async fn a_long_question_lets_others_have_their_turn_and_a_short_one_is_answered_at_once() {
         let (_dir, pool) = reading().await;
         let mut lite = held(&pool).await.unwrap();
-        assert_eq!(first(&mut lite, 100).await, "who asks");
-        assert_eq!(first(&mut lite, 100_000).await, "the other");
-        assert_eq!(first(&mut lite, 100).await, "who asks");
+        assert_eq!(first(&mut lite, 20).await, "who asks");
+        assert_eq!(first(&mut lite, 200_000).await, "the other");
+        assert_eq!(first(&mut lite, 20).await, "who asks");
+    }
+
+    #[tokio::test]
+    async fn a_question_that_nobody_waits_for_any_more_ends() {
+        let (_dir, pool) = reading().await;
+        // Out of the pool, which would keep it until somebody asks for it.
+        let mut lite = managed::Object::take(held(&pool).await.unwrap());
+        let until = lite.until.clone();
+        {
+            let endless = lite.rows(count_to(u32::MAX));
+            let gone = std::future::ready(());
+            tokio::select! { biased; _ = endless => panic!("it has an end"), () = gone => {} }
+        }
+        drop(lite);
+        // The thread that asks holds the connection, whose handler holds the other end.
+        while Arc::strong_count(&until.at) > 1 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
@@ -409,16 +458,13 @@ mod tests {
         let mut lite = held(&pool).await.unwrap();
         let mut taken = 0;
         let done = lite
-            .each(count_to(100_000), "counting", |_| {
+            .each(count_to(100_000), |_| {
                 taken += 1;
-                if taken == 300 {
-                    return Err(StorageError::Closed);
-                }
-                Ok(())
+                taken < 300
             })
             .await;
-        assert!(matches!(done, Err(StorageError::Closed)) && taken == 300);
-        assert_eq!(first(&mut lite, 100).await, "who asks");
+        assert!(done.is_ok() && taken == 300);
+        assert_eq!(first(&mut lite, 20).await, "who asks");
     }
 
     #[tokio::test]

@@ -18,7 +18,6 @@ use object_store::client::{
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
@@ -45,9 +44,8 @@ pub struct Bucket {
     /// Whether the bucket's name goes before the host, as some stores want it, instead of into the
     /// path.
     pub in_host: bool,
-    /// PEM of the authorities whose certificates the store may show; none are those that this machine
-    /// trusts.
-    pub authorities: Option<Vec<u8>>,
+    /// Authorities whose certificates the store may show.
+    pub authorities: Vec<CertificateDer<'static>>,
     pub credentials: Credentials,
 }
 
@@ -117,19 +115,12 @@ impl Bucket {
     fn http(&self, url: &Url) -> Result<Http, BlobError> {
         let bad = |what: &str| BlobError::Bucket(format!("its authorities: {what}"));
         let mut roots = RootCertStore::empty();
-        if let Some(pem) = &self.authorities {
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate = certificate.map_err(|e| bad(&e.to_string()))?;
-                roots.add(certificate).map_err(|e| bad(&e.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(bad("the file has no certificate"));
-            }
-        } else if url.scheme() == "https" {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(bad("this machine trusts none"));
-            }
+        for certificate in &self.authorities {
+            let added = roots.add(certificate.clone());
+            added.map_err(|e| bad(&e.to_string()))?;
+        }
+        if roots.is_empty() && url.scheme() == "https" {
+            return Err(bad("there are none"));
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
@@ -203,7 +194,7 @@ mod tests {
             endpoint: endpoint.into(),
             region: "us-east-1".into(),
             in_host: false,
-            authorities: Some(Vec::new()),
+            authorities: Vec::new(),
             credentials: Credentials {
                 id: "an-id".into(),
                 secret: "a-secret".into(),
@@ -238,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_no_authorities_is_refused() {
+    fn a_store_that_nobody_vouches_for_is_refused() {
         let bucket = at("https://s3.example");
         assert!(matches!(bucket.connect(), Err(BlobError::Bucket(_))));
     }

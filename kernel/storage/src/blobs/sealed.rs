@@ -1,6 +1,9 @@
 //! One blob's bytes as they lie: sealed whole, opened by chunk.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::ops::{Range, RangeInclusive};
+use std::path::Path;
 
 use kernel_crypto::keys::{KeyRing, SealKey, sealed_with};
 use kernel_crypto::sm3::{self, Digest32};
@@ -11,8 +14,10 @@ use super::{BlobError, Place, altered};
 const MAGIC: &[u8] = b"rongqiao-blob-2\n";
 /// Longest wrapped key; a longer one is none.
 const LONGEST_KEY: u64 = 4096;
+/// Bytes before the wrapped key.
+const START: usize = MAGIC.len() + 12;
 /// Bytes in which every head ends.
-pub(super) const LONGEST_HEAD: u64 = MAGIC.len() as u64 + 12 + LONGEST_KEY;
+pub(super) const LONGEST_HEAD: u64 = START as u64 + LONGEST_KEY;
 const SEALED_CHUNK: u64 = (CHUNK + OVERHEAD) as u64;
 
 /// What stands before the chunks, read and found authentic.
@@ -82,6 +87,25 @@ fn head(keys: &KeyRing, place: &Place, key: &ChunkKey, size: u64) -> Result<Vec<
     Ok([MAGIC, &size.to_be_bytes(), &length.to_be_bytes(), &wrapped].concat())
 }
 
+/// Overwrites the head of a blob in a folder durably, if it is there. What is killed before it removes
+/// the file leaves one that [`is_erased`].
+pub(super) fn erase(path: &Path) -> io::Result<()> {
+    let mut file = match File::options().write(true).open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let head = file.metadata()?.len().min(LONGEST_HEAD);
+    io::copy(&mut io::repeat(0).take(head), &mut file)?;
+    file.sync_all()
+}
+
+/// Whether the beginning of a blob, or all of it, is what [`erase`] leaves.
+pub(super) fn is_erased(bytes: &[u8]) -> bool {
+    bytes
+        .get(..START)
+        .is_some_and(|start| start.iter().all(|byte| *byte == 0))
+}
+
 impl Head {
     /// Reads the head of a blob that is `total` bytes long as it lies; none when it is of the first
     /// format. What is longer or shorter than the head says was altered.
@@ -107,7 +131,7 @@ impl Head {
                 key,
                 wrapped_by: sealed_with(wrapped),
                 size,
-                length: MAGIC.len() as u64 + 12 + u64::from(length),
+                length: START as u64 + u64::from(length),
             };
             (head.total() == total).then_some(head)
         };

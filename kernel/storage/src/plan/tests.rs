@@ -15,26 +15,18 @@ fn module() -> ModuleDef {
     ModuleDef {
         id: "shop".into(),
         collections: vec![CollectionDef {
-            name: "orders".into(),
-            entity: "order".into(),
-            label: Label::default(),
-            help: String::new(),
-            title: "number".into(),
-            shard: Shard::Subject,
-            audited: false,
-            keep_deleted: None,
-            suppress_below: None,
-            assignee: None,
-            fields: vec![
-                field("number", "text", &json!({"max": 10, "required": true})),
-                field("status", "choice", &json!({"of": "states"})),
-                field("price", "decimal", &json!({"scale": 4})),
-            ],
             indexes: vec![vec!["status".into()]],
-            unique: vec![],
-            read: "order.read".into(),
-            create: None,
-            update: None,
+            ..CollectionDef::new(
+                "orders",
+                "order",
+                Label::default(),
+                Shard::Subject,
+                vec![
+                    field("number", "text", &json!({"max": 10, "required": true})),
+                    field("status", "choice", &json!({"of": "states"})),
+                    field("price", "decimal", &json!({"scale": 4})),
+                ],
+            )
         }],
         choices: vec![ChoiceDef {
             name: "states".into(),

@@ -15,7 +15,9 @@ impl Run<'_, '_> {
         owner: [(&str, &Option<String>); 3],
         values: &Map<String, Json>,
     ) -> Result<(), CommitError> {
-        let id = value::canonical_id(id).ok_or_else(|| invalid(table, "id", "is not a UUID"))?;
+        if !value::is_id(id) {
+            return Err(invalid(table, "id", "is not a UUID as ids are spelt"));
+        }
         for field in values.keys() {
             writable(table, field)?;
         }
@@ -25,10 +27,10 @@ impl Run<'_, '_> {
         let mut bound = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
             let value = match column.name.as_str() {
-                "id" => self.bind(table, column, &id, &Json::from(id.as_str()))?,
+                "id" => self.bind(table, column, id, &Json::from(id))?,
                 "revision" => 1_i64.into(),
                 "created_at" | "updated_at" => at.clone(),
-                "created_by" | "updated_by" => self.bind(table, column, &id, &by)?,
+                "created_by" | "updated_by" => self.bind(table, column, id, &by)?,
                 name if column.system => {
                     let given = owner
                         .iter()
@@ -42,11 +44,11 @@ impl Run<'_, '_> {
                         ));
                     }
                     let json = given.map_or(Json::Null, |s| s.as_str().into());
-                    self.bind(table, column, &id, &json)?
+                    self.bind(table, column, id, &json)?
                 }
                 name => {
                     let json = values.get(name).unwrap_or(&Json::Null);
-                    self.bind(table, column, &id, json)?
+                    self.bind(table, column, id, json)?
                 }
             };
             columns.push(Alias::new(&column.stored));
@@ -57,7 +59,7 @@ impl Run<'_, '_> {
             columns.push(Alias::new(&blind.column.stored));
             bound.push(value::blind(&self.shared.keys, table, &blind.of, json));
         }
-        if table.shard_column().is_some() && self.exists(table, &id, true).await? {
+        if table.shard_column().is_some() && self.exists(table, id, true).await? {
             return Err(CommitError::Conflict {
                 collection: table.name.clone(),
                 fields: vec!["id".into()],
@@ -87,15 +89,15 @@ impl Run<'_, '_> {
             if rows.required && given.is_empty() {
                 return Err(invalid(table, &rows.name, "is required"));
             }
-            self.put_rows(rows, (shard, &id), &given).await?;
+            self.put_rows(rows, (shard, id), &given).await?;
         }
-        let key = search::Key { shard, id: &id };
+        let key = search::Key { shard, id };
         search::put(self.conn, table, key, values, true).await?;
         if table.audited {
             let after = visible(table, values);
-            self.keep(table, &id, 1, (None, after));
+            self.keep(table, id, 1, (None, after));
         }
-        self.wrote(table, id, 1);
+        self.wrote(table, id.to_owned(), 1);
         Ok(())
     }
 

@@ -46,7 +46,7 @@ pub(crate) async fn trail(bench: &Bench) -> Store {
 }
 
 #[tokio::test]
-async fn the_trail_is_gapless_and_verifies() {
+async fn dj_09_the_trail_is_gapless_and_verifies() {
     on_each_engine(async |bench| {
         let store = trail(bench).await;
         assert_eq!(store.audit_verify().await.unwrap(), 12);

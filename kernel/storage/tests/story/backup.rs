@@ -126,7 +126,7 @@ async fn together(store: &Store, n: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_drill_while_writers_write() {
+async fn dj_16_a_drill_while_writers_write() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
         let place = "bank/contract";
@@ -261,7 +261,7 @@ async fn a_backup_says_which_listed_files_are_not_in_it() {
 }
 
 #[tokio::test]
-async fn equal_content_has_equal_digests_on_both_engines() {
+async fn xc_01_equal_content_has_equal_digests_on_both_engines() {
     let seen = std::sync::Mutex::new(Vec::new());
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
@@ -307,7 +307,7 @@ async fn small(bench: &Bench) -> (PathBuf, RecoveryKey, Summary) {
 }
 
 #[tokio::test]
-async fn a_damaged_backup_changes_nothing_and_names_the_place() {
+async fn dj_16_a_damaged_backup_changes_nothing_and_names_the_place() {
     on_each_engine(async |bench| {
         let (file, recovery, _) = small(bench).await;
         let secret = Some(Secret::Key(&recovery));

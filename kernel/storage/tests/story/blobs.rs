@@ -53,7 +53,7 @@ async fn everywhere(story: impl AsyncFn(&Ground)) {
         endpoint: given.endpoint,
         region: "us-east-1".into(),
         in_host: false,
-        authorities: None,
+        authorities: Vec::new(),
         credentials: Credentials {
             id: given.id,
             secret: given.secret,
@@ -68,7 +68,7 @@ async fn everywhere(story: impl AsyncFn(&Ground)) {
 }
 
 #[tokio::test]
-async fn a_blob_is_sealed_in_its_place_and_verified() {
+async fn mm_4e_a_blob_is_sealed_in_its_place_and_verified() {
     everywhere(sealed_in_its_place).await;
 }
 
@@ -119,6 +119,34 @@ async fn sealed_in_its_place(ground: &Ground) {
     blobs.remove(place).await.unwrap();
     assert_eq!(blobs.get(place).await.unwrap(), None);
     assert_eq!(blobs.places().await.unwrap(), ["bank/other"]);
+}
+
+#[tokio::test]
+async fn dj_17_what_the_disk_keeps_of_a_removed_blob_has_lost_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = Arc::new(KeyRing::open_or_create(&dir.path().join("keys"), None).unwrap());
+    let blobs = BlobStore::open(dir.path().join("blobs"), keys).unwrap();
+    let (place, text) = ("bank/one", vec![7; 20_000]);
+    blobs.put(place, text.clone()).await.unwrap();
+    let path = dir.path().join("blobs").join(place);
+    let sealed = std::fs::read(&path).unwrap();
+    // Another name of the same bytes on the disk.
+    let kept = dir.path().join("kept");
+    std::fs::hard_link(&path, &kept).unwrap();
+    blobs.remove(place).await.unwrap();
+    assert!(!path.exists());
+    let left = std::fs::read(&kept).unwrap();
+    let head = sealed.len() - (text.len() + 16);
+    assert_eq!(left.len(), sealed.len());
+    assert!(left[..head].iter().all(|byte| *byte == 0));
+
+    // Killed before the file was gone: it is no blob, no fault, and is removed later.
+    std::fs::rename(&kept, &path).unwrap();
+    assert_eq!(blobs.get(place).await.unwrap(), None);
+    assert_eq!(blobs.rewrap().await.unwrap(), 0);
+    assert_eq!(blobs.places().await.unwrap(), [place]);
+    blobs.remove(place).await.unwrap();
+    assert!(!path.exists());
 }
 
 #[tokio::test]

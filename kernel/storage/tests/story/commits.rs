@@ -54,6 +54,35 @@ async fn an_update_is_based_on_a_revision() {
 }
 
 #[tokio::test]
+async fn whoever_comes_second_learns_what_changed_and_no_secret() {
+    const SECRETS: [&str; 2] = ["13800001234", "13900005678"];
+    on_each_engine(async |bench| {
+        let store = bench.stocked().await;
+        let first = json!({"status": "open", "lines": 1, "phone": SECRETS[0]});
+        put(&store, vec![order(2, first)]).await.unwrap();
+        let theirs = json!({"lines": 2, "phone": SECRETS[1]});
+        let mut other = commit(vec![change(2, 1, theirs)]);
+        other.by.name = "Bo".into();
+        store.commit(other).await.unwrap();
+
+        let error = refused(&store, vec![change(2, 1, json!({"lines": 3}))]).await;
+        let CommitError::Stale { id, based, .. } = &error else {
+            panic!("{error}")
+        };
+        let mut since = store.changes(&orders(), id).await.unwrap();
+        since.retain(|c| c.revision > *based);
+        assert_eq!(since.len(), 1);
+        let theirs = &since[0];
+        assert_eq!(theirs.by_name, "Bo");
+        assert_eq!(theirs.before, Some(object(json!({"lines": 1}))));
+        assert_eq!(theirs.after, object(json!({"lines": 2})));
+        let told = format!("{error} {since:?}");
+        assert!(SECRETS.iter().all(|s| !told.contains(s)), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn all_of_a_commit_or_nothing() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
@@ -304,6 +333,43 @@ async fn a_repeated_request_is_answered_as_the_first() {
         assert_eq!(store.commit(other).await.unwrap().replayed, None);
         assert!(store.commit(keyed(3, "k2", "d")).await.is_err());
         assert_eq!(store.idempotent("k2", &id(8000)).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_of_long_ago_are_forgotten_slice_by_slice() {
+    on_each_engine(async |bench| {
+        let store = bench.stocked().await;
+        // More than are looked at in one step, older and newer ones in turn.
+        let keyed = |n: u32| {
+            let mut commit = commit(Vec::new());
+            commit.by.user = id(n % 7);
+            commit.at = if n.is_multiple_of(2) { NOW } else { NOW - 10 };
+            commit.idempotency = Some(Idempotency {
+                key: format!("k-{n}"),
+                digest: "d".into(),
+                reply: json!(n),
+            });
+            commit
+        };
+        let all = (0..2100).map(|n| store.commit(keyed(n)));
+        for done in futures_util::future::join_all(all).await {
+            done.unwrap();
+        }
+        let known = async |n: u32| {
+            let found = store.idempotent(&format!("k-{n}"), &id(n % 7)).await;
+            found.unwrap().is_some()
+        };
+        assert_eq!(store.forget_keys(NOW - 10).await.unwrap(), 0);
+        assert_eq!(store.forget_keys(NOW).await.unwrap(), 1050);
+        for n in [0, 1, 999, 1000, 1001, 2098, 2099] {
+            assert_eq!(known(n).await, n.is_multiple_of(2), "{n}");
+        }
+        assert_eq!(store.forget_keys(NOW).await.unwrap(), 0);
+        // The request of a key that is forgotten is a new one.
+        let again = store.commit(keyed(1)).await.unwrap();
+        assert_eq!(again.replayed, None);
     })
     .await;
 }

@@ -161,7 +161,7 @@ async fn a_deleted_record_is_in_no_answer_and_out_of_reach() {
 }
 
 #[tokio::test]
-async fn a_restored_record_is_as_it_was_and_a_purged_one_is_gone() {
+async fn pi_03_a_restored_record_is_as_it_was_and_a_purged_one_is_gone() {
     on_each_engine(async |bench| {
         let store = bench.open().await;
         filled(&store).await;

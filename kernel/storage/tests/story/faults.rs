@@ -248,7 +248,7 @@ async fn a_full_disk_under_postgres() {
 }
 
 #[tokio::test]
-async fn two_nodes_write_one_record() {
+async fn dj_16_two_nodes_write_one_record() {
     on_each_engine(async |bench| {
         let first = bench.stocked().await;
         put(&first, vec![order(2, json!({"lines": 0}))])

@@ -39,22 +39,15 @@ fn module() -> ModuleDef {
         id: "kinds".into(),
         choices: Entry::choices(),
         collections: vec![CollectionDef {
-            name: "samples".into(),
-            entity: "sample".into(),
-            label: Label::default(),
-            help: String::new(),
             title: "begins".into(),
-            shard: Shard::Subject,
             audited: true,
-            keep_deleted: None,
-            suppress_below: None,
-            assignee: None,
-            fields,
-            indexes: vec![],
-            unique: vec![],
-            read: "sample.read".into(),
-            create: None,
-            update: None,
+            ..CollectionDef::new(
+                "samples",
+                "sample",
+                Label::default(),
+                Shard::Subject,
+                fields,
+            )
         }],
         ..ModuleDef::default()
     }

@@ -199,13 +199,7 @@ fn value(module: &ModuleDef, kind: &Kind) -> Value {
     let entry = TABLE.iter().find(|e| e.kind == kind.name()).unwrap();
     match kind {
         Kind::Text { .. } => json!("x"),
-        Kind::Code { format } => json!(match format.name() {
-            "phone" => "13800001234",
-            "region" => "310115",
-            "industry" => "C39",
-            "resident-id" => "310101190001010011",
-            _ => "91310115MA1H000125",
-        }),
+        Kind::Code { format } => json!(format.example()),
         Kind::Integer { min, .. } => json!(min.unwrap_or(1)),
         Kind::Money { .. } => json!("1.00"),
         Kind::Decimal { scale, .. } => json!(format!("0.{}", "0".repeat((*scale).into()))),

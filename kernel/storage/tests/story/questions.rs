@@ -404,7 +404,7 @@ async fn groups_are_bounded_ordered_and_averaged() {
 }
 
 #[tokio::test]
-async fn small_groups_are_suppressed_for_whoever_does_not_own_them() {
+async fn pi_04_small_groups_are_suppressed_for_whoever_does_not_own_them() {
     on_each_engine(async |bench| {
         let mut declared: ModuleDef = module();
         declared.collections[0].suppress_below = Some(3);

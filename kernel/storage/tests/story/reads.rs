@@ -283,7 +283,7 @@ async fn a_question_that_makes_no_sense_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_row_scope_holds_for_get_find_and_count() {
+async fn dj_07_a_row_scope_holds_for_get_find_and_count() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
         let writes = vec![

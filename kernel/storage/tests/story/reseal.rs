@@ -33,7 +33,7 @@ fn phone(n: u32) -> String {
 }
 
 #[tokio::test]
-async fn a_rotated_key_is_destroyed_under_load_and_nothing_is_lost() {
+async fn mm_9_a_rotated_key_is_destroyed_under_load_and_nothing_is_lost() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
         let people = custodians(bench);

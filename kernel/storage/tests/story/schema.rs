@@ -103,7 +103,7 @@ async fn a_unique_key_that_records_break_is_refused() {
 }
 
 #[tokio::test]
-async fn an_encrypted_field_is_nowhere_in_plain() {
+async fn dj_15_an_encrypted_field_is_nowhere_in_plain() {
     on_each_engine(async |bench| {
         let store = bench.stocked().await;
         let secret = "13812345678";

@@ -202,7 +202,7 @@ async fn every_record_is_found_by_any_part_of_it() {
 }
 
 #[tokio::test]
-async fn both_engines_and_memory_find_the_same() {
+async fn xc_01_both_engines_and_memory_find_the_same() {
     on_each_engine(async |bench| {
         let store = filled(bench, &SEARCHED).await;
         let all = Query::new("register.firms").limit(200);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sdk_contract::error::codes::{CODES, FIELD_CODES};
+use sdk_contract::error::codes::{CODES, Code, FIELD_CODES, PEOPLE_CODES};
 
 use super::{File, row};
 
@@ -25,9 +25,22 @@ business refused a well-formed request.
 
 pub(super) fn file() -> File {
     let mut text = HEAD.to_owned();
-    text.push_str(&row(&["Code", "Status", "Meaning", "What to do"]));
+    text.push_str(&table(CODES));
+    text.push_str("\n## Of people and organisations\n\n");
+    text.push_str(&table(PEOPLE_CODES));
+    text.push_str("\n## Of fields\n\n");
+    text.push_str(&row(&["Code", "Meaning"]));
+    text.push_str("|---|---|\n");
+    for code in FIELD_CODES {
+        text.push_str(&row(&[&format!("`{}`", code.code), code.meaning]));
+    }
+    (PathBuf::from("docs/errors.md"), text)
+}
+
+fn table(codes: &[Code]) -> String {
+    let mut text = row(&["Code", "Status", "Meaning", "What to do"]);
     text.push_str("|---|---|---|---|\n");
-    for code in CODES {
+    for code in codes {
         let statuses: Vec<String> = code.statuses.iter().map(u16::to_string).collect();
         text.push_str(&row(&[
             &format!("`{}`", code.code),
@@ -36,11 +49,5 @@ pub(super) fn file() -> File {
             code.remedy,
         ]));
     }
-    text.push_str("\n## Of fields\n\n");
-    text.push_str(&row(&["Code", "Meaning"]));
-    text.push_str("|---|---|\n");
-    for code in FIELD_CODES {
-        text.push_str(&row(&[&format!("`{}`", code.code), code.meaning]));
-    }
-    (PathBuf::from("docs/errors.md"), text)
+    text
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use sdk_contract::disclosure::Denial;
-use sdk_contract::error::codes::{CODES, FIELD_CODES};
+use sdk_contract::error::codes::{self, CODES, FIELD_CODES, PEOPLE_CODES};
 
 use super::sources::{Part, literals, parts, without_tests};
 use super::{Finding, Repo};
@@ -72,7 +72,7 @@ pub(super) fn in_the_table(repo: &Repo) -> Vec<Finding> {
             }
         }
     }
-    let rows = CODES.iter().map(|row| row.code);
+    let rows = CODES.iter().chain(PEOPLE_CODES).map(|row| row.code);
     let rows = rows.chain(FIELD_CODES.iter().map(|row| row.code));
     // Refusals to read a subject's data build theirs from the denial.
     said.extend(Denial::ALL.map(|denial| denial.fault().code));
@@ -87,8 +87,8 @@ fn wrong(used: &Use) -> Option<String> {
         let known = FIELD_CODES.iter().any(|row| row.code == code);
         return (!known).then(|| format!("`{code}` is not in FIELD_CODES of {TABLE}"));
     }
-    let Some(row) = CODES.iter().find(|row| row.code == code) else {
-        return Some(format!("`{code}` is not in CODES of {TABLE}"));
+    let Some(row) = codes::of(code) else {
+        return Some(format!("`{code}` is in no table of {TABLE}"));
     };
     let status = used.status?;
     (!row.statuses.contains(&status))

@@ -29,8 +29,15 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("wasmtime", &["kernel-host"]),
     (
         "axum",
-        &["kernel-api", "kernel-server", "tests-bench", "tests-stage"],
+        &[
+            "kernel-api",
+            "kernel-server",
+            "tests-bench",
+            "tests-providers",
+            "tests-stage",
+        ],
     ),
+    ("ureq", &["kernel-host", "sdk-testkit", "tests-http"]),
     ("wit-bindgen", &["sdk-bindings", "sdk-model"]),
     ("maud", &["kernel-portal"]),
     ("wasmi", &["sdk-cli"]),

@@ -71,7 +71,8 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .block(Block::table("queue", table).title("审批队列")))
 }
 
-/// How many applications are in each state, as far as the caller sees them.
+/// How many applications are in each state, as far as the caller sees them. Of others' few it is
+/// not said how many.
 pub(super) fn stats(ctx: &Ctx) -> Result<Vec<Stat>, Fault> {
     let groups = ctx.aggregate(Aggregate {
         collection: Application::COLLECTION.into(),
@@ -84,12 +85,16 @@ pub(super) fn stats(ctx: &Ctx) -> Result<Vec<Stat>, Fault> {
         let group = groups
             .iter()
             .find(|g| g.keys.first().and_then(Value::as_str) == Some(status.value()));
-        group
-            .and_then(|g| g.measures.first()?.as_i64())
-            .unwrap_or_default()
+        match group {
+            Some(group) if group.suppressed => Datum::text("少量"),
+            found => {
+                let count = found.and_then(|g| g.measures.first()?.as_i64());
+                Datum::Integer(count.unwrap_or_default())
+            }
+        }
     };
     let stat = |label: &str, status: Status, icon: &str| {
-        Stat::new(label, Datum::Integer(count(status)))
+        Stat::new(label, count(status))
             .icon(icon, status.tone())
             .to(format!("/lending/queue?status={}", status.value()))
     };

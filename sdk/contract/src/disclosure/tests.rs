@@ -76,7 +76,7 @@ fn without_a_letter_there_is_no_consent() {
 }
 
 #[test]
-fn each_check_has_its_code() {
+fn pi_01_each_check_has_its_code() {
     for denial in Denial::ALL {
         let mut one = letter();
         spoil(&mut one, denial);

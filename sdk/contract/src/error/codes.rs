@@ -4,12 +4,14 @@
 
 mod code;
 mod fields;
+mod people;
 
 use code::code;
 pub use code::{Code, FieldCode};
 pub use fields::FIELD_CODES;
+pub use people::PEOPLE_CODES;
 
-/// Of requests, by code.
+/// Of requests, by code; those about people are in [`PEOPLE_CODES`].
 pub const CODES: &[Code] = &[
     code(
         "<plugin>.illegal-transition",
@@ -42,18 +44,6 @@ pub const CODES: &[Code] = &[
         "Another security administrator approves.",
     ),
     code(
-        "account-left",
-        &[422],
-        "The person has left; the account is closed.",
-        "Have them come back first, where that is so.",
-    ),
-    code(
-        "account-unused",
-        &[401],
-        "The account was not used for longer than is allowed, and is suspended.",
-        "Ask an administrator to open it again.",
-    ),
-    code(
         "address-not-allowed",
         &[403],
         "The app may not call from this network address, or not today.",
@@ -70,12 +60,6 @@ pub const CODES: &[Code] = &[
         &[422],
         "The same request already waits for a second person.",
         "Wait for the decision, or withdraw the request.",
-    ),
-    code(
-        "bad-credentials",
-        &[401],
-        "The login or the password is wrong; which one is not said.",
-        "Ask the person again. Repeated failures lock the account for a while.",
     ),
     code(
         "bad-cursor",
@@ -130,12 +114,6 @@ pub const CODES: &[Code] = &[
         &[403],
         "A plugin did what its `plugin.toml` does not ask for.",
         "The plugin's author adds the line that the detail names, and an operator grants it.",
-    ),
-    code(
-        "code-needed",
-        &[401],
-        "The password is right; the account has a second factor.",
-        "Send the same again with `code`.",
     ),
     code(
         "confirm",
@@ -282,10 +260,10 @@ pub const CODES: &[Code] = &[
         "Use another value, or the record that is there.",
     ),
     code(
-        "factor-state",
-        &[409],
-        "The second factor is not in the state that the action needs.",
-        "Read the account again.",
+        "file-expired",
+        &[410],
+        "The files of an import or export are kept for a configured time only, which has passed.",
+        "Begin it again.",
     ),
     code(
         "file-gone",
@@ -342,22 +320,10 @@ pub const CODES: &[Code] = &[
         "Correct the fields and send again.",
     ),
     code(
-        "invitation-gone",
-        &[422],
-        "The invitation was used, ended or has expired.",
-        "Ask who invited you for another.",
-    ),
-    code(
         "job-needs-person",
         &[422],
         "An import or export was begun by a program, or by somebody who acts for no organisation.",
         "Call the collection and its actions directly; page lists by cursor.",
-    ),
-    code(
-        "last-administrator",
-        &[422],
-        "The role's last holder cannot lose it.",
-        "Give the role to somebody else first.",
     ),
     code(
         "masked-field",
@@ -390,6 +356,12 @@ pub const CODES: &[Code] = &[
         "The operator installs the module, or the bank changes the model.",
     ),
     code(
+        "no-factor",
+        &[422],
+        "The person has no second factor that could be lifted.",
+        "The password alone signs them in.",
+    ),
+    code(
         "not-an-object",
         &[400],
         "The body is JSON but not an object.",
@@ -420,48 +392,6 @@ pub const CODES: &[Code] = &[
         "Nothing is left to do.",
     ),
     code(
-        "organisation-closed",
-        &[422],
-        "The organisation is closed.",
-        "Reopen it first.",
-    ),
-    code(
-        "organisation-in-use",
-        &[422],
-        "Somebody works in the organisation, or something active stands below it.",
-        "Move or end these first.",
-    ),
-    code(
-        "organisation-too-deep",
-        &[422],
-        "The tree would have more levels than are allowed.",
-        "Choose a parent higher up.",
-    ),
-    code(
-        "organisation-type",
-        &[422],
-        "An organisation of this type has none below it.",
-        "Choose another parent.",
-    ),
-    code(
-        "over-ceiling",
-        &[422],
-        "The organisation may not hand out this role.",
-        "Choose one that it may hand out, or have its ceiling raised.",
-    ),
-    code(
-        "own-access",
-        &[422],
-        "Nobody changes the own posts and roles.",
-        "Ask another administrator.",
-    ),
-    code(
-        "password-change-needed",
-        &[403],
-        "The password was given by somebody else, or is too old.",
-        "Change it on the account's page first.",
-    ),
-    code(
         "plugin.bad-write",
         &[500],
         "A plugin wanted to write what its declaration does not allow. Nothing was written.",
@@ -486,12 +416,6 @@ pub const CODES: &[Code] = &[
         "Send the same request again with its idempotency key.",
     ),
     code(
-        "post-ended",
-        &[422],
-        "The post or the role has ended.",
-        "Read the record again.",
-    ),
-    code(
         "purpose-undeclared",
         &[403],
         "The action declares no purpose for which data is read under a letter of consent.",
@@ -510,34 +434,10 @@ pub const CODES: &[Code] = &[
         "Ask for a range within it.",
     ),
     code(
-        "registration-closed",
-        &[422],
-        "Nobody registers by themselves here.",
-        "Ask your organisation's administrator for an invitation.",
-    ),
-    code(
         "request-expired",
         &[422],
         "Nobody decided the request in time.",
         "Ask again.",
-    ),
-    code(
-        "reset-gone",
-        &[422],
-        "The link for a new password was used, ended or has expired.",
-        "Ask an administrator of your organisation for another.",
-    ),
-    code(
-        "role-state",
-        &[422],
-        "The person holds the role or post already, or not any more.",
-        "Read the record again.",
-    ),
-    code(
-        "roles-exclude-each-other",
-        &[422],
-        "One person may not hold both roles.",
-        "Give it to somebody else, or take the other role away first.",
     ),
     code(
         "search-building",
@@ -546,28 +446,10 @@ pub const CODES: &[Code] = &[
         "Search again later; lists and filters work meanwhile.",
     ),
     code(
-        "second-factor-needed",
-        &[403, 422],
-        "A role of the account, or what is asked for, needs a second factor.",
-        "Set one up on the account's page; one that a role needs cannot be removed.",
-    ),
-    code(
         "second-person-needed",
         &[403],
         "Who asked, and who would gain, does not decide.",
         "Let another administrator decide.",
-    ),
-    code(
-        "sign-in-busy",
-        &[429],
-        "Too many sign-ins wait at this moment; nothing was counted against anybody.",
-        "Send it again after the seconds of `Retry-After`.",
-    ),
-    code(
-        "sign-in-late",
-        &[401],
-        "The code came too long after the password.",
-        "Begin the sign-in again.",
     ),
     code(
         "signature-expired",
@@ -600,12 +482,6 @@ pub const CODES: &[Code] = &[
         "Read it again and repeat the change on what is there now.",
     ),
     code(
-        "step-up-needed",
-        &[403],
-        "This takes a second factor that was proven a moment ago in this session.",
-        "Prove it at the address in `step_up`, then send the same request again.",
-    ),
-    code(
         "storage-unavailable",
         &[503],
         "The store did not answer. What was not confirmed was not done.",
@@ -624,10 +500,10 @@ pub const CODES: &[Code] = &[
         "Send less.",
     ),
     code(
-        "too-many-failures",
-        &[422, 429],
-        "Too many wrong passwords or codes for this account or address.",
-        "Wait for the seconds of `Retry-After`.",
+        "too-many",
+        &[422],
+        "As many of these as one person may have.",
+        "End one that is not used any more.",
     ),
     code(
         "too-many-rows",
@@ -646,12 +522,6 @@ pub const CODES: &[Code] = &[
         &[412],
         "Another version of tus than 1.0.0.",
         "Speak tus 1.0.0.",
-    ),
-    code(
-        "unauthenticated",
-        &[401],
-        "Nobody is signed in, or the session has ended.",
-        "Sign in; what a person had typed into a form is kept.",
     ),
     code(
         "unavailable",
@@ -677,13 +547,15 @@ pub const CODES: &[Code] = &[
         "The piece does not begin where the upload stands; the detail says where it does.",
         "Ask with HEAD and go on from there.",
     ),
-    code(
-        "wrong-code",
-        &[401],
-        "The code of the second factor is wrong or was used before.",
-        "Send the code that the authenticator shows now, or a recovery code.",
-    ),
 ];
+
+/// The row of a request's code, in whichever table it is.
+pub fn of(code: &str) -> Option<&'static Code> {
+    CODES
+        .iter()
+        .chain(PEOPLE_CODES)
+        .find(|row| row.code == code)
+}
 
 #[cfg(test)]
 mod tests;

@@ -61,8 +61,9 @@ impl Formula {
     /// Why this formula cannot give a `result` from these fields; `None` when it can.
     pub fn fault(&self, result: &Kind, fields: &[FieldDef]) -> Option<String> {
         let kind = |name: &String| {
-            let field = fields.iter().find(|f| f.name == *name && !f.encrypted);
-            field.map(|f| &f.kind)
+            // What is made of a masked field would say what it holds to whoever sees the result.
+            let open = |f: &&FieldDef| f.name == *name && !f.encrypted && f.mask.is_none();
+            fields.iter().find(open).map(|f| &f.kind)
         };
         let alike = |kind: Option<&Kind>| {
             kind.is_some_and(|k| {
@@ -98,7 +99,7 @@ impl Formula {
             }
         };
         (!fits).then(|| {
-            "its formula names fields that are not there, are encrypted, or are not of the kind of its result"
+            "its formula names fields that are not there, are encrypted or masked, or are not of the kind of its result"
                 .to_owned()
         })
     }

@@ -264,6 +264,46 @@ fn each_mistake_is_named_where_it_stands() {
 }
 
 #[test]
+fn al_01_a_feature_about_gender_ethnic_group_or_household_registration_is_refused() {
+    let refused = |change: fn(&mut FeatureInput)| {
+        let said = faults(|d| change(&mut d.features[1]));
+        said.len() == 1 && said[0].starts_with("features[1].name: no credit is decided by gender")
+    };
+    for named in [
+        "owner.sex",
+        "owner.gender",
+        "ethnic_group",
+        "owner.household_registration",
+    ] {
+        assert_eq!(
+            faults(|d| d.features[2].name = named.into()).len(),
+            1,
+            "{named}"
+        );
+    }
+    assert!(refused(|f| f.label = "法定代表人性别".into()));
+    assert!(refused(|f| f.label = "民族".into()));
+    assert!(refused(|f| f.label = "户籍所在地".into()));
+    assert!(refused(|f| f.label = "户口性质".into()));
+    assert!(refused(|f| f.label = "Legal representative's sex".into()));
+    // A name that says nothing does not hide what the values are.
+    for values in [["男", "女"], ["male : single", "female : divorced"]] {
+        let kind = FeatureKind::Category {
+            values: values.map(str::to_owned).to_vec(),
+        };
+        assert_eq!(faults(|d| d.features[2].kind = kind).len(), 1, "{values:?}");
+    }
+    // Words that only look alike.
+    for label in ["子女数", "Essex branch", "客户口碑", "traces of arrears"] {
+        assert_eq!(
+            faults(|d| d.features[2].label = label.into()),
+            [""; 0],
+            "{label}"
+        );
+    }
+}
+
+#[test]
 fn the_document_survives_json_and_ignores_what_it_does_not_know() {
     let mut json = serde_json::to_value(def()).unwrap();
     json["a_later_key"] = true.into();

@@ -132,10 +132,13 @@ impl Runner {
     }
 }
 
+/// Characters that a mask hides at the least, as the kernel does.
+const LEAST_HIDDEN: usize = 4;
+
 fn masked(mask: Mask, text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let keep = |head: usize, tail: usize| match chars.len().checked_sub(head + tail) {
-        None | Some(0) => "****".to_owned(),
+        None | Some(..LEAST_HIDDEN) => "****".to_owned(),
         Some(hidden) => {
             let start: String = chars.iter().take(head).collect();
             let end: String = chars.iter().skip(head + hidden).collect();
@@ -144,7 +147,11 @@ fn masked(mask: Mask, text: &str) -> String {
     };
     match mask {
         Mask::Phone => keep(3, 4),
-        Mask::Name => chars.first().map_or_else(String::new, |c| format!("{c}**")),
+        Mask::Name => match chars.as_slice() {
+            [] => String::new(),
+            [_] => "**".to_owned(),
+            [first, ..] => format!("{first}**"),
+        },
         Mask::IdNumber => keep(6, 4),
         Mask::All => "****".to_owned(),
         Mask::Hidden => String::new(),

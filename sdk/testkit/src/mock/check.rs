@@ -2,21 +2,11 @@
 
 use sdk::Map;
 use sdk_contract::call::Write;
-use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, FlowDef, ModuleDef};
+use sdk_contract::def::{ActionDef, CollectionDef, FlowDef, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::input;
 use sdk_contract::kind::Kind;
 use serde_json::Value;
-
-/// A value of one field in canonical form.
-pub(super) fn canonical(
-    def: &ModuleDef,
-    field: &FieldDef,
-    given: &Value,
-) -> Result<Value, FieldFault> {
-    let checked = field.kind.check(given, &def.choices);
-    checked.map_err(|m| m.fault(&field.name))
-}
 
 /// A write the module should not have asked for: its defect, not the caller's.
 pub(super) fn bad_write(what: impl Into<String>) -> Fault {

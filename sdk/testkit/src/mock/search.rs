@@ -302,24 +302,14 @@ mod tests {
     use super::*;
 
     fn collection(field: FieldDef) -> CollectionDef {
-        CollectionDef {
-            name: "samples".into(),
-            entity: "sample".into(),
-            label: Label::default(),
-            help: String::new(),
-            title: "sample".into(),
-            shard: Shard::Subject,
-            audited: false,
-            keep_deleted: None,
-            suppress_below: None,
-            assignee: None,
-            fields: vec![field],
-            indexes: Vec::new(),
-            unique: Vec::new(),
-            read: "sample.read".into(),
-            create: None,
-            update: None,
-        }
+        let fields = vec![field];
+        CollectionDef::new(
+            "samples",
+            "sample",
+            Label::default(),
+            Shard::Subject,
+            fields,
+        )
     }
 
     fn rows(values: &[Value]) -> Vec<Map> {

@@ -217,12 +217,13 @@ fn dj_12_what_somebody_typed_is_text_on_every_page() {
     );
     assert_eq!(registered.status, 200, "{}", registered.body);
     let id = registered.body["result"]["id"].as_str().expect("an id");
-    for path in [
-        "/access/apps".to_owned(),
-        format!("/access/apps/{id}"),
-        "/console/audit".into(),
+    let auditor = server.user("auditor");
+    for (path, reader) in [
+        ("/access/apps".to_owned(), &operator),
+        (format!("/access/apps/{id}"), &operator),
+        ("/console/audit".into(), &auditor),
     ] {
-        let page = operator.get(&path);
+        let page = reader.get(&path);
         assert_eq!(page.status, 200, "{path}");
         assert!(!page.text().contains(MARK), "{path}");
         let shown =
@@ -232,7 +233,7 @@ fn dj_12_what_somebody_typed_is_text_on_every_page() {
 }
 
 #[test]
-fn a_body_that_must_be_unpacked_is_not_taken() {
+fn dj_12_a_body_that_must_be_unpacked_is_not_taken() {
     let Some(server) = Server::start() else {
         return;
     };

@@ -111,7 +111,7 @@ fn open(dir: &std::path::Path, name: &str, device: &Double) -> Result<KeyRing, K
 }
 
 #[test]
-fn a_ring_over_a_device_signs_seals_and_reopens() {
+fn mm_4j_a_ring_over_a_device_signs_seals_and_reopens() {
     let (dir, device) = (tempfile::tempdir().unwrap(), Double::default());
     let ring = open(dir.path(), "device-1", &device).unwrap();
     let signature = ring.sign(SignKey::Audit, b"m").unwrap();

@@ -2,17 +2,15 @@
 
 use sdk_contract::def::{
     ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, PageDef, PermissionDef,
-    RowScope, Shard, Tone, TransitionDef,
+    RowScope, Shard, Tone,
 };
 use sdk_contract::kind::Kind;
 
 use super::super::deletions::DELETIONS;
 use super::{
-    AUDITOR, Declared, OPERATOR, action, choice, collection as declared, field, frozen, granted,
-    optional, options, page as entry, text,
+    AUDITOR, Declared, OPERATOR, SECURITY, action, choice, collection as declared, field,
+    flow as by_status, frozen, granted, optional, options, page as entry, text,
 };
-
-const SECURITY: &str = kernel_identity::module::SECURITY;
 
 pub(super) fn collection() -> CollectionDef {
     let searched = |field: FieldDef| FieldDef {
@@ -60,21 +58,15 @@ pub(super) fn status() -> ChoiceDef {
 }
 
 pub(super) fn flow() -> FlowDef {
-    let step = |action: &str, from: &str, to: &str| TransitionDef {
-        action: action.into(),
-        from: vec![from.into()],
-        to: to.into(),
-    };
-    FlowDef {
-        collection: DELETIONS.into(),
-        field: "status".into(),
-        initial: vec!["kept".into()],
-        transitions: vec![
-            step("deletion.restore", "kept", "restored"),
-            step("deletion.hold", "kept", "held"),
-            step("deletion.release", "held", "kept"),
+    by_status(
+        DELETIONS,
+        &["kept"],
+        &[
+            ("deletion.restore", &["kept"], "restored"),
+            ("deletion.hold", &["kept"], "held"),
+            ("deletion.release", &["held"], "kept"),
         ],
-    }
+    )
 }
 
 pub(super) fn actions() -> Vec<ActionDef> {

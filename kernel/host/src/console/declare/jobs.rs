@@ -2,19 +2,18 @@
 
 use sdk_contract::def::{
     ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, PageDef, PermissionDef,
-    RowScope, Shard, Tone, TransitionDef,
+    RowScope, Shard, Tone,
 };
 use sdk_contract::kind::Kind;
 
 use super::super::jobs::{JOB_PARTS, JOBS};
 use super::{
-    AUDITOR, Declared, OPERATOR, action, choice, closed, collection as declared, field, frozen,
-    granted, integer, optional, options, page as entry, text,
+    AUDITOR, Declared, OPERATOR, SECURITY, action, choice, closed, collection as declared, field,
+    flow as by_status, frozen, granted, integer, optional, options, page as entry, text,
 };
 use crate::uploads::MAX_UPLOAD;
 
 const SIGNED_IN: &str = kernel_identity::principal::SIGNED_IN;
-const SECURITY: &str = kernel_identity::module::SECURITY;
 
 pub(super) fn collections() -> Vec<CollectionDef> {
     vec![jobs(), parts()]
@@ -67,12 +66,13 @@ fn jobs() -> CollectionDef {
         optional(text("approved_by", "复核人", "Approved by")),
         frozen(text("by_name", "发起人", "Begun by")),
         optional(field("why", "原因", "Why", Kind::Text { max: 500 })),
-        held(frozen(file("source", "原文件", "Source"))),
+        held(file("source", "原文件", "Source")),
         held(file("result", "结果文件", "Result")),
         held(file("errors", "退回文件", "Refused rows")),
         moment("started_at", "开始时间", "Started"),
         moment("ended_at", "结束时间", "Ended"),
         moment("held_until", "占用至", "Held until"),
+        moment("expired_at", "文件删除时间", "Files gone"),
     ];
     CollectionDef {
         // How far it is changes all the time; what counts of it is in the audit trail.
@@ -101,7 +101,7 @@ fn parts() -> CollectionDef {
     let fields = vec![
         frozen(integer("first", "首行", "First row")),
         frozen(field("job", "任务", "Job", job)),
-        frozen(field("rows", "退回的行", "Refused rows", Kind::Json)),
+        field("rows", "退回的行", "Refused rows", Kind::Json),
     ];
     CollectionDef {
         audited: false,
@@ -154,16 +154,11 @@ pub(super) fn choices() -> Vec<ChoiceDef> {
 
 /// What people do to a job; the rest of its life is the platform's work.
 pub(super) fn flow() -> FlowDef {
-    FlowDef {
-        collection: JOBS.into(),
-        field: "status".into(),
-        initial: vec!["queued".into(), "waiting".into()],
-        transitions: vec![TransitionDef {
-            action: "job.cancel".into(),
-            from: ["waiting", "queued", "running"].map(str::to_owned).to_vec(),
-            to: "cancelled".into(),
-        }],
-    }
+    by_status(
+        JOBS,
+        &["queued", "waiting"],
+        &[("job.cancel", &["waiting", "queued", "running"], "cancelled")],
+    )
 }
 
 pub(super) fn actions() -> Vec<ActionDef> {

@@ -5,6 +5,7 @@ use std::io::{BufRead, Read};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::super::read::MAX_LINE;
 use super::{Misread, bad, too_large};
 
 /// Fails when more is unpacked than may be.
@@ -110,6 +111,9 @@ impl<R: BufRead> Xml<R> {
                 Event::Eof => return Ok(()),
                 _ => true,
             };
+            if text.len() > MAX_LINE {
+                return Err(too_large());
+            }
             if !go_on {
                 return Ok(());
             }

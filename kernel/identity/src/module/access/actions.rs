@@ -8,12 +8,13 @@ use crate::module::{INVITATIONS, ORGANISATIONS, POSTS, REQUESTS, ROLES, SESSIONS
 
 /// What takes a second factor proven a moment ago: who may do what, the second person's word, and
 /// what opens a way into an account.
-const STEPPED_UP: [&str; 7] = [
+const STEPPED_UP: [&str; 8] = [
     "claim.approve",
     "post.grant",
     "post.revoke",
     "request.approve",
     "user.issue-reset",
+    "user.lift-factor",
     "user.open",
     "user.return",
 ];

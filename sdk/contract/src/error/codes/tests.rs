@@ -5,6 +5,12 @@ use crate::error::{Fault, FaultKind};
 #[test]
 fn the_tables_are_in_order_and_name_nothing_twice() {
     assert!(CODES.is_sorted_by(|a, b| a.code < b.code));
+    assert!(PEOPLE_CODES.is_sorted_by(|a, b| a.code < b.code));
+    assert!(
+        PEOPLE_CODES
+            .iter()
+            .all(|row| CODES.iter().all(|other| other.code != row.code))
+    );
     assert!(FIELD_CODES.is_sorted_by(|a, b| a.code < b.code));
 }
 
@@ -12,7 +18,7 @@ fn the_tables_are_in_order_and_name_nothing_twice() {
 fn every_refusal_to_read_a_subjects_data_is_in_the_table() {
     for denial in Denial::ALL {
         let fault = denial.fault();
-        let row = CODES.iter().find(|c| c.code == fault.code);
+        let row = of(&fault.code);
         assert_eq!(
             row.map(|c| c.statuses),
             Some([fault.kind.status()].as_slice()),
@@ -30,7 +36,7 @@ fn the_faults_that_every_call_knows_are_in_the_table() {
         Fault::invalid(Vec::new()),
         Fault::internal(""),
     ] {
-        let row = CODES.iter().find(|c| c.code == fault.code).unwrap();
+        let row = of(&fault.code).unwrap();
         assert!(row.statuses.contains(&fault.kind.status()), "{}", row.code);
     }
     assert_eq!(FaultKind::Refused.status(), 422);

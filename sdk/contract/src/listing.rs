@@ -1,14 +1,14 @@
-//! A list's parameters, as they stand in an address: what the resource API and exports are asked for.
+//! A list's parameters, as they stand in an address: what the resource API and exports are asked for,
+//! and a plugin's tests.
 
-use kernel_identity::decide::decide;
-use kernel_identity::principal::Principal;
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS};
-use sdk_contract::error::FieldFault;
-use sdk_contract::eval::system_kind;
-use sdk_contract::kind::{Kind, Ops};
-use sdk_contract::query::{Filter, MAX_FACETS, MAX_LIMIT, Query, With};
-use sdk_contract::scalar::{Date, Timestamp};
 use serde_json::Value;
+
+use crate::def::{CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS};
+use crate::error::FieldFault;
+use crate::eval::system_kind;
+use crate::kind::{Kind, Ops};
+use crate::query::{Filter, MAX_FACETS, MAX_LIMIT, Query, With};
+use crate::scalar::{Date, Timestamp};
 
 /// Rows of a page unless `size` says otherwise.
 const DEFAULT_SIZE: u32 = 20;
@@ -24,21 +24,18 @@ pub struct Listing {
 
 /// Reads a list's parameters: `field=value` (repeated: any of them), `field.min=`, `field.max=`,
 /// `sort=-field,field`, `page` or `cursor`, `size`, `q`, `facets=field,field`,
-/// `with=field.read,field.read`, `as_of=time`. Every wrong one is named.
+/// `with=field.read,field.read`, `as_of=time`. Every wrong one is named. `may_reveal` says whether the
+/// asker has a permission to see a masked field: asking by it would read it.
 pub fn listing(
     module: &ModuleDef,
     collection: &CollectionDef,
-    principal: &Principal,
-    pairs: &[(String, String)],
+    may_reveal: &dyn Fn(&str) -> bool,
+    pairs: &[(impl AsRef<str>, impl AsRef<str>)],
 ) -> Result<Listing, Vec<FieldFault>> {
-    let may_reveal = |field: &FieldDef| {
-        let permission = field.reveal.as_ref().and_then(|r| module.permission(r));
-        permission.is_some_and(|p| decide(principal, &module.id, p).allowed())
-    };
     let reader = Reader {
         module,
         collection,
-        may_reveal: &may_reveal,
+        may_reveal,
     };
     let mut faults = Vec::new();
     let (mut page, mut size) = (1, DEFAULT_SIZE);
@@ -46,8 +43,9 @@ pub fn listing(
     let mut wanted: Vec<(String, Vec<Value>)> = Vec::new();
     let mut paged = false;
     for (name, value) in pairs {
+        let (name, value) = (name.as_ref(), value.as_ref());
         let wrong = |message: &str| FieldFault::new(name, "bad-parameter", message);
-        match name.as_str() {
+        match name {
             "page" => match value.parse() {
                 Ok(n) if n >= 1 => (page, paged) = (n, true),
                 _ => faults.push(wrong("页码从 1 开始")),
@@ -66,7 +64,7 @@ pub fn listing(
                     }
                 }
             }
-            "cursor" => query.cursor = Some(value.clone()),
+            "cursor" => query.cursor = Some(value.to_owned()),
             "facets" => {
                 for field in value.split(',').filter(|p| !p.is_empty()) {
                     match reader.countable(field) {
@@ -146,8 +144,7 @@ fn follow(query: &mut Query, field: &str, read: &str) {
 struct Reader<'a> {
     module: &'a ModuleDef,
     collection: &'a CollectionDef,
-    /// Asking by a masked field would read it.
-    may_reveal: &'a dyn Fn(&FieldDef) -> bool,
+    may_reveal: &'a dyn Fn(&str) -> bool,
 }
 
 impl Reader<'_> {
@@ -158,9 +155,13 @@ impl Reader<'_> {
         match self.collection.field(name) {
             None => Err("没有这个字段"),
             Some(f) if f.encrypted && !f.blind || !f.kind.ops().equal => Err("该字段不能用于查询"),
-            Some(f) if f.mask.is_some() && !(self.may_reveal)(f) => Err("该字段不能用于查询"),
+            Some(f) if f.mask.is_some() && !self.is_revealed(f) => Err("该字段不能用于查询"),
             Some(_) => Ok(()),
         }
+    }
+
+    fn is_revealed(&self, field: &FieldDef) -> bool {
+        field.reveal.as_deref().is_some_and(self.may_reveal)
     }
 
     /// A field whose values are in plain columns, to be sorted, ranged or counted by.
@@ -179,8 +180,9 @@ impl Reader<'_> {
     /// `product.name`: a ref field, and a field of what it names.
     fn reference<'t>(&self, path: &'t str) -> Result<(&'t str, &'t str), &'static str> {
         let (field, read) = path.split_once('.').ok_or("请写成 字段.字段")?;
-        match self.collection.field(field).map(|f| &f.kind) {
-            Some(Kind::Ref { .. }) => Ok((field, read)),
+        match self.collection.field(field) {
+            Some(f) if f.mask.is_some() && !self.is_revealed(f) => Err("该字段不能用于查询"),
+            Some(f) if matches!(f.kind, Kind::Ref { .. }) => Ok((field, read)),
             _ => Err("该字段不引用其他记录"),
         }
     }
@@ -234,20 +236,13 @@ impl Reader<'_> {
 
     fn search(&self, text: &str) -> Result<Option<Filter>, &'static str> {
         let text = text.trim();
-        let fields: Vec<&FieldDef> = self
-            .collection
-            .fields
-            .iter()
-            .filter(|f| f.search && self.usable(&f.name).is_ok())
-            .collect();
-        match (text.is_empty(), fields.is_empty(), text.chars().count()) {
+        let searched = self.collection.fields.iter().any(|f| f.search);
+        match (text.is_empty(), searched, text.chars().count()) {
             (true, ..) => Ok(None),
-            (_, true, _) => Err("此列表不支持搜索"),
+            (_, false, _) => Err("此列表不支持搜索"),
             (.., 101..) => Err("搜索文字过长"),
-            _ => Ok(Some(Filter::Search {
-                text: text.to_owned(),
-                fields: fields.iter().map(|f| f.name.clone()).collect(),
-            })),
+            // Which fields are looked at is the masks' to say, who know the rows.
+            _ => Ok(Some(Filter::search(text))),
         }
     }
 }

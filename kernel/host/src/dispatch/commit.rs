@@ -1,0 +1,148 @@
+//! What holds around a commit: the same request twice is done once, the state it was allowed in still
+//! holds, and why it was refused is said in words.
+
+use kernel_crypto::canonical;
+use kernel_identity::principal::Principal;
+use kernel_storage::{CollectionName, CommitError, Expected};
+use sdk_contract::call::Reply;
+use sdk_contract::def::{ActionDef, ModuleDef};
+use sdk_contract::error::{Fault, FaultKind, FieldFault};
+use sdk_contract::kind::Kind;
+use serde_json::{Map, Value, json};
+
+use super::Act;
+use crate::Host;
+use crate::effects::Move;
+use crate::module::Call;
+use crate::reads::storage;
+
+/// The most bytes of an idempotency key.
+const MAX_KEY: usize = 100;
+
+impl Host {
+    /// The first answer to this request's key, if there was one.
+    pub(super) async fn replay(
+        &self,
+        p: &Principal,
+        act: &Act,
+        digest: &str,
+    ) -> Result<Option<Reply>, Fault> {
+        let Some(key) = &act.key else { return Ok(None) };
+        if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Fault::invalid(vec![FieldFault::new(
+                "Idempotency-Key",
+                "bad-key",
+                "幂等键为 1 到 100 个可见字符",
+            )]));
+        }
+        let user = p.user.as_deref().unwrap_or_default();
+        match self
+            .store()
+            .idempotent(key, user)
+            .await
+            .map_err(|e| storage(&e))?
+        {
+            None => Ok(None),
+            Some(first) if first.digest == digest => serde_json::from_value(first.reply)
+                .map(Some)
+                .map_err(|_| Fault::internal("内部错误")),
+            Some(_) => Err(commit_fault(&CommitError::KeyReused)),
+        }
+    }
+
+    /// Why a commit was refused, in words for whoever asked for it.
+    pub(super) async fn not_committed(
+        &self,
+        call: &Call,
+        error: &CommitError,
+        record: Option<&Map<String, Value>>,
+    ) -> Fault {
+        let told = self.moved_on(&call.principal, error, record).await;
+        told.unwrap_or_else(|| commit_fault(error))
+    }
+}
+
+/// What makes two requests the same request.
+pub(super) fn request_digest(act: &Act) -> String {
+    let request =
+        json!({ "module": act.module, "action": act.action, "id": act.id, "input": act.input });
+    kernel_crypto::sm3::digest(&canonical::to_vec(&request)).to_string()
+}
+
+/// The state the action was allowed in must still hold when it commits.
+pub(super) fn expected(
+    def: &ModuleDef,
+    record: Option<&Map<String, Value>>,
+    moves: &[Move],
+) -> Vec<Expected> {
+    let still = |m: &Move| {
+        let flow = def.flow(&m.collection)?;
+        let id = record?.get("id")?.as_str()?;
+        (id == m.id).then(|| Expected {
+            collection: CollectionName::new(&def.id, &m.collection),
+            id: m.id.clone(),
+            field: flow.field.clone(),
+            value: json!(m.from),
+        })
+    };
+    moves.iter().filter_map(still).collect()
+}
+
+/// A reference that leads nowhere is the caller's mistake where the caller gave it; where the
+/// module made it up, it is the module's.
+pub(super) fn misreferred(
+    action: &ActionDef,
+    values: &Map<String, Value>,
+    error: &CommitError,
+) -> Option<Fault> {
+    let CommitError::BadReference { id, .. } = error else {
+        return None;
+    };
+    let given = action.input.iter().find(|field| {
+        matches!(field.kind, Kind::Ref { .. })
+            && values
+                .get(&field.name)
+                .and_then(Value::as_str)
+                .is_some_and(|given| given.eq_ignore_ascii_case(id))
+    })?;
+    let fault = FieldFault::new(&given.name, "missing-reference", "所选记录不存在");
+    Some(Fault::invalid(vec![fault]))
+}
+
+pub(crate) fn commit_fault(error: &CommitError) -> Fault {
+    match error {
+        CommitError::Stale { .. } | CommitError::Unexpected { .. } => Fault::conflict(
+            "stale",
+            "这条记录刚刚被他人更改，请刷新后再试；您填写的内容仍在",
+        ),
+        CommitError::Conflict { fields, .. } => Fault {
+            fields: fields
+                .iter()
+                .map(|f| FieldFault::new(f, "taken", "已被使用"))
+                .collect(),
+            ..Fault::conflict(
+                "duplicate",
+                "已有相同的记录，可能刚在另一个窗口提交过，请刷新后查看",
+            )
+        },
+        CommitError::KeyReused => Fault::conflict(
+            "idempotency-key-reused",
+            "同一幂等键已用于另一个请求，请换一个键",
+        ),
+        CommitError::NotFound { .. } => Fault::not_found(),
+        CommitError::NoFile(_) => {
+            Fault::conflict("file-gone", "所选文件已不在，请重新上传后再提交")
+        }
+        CommitError::Storage(e) => storage(e),
+        CommitError::UnknownCollection(_)
+        | CommitError::Invalid { .. }
+        | CommitError::BadReference { .. } => {
+            tracing::error!(%error, blame = "plugin", "a commit was refused");
+            Fault::new(
+                FaultKind::Internal,
+                "plugin.bad-write",
+                "该功能出错了，本次操作没有生效",
+            )
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Times and limits, as configured.
+
+use sdk_contract::scalar::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::account::ADMINISTRATORS;
+use crate::composed::{OrganisationPolicy, covers};
+use crate::password_rules::PasswordPolicy;
+use crate::providers::Providers;
+use crate::registration::RegistrationPolicy;
+use crate::throttle::ThrottlePolicy;
+
+/// What [`SessionPolicy::second_factor`] calls every composed role.
+pub(crate) const COMPOSED: &str = "organisation.composed";
+
+/// Times and limits of sessions, and what signing in takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionPolicy {
+    /// Seconds without a request after which a session ends.
+    pub idle_seconds: i64,
+    /// The same of whoever administers the platform.
+    pub idle_seconds_administrator: i64,
+    /// Seconds after sign-in at which a session ends whatever happens.
+    pub absolute_seconds: i64,
+    /// Sessions one person may have at once; the oldest ends when one more begins.
+    pub at_once: usize,
+    /// Days without a sign-in after which an account is suspended; 0 is never.
+    pub stale_days: i64,
+    /// Roles that need a second factor; a name that ends in a dot stands for all that begin so.
+    pub second_factor: Vec<String>,
+    /// Minutes for which a proven second factor is fresh enough for what asks for one.
+    pub step_up_minutes: i64,
+    pub throttle: ThrottlePolicy,
+    pub password: PasswordPolicy,
+    pub organisations: OrganisationPolicy,
+    pub registration: RegistrationPolicy,
+    /// Where people may sign in instead of with a password.
+    pub providers: Providers,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self {
+            idle_seconds: 15 * 60,
+            idle_seconds_administrator: 10 * 60,
+            absolute_seconds: 12 * 3600,
+            at_once: 5,
+            stale_days: 90,
+            second_factor: [
+                "platform.",
+                "organisation.",
+                "bank.",
+                "model.",
+                "government.",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            step_up_minutes: 10,
+            throttle: ThrottlePolicy::default(),
+            password: PasswordPolicy::default(),
+            organisations: OrganisationPolicy::default(),
+            registration: RegistrationPolicy::default(),
+            providers: Providers::default(),
+        }
+    }
+}
+
+impl SessionPolicy {
+    pub(crate) fn is_stale(&self, used: Option<Timestamp>, now: i64) -> bool {
+        let days = self.stale_days.saturating_mul(86_400);
+        days > 0 && used.is_some_and(|used| Timestamp(now) >= used.plus_seconds(days))
+    }
+
+    /// Seconds without a request after which a session of whoever has `roles` ends.
+    pub(crate) fn idle(&self, roles: &[String]) -> i64 {
+        if roles.iter().any(|role| role.starts_with(ADMINISTRATORS)) {
+            self.idle_seconds_administrator
+        } else {
+            self.idle_seconds
+        }
+    }
+
+    /// This policy without a second factor that roles must have and without an end for unused
+    /// accounts: whoever tries the platform out should need no telephone and may come back late.
+    #[must_use]
+    pub fn for_trying_out(&self) -> Self {
+        Self {
+            stale_days: 0,
+            second_factor: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether whoever has `role` must have a second factor.
+    pub fn needs_factor(&self, role: &str) -> bool {
+        covers(&self.second_factor, role)
+    }
+}

@@ -1,0 +1,205 @@
+//! Of signing in, accounts, posts, roles and organisations.
+
+use super::code::{Code, code};
+
+/// Of requests by and about people, by code.
+pub const PEOPLE_CODES: &[Code] = &[
+    code(
+        "account-closed",
+        &[401],
+        "The account that the person signs in to is closed.",
+        "The person asks the administrator of the organisation.",
+    ),
+    code(
+        "account-left",
+        &[422],
+        "The person has left; the account is closed.",
+        "Have them come back first, where that is so.",
+    ),
+    code(
+        "account-unused",
+        &[401],
+        "The account was not used for longer than is allowed, and is suspended.",
+        "Ask an administrator to open it again.",
+    ),
+    code(
+        "arrival-gone",
+        &[409],
+        "The return from another's sign-in was used, waited too long, or came to another browser.",
+        "Have the person sign in there again.",
+    ),
+    code(
+        "bad-credentials",
+        &[401],
+        "The login or the password is wrong; which one is not said.",
+        "Ask the person again. Repeated failures lock the account for a while.",
+    ),
+    code(
+        "bound-elsewhere",
+        &[422],
+        "The account elsewhere is bound to another account here.",
+        "Sign in with it, or unbind it in that account first.",
+    ),
+    code(
+        "code-needed",
+        &[401],
+        "The password is right; the account has a second factor.",
+        "Send the same again with `code`.",
+    ),
+    code(
+        "factor-state",
+        &[409],
+        "The second factor is not in the state that the action needs.",
+        "Read the account again.",
+    ),
+    code(
+        "invitation-gone",
+        &[422],
+        "The invitation was used, ended or has expired.",
+        "Ask who invited you for another.",
+    ),
+    code(
+        "last-administrator",
+        &[422],
+        "The role's last holder cannot lose it.",
+        "Give the role to somebody else first.",
+    ),
+    code(
+        "organisation-closed",
+        &[422],
+        "The organisation is closed.",
+        "Reopen it first.",
+    ),
+    code(
+        "organisation-in-use",
+        &[422],
+        "Somebody works in the organisation, or something active stands below it.",
+        "Move or end these first.",
+    ),
+    code(
+        "organisation-too-deep",
+        &[422],
+        "The tree would have more levels than are allowed.",
+        "Choose a parent higher up.",
+    ),
+    code(
+        "organisation-type",
+        &[422],
+        "An organisation of this type has none below it.",
+        "Choose another parent.",
+    ),
+    code(
+        "other-person",
+        &[422],
+        "The account elsewhere has another resident id than those bound already.",
+        "Bind it to the account of the person it belongs to.",
+    ),
+    code(
+        "over-ceiling",
+        &[422],
+        "The organisation may not hand out this role.",
+        "Choose one that it may hand out, or have its ceiling raised.",
+    ),
+    code(
+        "own-access",
+        &[422],
+        "Nobody changes the own posts and roles.",
+        "Ask another administrator.",
+    ),
+    code(
+        "party-refused",
+        &[422],
+        "Nobody may act for the party: the register says that it is no more, or has another name, or its code is wrong.",
+        "Have the register, or what the other platform says, corrected.",
+    ),
+    code(
+        "password-change-needed",
+        &[403],
+        "The password was given by somebody else, or is too old.",
+        "Change it on the account's page first.",
+    ),
+    code(
+        "post-ended",
+        &[422],
+        "The post or the role has ended.",
+        "Read the record again.",
+    ),
+    code(
+        "registration-closed",
+        &[422],
+        "Nobody registers by themselves here.",
+        "Ask your organisation's administrator for an invitation.",
+    ),
+    code(
+        "reset-gone",
+        &[422],
+        "The link for a new password was used, ended or has expired.",
+        "Ask an administrator of your organisation for another.",
+    ),
+    code(
+        "role-state",
+        &[422],
+        "The person holds the role or post already, or not any more.",
+        "Read the record again.",
+    ),
+    code(
+        "roles-exclude-each-other",
+        &[422],
+        "One person may not hold both roles.",
+        "Give it to somebody else, or take the other role away first.",
+    ),
+    code(
+        "second-factor-needed",
+        &[403, 422],
+        "A role of the account, or what is asked for, needs a second factor.",
+        "Set one up on the account's page; one that a role needs cannot be removed.",
+    ),
+    code(
+        "sign-in-another",
+        &[401],
+        "The account elsewhere belongs to another person than the one who is signed in.",
+        "Sign out first.",
+    ),
+    code(
+        "sign-in-busy",
+        &[429],
+        "Too many sign-ins wait at this moment; nothing was counted against anybody.",
+        "Send it again after the seconds of `Retry-After`.",
+    ),
+    code(
+        "sign-in-late",
+        &[401],
+        "The code came too long after the password.",
+        "Begin the sign-in again.",
+    ),
+    code(
+        "sign-in-replayed",
+        &[401],
+        "The return from another's sign-in was used before.",
+        "Have the person begin again.",
+    ),
+    code(
+        "step-up-needed",
+        &[403],
+        "This takes a second factor that was proven a moment ago in this session.",
+        "Prove it at the address in `step_up`, then send the same request again.",
+    ),
+    code(
+        "too-many-failures",
+        &[422, 429],
+        "Too many wrong passwords or codes for this account or address.",
+        "Wait for the seconds of `Retry-After`.",
+    ),
+    code(
+        "unauthenticated",
+        &[401],
+        "Nobody is signed in, or the session has ended.",
+        "Sign in; what a person had typed into a form is kept.",
+    ),
+    code(
+        "wrong-code",
+        &[401],
+        "The code of the second factor is wrong or was used before.",
+        "Send the code that the authenticator shows now, or a recovery code.",
+    ),
+];
