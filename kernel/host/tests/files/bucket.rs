@@ -24,7 +24,7 @@ pub(crate) fn own() -> Option<Bucket> {
         endpoint: given.endpoint,
         region: "us-east-1".into(),
         in_host: false,
-        authorities: None,
+        authorities: Vec::new(),
         credentials: Credentials {
             id: given.id,
             secret: given.secret,
