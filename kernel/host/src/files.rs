@@ -141,9 +141,13 @@ impl Host {
             .ok_or_else(|| missing(digest))
     }
 
-    /// Lists the blobs of before blobs were listed. They are nobody's uploads.
+    /// Lists the blobs of before blobs were listed, which are nobody's uploads, and moves what lies in
+    /// the data folder where files lie now.
     pub(crate) async fn adopt_files(&self) -> Result<(), Fault> {
-        let places = self.blobs().places().await.map_err(|e| unavailable(&e))?;
+        let Some(folder) = self.blobs().in_folder().map_err(|e| unavailable(&e))? else {
+            return Ok(());
+        };
+        let places = folder.places().await.map_err(|e| unavailable(&e))?;
         for place in places {
             let Some(digest) = old_digest(&place) else {
                 continue;
@@ -152,7 +156,7 @@ impl Host {
             if known.map_err(|e| storage(&e))?.is_some() {
                 continue;
             }
-            let bytes = match self.blobs().get(&place).await {
+            let bytes = match folder.get(&place).await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => continue,
                 Err(error) => {
@@ -172,6 +176,10 @@ impl Host {
             };
             self.change_files(FileChange::Adopt(blob), Vec::new())
                 .await?;
+        }
+        let moved = self.blobs().gather().await.map_err(|e| unavailable(&e))?;
+        if moved > 0 {
+            tracing::info!(moved, "files of the data folder are in the bucket now");
         }
         Ok(())
     }

@@ -8,6 +8,9 @@
     reason = "a test stops at the first surprise, and says what it skips; its double of clamd runs beside it"
 )]
 
+#[path = "files/bucket.rs"]
+mod bucket;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +22,9 @@ use kernel_host::scan::{Clamd, Verdict};
 use kernel_host::{Engines, Ground, Host, KeptCode, Limits, RecordFile, UploadRef};
 use kernel_identity::principal::Principal;
 use kernel_identity::session::{SessionPolicy, Sessions};
-use kernel_storage::{AuditFilter, BlobState, BlobStore, By, Commit, CommitError, Store, StoreUrl};
+use kernel_storage::{
+    AuditFilter, BlobState, BlobStore, Bucket, By, Commit, CommitError, Store, StoreUrl,
+};
 use sdk_contract::call::Write;
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::page::Place;
@@ -45,8 +50,18 @@ fn eicar() -> Vec<u8> {
     parts.concat().into_bytes()
 }
 
+/// Where a story is told.
+#[derive(Clone, Copy, Default)]
+struct At<'a> {
+    /// A database; `SQLite` in the data folder without.
+    postgres: Option<&'a str>,
+    /// Where files lie; the data folder without.
+    bucket: Option<&'a Bucket>,
+}
+
 struct Bench {
     host: Host,
+    blobs: BlobStore,
     clock: Arc<TestClock>,
     data: tempfile::TempDir,
 }
@@ -54,7 +69,7 @@ struct Bench {
 /// Everything a host stands on, over a data folder.
 async fn ground(
     data: &Path,
-    url: Option<&str>,
+    at: At<'_>,
     clock: &Arc<TestClock>,
     scanner: Option<Clamd>,
     guests: Option<&Path>,
@@ -66,14 +81,19 @@ async fn ground(
     let guests = guests.unwrap_or(&own);
     let code_keys = KeyRing::open_or_create(&guests.join("keys"), None).unwrap();
     let code = KeptCode::open(&guests.join("code"), Arc::new(code_keys)).unwrap();
-    let url = match url {
+    let url = match at.postgres {
         Some(url) => StoreUrl::Postgres(url.to_owned()),
         None => StoreUrl::Sqlite(data.join("store.db")),
     };
     let store = Store::open(&url, Arc::clone(&keys)).await.unwrap();
+    let (folder, ring) = (data.join("blobs"), Arc::clone(&keys));
+    let blobs = match at.bucket {
+        Some(bucket) => BlobStore::in_bucket(bucket, &folder, ring),
+        None => BlobStore::open(folder, ring),
+    };
     Ground {
         sessions: Sessions::new(store.clone(), Arc::clone(&keys), SessionPolicy::default()),
-        blobs: BlobStore::open(data.join("blobs"), Arc::clone(&keys)).unwrap(),
+        blobs: blobs.unwrap(),
         store,
         keys,
         clock: Arc::clone(clock) as _,
@@ -88,17 +108,18 @@ async fn ground(
 }
 
 impl Bench {
-    async fn start(url: Option<&str>) -> Self {
-        let bench = Self::with(url, None, None).await;
+    async fn start(at: At<'_>) -> Self {
+        let bench = Self::with(at, None, None).await;
         bench.host.store().apply(&module(), NOW).await.unwrap();
         bench
     }
 
-    async fn with(url: Option<&str>, scanner: Option<Clamd>, guests: Option<&Path>) -> Self {
+    async fn with(at: At<'_>, scanner: Option<Clamd>, guests: Option<&Path>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::at(Timestamp(NOW)));
-        let ground = ground(data.path(), url, &clock, scanner, guests).await;
+        let ground = ground(data.path(), at, &clock, scanner, guests).await;
         Self {
+            blobs: ground.blobs.clone(),
             host: Host::start(ground).await.unwrap(),
             clock,
             data,
@@ -158,9 +179,9 @@ impl Bench {
         !self.host.store().blobs(digest).await.unwrap().is_empty()
     }
 
-    fn files(&self) -> usize {
-        let folder = self.data.path().join("blobs").join(BANK);
-        std::fs::read_dir(folder).map_or(0, Iterator::count)
+    async fn files(&self) -> usize {
+        let all = self.blobs.places().await.unwrap();
+        all.iter().filter(|place| place.starts_with(BANK)).count()
     }
 
     async fn audited(&self, action: &str) -> usize {
@@ -177,16 +198,28 @@ fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Tells the story on `SQLite`, and on `PostgreSQL` where there is one.
-async fn on_each_engine(story: impl AsyncFn(Option<&str>)) {
-    story(None).await;
-    let Some(server) = tests_scratch::server() else {
+/// Tells the story on `SQLite`, on `PostgreSQL` and with a bucket, as far as there are any.
+async fn everywhere(story: impl AsyncFn(At<'_>)) {
+    story(At::default()).await;
+    if let Some(server) = tests_scratch::server() {
+        let scratch = Scratch::create(&server, "files").await.unwrap();
+        let url = scratch.url();
+        story(At {
+            postgres: Some(&url),
+            bucket: None,
+        })
+        .await;
+        scratch.remove().await.unwrap();
+    } else {
         println!("skipped on PostgreSQL: RONGQIAO_TEST_PG is not set");
-        return;
-    };
-    let scratch = Scratch::create(&server, "files").await.unwrap();
-    story(Some(&scratch.url())).await;
-    scratch.remove().await.unwrap();
+    }
+    if let Some(bucket) = bucket::own() {
+        story(At {
+            postgres: None,
+            bucket: Some(&bucket),
+        })
+        .await;
+    }
 }
 
 fn clerk() -> Principal {
@@ -236,8 +269,8 @@ fn commit(writes: Vec<Write>) -> Commit {
 
 #[tokio::test]
 async fn a_file_is_kept_while_anything_names_it_and_goes_when_nothing_does() {
-    on_each_engine(async |url| {
-        let bench = Bench::start(url).await;
+    everywhere(async |at| {
+        let bench = Bench::start(at).await;
         let [now, past, deleted, unused] = ["1\n", "2\n", "3\n", "4\n"];
         let now = bench.upload(now).await.unwrap();
         let past = bench.upload(past).await.unwrap();
@@ -265,7 +298,7 @@ async fn a_file_is_kept_while_anything_names_it_and_goes_when_nothing_does() {
         for kept in [&now, &past, &deleted] {
             assert!(bench.there(&kept.digest).await);
         }
-        assert_eq!(bench.files(), 3);
+        assert_eq!(bench.files().await, 3);
         assert_eq!(bench.audited("file.collect").await, 1);
         // Whoever names it now hears that it is gone, and may upload it again.
         let late = bench.letter(3, &unused).await;
@@ -279,12 +312,11 @@ async fn a_file_is_kept_while_anything_names_it_and_goes_when_nothing_does() {
 
 #[tokio::test]
 async fn what_a_kill_left_is_collected_and_what_is_under_way_is_not() {
-    on_each_engine(async |url| {
-        let bench = Bench::start(url).await;
+    everywhere(async |at| {
+        let bench = Bench::start(at).await;
         let p = clerk();
         // A file without its row, a piece without its upload, an upload that nobody goes on with.
-        let blobs = bench.data.path().join("blobs");
-        let store = BlobStore::open(&blobs, Arc::clone(bench.host.keys())).unwrap();
+        let store = &bench.blobs;
         let name = sdk_contract::scalar::uuid7(Timestamp(NOW), [7; 10]);
         for folder in [BANK, "parts"] {
             let place = format!("{folder}/{name}");
@@ -333,15 +365,11 @@ async fn what_a_kill_left_is_collected_and_what_is_under_way_is_not() {
 
 #[tokio::test]
 async fn blobs_of_before_are_listed_at_the_start_and_stay_while_named() {
-    let bench = Bench::start(None).await;
-    let store = BlobStore::open(
-        bench.data.path().join("blobs"),
-        Arc::clone(bench.host.keys()),
-    );
+    let bench = Bench::start(At::default()).await;
     let text = b"of before\n".to_vec();
     let digest = kernel_crypto::sm3::digest(&text).to_string();
     let place = format!("{}/{}", &digest[..2], &digest[2..]);
-    store.unwrap().put(&place, text).await.unwrap();
+    bench.blobs.put(&place, text).await.unwrap();
     let before = UploadRef {
         digest: digest.clone(),
         name: "a.csv".into(),
@@ -349,7 +377,8 @@ async fn blobs_of_before_are_listed_at_the_start_and_stay_while_named() {
     };
     assert!(bench.letter(1, &before).await.is_err());
     // The next start.
-    let ground = ground(bench.data.path(), None, &bench.clock, None, None).await;
+    let at = At::default();
+    let ground = ground(bench.data.path(), at, &bench.clock, None, None).await;
     let host = Host::start(ground).await.unwrap();
     assert!(bench.letter(1, &before).await.is_ok());
     assert_eq!(host.store().blobs(&digest).await.unwrap()[0].place, place);
@@ -472,9 +501,9 @@ async fn dj_13_what_a_scan_finds_something_in_is_never_opened() {
         println!("skipped: RONGQIAO_GUESTS is not set");
         return;
     };
-    on_each_engine(async |url| {
+    everywhere(async |at| {
         let mut clamd = Double::start().await;
-        let bench = Bench::with(url, Some(clamd.clamd()), Some(&guests)).await;
+        let bench = Bench::with(at, Some(clamd.clamd()), Some(&guests)).await;
         let good = bench.upload("1\n").await.unwrap();
         assert_eq!(state(&bench, &good.digest).await, BlobState::Clear);
         let bad = String::from_utf8(eicar()).unwrap();

@@ -2,6 +2,7 @@
 //! environment. Nothing else in the platform reads either.
 
 mod city;
+mod files;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,18 +15,20 @@ use kernel_identity::network::Network;
 use kernel_identity::providers::Secret;
 use kernel_identity::session::SessionPolicy;
 use kernel_portal::{SearchBox, Site};
-use kernel_storage::CheckpointFolder;
+use kernel_storage::{Bucket, CheckpointFolder};
+use rustls::pki_types::CertificateDer;
 use sdk_contract::def::Label;
 use serde::Deserialize;
 
 pub(crate) use city::City;
+use files::FilesConfig;
 
 use crate::tls::TlsConfig;
 
 /// `host-config/reference.toml` shows every key with its default.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// File of the city's districts, roles and benches; empty is the one of this repository.
     city: PathBuf,
     site: SiteConfig,
@@ -33,6 +36,7 @@ pub struct Config {
     pub(crate) tls: TlsConfig,
     sessions: SessionPolicy,
     pub(crate) audit: AuditConfig,
+    files: FilesConfig,
     scan: ScanConfig,
     #[serde(rename = "export")]
     pub(crate) exports: ExportConfig,
@@ -185,13 +189,18 @@ impl Config {
     }
 
     /// The defaults, or a file over them.
-    pub fn read(file: Option<&Path>) -> Result<Self> {
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self> {
         let Some(file) = file else {
             return Ok(Self::default());
         };
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{} cannot be read", file.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))
+    }
+
+    /// The bucket that files lie in; none is the data folder.
+    pub(crate) fn bucket(&self) -> Result<Option<Bucket>> {
+        self.files.bucket(|| self.authorities())
     }
 
     /// The sessions' policy, with the providers' secrets read in; a provider that could not be
@@ -225,6 +234,12 @@ impl Config {
         if self.sessions.providers.is_empty() {
             return Ok(Outgoing::new(&[], crate::tls::international()));
         }
+        let roots = self.authorities()?;
+        Ok(Outgoing::new(&roots, crate::tls::international()))
+    }
+
+    /// What other systems' certificates are checked with.
+    fn authorities(&self) -> Result<Vec<CertificateDer<'static>>> {
         let named = &self.outgoing.authorities;
         let file = if named.as_os_str().is_empty() {
             let mut known = AUTHORITIES.iter().map(Path::new);
@@ -233,8 +248,7 @@ impl Config {
             Some(named.as_path())
         };
         let file = file.context("outgoing.authorities is empty, and this machine has none")?;
-        let roots = crate::tls::certificates(file).context("outgoing.authorities")?;
-        Ok(Outgoing::new(&roots, crate::tls::international()))
+        crate::tls::certificates(file).context("outgoing.authorities")
     }
 
     /// Where uploads are scanned, if they are.
@@ -333,6 +347,38 @@ mod tests {
         let reference = include_str!("../../../host-config/reference.toml");
         let read: Config = toml::from_str(reference).unwrap();
         assert_eq!(format!("{read:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_credentials_is_told_without_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("credentials");
+        let files = FilesConfig {
+            bucket: "files".into(),
+            credentials: file.clone(),
+            ..FilesConfig::default()
+        };
+        assert!(
+            files
+                .bucket()
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be read")
+        );
+        std::fs::write(&file, "access_key_id = \"id\"\nsecret_access_key = hidden").unwrap();
+        let error = format!("{:#}", files.bucket().unwrap_err());
+        assert!(
+            error.contains("secret_access_key") && !error.contains("hidden"),
+            "{error}"
+        );
+        std::fs::write(
+            &file,
+            "access_key_id = \"id\"\nsecret_access_key = \"hidden\"",
+        )
+        .unwrap();
+        let bucket = files.bucket().unwrap().unwrap();
+        assert_eq!(bucket.credentials.secret, "hidden");
+        assert!(!format!("{bucket:?}").contains("hidden"));
     }
 
     #[test]

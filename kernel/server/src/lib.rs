@@ -13,8 +13,6 @@ use std::io::IsTerminal as _;
 
 use clap::Parser as _;
 
-pub use config::Config;
-
 /// Runs the command line.
 pub async fn run() -> anyhow::Result<()> {
     commands::Cli::parse().run().await

@@ -17,7 +17,7 @@ use kernel_identity::session::Sessions;
 use kernel_storage::backup::RESTORING;
 use kernel_storage::{BlobStore, CheckpointFolder, Store, StoreUrl};
 
-use crate::config::{self, City, Config};
+use crate::config::{self as settings, City, Config};
 
 /// The demo city of this repository.
 const DEMO: &str = include_str!("../../../host-config/demo.toml");
@@ -35,6 +35,9 @@ pub struct Place {
     /// Folder of the key ring; `keys` in the data folder when absent.
     #[arg(long)]
     pub keys: Option<PathBuf>,
+    /// TOML; `host-config/reference.toml` shows every key. It says where files lie, too.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
 }
 
 /// What every command that touches data needs.
@@ -42,6 +45,7 @@ pub struct Opened {
     pub keys: Arc<KeyRing>,
     pub store: Store,
     pub blobs: BlobStore,
+    config: Config,
     place: Place,
 }
 
@@ -54,7 +58,6 @@ pub struct Setup {
     pub code: Option<PathBuf>,
     /// With demo organisations, users and data.
     pub demo: bool,
-    pub config: Config,
 }
 
 /// Everything that serves, ready to.
@@ -71,6 +74,18 @@ pub struct Platform {
 }
 
 impl Opened {
+    /// Refuses while some files are not where the configuration says that they are.
+    pub(crate) async fn gathered(&self) -> Result<()> {
+        let behind = self.blobs.behind().await?;
+        ensure!(
+            behind == 0,
+            "{behind} files in {} have yet to move into the bucket: `rongqiao serve` moves them as \
+             it starts",
+            self.place.data.display()
+        );
+        Ok(())
+    }
+
     /// Ends a command.
     pub(crate) async fn close(self) {
         if let Err(error) = self.keys.save_uses() {
@@ -86,31 +101,36 @@ pub(crate) const SQLITE: &str = "rongqiao.sqlite";
 /// Opens keys, database and uploads. The cryptography proves itself first: a machine on which the
 /// standard vectors fail serves nothing.
 pub async fn open(place: &Place) -> Result<Opened> {
-    let data = &place.data;
+    let (data, config) = (&place.data, config(place)?);
     std::fs::create_dir_all(data).with_context(|| format!("{} cannot be made", data.display()))?;
     let keys = keys(place, KeyRing::open_or_create).await?;
     let store = Store::open(&url(place)?, Arc::clone(&keys))
         .await
         .context("the database cannot be opened")?;
-    opened(place, keys, store)
+    opened(place, config, keys, store)
 }
 
 /// Opens what exists and changes none of it: for a look beside the process that serves.
 pub(crate) async fn open_reading(place: &Place) -> Result<Opened> {
+    let config = config(place)?;
     let keys = existing_keys(place).await?;
     let store = Store::open_reading(&url(place)?, Arc::clone(&keys))
         .await
         .context("the database cannot be opened")?;
-    opened(place, keys, store)
+    opened(place, config, keys, store)
 }
 
-fn opened(place: &Place, keys: Arc<KeyRing>, store: Store) -> Result<Opened> {
-    let blobs = BlobStore::open(place.data.join("blobs"), Arc::clone(&keys))
-        .context("uploads cannot be opened")?;
+fn opened(place: &Place, config: Config, keys: Arc<KeyRing>, store: Store) -> Result<Opened> {
+    let (folder, ring) = (place.data.join("blobs"), Arc::clone(&keys));
+    let blobs = match config.bucket()? {
+        None => BlobStore::open(folder, ring),
+        Some(bucket) => BlobStore::in_bucket(&bucket, &folder, ring),
+    };
     Ok(Opened {
         keys,
         store,
-        blobs,
+        blobs: blobs.context("files cannot be opened")?,
+        config,
         place: place.clone(),
     })
 }
@@ -146,21 +166,22 @@ impl Platform {
             keys,
             store,
             blobs,
+            config,
             place,
         } = opened;
-        let city = setup.config.city()?;
+        let city = config.city()?;
         let now = clock.now().micros();
         store
             .apply(&kernel_identity::module::definition(), now)
             .await?;
-        let policy = setup.config.sessions(setup.demo)?;
+        let policy = config.sessions(setup.demo)?;
         let sessions = Sessions::new(store.clone(), Arc::clone(&keys), policy);
         let (mut logins, mut first) = (Vec::new(), Vec::new());
         if setup.demo {
             let demo: Demo = toml::from_str(DEMO)?;
             logins = demo::apply(&store, &sessions, &demo, &place.data, now).await?;
         } else {
-            let operator = setup.config.operator();
+            let operator = config.operator();
             first = first::administrators(&store, &sessions, operator, now).await?;
         }
         let posts = kernel_identity::posts::give_first(&store, now).await?;
@@ -170,21 +191,26 @@ impl Platform {
         let folder = setup.code.unwrap_or_else(|| place.data.join("code"));
         let code = KeptCode::open(&folder, Arc::clone(&keys))
             .with_context(|| format!("{} cannot be made", folder.display()))?;
+        if let Err(error) = blobs.reach().await {
+            // All else is served; a file is asked for anew each time.
+            let error = anyhow::Error::from(error);
+            tracing::error!(alarm = "files", "files cannot be stored or read: {error:#}");
+        }
         let host = Host::start(Ground {
             store: store.clone(),
             keys,
             blobs,
             clock,
             engines: Engines::keeping(Arc::new(code))?,
-            scanner: setup.config.scanner()?,
+            scanner: config.scanner()?,
             plugins: setup.plugins,
             regions: city.regions.clone(),
             roles: city.roles.clone(),
             sessions: sessions.clone(),
             limits: Limits {
-                export_without_approval: setup.config.exports.without_approval,
-                job_file_days: setup.config.jobs.file_days,
-                key_hours: setup.config.key_hours(),
+                export_without_approval: config.exports.without_approval,
+                job_file_days: config.jobs.file_days,
+                key_hours: config.key_hours(),
             },
             demo: setup.demo,
         })
@@ -195,7 +221,7 @@ impl Platform {
             logins,
             first,
             sessions,
-            config: setup.config,
+            config,
             city,
         })
     }
@@ -221,6 +247,11 @@ pub(crate) async fn existing(place: &Place) -> Result<Opened> {
     open(place).await
 }
 
+/// The configuration, or the defaults.
+pub(crate) fn config(place: &Place) -> Result<Config> {
+    Config::read(place.config.as_deref())
+}
+
 /// The key ring of a data folder that has one.
 pub(crate) async fn existing_keys(place: &Place) -> Result<Arc<KeyRing>> {
     keys(place, KeyRing::open_existing).await
@@ -239,7 +270,10 @@ async fn keys(
     let folder = keys_folder(place);
     // Deriving the root key is slow on purpose, so not on a thread that serves.
     let keys = tokio::task::spawn_blocking(move || {
-        open(&folder, config::passphrase().as_deref().map(str::as_bytes))
+        open(
+            &folder,
+            settings::passphrase().as_deref().map(str::as_bytes),
+        )
     })
     .await?
     .context("the key ring cannot be opened")?;

@@ -39,7 +39,7 @@ mod dump;
 mod frames;
 mod load;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -125,6 +125,9 @@ pub struct Summary {
     pub size: u64,
     /// SM3 of the backup itself, to compare copies of it by.
     pub digest: String,
+    /// Places of blobs that the tables list and where none was found as the backup was made: it is
+    /// without them. Nothing is known of it when it is read.
+    pub missing: BTreeSet<String>,
 }
 
 /// Reads a backup to its end: every byte authentic, everything there that its end says.
@@ -148,6 +151,7 @@ pub fn check(file: &Path, secret: Option<Secret<'_>>) -> Result<Summary, BackupE
                     contents,
                     size,
                     digest,
+                    missing: BTreeSet::new(),
                 });
             }
         }

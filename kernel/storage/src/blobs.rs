@@ -1,8 +1,9 @@
 //! Sealed files by the name of their place: readable from the middle, never changed.
 //!
-//! What a blob is and who has it is in the tables ([`crate::Blob`]); here are its bytes, at
-//! `<dir>/<place>`. A place is `<folder>/<name>` and is given to one blob once, so that nothing is
-//! ever written where something else is being removed:
+//! What a blob is and who has it is in the tables ([`crate::Blob`]); here are its bytes, in a folder
+//! or in a [`Bucket`] of an object store, which differ in nothing but where they are. A place is
+//! `<folder>/<name>` and is given to one blob once, so that nothing is ever written where something
+//! else is being removed:
 //!
 //! ```text
 //! "rongqiao-blob-2\n" ‖ plain length (8) ‖ length of the wrapped key (4) ‖ wrapped key
@@ -10,7 +11,7 @@
 //! ```
 //!
 //! Numbers are big-endian. The chunks are those of [`kernel_crypto::stream`], under a key of the
-//! blob's own that the key ring wraps for this place; so a ring that changes its key rewrites heads
+//! blob's own that the key ring wraps for this place; so a ring that changes its key changes heads
 //! and no content ([`BlobStore::rewrap`]), and a range costs the chunks it touches.
 //!
 //! Blobs of before there were places lie at `<2 hex>/<62 hex>`, the SM3 of their plain bytes, and
@@ -18,33 +19,52 @@
 //! sealed whole under the ring's key. Both stay readable; rewrapping brings the second into the
 //! first.
 //!
-//! Writing is temporary file, sync, rename, sync of the folder: after a crash a blob is whole or
-//! absent. Removing overwrites the head before the file goes, so that whatever the disk keeps of the
-//! chunks has lost its key.
+//! Writing in a folder is temporary file, sync, rename, sync of the folder; in a bucket one request
+//! that is done or not: after a crash a blob is whole or absent. Removing from a folder overwrites the
+//! head before the file goes, so that whatever the disk keeps of the chunks has lost its key.
 
-mod file;
+mod bucket;
+mod sealed;
 
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use kernel_crypto::keys::KeyRing;
-use kernel_crypto::sm3::{self, Digest32};
+use kernel_crypto::sm3::Digest32;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _};
+
+pub use bucket::{Bucket, Credentials};
+use sealed::{Head, LONGEST_HEAD};
+
+/// How often a blob is looked at anew that was rewrapped just then.
+const ATTEMPTS: u32 = 3;
 
 /// A blob could not be kept or found.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
     #[error("'{0}' is not a blob's place")]
     BadPlace(String),
-    #[error("the blob file {path} could not be used")]
-    File {
+    #[error("the folder {path} could not be made")]
+    Folder {
         path: String,
         #[source]
         source: io::Error,
     },
+    #[error("the bucket cannot be used: {0}")]
+    Bucket(String),
+    /// Without what the store said of the credentials: it is not for a log.
+    #[error("the object store refuses its credentials, or what they ask for ({0})")]
+    Refused(String),
+    #[error("the files are out of reach")]
+    Store(#[source] object_store::Error),
+    #[error("a file's key could not be erased")]
+    Erase(#[source] io::Error),
     #[error("a blob could not be sealed")]
     Seal(#[source] kernel_crypto::sm4::SealError),
     #[error("the blob {place} was altered or belongs to another key ring")]
@@ -53,55 +73,139 @@ pub enum BlobError {
     Stopped,
 }
 
-/// A folder of blobs. Cheap to clone.
-#[derive(Clone)]
-pub struct BlobStore {
-    inner: Arc<Inner>,
+impl From<object_store::Error> for BlobError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::PermissionDenied { source, .. }
+            | object_store::Error::Unauthenticated { source, .. } => {
+                let said = source.to_string();
+                let code = said.split_once("<Code>");
+                let code = code.and_then(|(_, rest)| rest.split_once("</Code>"));
+                Self::Refused(code.map_or("no reason", |(code, _)| code).to_owned())
+            }
+            other => Self::Store(other),
+        }
+    }
 }
 
-struct Inner {
-    dir: PathBuf,
+/// Where blobs are. Cheap to clone.
+#[derive(Clone)]
+pub struct BlobStore {
+    store: Arc<dyn ObjectStore>,
+    place: Where,
     keys: Arc<KeyRing>,
-    /// Makes names of temporary files differ within this process.
-    next: AtomicU64,
+}
+
+#[derive(Clone)]
+enum Where {
+    Folder(PathBuf),
+    Bucket {
+        /// The folder where blobs were before, if there is one.
+        before: Option<PathBuf>,
+    },
 }
 
 impl BlobStore {
-    /// Makes the folder if absent. Blocks for that moment.
-    pub fn open(dir: impl Into<PathBuf>, keys: Arc<KeyRing>) -> Result<Self, BlobError> {
-        let dir = dir.into();
-        fs::create_dir_all(&dir).map_err(failed(&dir))?;
+    /// Blobs in a folder, which is made if absent. Blocks for that moment.
+    pub fn open(dir: impl AsRef<Path>, keys: Arc<KeyRing>) -> Result<Self, BlobError> {
+        let dir = dir.as_ref();
+        fs::create_dir_all(dir).map_err(|source| BlobError::Folder {
+            path: dir.display().to_string(),
+            source,
+        })?;
+        let folder = LocalFileSystem::new_with_prefix(dir)?;
         Ok(Self {
-            inner: Arc::new(Inner {
-                dir,
-                keys,
-                next: AtomicU64::new(0),
-            }),
+            store: Arc::new(folder.with_fsync(true)),
+            place: Where::Folder(dir.to_owned()),
+            keys,
         })
+    }
+
+    /// Blobs in a bucket, which is not asked yet. What lies in the folder `before` moves there with
+    /// [`BlobStore::gather`].
+    pub fn in_bucket(
+        bucket: &Bucket,
+        before: &Path,
+        keys: Arc<KeyRing>,
+    ) -> Result<Self, BlobError> {
+        Ok(Self {
+            store: bucket.connect()?,
+            place: Where::Bucket {
+                before: before.is_dir().then(|| before.to_owned()),
+            },
+            keys,
+        })
+    }
+
+    /// The blobs that lie in the folder: these, or those that have yet to move into the bucket.
+    pub fn in_folder(&self) -> Result<Option<Self>, BlobError> {
+        match &self.place {
+            Where::Folder(_) => Ok(Some(self.clone())),
+            Where::Bucket { before } => {
+                let keys = || Arc::clone(&self.keys);
+                before
+                    .as_ref()
+                    .map(|dir| Self::open(dir, keys()))
+                    .transpose()
+            }
+        }
+    }
+
+    /// How many blobs have yet to move into the bucket.
+    pub async fn behind(&self) -> Result<usize, BlobError> {
+        match (&self.place, self.in_folder()?) {
+            (Where::Bucket { .. }, Some(before)) => Ok(before.places().await?.len()),
+            _ => Ok(0),
+        }
+    }
+
+    /// Moves every blob of the folder into the bucket, as it lies, and says how many. Killed, it has
+    /// moved some of them, and can be run again.
+    pub async fn gather(&self) -> Result<u64, BlobError> {
+        let mut moved = 0;
+        let (Where::Bucket { .. }, Some(before)) = (&self.place, self.in_folder()?) else {
+            return Ok(moved);
+        };
+        for place in before.places().await? {
+            let parsed = parse(&place)?;
+            // What was being removed is none any more.
+            if let Some(sealed) = before.read(&parsed).await? {
+                self.write(&parsed, sealed).await?;
+                moved += 1;
+            }
+            before.remove(&place).await?;
+        }
+        Ok(moved)
+    }
+
+    /// Whether the store answers, and lets its blobs be listed.
+    pub async fn reach(&self) -> Result<(), BlobError> {
+        match self.store.list(None).next().await {
+            Some(Err(error)) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Keeps the bytes durably at a place that nothing was at before.
     pub async fn put(&self, place: &str, bytes: Vec<u8>) -> Result<(), BlobError> {
         let place = parse(place)?;
-        let inner = Arc::clone(&self.inner);
-        aside(move || inner.write(&place, &bytes)).await
+        let keys = Arc::clone(&self.keys);
+        let (place, sealed) = aside(move || {
+            let sealed = sealed::seal(&keys, &place, &bytes)?;
+            Ok((place, sealed))
+        })
+        .await?;
+        self.write(&place, sealed).await
     }
 
     /// All bytes at a place; none when there is no such blob.
     pub async fn get(&self, place: &str) -> Result<Option<Vec<u8>>, BlobError> {
         let place = parse(place)?;
-        let inner = Arc::clone(&self.inner);
-        aside(move || {
-            let Some(mut blob) = inner.find(&place)? else {
-                return Ok(None);
-            };
-            let plain = blob.range(0..u64::MAX)?;
-            match place.digest {
-                Some(digest) if sm3::digest(&plain) != digest => Err(altered(&place)),
-                _ => Ok(Some(plain)),
-            }
-        })
-        .await
+        let Some(sealed) = self.read(&place).await? else {
+            return Ok(None);
+        };
+        let keys = Arc::clone(&self.keys);
+        aside(move || sealed::open(&keys, &place, &sealed).map(Some)).await
     }
 
     /// The bytes of `range`, as far as there are any; none when there is no such blob. Each chunk
@@ -111,34 +215,70 @@ impl BlobStore {
         place: &str,
         range: Range<u64>,
     ) -> Result<Option<Vec<u8>>, BlobError> {
-        let place = parse(place)?;
-        let inner = Arc::clone(&self.inner);
-        aside(move || match inner.find(&place)? {
-            Some(mut blob) => blob.range(range).map(Some),
-            None => Ok(None),
-        })
-        .await
+        let parsed = parse(place)?;
+        for _ in 0..ATTEMPTS {
+            let Some(start) = self.start(&parsed).await? else {
+                return Ok(None);
+            };
+            let Some(head) = start.head else {
+                let all = self.get(place).await?;
+                return Ok(all.map(|plain| sealed::cut(plain, 0, &range)));
+            };
+            let chunks = head.chunks(&range);
+            if chunks.is_empty() {
+                return Ok(Some(Vec::new()));
+            }
+            let options = GetOptions {
+                range: Some(GetRange::Bounded(head.lie(&chunks))),
+                if_match: start.tag,
+                ..GetOptions::default()
+            };
+            let sealed = match self.part(&parsed, options).await {
+                Ok(Some(part)) => part.bytes,
+                Ok(None) => return Ok(None),
+                // It was rewrapped since its head was read.
+                Err(BlobError::Store(object_store::Error::Precondition { .. })) => continue,
+                Err(error) => return Err(error),
+            };
+            return aside(move || {
+                let begins = sealed::begins(*chunks.start());
+                let plain = head.open(&parsed, chunks, &sealed)?;
+                Ok(Some(sealed::cut(plain, begins, &range)))
+            })
+            .await;
+        }
+        Err(altered(&parsed))
     }
 
     /// How many bytes a blob has; none when there is no such blob.
     pub async fn size(&self, place: &str) -> Result<Option<u64>, BlobError> {
-        let place = parse(place)?;
-        let inner = Arc::clone(&self.inner);
-        aside(move || Ok(inner.find(&place)?.map(|blob| blob.size()))).await
+        match self.start(&parse(place)?).await? {
+            None => Ok(None),
+            Some(Start {
+                head: Some(head), ..
+            }) => Ok(Some(head.size())),
+            Some(_) => Ok(self.get(place).await?.map(|plain| plain.len() as u64)),
+        }
     }
 
     /// Removes the blob and erases its key, if it is there.
     pub async fn remove(&self, place: &str) -> Result<(), BlobError> {
         let place = parse(place)?;
-        let inner = Arc::clone(&self.inner);
-        aside(move || inner.remove(&place)).await
+        if let Where::Folder(dir) = &self.place {
+            let path = dir.join(&place.name);
+            aside(move || sealed::erase(&path).map_err(BlobError::Erase)).await?;
+        }
+        found(self.store.delete(&place.key()).await).map(drop)
     }
 
-    /// The places of all blobs, sorted.
+    /// The places of all blobs, sorted. What has no place's name was put there by somebody else.
     pub async fn places(&self) -> Result<Vec<String>, BlobError> {
-        let names = self.raw_names().await?.into_iter();
-        // What has no place's name was put there by somebody else.
-        Ok(names.filter(|name| parse(name).is_ok()).collect())
+        let all = self.store.list(None).map_ok(|object| object.location);
+        let all: Vec<Key> = all.try_collect().await?;
+        let mut places: Vec<String> = all.into_iter().map(String::from).collect();
+        places.retain(|place| parse(place).is_ok());
+        places.sort();
+        Ok(places)
     }
 
     /// Seals every blob's key under the ring's present key, and brings blobs of the first format
@@ -148,30 +288,96 @@ impl BlobStore {
         let mut done = 0;
         for place in self.places().await? {
             let place = parse(&place)?;
-            let inner = Arc::clone(&self.inner);
-            done += u64::from(aside(move || inner.rewrap(&place)).await?);
+            let start = self.start(&place).await?;
+            let current =
+                |start: &Start| matches!(&start.head, Some(h) if h.is_current(&self.keys));
+            if start.as_ref().is_none_or(current) {
+                continue;
+            }
+            let Some(sealed) = self.read(&place).await? else {
+                continue;
+            };
+            let keys = Arc::clone(&self.keys);
+            let (place, again) = aside(move || {
+                let again = sealed::rewrap(&keys, &place, &sealed)?;
+                Ok((place, again))
+            })
+            .await?;
+            self.write(&place, again).await?;
+            done += 1;
         }
         Ok(done)
     }
-}
 
-/// The sealed files as they lie, for backups.
-impl BlobStore {
-    /// Relative names, sorted.
-    pub(crate) async fn raw_names(&self) -> Result<Vec<String>, BlobError> {
-        let inner = Arc::clone(&self.inner);
-        aside(move || inner.names()).await
+    /// A blob as it lies, for backups; none when there is no such blob.
+    pub(crate) async fn sealed(&self, place: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        self.read(&parse(place)?).await
     }
 
-    /// None when there is no such file.
-    pub(crate) async fn raw(&self, name: &str) -> Result<Option<Vec<u8>>, BlobError> {
-        let path = self.inner.dir.join(name);
-        aside(move || match fs::read(&path) {
-            Ok(sealed) => Ok(Some(sealed).filter(|sealed| !file::is_erased(sealed))),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(failed(&path)(e)),
-        })
-        .await
+    async fn read(&self, place: &Place) -> Result<Option<Vec<u8>>, BlobError> {
+        let part = self.part(place, GetOptions::default()).await?;
+        let bytes = part.map(|part| part.bytes);
+        Ok(bytes.filter(|sealed| !sealed::is_erased(sealed)))
+    }
+
+    /// Puts a blob in its place, whole or not at all.
+    async fn write(&self, place: &Place, sealed: Vec<u8>) -> Result<(), BlobError> {
+        self.store.put(&place.key(), sealed.into()).await?;
+        Ok(())
+    }
+
+    async fn start(&self, place: &Place) -> Result<Option<Start>, BlobError> {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(0..LONGEST_HEAD)),
+            ..GetOptions::default()
+        };
+        let part = self.part(place, options).await?;
+        let Some(part) = part.filter(|part| !sealed::is_erased(&part.bytes)) else {
+            return Ok(None);
+        };
+        Ok(Some(Start {
+            head: Head::read(&self.keys, place, &part.bytes, part.total)?,
+            tag: part.tag,
+        }))
+    }
+
+    async fn part(&self, place: &Place, options: GetOptions) -> Result<Option<Part>, BlobError> {
+        let read = async {
+            let got = self.store.get_opts(&place.key(), options).await?;
+            let (total, tag) = (got.meta.size, got.meta.e_tag.clone());
+            let bytes = got.bytes().await?.into();
+            Ok(Part { bytes, total, tag })
+        };
+        found(read.await)
+    }
+}
+
+/// The beginning of a blob.
+struct Start {
+    /// None when it is of the first format.
+    head: Option<Head>,
+    /// Changes when the blob is written anew.
+    tag: Option<String>,
+}
+
+/// Some of a blob's bytes as they lie.
+struct Part {
+    bytes: Vec<u8>,
+    /// How many there are of the whole.
+    total: u64,
+    tag: Option<String>,
+}
+
+/// None where there is nothing. That there is no bucket is another matter.
+fn found<T>(answer: object_store::Result<T>) -> Result<Option<T>, BlobError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(object_store::Error::NotFound { source, .. })
+            if !source.to_string().contains("NoSuchBucket") =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -183,47 +389,18 @@ async fn aside<T: Send + 'static>(
         .map_err(|_| BlobError::Stopped)?
 }
 
-impl Inner {
-    fn names(&self) -> Result<Vec<String>, BlobError> {
-        let mut names = Vec::new();
-        for folder in entries(&self.dir)?.into_iter().filter(|p| p.is_dir()) {
-            for file in entries(&folder)? {
-                if file.extension().is_some_and(|e| e == "part") {
-                    continue;
-                }
-                let name = file.strip_prefix(&self.dir).ok().and_then(Path::to_str);
-                names.extend(name.map(str::to_owned));
-            }
-        }
-        names.sort();
-        Ok(names)
-    }
-
-    fn path(&self, place: &Place) -> PathBuf {
-        self.dir.join(&place.name)
-    }
-
-    fn remove(&self, place: &Place) -> Result<(), BlobError> {
-        let path = self.path(place);
-        match file::erase(&path).and_then(|()| fs::remove_file(&path)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(&path)(e)),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, BlobError> {
-    fs::read_dir(folder)
-        .and_then(|all| all.map(|e| e.map(|e| e.path())).collect())
-        .map_err(failed(folder))
-}
-
 /// A blob's place, read.
 struct Place {
     /// `<folder>/<name>`
     name: String,
     /// For a blob of before there were places: what its name says that it is.
     digest: Option<Digest32>,
+}
+
+impl Place {
+    fn key(&self) -> Key {
+        Key::from(self.name.as_str())
+    }
 }
 
 fn parse(place: &str) -> Result<Place, BlobError> {
@@ -253,9 +430,4 @@ fn altered(place: &Place) -> BlobError {
     BlobError::Altered {
         place: place.name.clone(),
     }
-}
-
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> BlobError {
-    let path = path.display().to_string();
-    move |source| BlobError::File { path, source }
 }

@@ -94,7 +94,7 @@ pub use audit::{
     AuditCopy, AuditDraft, AuditFault, AuditFilter, AuditHealth, AuditPage, AuditRecord,
     CheckpointFolder, Verified,
 };
-pub use blobs::{BlobError, BlobStore, old_digest};
+pub use blobs::{BlobError, BlobStore, Bucket, Credentials, old_digest};
 pub use calls::{Admission, Call, Quota, Used};
 pub use commit::{
     By, Change, Commit, Committed, Expected, Gone, Idempotency, Idempotent, NewEvent, StepDraft,

@@ -1,5 +1,6 @@
-//! A `PostgreSQL` database of its own for one test, made on the server that `RONGQIAO_TEST_PG` names
-//! and dropped with the test.
+//! A place of its own for one test: a `PostgreSQL` database, made on the server that
+//! `RONGQIAO_TEST_PG` names and dropped with the test, or a folder in the bucket that
+//! `RONGQIAO_TEST_S3` names.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -24,6 +25,35 @@ pub fn server() -> Option<String> {
     std::env::var("RONGQIAO_TEST_PG")
         .ok()
         .filter(|url| !url.is_empty())
+}
+
+/// A folder that nobody else writes to, in a bucket that ends with the test run.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    pub endpoint: String,
+    pub name: String,
+    pub folder: String,
+    pub id: String,
+    pub secret: String,
+}
+
+/// A folder in the bucket for tests: `RONGQIAO_TEST_S3` is `http://HOST:PORT/BUCKET ID SECRET`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests have no configuration file"
+)]
+pub fn bucket() -> Option<Bucket> {
+    let words = std::env::var("RONGQIAO_TEST_S3").ok()?;
+    let mut words = words.split_whitespace();
+    let (endpoint, name) = words.next()?.rsplit_once('/')?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Some(Bucket {
+        endpoint: endpoint.to_owned(),
+        name: name.to_owned(),
+        folder: format!("test-{}-{number}", std::process::id()),
+        id: words.next()?.to_owned(),
+        secret: words.next()?.to_owned(),
+    })
 }
 
 impl Scratch {

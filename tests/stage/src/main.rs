@@ -112,12 +112,12 @@ async fn play(cli: &Cli, data: PathBuf, scratch: Option<&Scratch>) -> Result<()>
         database: scratch.map(Scratch::url),
         // Compiled code is under a key of the ring, so stages that share one share the other.
         keys: Some(cli.guests.join("keys")),
+        config: None,
     };
     let setup = Setup {
         plugins: setup::plugins(&cli.guests, &cli.plugins, &data)?,
         code: Some(cli.guests.join("code")),
         demo: true,
-        config: kernel_server::Config::default(),
     };
     let clock = Arc::new(TestClock::at(Timestamp::from_micros(cli.now)));
     let opened = wire::open(&place).await?;

@@ -48,6 +48,7 @@ impl BackupArgs {
             return Err(BackupError::Exists(self.out).into());
         }
         let ground = wire::open_reading(&self.place).await?;
+        ground.gathered().await?;
         let clock = SystemClock::default();
         let passphrase = config::passphrase();
         let (recovery, kept) = (RecoveryKey::generate()?, key_file(&self.out));
@@ -72,7 +73,8 @@ impl BackupArgs {
             std::fs::remove_file(&kept)
                 .with_context(|| format!("{} is left and opens nothing", kept.display()))?;
         }
-        report(&made?, &self.out);
+        let made = made?;
+        report(&made, &self.out);
         say(match passphrase {
             Some(_) => {
                 "opens    with the passphrase of the key ring; nothing of this machine".into()
@@ -82,6 +84,13 @@ impl BackupArgs {
                 kept.display()
             ),
         });
+        if !made.missing.is_empty() {
+            bail!(
+                "the backup is made, but {} listed files are not in it, for they were not found: \
+                 `rongqiao doctor` names those that records need; is --config the server's?",
+                made.missing.len()
+            );
+        }
         Ok(())
     }
 }
@@ -128,6 +137,7 @@ impl RestoreArgs {
         };
         report(&backup::restore(&job).await?, &self.file);
         say(format!("restored {}", data.display()));
+        say("files    in its folder `blobs`; a server with a bucket moves them there as it starts");
         Ok(())
     }
 }

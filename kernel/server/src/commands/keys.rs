@@ -265,6 +265,7 @@ async fn approve(id: &str, file: &Path, place: &Place) -> Result<()> {
             .iter()
             .any(|key| key.number == *number && key.kind == KeyKind::Sm4Master)
     {
+        opened.gathered().await?;
         reseal::free(&opened.store, &opened.blobs, *number).await?;
     }
     // Before the effect: what is not recorded does not happen.

@@ -14,7 +14,6 @@ use kernel_identity::demo::DemoLogin;
 use tokio::net::TcpListener;
 
 use super::say;
-use crate::config::Config;
 use crate::evidence::Evidence;
 use crate::lifecycle::Lifecycle;
 use crate::reseal::Reseal;
@@ -50,9 +49,6 @@ pub(crate) struct Serve {
     /// Folder of compiled code, safe to share and to lose; `code` in the data folder when absent.
     #[arg(long)]
     code: Option<PathBuf>,
-    /// TOML; `host-config/reference.toml` shows every key.
-    #[arg(long)]
-    config: Option<PathBuf>,
     /// Demo organisations, users and data; prints the logins. No role needs a second factor then,
     /// though any user may set one up.
     #[arg(long)]
@@ -64,14 +60,12 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<()> {
-        let config = Config::read(self.config.as_deref())?;
+        let tls = wire::config(&self.place)?.tls.load()?;
         let _sole = wire::sole(&self.place)?;
-        let tls = config.tls.load()?;
         let setup = Setup {
             plugins: self.plugins.clone(),
             code: self.code.clone(),
             demo: self.demo,
-            config,
         };
         let opened = wire::open(&self.place).await?;
         let blobs = opened.blobs.clone();

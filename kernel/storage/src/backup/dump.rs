@@ -1,5 +1,6 @@
 //! Writing a backup.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -33,6 +34,8 @@ pub struct Backup<'a> {
 
 /// The table that the file's head and the restoring build stand for.
 const MIGRATIONS: &str = "kernel__migrations";
+/// Says which blobs there are.
+const BLOBS: &str = "kernel__blobs";
 /// Comes first: it says which other tables there are.
 const SCHEMA: &str = "kernel__schema";
 
@@ -45,8 +48,11 @@ impl Store {
         }
         let part = part(out);
         let made = self.write(job, &part).await;
-        let made = made.and_then(|contents| {
-            let summary = check(&part, Some(job.secret))?;
+        let made = made.and_then(|(contents, missing)| {
+            let summary = Summary {
+                missing,
+                ..check(&part, Some(job.secret))?
+            };
             if summary.contents != contents {
                 return Err(BackupError::Differs("what reads back".into()));
             }
@@ -62,7 +68,12 @@ impl Store {
         Ok(summary)
     }
 
-    async fn write(&self, job: &Backup<'_>, path: &Path) -> Result<Contents, BackupError> {
+    /// What is in it, and the places of blobs that are not.
+    async fn write(
+        &self,
+        job: &Backup<'_>,
+        path: &Path,
+    ) -> Result<(Contents, BTreeSet<String>), BackupError> {
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -85,6 +96,11 @@ impl Store {
         let mut names = inspect::tables(&mut conn).await?;
         names.retain(|name| name != MIGRATIONS && !name.starts_with(search::TABLES));
         names.sort_by_key(|name| name != SCHEMA);
+        let mut missing = if names.iter().any(|name| name == BLOBS) {
+            listed(&mut conn).await?
+        } else {
+            BTreeSet::new()
+        };
         for name in names {
             let rows = table(&mut conn, &name, &mut out).await?;
             found.tables.insert(name, rows);
@@ -98,11 +114,12 @@ impl Store {
             found.files += 1;
             found.bytes += copy(&path, &mut out)?;
         }
-        for name in job.blobs.raw_names().await? {
+        for name in job.blobs.places().await? {
             // Collected since it was listed: then no record of the snapshot names it.
-            let Some(bytes) = job.blobs.raw(&name).await? else {
+            let Some(bytes) = job.blobs.sealed(&name).await? else {
                 continue;
             };
+            missing.remove(&name);
             out.file(&format!("blobs/{name}"))?;
             found.files += 1;
             found.bytes += bytes.len() as u64;
@@ -111,8 +128,25 @@ impl Store {
             }
         }
         out.finish(&found)?;
-        Ok(found)
+        if !missing.is_empty() {
+            // What was collected meanwhile is listed no more.
+            let still = listed(&mut self.db().snapshot().await?.conn()).await?;
+            missing.retain(|place| still.contains(place));
+        }
+        Ok((found, missing))
     }
+}
+
+/// The places of all blobs that somebody has.
+async fn listed(conn: &mut Conn<'_>) -> Result<BTreeSet<String>, StorageError> {
+    let mut places = BTreeSet::new();
+    let all = built(format!("SELECT place FROM {BLOBS}"), Vec::new());
+    conn.each(all, "listing blobs", |row| {
+        places.insert(row.string(0)?);
+        Ok::<_, StorageError>(())
+    })
+    .await?;
+    Ok(places)
 }
 
 async fn table(conn: &mut Conn<'_>, name: &str, out: &mut Writer) -> Result<u64, BackupError> {

@@ -7,7 +7,7 @@
 //! the commit, and a platform must not open a folder with that mark. Restoring again, after a crash
 //! at any moment, ends what was begun.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -108,6 +108,7 @@ pub async fn restore(job: &Restore<'_>) -> Result<Summary, BackupError> {
         contents,
         size,
         digest,
+        missing: BTreeSet::new(),
     })
 }
 

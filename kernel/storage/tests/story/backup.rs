@@ -12,7 +12,10 @@ use kernel_crypto::recovery::{RecoveryKey, Secret, UnlockError};
 use kernel_storage::backup::{
     self, Backup, BackupError, Database, RESTORING, Restore, Summary, restore,
 };
-use kernel_storage::{AuditDraft, BlobStore, NewEvent, QueryError, RowFilter, Store, StoreUrl};
+use kernel_storage::{
+    AuditDraft, Blob, BlobState, BlobStore, FileChange, FileWork, NewEvent, QueryError, RowFilter,
+    Store, StoreUrl,
+};
 use sdk_contract::call::EventDraft;
 use serde_json::json;
 
@@ -218,6 +221,41 @@ async fn dj_16_a_drill_while_writers_write() {
         };
         same(&bench.dir.path().join("new"), None).await;
         on_postgres(async |url| same(&bench.dir.path().join("new-pg"), Some(url)).await).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_backup_says_which_listed_files_are_not_in_it() {
+    on_each_engine(async |bench| {
+        let store = bench.stocked().await;
+        for (n, place) in [(1, "bank/there"), (2, "bank/lost")] {
+            let blob = Blob {
+                digest: id(n),
+                owner: "bank".into(),
+                place: place.into(),
+                size: 1,
+                media: "text/plain".into(),
+                state: BlobState::Clear,
+                finding: None,
+                unused_since: None,
+            };
+            let work = FileWork {
+                change: FileChange::Adopt(blob),
+                at: NOW,
+                audit: Vec::new(),
+            };
+            assert!(store.change_files(work).await.unwrap());
+        }
+        blobs(bench).put("bank/there", vec![1]).await.unwrap();
+        let (key, out) = (RecoveryKey::generate().unwrap(), bench.dir.path().join("b"));
+        let secret = Secret::Key(&key);
+        let made = back_up(&Source::of(bench), secret, &out).await.unwrap();
+        assert_eq!(made.missing.iter().collect::<Vec<_>>(), ["bank/lost"]);
+        // It is a backup all the same, of what there was.
+        let read = backup::check(&out, Some(secret)).unwrap();
+        assert_eq!(read.contents, made.contents);
+        store.close().await;
     })
     .await;
 }

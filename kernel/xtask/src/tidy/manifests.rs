@@ -25,6 +25,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["kernel-storage", "tests-bench"]),
     ("deadpool", &["kernel-storage"]),
     ("sea-query", &["kernel-storage"]),
+    ("object_store", &["kernel-storage"]),
     ("wasmtime", &["kernel-host"]),
     (
         "axum",
