@@ -350,38 +350,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_credentials_is_told_without_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("credentials");
-        let files = FilesConfig {
-            bucket: "files".into(),
-            credentials: file.clone(),
-            ..FilesConfig::default()
-        };
-        assert!(
-            files
-                .bucket()
-                .unwrap_err()
-                .to_string()
-                .contains("cannot be read")
-        );
-        std::fs::write(&file, "access_key_id = \"id\"\nsecret_access_key = hidden").unwrap();
-        let error = format!("{:#}", files.bucket().unwrap_err());
-        assert!(
-            error.contains("secret_access_key") && !error.contains("hidden"),
-            "{error}"
-        );
-        std::fs::write(
-            &file,
-            "access_key_id = \"id\"\nsecret_access_key = \"hidden\"",
-        )
-        .unwrap();
-        let bucket = files.bucket().unwrap().unwrap();
-        assert_eq!(bucket.credentials.secret, "hidden");
-        assert!(!format!("{bucket:?}").contains("hidden"));
-    }
-
-    #[test]
     fn an_unknown_key_is_refused() {
         assert!(toml::from_str::<Config>("[http]\nport = 1").is_err());
     }

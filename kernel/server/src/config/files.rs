@@ -90,3 +90,36 @@ impl FilesConfig {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_credentials_is_told_without_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("credentials");
+        let files = FilesConfig {
+            bucket: "files".into(),
+            credentials: file.clone(),
+            ..FilesConfig::default()
+        };
+        let bucket = || files.bucket(|| Ok(Vec::new()));
+        let error = format!("{:#}", bucket().unwrap_err());
+        assert!(error.contains("cannot be read"), "{error}");
+        std::fs::write(&file, "access_key_id = \"id\"\nsecret_access_key = hidden").unwrap();
+        let error = format!("{:#}", bucket().unwrap_err());
+        assert!(
+            error.contains("secret_access_key") && !error.contains("hidden"),
+            "{error}"
+        );
+        std::fs::write(
+            &file,
+            "access_key_id = \"id\"\nsecret_access_key = \"hidden\"",
+        )
+        .unwrap();
+        let made = bucket().unwrap().unwrap();
+        assert_eq!(made.credentials.secret, "hidden");
+        assert!(!format!("{made:?}").contains("hidden"));
+    }
+}

@@ -48,18 +48,15 @@ pub(super) fn seal(keys: &KeyRing, place: &Place, plain: &[u8]) -> Result<Vec<u8
 
 /// Opens the whole of a blob, of either format.
 pub(super) fn open(keys: &KeyRing, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, BlobError> {
-    let plain = match Head::read(keys, place, sealed, sealed.len() as u64)? {
-        Some(head) => {
-            let all = 0..=head.last();
-            let chunks = usize::try_from(head.length).ok();
-            let chunks = chunks.and_then(|length| sealed.get(length..));
-            head.open(place, all, chunks.unwrap_or_default())?
-        }
-        None => {
-            let digest = place.digest.ok_or_else(|| altered(place))?;
-            let plain = keys.open(SealKey::Field, &whole(digest), sealed);
-            plain.map_err(|_| altered(place))?
-        }
+    let plain = if let Some(head) = Head::read(keys, place, sealed, sealed.len() as u64)? {
+        let all = 0..=head.last();
+        let chunks = usize::try_from(head.length).ok();
+        let chunks = chunks.and_then(|length| sealed.get(length..));
+        head.open(place, all, chunks.unwrap_or_default())?
+    } else {
+        let digest = place.digest.ok_or_else(|| altered(place))?;
+        let plain = keys.open(SealKey::Field, &whole(digest), sealed);
+        plain.map_err(|_| altered(place))?
     };
     match place.digest {
         Some(digest) if sm3::digest(&plain) != digest => Err(altered(place)),
