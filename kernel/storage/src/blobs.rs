@@ -75,16 +75,22 @@ pub enum BlobError {
 
 impl From<object_store::Error> for BlobError {
     fn from(error: object_store::Error) -> Self {
-        match error {
-            object_store::Error::PermissionDenied { source, .. }
-            | object_store::Error::Unauthenticated { source, .. } => {
-                let said = source.to_string();
-                let code = said.split_once("<Code>");
-                let code = code.and_then(|(_, rest)| rest.split_once("</Code>"));
-                Self::Refused(code.map_or("no reason", |(code, _)| code).to_owned())
-            }
-            other => Self::Store(other),
+        use object_store::Error::{Generic, PermissionDenied, Unauthenticated};
+        let said = error.to_string();
+        let refused = match &error {
+            PermissionDenied { .. } | Unauthenticated { .. } => true,
+            // A refused list comes so.
+            Generic { .. } => ["status code: 401", "status code: 403"]
+                .iter()
+                .any(|s| said.contains(s)),
+            _ => false,
+        };
+        if !refused {
+            return Self::Store(error);
         }
+        let code = said.split_once("<Code>");
+        let code = code.and_then(|(_, rest)| rest.split_once("</Code>"));
+        Self::Refused(code.map_or("no reason", |(code, _)| code).to_owned())
     }
 }
 
