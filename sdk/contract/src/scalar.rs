@@ -40,9 +40,12 @@ pub fn print_scaled(n: i64, scale: u8) -> String {
         return n.to_string();
     }
     let width = usize::from(scale) + 1;
-    let digits = format!("{:0>width$}", n.unsigned_abs());
-    let (whole, fraction) = digits.split_at(digits.len() - usize::from(scale));
-    format!("{}{whole}.{fraction}", if n < 0 { "-" } else { "" })
+    let mut text = format!("{:0width$}", n.unsigned_abs());
+    text.insert(text.len() - usize::from(scale), '.');
+    if n < 0 {
+        text.insert(0, '-');
+    }
+    text
 }
 
 /// A decimal with `S` digits after the point, as an integer of its smallest unit.
@@ -238,25 +241,16 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
     fn civil(self) -> jiff::civil::DateTime {
-        let t = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX);
-        jiff::tz::Offset::UTC.to_datetime(t)
+        jiff::tz::Offset::UTC.to_datetime(self.instant())
+    }
+    fn instant(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX)
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let t = self.civil();
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
-            t.year(),
-            t.month(),
-            t.day(),
-            t.hour(),
-            t.minute(),
-            t.second(),
-            t.subsec_nanosecond() / 1000
-        )
+        write!(f, "{:.6}", self.instant())
     }
 }
 

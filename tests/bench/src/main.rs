@@ -32,6 +32,10 @@ use kernel_storage::StoreUrl;
 use sdk_contract::scalar::Timestamp;
 use tests_scratch::Scratch;
 
+/// The server's, for what is measured in process as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures the platform")]
 struct Cli {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, QueueMode, RecycleError, RecycleResult};
+use rusqlite::config::DbConfig;
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 use sea_query::Value;
@@ -195,6 +196,8 @@ impl Lite {
         let held_up = matches!(opening, Opening::Writer | Opening::Loader);
         conn.busy_timeout(BUSY)?;
         conn.set_prepared_statement_cache_capacity(PREPARED);
+        // Plans do not depend on values; or a prepared statement is planned anew for each it is given.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.execute_batch(match opening {
             Opening::Writer => {
                 "PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"
