@@ -219,16 +219,7 @@ impl Directory {
         let tree = self.tree(id).await?;
         let node = tree.get(id).ok_or(Refusal::OutOfReach)?;
         let from = node.parent.as_deref();
-        // A root is under nobody but the platform.
-        let may_leave = from.map_or(*reach == RowFilter::All, |from| within(reach, from));
-        if !may_leave || !within(reach, parent) {
-            return Err(Refusal::OutOfReach.into());
-        }
-        let target = if tree.get(parent).is_some() {
-            tree.clone()
-        } else {
-            self.tree(parent).await?
-        };
+        let target = self.destination(reach, (&tree, node), parent).await?;
         tree.may_move(id, &target, parent)?;
         let mut writes = vec![update_of(
             ORGANISATIONS,
@@ -236,14 +227,7 @@ impl Directory {
             node.revision,
             object(json!({ "parent": parent })),
         )];
-        let roots = [tree.root(), target.root()];
-        let other = roots[0].map(|n| &n.id) != roots[1].map(|n| &n.id);
-        if node.parent.is_some() {
-            writes.extend(reshape(&tree));
-        }
-        if other {
-            writes.extend(reshape(&target));
-        }
+        writes.extend(reshaped((&tree, node), &target));
         let name = |id: Option<&str>, tree: &Tree| match id {
             Some(id) => json!({ "parent": id, "place": tree.place(id) }),
             None => json!({ "parent": null, "place": "" }),
@@ -259,6 +243,27 @@ impl Directory {
             ..Change::default()
         })?);
         Ok(writes)
+    }
+
+    /// The tree that an organisation is to come into, under `parent`, where the caller reaches both
+    /// this and where it stands.
+    pub(crate) async fn destination(
+        &self,
+        reach: &RowFilter,
+        (tree, node): (&Tree, &Node),
+        parent: &str,
+    ) -> Result<Tree, ChangeError> {
+        // A root is under nobody but the platform.
+        let from = node.parent.as_deref();
+        let may_leave = from.map_or(*reach == RowFilter::All, |from| within(reach, from));
+        if !may_leave || !within(reach, parent) {
+            return Err(Refusal::OutOfReach.into());
+        }
+        if tree.get(parent).is_some() {
+            Ok(tree.clone())
+        } else {
+            self.tree(parent).await
+        }
     }
 
     /// Closes an organisation that nobody works in and nothing stands below, or opens it again.
@@ -280,6 +285,9 @@ impl Directory {
         let word = |closed: bool| if closed { "closed" } else { "active" };
         let value = |closed: bool| json!({ "status": word(closed) });
         let mut values = object(value(closed));
+        if node.merged_into.is_some() {
+            values.insert("merged_into".into(), Value::Null);
+        }
         let mut writes = Vec::new();
         if node.parent.is_none() {
             values.insert("shape".into(), (node.shape + 1).into());
@@ -486,6 +494,15 @@ pub(crate) fn insert(id: &str, kind: &str, parent: Option<&str>, told: &Told) ->
         district: told.region.clone(),
         values,
     }
+}
+
+/// Counts up the shapes of the tree that an organisation leaves and of the one it comes into. That of
+/// a root is its own revision.
+pub(crate) fn reshaped((tree, node): (&Tree, &Node), target: &Tree) -> Vec<Write> {
+    let other = tree.root().map(|n| &n.id) != target.root().map(|n| &n.id);
+    let left = node.parent.as_ref().and_then(|_| reshape(tree));
+    let entered = if other { reshape(target) } else { None };
+    left.into_iter().chain(entered).collect()
 }
 
 /// Counts up the shape of a tree.

@@ -25,6 +25,7 @@ pub mod invitations;
 pub mod leavers;
 pub mod lifts;
 mod login;
+pub mod merging;
 pub mod module;
 pub mod network;
 pub mod offer;

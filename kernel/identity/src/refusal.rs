@@ -5,7 +5,7 @@ use crate::error::IdentityError;
 /// A rule that says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("the new parent is the organisation itself or below it")]
+    #[error("the organisation would come below itself")]
     Cycle,
     #[error("the tree would be deeper than {0} levels")]
     TooDeep(usize),
@@ -15,6 +15,8 @@ pub enum Refusal {
     OtherType,
     #[error("a party that data is about has no organisations below it")]
     NothingBelow,
+    #[error("neither a party that data is about nor an organisation of the platform is merged")]
+    NeverMerged,
     #[error("the type of organisation is unknown")]
     UnknownType,
     #[error("the code is taken in this tree")]
@@ -23,6 +25,8 @@ pub enum Refusal {
     Closed,
     #[error("there is something that is active below or in it")]
     InUse,
+    #[error("programs act for it: {0}")]
+    Connected(String),
     #[error("nothing would change")]
     Nothing,
     #[error("no such person within reach")]
@@ -35,6 +39,8 @@ pub enum Refusal {
     Oneself,
     #[error("the organisation may not hand out that role")]
     OverCeiling,
+    #[error("the organisation may not hand out the roles {0}")]
+    RolesOverCeiling(String),
     #[error("the permission {0} is not one that the organisation may hand out")]
     PermissionOverCeiling(String),
     #[error("the role excludes {0}, which the person holds")]
@@ -80,17 +86,19 @@ impl Refusal {
             Self::Cycle => "organisation-cycle",
             Self::TooDeep(_) => "organisation-too-deep",
             Self::OutOfReach => "out-of-reach",
-            Self::OtherType | Self::NothingBelow => "organisation-type",
+            Self::OtherType | Self::NothingBelow | Self::NeverMerged => "organisation-type",
             Self::UnknownType => "not-an-option",
             Self::CodeTaken | Self::LoginTaken => "taken",
             Self::Closed => "organisation-closed",
-            Self::InUse => "organisation-in-use",
+            Self::InUse | Self::Connected(_) => "organisation-in-use",
             Self::Nothing => "nothing-to-change",
             Self::NoSuchPerson => "no-such-person",
             Self::HeldAlready | Self::NotHeld | Self::RolesChanged => "role-state",
             Self::Ended => "post-ended",
             Self::Oneself => "own-access",
-            Self::OverCeiling | Self::PermissionOverCeiling(_) => "over-ceiling",
+            Self::OverCeiling | Self::RolesOverCeiling(_) | Self::PermissionOverCeiling(_) => {
+                "over-ceiling"
+            }
             Self::Excluded(_) => "roles-exclude-each-other",
             Self::LastOne => "last-administrator",
             Self::PastDay => "past-day",
@@ -122,15 +130,19 @@ impl Refusal {
 
     pub fn message(&self) -> String {
         match self {
-            Self::Cycle => "不能移到自己或自己的下级之下".into(),
+            Self::Cycle => "不能选择该机构自己或它的下级".into(),
             Self::TooDeep(most) => format!("机构层级最多 {most} 级，请改选更高一级的上级机构"),
             Self::OutOfReach => "所选机构不在您管理的范围内".into(),
-            Self::OtherType => "只能移到同一类型的机构之下".into(),
+            Self::OtherType => "只能选择同一类型的机构".into(),
             Self::NothingBelow => "企业主体不能下设机构".into(),
+            Self::NeverMerged => "企业主体和平台自身的机构不能合并".into(),
             Self::UnknownType => "没有这种机构类型".into(),
             Self::CodeTaken => "本机构架构内已有相同的机构代码".into(),
             Self::Closed => "该机构已停用，请先恢复".into(),
             Self::InUse => "该机构还有正常的下级机构或在任人员，请先调整后再停用".into(),
+            Self::Connected(apps) => {
+                format!("该机构还有接入的应用（{apps}），请先为目标机构另行登记，再注销它们")
+            }
             Self::Nothing => "没有需要保存的改动".into(),
             Self::NoSuchPerson => {
                 "在您管理的范围内没有这个登录名；外单位人员请由平台运营任命".into()
@@ -139,6 +151,9 @@ impl Refusal {
             Self::Ended => "该任职已结束，请刷新页面".into(),
             Self::Oneself => "不能变更自己的岗位与权限，请由另一位管理员办理".into(),
             Self::OverCeiling => "该角色超出本机构的权限上限".into(),
+            Self::RolesOverCeiling(roles) => format!(
+                "目标机构不能使用这些角色：{roles}。请先收回，或在目标机构（或其上级）另建后改授"
+            ),
             Self::PermissionOverCeiling(name) => format!("“{name}”超出本机构的权限上限"),
             Self::Excluded(other) => {
                 format!("该角色与此人已有或正在申请的“{other}”互斥，不能同时担任")

@@ -15,6 +15,12 @@ pub const MOST_LEVELS: usize = 12;
 /// The type of organisation that data is about.
 pub const SUBJECT: &str = "subject";
 
+/// Whether organisations of a type are merged. What becomes of a party is what its register says, and
+/// the people of the platform are its three administrators, whose roles take two people each.
+pub fn is_mergeable(kind: &str) -> bool {
+    ![SUBJECT, "platform"].contains(&kind)
+}
+
 /// An organisation in its tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -31,6 +37,8 @@ pub struct Node {
     /// GB/T 2260 code.
     pub region: Option<String>,
     pub closed: bool,
+    /// The organisation it was merged into.
+    pub merged_into: Option<String>,
     /// Patterns of roles, where it is narrowed.
     pub ceiling: Option<Vec<String>>,
     pub(crate) shape: i64,
@@ -55,6 +63,7 @@ impl Node {
             licence: optional(record, "licence"),
             region: optional(record, "region").or_else(|| optional(record, "district")),
             closed: optional(record, "status").is_some_and(|s| s == "closed"),
+            merged_into: optional(record, "merged_into"),
             ceiling: patterns.map(words),
             shape: number("shape"),
         }
@@ -193,7 +202,39 @@ impl Tree {
 
     /// Whether an organisation may be put under one of `target`, which may be the same tree.
     pub(crate) fn may_move(&self, id: &str, target: &Self, parent: &str) -> Result<(), Refusal> {
-        let moved = self.get(id).ok_or(Refusal::OutOfReach)?;
+        let moved = self.may_come(id, target, parent, self.height(id))?;
+        if moved.kind == SUBJECT {
+            return Err(Refusal::NothingBelow);
+        }
+        if moved.parent.as_deref() == Some(parent) {
+            return Err(Refusal::Nothing);
+        }
+        Ok(())
+    }
+
+    /// Whether an organisation may be merged into one of `target`: it and what is right below it
+    /// come to stand under that one.
+    pub(crate) fn may_merge(&self, id: &str, target: &Self, into: &str) -> Result<(), Refusal> {
+        let below = self.height(id).saturating_sub(1);
+        let merged = self.may_come(id, target, into, below.max(1))?;
+        if merged.closed {
+            return Err(Refusal::Closed);
+        }
+        if !is_mergeable(&merged.kind) {
+            return Err(Refusal::NeverMerged);
+        }
+        Ok(())
+    }
+
+    /// What holds of whatever comes under an organisation of `target` with so many levels.
+    fn may_come(
+        &self,
+        id: &str,
+        target: &Self,
+        parent: &str,
+        levels: usize,
+    ) -> Result<&Node, Refusal> {
+        let coming = self.get(id).ok_or(Refusal::OutOfReach)?;
         let to = target.get(parent).ok_or(Refusal::OutOfReach)?;
         if target.is_within(parent, id) {
             return Err(Refusal::Cycle);
@@ -201,16 +242,10 @@ impl Tree {
         if to.closed {
             return Err(Refusal::Closed);
         }
-        if to.kind != moved.kind {
+        if to.kind != coming.kind {
             return Err(Refusal::OtherType);
         }
-        if to.kind == SUBJECT {
-            return Err(Refusal::NothingBelow);
-        }
-        if moved.parent.as_deref() == Some(parent) {
-            return Err(Refusal::Nothing);
-        }
-        if target.path(parent).len() + self.height(id) > MOST_LEVELS {
+        if target.path(parent).len() + levels > MOST_LEVELS {
             return Err(Refusal::TooDeep(MOST_LEVELS));
         }
         if target.root != self.root {
@@ -218,7 +253,7 @@ impl Tree {
                 target.code_is_free(node.code.as_deref(), None)?;
             }
         }
-        Ok(())
+        Ok(coming)
     }
 
     /// What narrows an organisation: the nearest limit at it or above it.
@@ -246,6 +281,7 @@ mod tests {
             licence: None,
             region: None,
             closed: false,
+            merged_into: None,
             ceiling: None,
             shape: 0,
         }
@@ -306,6 +342,60 @@ mod tests {
         let under = format!("n{}", MOST_LEVELS - 2);
         let deep = tall.may_move("y", &other, &under);
         assert_eq!(deep, Err(Refusal::TooDeep(MOST_LEVELS)));
+    }
+
+    #[test]
+    fn row_75_what_is_merged_brings_the_levels_below_it_along() {
+        let tree = small();
+        for into in ["b", "c"] {
+            assert_eq!(tree.may_merge("b", &tree, into), Err(Refusal::Cycle));
+        }
+        // Its own parent is as good as another.
+        assert_eq!(tree.may_merge("b", &tree, "a"), Ok(()));
+        assert_eq!(tree.may_merge("c", &tree, "d"), Ok(()));
+
+        let other = chain(MOST_LEVELS - 1);
+        let tall =
+            Tree::of([node("x", None), node("y", Some("x")), node("z", Some("y"))].into_iter())
+                .unwrap();
+        let last = format!("n{}", MOST_LEVELS - 2);
+        // `z` comes to stand where `y` does.
+        assert_eq!(tall.may_merge("y", &other, &last), Ok(()));
+        let deep = tall.may_merge("x", &other, &last);
+        assert_eq!(deep, Err(Refusal::TooDeep(MOST_LEVELS)));
+        let full = chain(MOST_LEVELS);
+        let last = format!("n{}", MOST_LEVELS - 1);
+        let deep = tall.may_merge("z", &full, &last);
+        assert_eq!(deep, Err(Refusal::TooDeep(MOST_LEVELS)));
+    }
+
+    #[test]
+    fn row_75_neither_the_platform_nor_a_party_is_merged() {
+        for (kind, mergeable) in [
+            ("institution", true),
+            ("government", true),
+            ("platform", false),
+            (SUBJECT, false),
+        ] {
+            let root = |id: &str| {
+                let kind = kind.into();
+                Tree::of(
+                    [Node {
+                        kind,
+                        ..node(id, None)
+                    }]
+                    .into_iter(),
+                )
+                .unwrap()
+            };
+            let merged = root("a").may_merge("a", &root("b"), "b");
+            let want = if mergeable {
+                Ok(())
+            } else {
+                Err(Refusal::NeverMerged)
+            };
+            assert_eq!(merged, want, "{kind}");
+        }
     }
 
     #[test]

@@ -91,6 +91,80 @@ fn row_75_a_desk_moves_and_its_people_are_seen_from_the_new_branch_alone() {
 }
 
 #[test]
+fn row_75_a_desk_is_merged_and_its_people_act_for_the_other_branch_at_once() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let (mut head, branch) = (server.user("bankadmin"), server.user("branchadmin"));
+    let mut officer = server.user("officer3");
+    assert_eq!(officer.get("/api/v1/session").body["organisation"], DESK);
+    let place = format!("/platform/organisations/{DESK}");
+    let page = head.page(&place).body.to_string();
+    let told = "在“沪江银行张江支行”任职的 1 人及其角色转入所选机构，0 个下级机构随之转入";
+    assert!(page.contains(told), "{page}");
+
+    let path = format!("/api/v1{place}/merge");
+    let wanted = |into: &str| json!({ "into": into, "reason": "网点撤并" });
+    let refused = server
+        .user("branchadmin")
+        .post(&path, &wanted(OTHER_BRANCH));
+    let fault = &refused.body["errors"][0];
+    assert_eq!((refused.status, refused.code()), (400, "invalid"));
+    assert_eq!(
+        (&fault["field"], &fault["code"]),
+        (&json!("into"), &json!("out-of-reach"))
+    );
+    let own = head.post(&path, &wanted(DESK));
+    assert_eq!(
+        own.body["errors"][0]["code"], "organisation-cycle",
+        "{}",
+        own.body
+    );
+    let merged = head.post(&path, &wanted(OTHER_BRANCH));
+    assert_eq!(merged.status, 200, "{}", merged.body);
+
+    // At the next request the session acts for another of the person's posts.
+    let session = officer.get("/api/v1/session").body;
+    assert_eq!(session["organisation"], SECOND_DESK, "{session}");
+    officer.renew();
+    let back = |to: &str| json!({ "organisation": to });
+    let switch = "/api/v1/platform/sessions/switch";
+    assert_eq!(officer.post(switch, &back(DESK)).status, 403);
+    let switched = officer.post(switch, &back(OTHER_BRANCH));
+    assert_eq!(switched.status, 200, "{}", switched.body);
+    let session = officer.get("/api/v1/session").body;
+    assert_eq!(session["organisation"], OTHER_BRANCH);
+    // Somebody else's branch sees it no more; what is of the desk stays of the desk.
+    assert_eq!(desks_seen(&branch), 0);
+    assert_eq!(desks_seen(&head), 1);
+    let page = head.page(&place).body.to_string();
+    assert!(page.contains("已并入 沪江银行自贸区分行"), "{page}");
+    assert!(!page.contains("合并到其他机构"), "{page}");
+    let again = head.post(&path, &wanted(BRANCH));
+    assert_eq!((again.status, again.code()), (422, "organisation-closed"));
+
+    let text = exported(&mut head, "platform/changes?what=organisation.merge").1;
+    let line = text.lines().nth(2).unwrap();
+    for part in [
+        "沪江银行张江支行",
+        "合并机构",
+        "上级：沪江银行 / 沪江银行上海分行",
+        "转入的人员：叶知微",
+        "并入：沪江银行 / 沪江银行自贸区分行",
+        "罗清和",
+        "网点撤并",
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    let audit = server.user("auditor").page("/console/audit?what=platform.");
+    assert!(
+        audit.body.to_string().contains("机构 · 合并机构"),
+        "{}",
+        audit.body
+    );
+}
+
+#[test]
 fn row_76_a_system_administrator_is_refused_the_security_administrators_role() {
     let Some(server) = Server::start() else {
         return;

@@ -23,7 +23,7 @@ const OWN: [(&str, &str); 5] = [
 ];
 
 /// Of an object of a change, what is told and how it is called.
-const TOLD: [(&str, &str); 14] = [
+const TOLD: [(&str, &str); 19] = [
     ("name", "名称"),
     ("code", "代码"),
     ("tier", "层级"),
@@ -31,6 +31,11 @@ const TOLD: [(&str, &str); 14] = [
     ("region", "所在区"),
     ("status", "状态"),
     ("place", "上级"),
+    ("into", "并入"),
+    ("below", "转入的下级"),
+    ("people", "转入的人员"),
+    ("lost", "未转入的角色"),
+    ("invitations", "作废的邀请"),
     ("title", "名称"),
     ("role", "角色"),
     ("roles", "角色"),
@@ -93,6 +98,7 @@ impl Words {
     fn part(&self, name: &str, value: &Value) -> Option<String> {
         Some(match (name, value) {
             (_, Value::Null) => return None,
+            (_, Value::Array(all)) if all.is_empty() => return None,
             ("status", Value::String(s)) if s == "closed" => "停用".to_owned(),
             ("status", _) => "正常".to_owned(),
             ("region", Value::String(code)) => choices::region(&self.host, Some(code)).to_owned(),

@@ -1,15 +1,20 @@
 //! One organisation: what it is, what is below it, who works in it, and every change of these.
 
-use kernel_identity::tree::{Node, SUBJECT, Tree};
+use kernel_identity::directory::within;
+use kernel_identity::refusal::ChangeError;
+use kernel_identity::tree::{Node, SUBJECT, Tree, is_mergeable};
+use kernel_storage::RowFilter;
 use sdk_contract::call::{Ask, Reply};
 use sdk_contract::error::{Fault, FieldFault};
 use sdk_contract::page::{Action, Block, Choice, Confirm, Datum, Fact, Field, Form, Page, Section};
+use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Value, json};
 
 use super::choices::{kind, places, state};
 use super::organisations::{self, about, drawn, reason};
 use super::{
-    Desk, changes, choices, done, fault, invitations, posts, record, roles, told, word, words,
+    Desk, changes, choices, done, failed, fault, invitations, posts, record, roles, told, word,
+    words,
 };
 use crate::console::pages::{bench, param};
 use crate::module::Input;
@@ -24,7 +29,7 @@ pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let mut page = bench(&node.name)
         .subtitle(tree.place(id))
         .under("组织架构", organisations::PATH)
-        .block(facts(desk, &tree, node));
+        .block(facts(desk, &tree, node, into(desk, node).await?));
     if desk.can("organisation.arrange", id) {
         page = page.action(switch(node));
     }
@@ -33,6 +38,7 @@ pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         tabs.push(posts::of(desk, id).await?.title("在任人员"));
     }
     tabs.extend(forms(desk, &tree, node));
+    tabs.extend(merger(desk, &tree, node).await?);
     if desk.can("change.read", id) {
         tabs.push(
             changes::of(desk, "organisation", id)
@@ -43,7 +49,19 @@ pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     Ok(page.section(Section::tabs().blocks(tabs)))
 }
 
-fn facts(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Block {
+/// Where it is shown what it was merged into, by name.
+async fn into(desk: &Desk<'_>, node: &Node) -> Result<Option<Datum>, Fault> {
+    let Some(id) = node.merged_into.as_deref() else {
+        return Ok(None);
+    };
+    let tree = desk.tree(id).await?;
+    let name = tree.as_ref().and_then(|t| t.get(id)).map(|n| &n.name);
+    let words = format!("已并入 {}", name.map_or(id, String::as_str));
+    let path = format!("{}/{id}", organisations::PATH);
+    Ok(Some(Datum::link(words, path)))
+}
+
+fn facts(desk: &Desk<'_>, tree: &Tree, node: &Node, into: Option<Datum>) -> Block {
     let text = |value: Option<&str>| {
         let value = value.filter(|v| !v.is_empty());
         Datum::text(value.unwrap_or("—"))
@@ -60,7 +78,7 @@ fn facts(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Block {
     } else {
         ceiling.join("、")
     };
-    let facts = vec![
+    let mut facts = vec![
         Fact::new("机构类型", Datum::text(kind(&node.kind))),
         Fact::new("层级", text(node.tier.as_deref())),
         Fact::new("机构代码", text(node.code.as_deref())),
@@ -72,14 +90,19 @@ fn facts(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Block {
         Fact::new("状态", state(node)),
         Fact::new("权限上限", Datum::text(ceiling)).help("可授予的标准角色；自定义角色不能超出"),
     ];
+    facts.extend(into.map(|into| Fact::new("合并", into)));
     Block::details("facts", facts).title("基本信息")
 }
 
 fn switch(node: &Node) -> Action {
     if node.closed {
+        let text = match node.merged_into {
+            Some(_) => "恢复后可继续使用；合并时转出的人员和下级机构不会转回，须另行调整。",
+            None => "恢复后可继续使用。",
+        };
         return Action::send("恢复机构", "organisation.reopen")
             .record(&node.id)
-            .confirm(Confirm::new("恢复机构", "恢复后可继续使用。", "恢复").reason("原因"));
+            .confirm(Confirm::new("恢复机构", text, "恢复").reason("原因"));
     }
     let text = "停用后不能再代表它办理业务，数据均保留。有正常下级或在任人员时不能停用。";
     Action::send("停用机构", "organisation.close")
@@ -149,13 +172,8 @@ fn forms(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Vec<Block> {
 /// The form to put it under another, where the caller reaches where it stands and another place.
 fn relocation(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Option<Block> {
     let above = node.parent.as_deref()?;
-    let reach = desk.reach("organisation.arrange")?;
-    if !kernel_identity::directory::within(&reach, above) {
-        return None;
-    }
-    let root = tree.root()?;
-    let mut choices = places(tree, &root.id, Some(&node.id));
-    choices.retain(|c| c.value != above && kernel_identity::directory::within(&reach, &c.value));
+    let mut choices = elsewhere(desk, tree, node);
+    choices.retain(|c| c.value != above);
     if choices.is_empty() {
         return None;
     }
@@ -171,6 +189,82 @@ fn relocation(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Option<Block> {
     .field(reason());
     let help = "下级机构随之移动；人员的数据范围在下一次请求即按新隶属生效，已有记录的归属不变";
     Some(Block::form(form).title("调整隶属").help(help))
+}
+
+/// The places of its tree that the caller may put it under, who must reach where it stands as well.
+fn elsewhere(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Vec<Choice> {
+    let Some((above, root)) = node.parent.as_deref().zip(tree.root()) else {
+        return Vec::new();
+    };
+    let reach = desk.reach("organisation.arrange");
+    let Some(reach) = reach.filter(|reach| within(reach, above)) else {
+        return Vec::new();
+    };
+    let mut choices = places(tree, &root.id, Some(&node.id));
+    choices.retain(|c| within(&reach, &c.value));
+    choices
+}
+
+/// The form to merge it into another, which says what goes along. For the head of a tree that is
+/// another head.
+async fn merger(desk: &Desk<'_>, tree: &Tree, node: &Node) -> Result<Option<Block>, Fault> {
+    if node.closed || !is_mergeable(&node.kind) || !desk.can("organisation.arrange", &node.id) {
+        return Ok(None);
+    }
+    let choices = match node.parent {
+        Some(_) => elsewhere(desk, tree, node),
+        None => heads(desk, node).await?,
+    };
+    if choices.is_empty() {
+        return Ok(None);
+    }
+    let people = desk.directory.headcount(&node.id).await;
+    let people = people.map_err(|e| failed(&e))?;
+    let below = tree.rows(&node.id).len().saturating_sub(1);
+    let text = format!(
+        "在“{}”任职的 {people} 人及其角色转入所选机构，{below} 个下级机构随之转入，“{}”停用。",
+        node.name, node.name
+    ) + "机构管理员角色不转入，须另行申请；未接受的开户邀请作废。已有记录的归属不变。";
+    let form = Form::new(
+        "merge",
+        Action::send("合并", "organisation.merge")
+            .record(&node.id)
+            .danger()
+            .confirm(Confirm::new("确认合并？", &text, "合并")),
+    )
+    .field(Field::pick("into", "并入的机构", choices).required().wide())
+    .field(reason());
+    let block = Block::form(form).title("合并到其他机构").help(text);
+    Ok(Some(block))
+}
+
+/// The heads of other trees of its type, for whoever reaches them all.
+async fn heads(desk: &Desk<'_>, node: &Node) -> Result<Vec<Choice>, Fault> {
+    if desk.reach("organisation.arrange") != Some(RowFilter::All) {
+        return Ok(Vec::new());
+    }
+    let query = Query::new("platform.organisations")
+        .filter(Filter::eq("type", node.kind.as_str()))
+        .filter(Filter::Missing {
+            field: "parent".into(),
+        })
+        .limit(MAX_LIMIT);
+    let found = desk.host.find(&desk.call.principal, query).await?;
+    let others = found.records.iter();
+    Ok(others
+        .filter(|r| word(r, "id") != node.id && word(r, "status") != "closed")
+        .map(|r| Choice::new(word(r, "id"), word(r, "name")))
+        .collect())
+}
+
+/// A merger that was refused; what is wrong with the place is wrong with what was chosen.
+fn not_merged(error: ChangeError) -> Fault {
+    match error {
+        ChangeError::Refused(why) if why.field() == Some("parent") => {
+            Fault::invalid(vec![FieldFault::new("into", why.code(), why.message())])
+        }
+        error => fault(error),
+    }
 }
 
 fn limit(desk: &Desk<'_>, node: &Node) -> Block {
@@ -229,6 +323,15 @@ pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Re
             let moved = d.relocate(deed, &reach, id, to).await;
             let toast = "隶属已调整，数据范围立即生效";
             Ok(done(moved.map_err(fault)?, input, here(id), toast, result))
+        }
+        "merge" => {
+            let reach = desk.reach("organisation.arrange");
+            let reach = reach.ok_or_else(Fault::not_found)?;
+            let into = word(values, "into");
+            let merged = d.merge(deed, &reach, (id, into), &desk.book()).await;
+            let writes = merged.map_err(not_merged)?;
+            let toast = "机构已合并，数据范围立即生效";
+            Ok(done(writes, input, here(into), toast, result))
         }
         "close" | "reopen" => {
             let closed = verb == "close";

@@ -10,8 +10,8 @@ use sdk_contract::def::{
 use sdk_contract::kind::Kind;
 
 use super::{
-    ADMIN, AUDITOR, CHANGES, GRANTS, INVITATIONS, MODULE, OPERATOR, POSTS, REQUESTS, ROLES,
-    SECURITY, USERS, collection, field, permission, required,
+    ADMIN, AUDITOR, CHANGES, GRANTS, INVITATIONS, MODULE, OPERATOR, ORGANISATIONS, POSTS, REQUESTS,
+    ROLES, SECURITY, USERS, collection, field, permission, required,
 };
 use crate::principal::{ANYONE, SIGNED_IN};
 
@@ -69,6 +69,13 @@ pub(super) fn organisation_fields() -> Vec<FieldDef> {
             Label::new("状态", "Status"),
             Kind::Choice {
                 of: PLACE_STATUS.into(),
+            },
+        ),
+        field(
+            "merged_into",
+            Label::new("并入机构", "Merged into"),
+            Kind::Ref {
+                to: ORGANISATIONS.into(),
             },
         ),
         field("ceiling", Label::new("权限上限", "Ceiling"), Kind::Json),

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::organisations::{bank, deed, refused};
 use crate::{SECOND, START, World, at, id, on_each_engine};
 
-fn book() -> RoleBook {
+pub(crate) fn book() -> RoleBook {
     [
         ("bank.officer", "授信审批"),
         ("model.developer", "模型开发"),
@@ -31,7 +31,7 @@ fn book() -> RoleBook {
 }
 
 /// What a plugin declares.
-fn read() -> PermissionDef {
+pub(crate) fn read() -> PermissionDef {
     PermissionDef {
         name: "thing.read".into(),
         label: Label::new("查看", "Read"),
@@ -42,11 +42,13 @@ fn read() -> PermissionDef {
     }
 }
 
-fn declared<'a>(read: &'a PermissionDef) -> impl Fn(&str, &str) -> Option<&'a PermissionDef> {
+pub(crate) fn declared<'a>(
+    read: &'a PermissionDef,
+) -> impl Fn(&str, &str) -> Option<&'a PermissionDef> {
     move |module, name| (module == "things" && name == "thing.read").then_some(read)
 }
 
-async fn given(w: &World, by: &Principal, user: u32, at: u32, role: &str) -> Given {
+pub(crate) async fn given(w: &World, by: &Principal, user: u32, at: u32, role: &str) -> Given {
     let post = w.post_of(user, at).await;
     let reach = reach(by);
     w.directory()
@@ -74,7 +76,7 @@ async fn not_given(w: &World, by: &Principal, user: u32, at: u32, role: &str) ->
 }
 
 /// Carries out what was given; it takes one person.
-async fn carried_out(w: &World, by: &Principal, given: Given) {
+pub(crate) async fn carried_out(w: &World, by: &Principal, given: Given) {
     let Given::Done(writes) = given else {
         unreachable!("one person is enough")
     };
@@ -82,7 +84,7 @@ async fn carried_out(w: &World, by: &Principal, given: Given) {
 }
 
 /// Makes the request; its id.
-async fn asked(w: &World, by: &Principal, given: Given) -> Request {
+pub(crate) async fn asked(w: &World, by: &Principal, given: Given) -> Request {
     let Given::Asked(request, writes) = given else {
         unreachable!("two people are needed")
     };
@@ -91,7 +93,11 @@ async fn asked(w: &World, by: &Principal, given: Given) -> Request {
 }
 
 /// What approving would write.
-async fn approval(w: &World, by: &Principal, request: &Request) -> Result<Vec<Write>, Refusal> {
+pub(crate) async fn approval(
+    w: &World,
+    by: &Principal,
+    request: &Request,
+) -> Result<Vec<Write>, Refusal> {
     request.may_decide(by, START)?;
     let effect = w
         .directory()

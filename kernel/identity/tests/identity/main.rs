@@ -14,6 +14,7 @@ mod certificates;
 mod federation;
 mod invitations;
 mod lifts;
+mod merging;
 mod organisations;
 mod people;
 mod registration;
@@ -92,6 +93,8 @@ async fn open(folder: &tempfile::TempDir, url: StoreUrl) -> (Store, Sessions) {
     let keys = Arc::new(KeyRing::open_or_create(&folder.path().join("keys"), None).unwrap());
     let store = Store::open(&url, Arc::clone(&keys)).await.unwrap();
     store.apply(&definition(), START).await.unwrap();
+    let apps = kernel_identity::apps::definition();
+    store.apply(&apps, START).await.unwrap();
     let policy = SessionPolicy {
         throttle: ThrottlePolicy {
             address_failures: 7,

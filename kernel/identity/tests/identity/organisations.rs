@@ -127,7 +127,7 @@ pub(crate) fn refused<T: std::fmt::Debug>(done: Result<T, ChangeError>) -> Refus
     }
 }
 
-fn told(name: &str, code: &str) -> Told {
+pub(crate) fn told(name: &str, code: &str) -> Told {
     Told {
         name: name.into(),
         code: Some(code.into()),

@@ -8,7 +8,7 @@ use crate::module::{INVITATIONS, ORGANISATIONS, POSTS, REQUESTS, ROLES, SESSIONS
 
 /// What takes a second factor proven a moment ago: who may do what, the second person's word, and
 /// what opens a way into an account. Who has no factor yet is not asked for one to set up the first.
-const STEPPED_UP: [&str; 15] = [
+const STEPPED_UP: [&str; 16] = [
     "arrival.bind",
     "binding.end",
     "claim.approve",
@@ -17,6 +17,7 @@ const STEPPED_UP: [&str; 15] = [
     "factor.begin-certificate",
     "factor.remove-key",
     "factor.revoke-certificate",
+    "organisation.merge",
     "post.grant",
     "post.revoke",
     "request.approve",
@@ -104,6 +105,16 @@ fn organisation_actions() -> Vec<ActionDef> {
             arrange,
             vec![
                 reference("parent", "新的上级机构", "New parent", ORGANISATIONS),
+                reason(),
+            ],
+        ),
+        action(
+            "organisation.merge",
+            Label::new("合并机构", "Merge"),
+            ON,
+            arrange,
+            vec![
+                reference("into", "并入的机构", "Into", ORGANISATIONS),
                 reason(),
             ],
         ),

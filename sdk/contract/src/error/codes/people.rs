@@ -73,7 +73,7 @@ pub const PEOPLE_CODES: &[Code] = &[
     code(
         "organisation-in-use",
         &[422],
-        "Somebody works in the organisation, or something active stands below it.",
+        "Somebody works in the organisation, something active stands below it, or a program acts for it.",
         "Move or end these first.",
     ),
     code(
@@ -85,8 +85,8 @@ pub const PEOPLE_CODES: &[Code] = &[
     code(
         "organisation-type",
         &[422],
-        "An organisation of this type has none below it.",
-        "Choose another parent.",
+        "An organisation of this type has none below it, or is not merged.",
+        "Choose another organisation.",
     ),
     code(
         "other-person",
@@ -97,8 +97,8 @@ pub const PEOPLE_CODES: &[Code] = &[
     code(
         "over-ceiling",
         &[422],
-        "The organisation may not hand out this role.",
-        "Choose one that it may hand out, or have its ceiling raised.",
+        "The organisation may not hand out this role, or one of those that would go along.",
+        "Choose one that it may hand out, take the others away, or have its ceiling raised.",
     ),
     code(
         "own-access",
