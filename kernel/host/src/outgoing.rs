@@ -1,4 +1,5 @@
-//! The one way out: what the platform asks of other systems over HTTP goes through here.
+//! What the platform asks of other systems over HTTP goes through here, and nowhere else but to the
+//! object store that files may lie in, which is storage's own (`docs/decisions/0008`).
 //!
 //! Only addresses that the operator has configured are asked; no redirect is followed, no proxy is
 //! taken from the environment, and no cookie is kept. An answer is small and comes in time, or it is

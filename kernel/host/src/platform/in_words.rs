@@ -99,6 +99,7 @@ impl Words {
         Some(match (name, value) {
             (_, Value::Null) => return None,
             (_, Value::Array(all)) if all.is_empty() => return None,
+            ("invitations", Value::Number(ended)) if ended.as_u64() == Some(0) => return None,
             ("status", Value::String(s)) if s == "closed" => "停用".to_owned(),
             ("status", _) => "正常".to_owned(),
             ("region", Value::String(code)) => choices::region(&self.host, Some(code)).to_owned(),
