@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use crate::directory::{Directory, Told, insert};
 use crate::error::IdentityError;
 use crate::history::{Change, Deed, new_id};
-use crate::module::{CLAIMS, GRANTS, ORGANISATIONS, USERS};
+use crate::module::{CLAIMS, GRANTS, ORGANISATIONS, POSTS, USERS};
 use crate::people::{User, get, optional, qualified, text};
-use crate::posts::first_post;
+use crate::posts::{first_post, open};
 use crate::principal::Principal;
 use crate::refusal::{ChangeError, Refusal};
 use crate::separation::clash;
@@ -262,26 +262,13 @@ impl Directory {
 
     /// Who administers an organisation already: names of those who hold a post in it.
     pub async fn works_at(&self, organisation: &str) -> Result<Vec<String>, IdentityError> {
+        let query = open(POSTS, organisation).limit(MAX_LIMIT);
+        let found = self.store().find(&query, &RowFilter::All).await?;
         let mut names = Vec::new();
-        for post in &self.posts_in(organisation, MAX_LIMIT).await? {
+        for post in &found.records {
             names.push(self.name_of(&text(post, "user")).await?);
         }
         Ok(names)
-    }
-
-    /// Whether anybody holds a post in an organisation.
-    pub async fn has_people(&self, organisation: &str) -> Result<bool, IdentityError> {
-        Ok(!self.posts_in(organisation, 1).await?.is_empty())
-    }
-
-    async fn posts_in(&self, organisation: &str, most: u32) -> Result<Vec<Record>, IdentityError> {
-        let query = Query::new(qualified(crate::module::POSTS))
-            .filter(Filter::eq("organisation", organisation))
-            .filter(Filter::Missing {
-                field: "ended_at".into(),
-            })
-            .limit(most);
-        Ok(self.store().find(&query, &RowFilter::All).await?.records)
     }
 
     pub(crate) async fn works_in(

@@ -8,15 +8,14 @@ use std::sync::Arc;
 
 use kernel_storage::{RowFilter, Store};
 use sdk_contract::call::Write;
-use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::error::IdentityError;
 use crate::history::{Change, Deed, new_id};
 use crate::module::{ORGANISATIONS, POSTS};
-use crate::people::{User, qualified};
-use crate::posts::{self, PostRow};
+use crate::people::User;
+use crate::posts::{self, PostRow, open};
 use crate::refusal::{ChangeError, Refusal};
 use crate::session::{Inner, Sessions, object, update_of};
 use crate::tree::{Node, SUBJECT, Tree};
@@ -468,13 +467,9 @@ impl Directory {
         Ok(user.map(|u| u.name).unwrap_or_default())
     }
 
-    async fn has_posts(&self, organisation: &str) -> Result<bool, IdentityError> {
-        let query = Query::new(qualified(POSTS))
-            .filter(Filter::eq("organisation", organisation))
-            .filter(Filter::Missing {
-                field: "ended_at".into(),
-            })
-            .limit(1);
+    /// Whether anybody holds a post in an organisation.
+    pub async fn has_posts(&self, organisation: &str) -> Result<bool, IdentityError> {
+        let query = open(POSTS, organisation).limit(1);
         let found = self.store().find(&query, &RowFilter::All).await?;
         Ok(!found.records.is_empty())
     }

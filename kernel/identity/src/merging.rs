@@ -39,7 +39,7 @@ use crate::history::{Change, Deed, new_id};
 use crate::invitations::Invitation;
 use crate::module::{GRANTS, INVITATIONS, ORGANISATIONS, POSTS, ROLES, USERS};
 use crate::people::{User, get, optional, qualified};
-use crate::posts::{PostRow, first_post};
+use crate::posts::{PostRow, first_post, open};
 use crate::refusal::{ChangeError, Refusal};
 use crate::roles::RoleRow;
 use crate::separation::is_administrative;
@@ -364,11 +364,4 @@ fn missing(field: &str) -> Filter {
     Filter::Missing {
         field: field.into(),
     }
-}
-
-/// What of an organisation has not ended, of posts or invitations.
-fn open(collection: &str, organisation: &str) -> Query {
-    Query::new(qualified(collection))
-        .filter(Filter::eq("organisation", organisation))
-        .filter(missing("ended_at"))
 }

@@ -51,6 +51,15 @@ impl PostRow {
     }
 }
 
+/// What of an organisation has not ended, of posts or invitations.
+pub(crate) fn open(collection: &str, organisation: &str) -> Query {
+    Query::new(qualified(collection))
+        .filter(Filter::eq("organisation", organisation))
+        .filter(Filter::Missing {
+            field: "ended_at".into(),
+        })
+}
+
 /// The posts of a person that hold, oldest first, and the organisations they are in.
 pub(crate) async fn held(
     store: &Store,

@@ -200,7 +200,7 @@ async fn claim(
     let d = &desk.directory;
     let place = d.party(&party.code, known.as_ref()).await;
     let taken = match place.map_err(|e| failed(&e))? {
-        Some(place) => d.has_people(&place.id).await.map_err(|e| failed(&e))?,
+        Some(place) => d.has_posts(&place.id).await.map_err(|e| failed(&e))?,
         None => false,
     };
     let asked = claimed(party);

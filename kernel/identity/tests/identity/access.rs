@@ -48,6 +48,31 @@ pub(crate) fn declared<'a>(
     move |module, name| (module == "things" && name == "thing.read").then_some(read)
 }
 
+fn pieces() -> [String; 1] {
+    ["things:thing.read@organisation".to_owned()]
+}
+
+fn wish(pieces: &[String]) -> Wish<'_> {
+    Wish {
+        title: "贷后检查",
+        about: "",
+        permissions: pieces,
+    }
+}
+
+/// A role with the one declared permission, composed by somebody in an organisation.
+pub(crate) async fn composed(w: &World, by: &Principal, organisation: u32) -> String {
+    let (read, pieces) = (read(), pieces());
+    let wish = wish(&pieces);
+    let (role, writes) = w
+        .directory()
+        .compose(deed(by, START), &id(organisation), wish, declared(&read))
+        .await
+        .unwrap();
+    w.done(by, writes, START).await;
+    role
+}
+
 pub(crate) async fn given(w: &World, by: &Principal, user: u32, at: u32, role: &str) -> Given {
     let post = w.post_of(user, at).await;
     let reach = reach(by);
@@ -305,17 +330,7 @@ async fn row_76_a_composed_role_gives_what_it_says_where_it_says_and_no_longer_t
         let admin = w.as_in(13, 1, START).await;
         let read = read();
         let directory = w.directory();
-        let piece = ["things:thing.read@organisation".to_owned()];
-        let wish = Wish {
-            title: "贷后检查",
-            about: "",
-            permissions: &piece,
-        };
-        let composed = directory
-            .compose(deed(&admin, START), &id(1), wish, declared(&read))
-            .await;
-        let (role, writes) = composed.unwrap();
-        w.done(&admin, writes, START).await;
+        let role = composed(w, &admin, 1).await;
         // The auditor of the bank has nothing declared, only this.
         let officer = async || Principal {
             duty: None,
@@ -332,7 +347,7 @@ async fn row_76_a_composed_role_gives_what_it_says_where_it_says_and_no_longer_t
         let row = RoleRow::read(&w.row("roles", &role).await);
         let holder = officer().await;
         let own = directory
-            .edit_role(deed(&holder, START), &row, wish, declared(&read))
+            .edit_role(deed(&holder, START), &row, wish(&pieces()), declared(&read))
             .await;
         assert_eq!(refused(own), Refusal::Oneself);
 

@@ -6,13 +6,12 @@ use kernel_identity::invitations::Guest;
 use kernel_identity::module::ADMIN;
 use kernel_identity::principal::Principal;
 use kernel_identity::refusal::{ChangeError, Refusal};
-use kernel_identity::roles::Wish;
 use kernel_storage::{Commit, CommitError, Record, RowFilter};
 use sdk_contract::call::Write;
 use sdk_contract::query::{MAX_LIMIT, Query};
 use serde_json::json;
 
-use crate::access::{approval, asked, book, carried_out, declared, given, read};
+use crate::access::{approval, asked, book, carried_out, composed, given};
 use crate::organisations::{bank, deed, refused, told};
 use crate::{SECOND, START, World, at, id, on_each_engine};
 
@@ -324,17 +323,7 @@ async fn row_75_no_merger_gives_what_the_other_may_not_or_cuts_off_who_depends_o
         w.done(&security, limit.await.unwrap(), START).await;
 
         // A role that was composed in it, and that somebody below it holds.
-        let (read, pieces) = (read(), ["things:thing.read@organisation".to_owned()]);
-        let wish = Wish {
-            title: "贷后检查",
-            about: "",
-            permissions: &pieces,
-        };
-        let composed = directory
-            .compose(deed(&admin, START), &id(2), wish, declared(&read))
-            .await;
-        let (role, writes) = composed.unwrap();
-        w.done(&admin, writes, START).await;
+        let role = composed(w, &admin, 2).await;
         let gift: Given = given(w, &admin, 14, 3, &role).await;
         carried_out(w, &admin, gift).await;
         assert_eq!(not(2, 5).await, over("贷后检查"));
