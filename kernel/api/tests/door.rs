@@ -230,10 +230,9 @@ async fn ask(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unp
     // A server that refuses the client's certificate breaks off.
     let _ = stream.read_to_end(&mut answer).await;
     let text = String::from_utf8_lossy(&answer);
-    text.rsplit("\r\n\r\n")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    // Another's page may end in an empty line, too.
+    let body = text.split_once("\r\n\r\n").map(|(_, body)| body);
+    body.unwrap_or_default().to_owned()
 }
 
 /// What went over a wire, and whether to flip a bit of what the client says next.
