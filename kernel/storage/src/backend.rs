@@ -1,7 +1,7 @@
 //! The two engines behind one pair of concrete types. Nothing outside this module and `writer.rs`
 //! knows which one runs, except where a statement needs a lock that only one engine has.
 
-mod postgres;
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use std::path::Path;
@@ -10,9 +10,8 @@ use std::time::Duration;
 use deadpool::managed::Object;
 use rusqlite::types::Value as Cell;
 use sea_query::{PostgresQueryBuilder, QueryStatementWriter, SqliteQueryBuilder, Value};
-use sqlx::pool::PoolConnection;
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool, Postgres, Row as _};
 use uuid::Uuid;
 
 use self::sqlite::{Lite, Opening};
@@ -61,25 +60,25 @@ impl Engine {
 #[derive(Debug)]
 pub(crate) enum Db {
     Lite(sqlite::Pool),
-    Pg(PgPool),
+    Pg(postgres::Pool),
 }
 
 /// A borrowed connection.
 pub(crate) enum Conn<'c> {
     Lite(&'c mut Lite),
-    Pg(&'c mut PgConnection),
+    Pg(&'c mut postgres::Pg),
 }
 
 /// A connection out of the pool.
 pub(crate) enum Held {
     Lite(Object<sqlite::Manager>),
-    Pg(PoolConnection<Postgres>),
+    Pg(postgres::Leased),
 }
 
 /// A transaction; dropped, it is rolled back.
 pub(crate) enum Transaction {
     Lite(sqlite::Transaction),
-    Pg(sqlx::Transaction<'static, Postgres>),
+    Pg(postgres::Transaction),
 }
 
 /// A statement with its values. The text is ours: built, or a constant of this crate.
@@ -169,7 +168,7 @@ impl Db {
         sqlite::pool(path, Opening::ReadOnly).await.map(Self::Lite)
     }
 
-    pub(crate) async fn postgres(url: &str) -> Result<PgPool, StorageError> {
+    pub(crate) async fn postgres(url: &str) -> Result<postgres::Pool, StorageError> {
         postgres::pool(url).await
     }
 
@@ -178,11 +177,9 @@ impl Db {
             Self::Lite(pool) => sqlite::Transaction::begin(pool, Engine::Sqlite.begin())
                 .await
                 .map(Transaction::Lite),
-            Self::Pg(pool) => pool
-                .begin()
+            Self::Pg(pool) => postgres::Transaction::begin(pool, Engine::Postgres.begin())
                 .await
-                .map(Transaction::Pg)
-                .map_err(StorageError::db("beginning a transaction")),
+                .map(Transaction::Pg),
         }
     }
 
@@ -196,10 +193,7 @@ impl Db {
     pub(crate) async fn acquire(&self) -> Result<Held, StorageError> {
         match self {
             Self::Lite(pool) => sqlite::held(pool).await.map(Held::Lite),
-            Self::Pg(pool) => pool.acquire().await.map(Held::Pg).map_err(|e| match e {
-                sqlx::Error::PoolClosed => StorageError::Closed,
-                e => StorageError::db("waiting for a connection")(e),
-            }),
+            Self::Pg(pool) => postgres::leased(pool).await.map(Held::Pg),
         }
     }
 
@@ -210,11 +204,10 @@ impl Db {
         let mut snapshot = match self {
             // A deferred transaction sees what was there at its first read; WAL keeps it so.
             Self::Lite(pool) => Transaction::Lite(sqlite::Transaction::begin(pool, "BEGIN").await?),
-            Self::Pg(pool) => pool
-                .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                .await
-                .map(Transaction::Pg)
-                .map_err(|e| opening(e.into()))?,
+            Self::Pg(pool) => {
+                let how = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Transaction::Pg(postgres::Transaction::begin(pool, how).await?)
+            }
         };
         snapshot
             .conn()
@@ -224,10 +217,10 @@ impl Db {
         Ok(snapshot)
     }
 
-    pub(crate) async fn close(&self) {
+    pub(crate) fn close(&self) {
         match self {
             Self::Lite(pool) => pool.close(),
-            Self::Pg(pool) => pool.close().await,
+            Self::Pg(pool) => pool.close(),
         }
     }
 }
@@ -236,14 +229,14 @@ impl Transaction {
     pub(crate) fn conn(&mut self) -> Conn<'_> {
         match self {
             Self::Lite(tx) => Conn::Lite(tx.conn()),
-            Self::Pg(tx) => Conn::Pg(tx),
+            Self::Pg(tx) => Conn::Pg(tx.conn()),
         }
     }
 
     pub(crate) async fn commit(self) -> Result<(), StorageError> {
         match self {
             Self::Lite(tx) => tx.commit().await,
-            Self::Pg(tx) => tx.commit().await.map_err(EngineError::from),
+            Self::Pg(tx) => tx.commit().await,
         }
         .map_err(StorageError::db("committing"))
     }
@@ -271,10 +264,7 @@ impl Conn<'_> {
         crate::lint::statement(sql.text());
         match self {
             Self::Lite(conn) => conn.execute(sql).await,
-            Self::Pg(conn) => {
-                let done = postgres::query(sql)?.execute(&mut **conn).await?;
-                Ok(done.rows_affected())
-            }
+            Self::Pg(conn) => conn.execute(sql).await,
         }
     }
 
@@ -282,10 +272,7 @@ impl Conn<'_> {
         crate::lint::statement(sql.text());
         match self {
             Self::Lite(conn) => conn.rows(sql).await,
-            Self::Pg(conn) => {
-                let rows = postgres::query(sql)?.fetch_all(&mut **conn).await?;
-                Ok(rows.into_iter().map(Row::Pg).collect())
-            }
+            Self::Pg(conn) => conn.rows(sql).await,
         }
     }
 
@@ -303,7 +290,7 @@ impl Conn<'_> {
         };
         let done = match self {
             Self::Lite(conn) => conn.each(sql, each).await,
-            Self::Pg(conn) => postgres::each(conn, sql, each).await,
+            Self::Pg(conn) => conn.each(sql, each).await,
         };
         taken?;
         Ok(done.map_err(StorageError::db(doing))?)
@@ -318,7 +305,7 @@ impl Conn<'_> {
     pub(crate) async fn script(&mut self, text: &'static str) -> Result<(), EngineError> {
         match self {
             Self::Lite(conn) => conn.script(text),
-            Self::Pg(conn) => Ok(sqlx::raw_sql(text).execute(&mut **conn).await.map(drop)?),
+            Self::Pg(conn) => conn.script(text).await,
         }
     }
 }

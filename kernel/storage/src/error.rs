@@ -226,7 +226,7 @@ impl EngineError {
     }
 
     /// `PostgreSQL`'s code of five characters.
-    fn state(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn state(&self) -> Option<Cow<'_, str>> {
         self.postgres()?.code()
     }
 

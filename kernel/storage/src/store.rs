@@ -196,7 +196,7 @@ impl Store {
         if let Some(writer) = &self.inner.writer {
             writer.close().await;
         }
-        self.inner.db.close().await;
+        self.inner.db.close();
     }
 
     /// Makes everything in `commit` durable at once, or nothing.

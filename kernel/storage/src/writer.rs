@@ -10,11 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::backend::sqlite::Lite;
-use crate::backend::{Conn, sql};
+use crate::backend::{Conn, postgres, sql};
 use crate::schemas::declarations;
 use crate::store::Shared;
 use crate::write::late::Late;
@@ -47,7 +46,7 @@ pub(crate) struct Writer {
 pub(crate) enum Lane {
     /// The only connection that writes to the file.
     Lite(Lite),
-    Pg(PgPool),
+    Pg(postgres::Pool),
 }
 
 impl Writer {
@@ -200,8 +199,7 @@ impl Lane {
         let modules = match self {
             Self::Lite(conn) => declarations(&mut Conn::Lite(conn)).await?,
             Self::Pg(pool) => {
-                let held = pool.acquire().await;
-                let mut held = held.map_err(StorageError::db("waiting for a connection"))?;
+                let mut held = postgres::leased(pool).await?;
                 declarations(&mut Conn::Pg(&mut held)).await?
             }
         };
@@ -228,15 +226,13 @@ impl Lane {
                 done
             }
             Self::Pg(pool) => {
-                let mut held = pool
-                    .acquire()
-                    .await
-                    .map_err(stop("waiting for a connection"))?;
+                let held = postgres::leased(pool).await;
+                let mut held = held.map_err(unleased)?;
                 let mut pg = Conn::Pg(&mut held);
                 let done = contained(whole(&mut pg, shared, group, each)).await;
                 if matches!(done, Err(Stop::Again(_) | Stop::Failed(_))) {
                     // Whatever state it is in, nobody gets it again.
-                    held.close_on_drop();
+                    held.spoil();
                 }
                 done
             }
@@ -371,6 +367,18 @@ fn stop<E: Into<EngineError>>(doing: &'static str) -> impl Fn(E) -> Stop {
         } else {
             Stop::Failed(cause)
         }
+    }
+}
+
+/// Where there is no connection; the server may be about to come back.
+fn unleased(error: StorageError) -> Stop {
+    let doing = "waiting for a connection";
+    match error {
+        StorageError::Database { source, .. } if source.is_lost_connection() => {
+            Stop::Again(Cause { doing, source })
+        }
+        StorageError::Database { source, .. } => Stop::Failed(Cause { doing, source }),
+        _ => stop(doing)(EngineError::Waited),
     }
 }
 

@@ -53,7 +53,7 @@ impl AuditCopy {
     }
 
     pub async fn close(&self) {
-        self.0.close().await;
+        self.0.close();
     }
 }
 

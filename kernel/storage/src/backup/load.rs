@@ -75,7 +75,7 @@ pub async fn restore(job: &Restore<'_>) -> Result<Summary, BackupError> {
         Ok(Loaded::Now(tx, contents)) => {
             let commit = async {
                 tx.commit().await?;
-                db.close().await;
+                db.close();
                 Ok::<(), StorageError>(())
             };
             match job.database {
@@ -93,12 +93,12 @@ pub async fn restore(job: &Restore<'_>) -> Result<Summary, BackupError> {
             contents
         }
         Ok(Loaded::Before(contents)) => {
-            db.close().await;
+            db.close();
             unmark(job.data)?;
             contents
         }
         Err(error) => {
-            db.close().await;
+            db.close();
             return Err(error);
         }
     };
