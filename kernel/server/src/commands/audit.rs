@@ -103,7 +103,6 @@ async fn verify(place: &Place, files: &[PathBuf], checkpoints: Option<PathBuf>) 
     };
     let copy = AuditCopy::open(&wire::url(place)?).await?;
     let verified = copy.verify(&keys, exported).await;
-    copy.close().await;
     let verified = verified.context("the audit trail does not hold")?;
     say(format!("{} records hold", verified.records));
     say(format!(

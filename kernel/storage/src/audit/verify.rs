@@ -51,10 +51,6 @@ impl AuditCopy {
         let mut held = self.0.acquire().await?;
         verify(&mut held.conn(), keys, exported).await
     }
-
-    pub async fn close(&self) {
-        self.0.close();
-    }
 }
 
 async fn verify(

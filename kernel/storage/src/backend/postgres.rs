@@ -33,8 +33,10 @@ impl managed::Manager for Manager {
     type Error = EngineError;
 
     async fn create(&self) -> Result<Pg, EngineError> {
+        // Rare and large: whoever waits for a connection does not carry it along.
+        let conn = Box::pin(self.options.connect()).await?;
         Ok(Pg {
-            conn: Some(self.options.connect().await?),
+            conn: Some(conn),
             asked: false,
             open: false,
         })
@@ -45,7 +47,7 @@ impl managed::Manager for Manager {
             return Err(RecycleError::message("left in the middle of something"));
         };
         if metrics.last_used() > IDLE {
-            conn.ping().await.map_err(EngineError::from)?;
+            Box::pin(conn.ping()).await.map_err(EngineError::from)?;
         }
         Ok(())
     }

@@ -20,9 +20,7 @@ async fn verified(bench: &Bench, folder: &CheckpointFolder) -> Result<Verified, 
     let pem = bench.keys.public_pem(SignKey::Audit).unwrap();
     let keys = [VerifyingKey::from_pem(&pem).unwrap()];
     let copy = AuditCopy::open(&bench.url).await.unwrap();
-    let verified = copy.verify(&keys, folder.read().unwrap()).await;
-    copy.close().await;
-    verified
+    copy.verify(&keys, folder.read().unwrap()).await
 }
 
 /// A trail of 12 records, signed and exported at 6 and at 12.
@@ -136,7 +134,6 @@ async fn dj_10_an_untouched_copy_holds_for_whoever_has_the_public_key() {
         let keys = [stranger.verifying_key().unwrap()];
         let forged = copy.verify(&keys, Vec::new()).await.unwrap_err();
         assert!(matches!(forged, AuditFault::Broken(Break::Forged { .. })));
-        copy.close().await;
     })
     .await;
 }
