@@ -27,7 +27,8 @@ pub enum InspectError {
     MissingExport(String),
 }
 
-/// Reads the surface of a component. The bytes are validated whole.
+/// Reads the surface of a component. All but the functions' bodies is validated: those are left to the
+/// compiler, which does nothing else first, and whose code is kept from one start to the next.
 pub fn surface(bytes: &[u8]) -> Result<Surface, InspectError> {
     if bytes.len() > MAX_COMPONENT_BYTES {
         return Err(InspectError::TooLarge(bytes.len()));
@@ -35,16 +36,18 @@ pub fn surface(bytes: &[u8]) -> Result<Surface, InspectError> {
     if Parser::is_core_wasm(bytes) {
         return Err(InspectError::CoreModule);
     }
-    Validator::new_with_features(WasmFeatures::default())
-        .validate_all(bytes)
-        .map_err(InspectError::NotAComponent)?;
+    let mut validator = Validator::new_with_features(WasmFeatures::default());
     let mut found = Surface {
         imports: Vec::new(),
         exports: Vec::new(),
     };
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(InspectError::NotAComponent)? {
+        let payload = payload.map_err(InspectError::NotAComponent)?;
+        validator
+            .payload(&payload)
+            .map_err(InspectError::NotAComponent)?;
+        match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {

@@ -200,6 +200,7 @@ fn sentence(error: &ModelError) -> String {
         ModelError::Inspect(I::NotAComponent(_)) => {
             "不是有效的 WebAssembly 组件文件，或文件不完整".into()
         }
+        ModelError::Link(_) => "组件不能编译，文件可能已经损坏".into(),
         ModelError::Trapped(cause) => stopped(cause).into(),
         ModelError::Unstable => "模型两次声明（describe）的内容不同".into(),
         ModelError::TooLong(n) => format!("模型的声明（describe）有 {n} 字节，过长"),

@@ -158,6 +158,19 @@ async fn what_is_no_model_component_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn code_of_the_wrong_types_is_never_run() {
+    let mut wrong = ModelGuest::calm()
+        .score_runs("(i32.const 0x12345678)")
+        .build();
+    // i32.const, and the number as it is written.
+    let code = [0x41, 0xf8, 0xac, 0xd1, 0x91, 0x01];
+    let at = wrong.windows(code.len()).position(|bytes| bytes == code);
+    wrong[at.unwrap()] = 0x42; // i64.const
+    let error = Bench::new().refuses(wrong).await;
+    assert!(matches!(error, ModelError::Link(_)), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_endless_loop_runs_out_of_fuel() {
     let error = Bench::new()
         .contained(&ModelGuest::calm().score_runs("(loop $l (br $l)) unreachable"))
