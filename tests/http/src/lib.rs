@@ -14,6 +14,7 @@
 
 mod authenticator;
 mod browser;
+mod city;
 pub mod database;
 mod providers;
 mod security_key;
@@ -45,6 +46,7 @@ const ADMINISTRATORS: usize = 3;
 const CUSTODIAN: &str = "three quiet herons";
 
 /// What the environment that `./x test` sets says.
+#[derive(Clone)]
 pub struct Built {
     pub bin: PathBuf,
     pub guests: PathBuf,
@@ -102,6 +104,17 @@ pub struct Start {
     pub bare: bool,
 }
 
+impl Start {
+    /// Whether its first start makes what every other's does.
+    fn is_usual(&self) -> bool {
+        self.database.is_none()
+            && self.plugins.is_none()
+            && self.config.is_none()
+            && !self.own_keys
+            && !self.bare
+    }
+}
+
 /// A running platform with demo data in a folder of its own; stopped and removed when dropped.
 pub struct Server {
     child: Child,
@@ -122,13 +135,21 @@ impl Server {
     pub fn start_as(start: Start) -> Option<Self> {
         let built = Built::find()?;
         let data = tempfile::tempdir().expect("a temporary folder");
+        if start.is_usual() {
+            city::settle(&built, data.path());
+        }
+        Some(Self::on(data, built, start))
+    }
+
+    /// One on a folder as it is.
+    fn on(data: tempfile::TempDir, built: Built, start: Start) -> Self {
         let log = Arc::default();
         let (child, url, mut logins) = spawn(&built, &start, data.path(), &log);
         if !start.bare {
             let file = std::fs::read(data.path().join("demo-logins.json")).expect("the logins");
             logins = serde_json::from_slice(&file).expect("the logins");
         }
-        Some(Self {
+        Self {
             child,
             url,
             data,
@@ -136,7 +157,7 @@ impl Server {
             built,
             start,
             log,
-        })
+        }
     }
 
     /// Ends the process as a failing machine does: no signal it could answer to.
