@@ -212,6 +212,10 @@ impl Host {
             request: "structure".into(),
             action: format!("{ID}.structure.settle"),
             module: ID.into(),
+            note: structure
+                .approved
+                .as_ref()
+                .map(|new| forecast::said(structure, new)),
             writes: vec![structure.update(object(values))],
             ..Commit::default()
         };

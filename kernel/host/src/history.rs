@@ -270,7 +270,12 @@ fn sentence(
 ) -> String {
     let parts: Vec<String> = changed(collection, before, after)
         .map(|(field, old, new)| {
-            let (label, new) = (&field.label.zh, words(def, field, new));
+            let label = &field.label.zh;
+            // Structured values are nothing to read in a line; the audit trail shows them whole.
+            if matches!(field.kind, Kind::Json) {
+                return format!("{label}有变化");
+            }
+            let new = words(def, field, new);
             match old {
                 Some(old) => format!("{label}：{} → {new}", words(def, field, old)),
                 None => format!("{label}：{new}"),

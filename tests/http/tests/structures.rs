@@ -200,6 +200,11 @@ fn row_143_an_incompatible_change_is_tried_out_and_then_converts() {
     assert_eq!(filtered.body["total"], 1, "{}", filtered.body);
     assert_eq!(filtered.body["items"][0]["staff"], 20);
 
+    // The history says in words what was changed.
+    let page = desk.page();
+    assert!(page.contains("改为整数"), "{page}");
+    assert!(!page.contains("&quot;collection&quot;"), "{page}");
+
     // It is all there after a restart, and the old values go when somebody confirms.
     server.kill();
     server.start_again();

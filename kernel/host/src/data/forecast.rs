@@ -80,8 +80,12 @@ pub(super) async fn of(
 /// The first changes of a draft, for a title.
 pub(super) fn summary(structure: &Structure) -> String {
     let draft = structure.draft.as_ref();
-    let all = draft.map(|d| changes(structure.live.as_ref(), d));
-    all.unwrap_or_default().join("；")
+    draft.map_or_else(String::new, |d| said(structure, d))
+}
+
+/// What `new` changes of what is in use, in a line.
+pub(super) fn said(structure: &Structure, new: &Design) -> String {
+    changes(structure.live.as_ref(), new).join("；")
 }
 
 fn changes(live: Option<&Design>, draft: &Design) -> Vec<String> {
