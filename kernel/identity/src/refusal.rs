@@ -21,6 +21,8 @@ pub enum Refusal {
     UnknownType,
     #[error("the code is taken in this tree")]
     CodeTaken,
+    #[error("another role of the organisation has the name")]
+    TitleTaken,
     #[error("the organisation is closed")]
     Closed,
     #[error("there is something that is active below or in it")]
@@ -88,7 +90,7 @@ impl Refusal {
             Self::OutOfReach => "out-of-reach",
             Self::OtherType | Self::NothingBelow | Self::NeverMerged => "organisation-type",
             Self::UnknownType => "not-an-option",
-            Self::CodeTaken | Self::LoginTaken => "taken",
+            Self::CodeTaken | Self::TitleTaken | Self::LoginTaken => "taken",
             Self::Closed => "organisation-closed",
             Self::InUse | Self::Connected(_) => "organisation-in-use",
             Self::Nothing => "nothing-to-change",
@@ -121,6 +123,7 @@ impl Refusal {
             Self::Cycle | Self::OutOfReach | Self::OtherType => Some("parent"),
             Self::UnknownType => Some("type"),
             Self::CodeTaken => Some("code"),
+            Self::TitleTaken => Some("title"),
             Self::NoSuchPerson | Self::LoginTaken | Self::BadLogin => Some("login"),
             Self::PastDay => Some("last_day"),
             Self::NoPermission | Self::PermissionOverCeiling(_) => Some("permissions"),
@@ -138,6 +141,7 @@ impl Refusal {
             Self::NeverMerged => "企业主体和平台自身的机构不能合并".into(),
             Self::UnknownType => "没有这种机构类型".into(),
             Self::CodeTaken => "本机构架构内已有相同的机构代码".into(),
+            Self::TitleTaken => "本机构已有同名角色，请换一个名称".into(),
             Self::Closed => "该机构已停用，请先恢复".into(),
             Self::InUse => "该机构还有正常的下级机构或在任人员，请先调整后再停用".into(),
             Self::Connected(apps) => {

@@ -1,8 +1,9 @@
 //! Composing roles: what [`crate::composed`] allows, over what is stored.
 
-use kernel_storage::Record;
+use kernel_storage::{Record, RowFilter};
 use sdk_contract::call::Write;
 use sdk_contract::def::PermissionDef;
+use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::error::IdentityError;
 use crate::grants::holding;
 use crate::history::{Change, Deed, new_id};
 use crate::module::ROLES;
-use crate::people::{get, optional, strings, text};
+use crate::people::{get, optional, qualified, strings, text};
 use crate::refusal::{ChangeError, Refusal};
 use crate::session::{object, update_of};
 
@@ -71,6 +72,7 @@ impl Directory {
         }
         let ceiling = self.ceiling(&tree, organisation);
         let pieces = compose(&ceiling, wish.permissions, declared)?;
+        self.title_is_free(organisation, wish.title, None).await?;
         let id = new_id(deed.now)?;
         let values = values(wish, &pieces);
         let writes = vec![
@@ -107,6 +109,8 @@ impl Directory {
         let tree = self.tree(&role.organisation).await?;
         let ceiling = self.ceiling(&tree, &role.organisation);
         let pieces = compose(&ceiling, wish.permissions, declared)?;
+        self.title_is_free(&role.organisation, wish.title, Some(&role.id))
+            .await?;
         let was = Wish {
             title: &role.title,
             about: &role.about,
@@ -148,6 +152,28 @@ impl Directory {
                 ..Change::default()
             })?,
         ])
+    }
+
+    /// Whether no other role in use in the organisation is called so: people tell them by name. Two that
+    /// are made at the same moment may be called alike.
+    async fn title_is_free(
+        &self,
+        organisation: &str,
+        title: &str,
+        but: Option<&str>,
+    ) -> Result<(), ChangeError> {
+        let query = Query::new(qualified(ROLES))
+            .filter(Filter::eq("organisation", organisation))
+            .filter(Filter::eq("title", title))
+            .filter(Filter::Missing {
+                field: "retired_at".into(),
+            });
+        let found = self.store().find(&query, &RowFilter::All).await?;
+        let another = |row: &Record| but != Some(text(row, "id").as_str());
+        if found.records.iter().any(another) {
+            return Err(Refusal::TitleTaken.into());
+        }
+        Ok(())
     }
 
     async fn may_change(&self, deed: Deed<'_>, role: &RoleRow) -> Result<(), ChangeError> {

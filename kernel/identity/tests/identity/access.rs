@@ -331,6 +331,18 @@ async fn row_76_a_composed_role_gives_what_it_says_where_it_says_and_no_longer_t
         let read = read();
         let directory = w.directory();
         let role = composed(w, &admin, 1).await;
+        let again = directory
+            .compose(
+                deed(&admin, START),
+                &id(1),
+                wish(&pieces()),
+                declared(&read),
+            )
+            .await;
+        assert_eq!(
+            refused(again.map(|(_, writes)| writes)),
+            Refusal::TitleTaken
+        );
         // The auditor of the bank has nothing declared, only this.
         let officer = async || Principal {
             duty: None,
