@@ -64,7 +64,7 @@ use operations::{enroll, find_request, perform, possible};
 pub use embedded::Embedded;
 pub use error::KeyRingError;
 pub use kms::{Kms, KmsError, Pair};
-pub use names::{KeyKind, KeyState, MacKey, SealKey, SignKey};
+pub use names::{AttestKey, KeyKind, KeyState, MacKey, SealKey, SignKey};
 
 /// A key as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,6 +248,51 @@ impl KeyRing {
         sm4::open(&derive(secret, b"rongqiao.seal.1\0", aad), aad, sealed)
     }
 
+    /// A code of `data` that names its key: `key number (4, big-endian) ‖ HMAC-SM3 (32)`, by the
+    /// active key. Each use of a key wants a distinct prefix in `data`.
+    pub fn attest(&self, key: AttestKey, data: &[u8]) -> [u8; ATTESTED] {
+        let opened = self.opened();
+        let attesting = opened.attesting(key);
+        attesting.uses.fetch_add(1, Relaxed);
+        let mut code = [0; ATTESTED];
+        let (number, digest) = code.split_at_mut(4);
+        number.copy_from_slice(&attesting.active.to_be_bytes());
+        digest.copy_from_slice(sm3::hmac(&*attesting.secret, data).as_bytes());
+        code
+    }
+
+    /// Whether [`KeyRing::attest`] made `code` of the same data, with whichever key it was that is
+    /// not destroyed.
+    #[must_use]
+    pub fn attests(&self, key: AttestKey, data: &[u8], code: &[u8]) -> bool {
+        let Some(number) = attested_with(code) else {
+            return false;
+        };
+        let mut opened = self.opened();
+        // Unknown: attested by a process that already knows of a rotation.
+        if !opened.attesting(key).opening.contains_key(&number) && self.refresh().is_ok() {
+            opened = self.opened();
+        }
+        let secret = opened.attesting(key).opening.get(&number);
+        let found = code.get(4..).and_then(|found| found.try_into().ok());
+        match (secret, found) {
+            (Some(secret), Some(found)) => {
+                sm3::hmac(&**secret, data) == Digest32::from_bytes(found)
+            }
+            _ => false,
+        }
+    }
+
+    /// The number of the key that attests now.
+    pub fn attesting_with(&self, key: AttestKey) -> u32 {
+        self.opened().attesting(key).active
+    }
+
+    /// Whether codes of another key than the active one still hold.
+    pub fn attests_older(&self, key: AttestKey) -> bool {
+        self.opened().attesting(key).opening.len() > 1
+    }
+
     /// The number of the key that seals now.
     pub fn sealing_with(&self, key: SealKey) -> u32 {
         self.opened().sealing(key).active
@@ -352,6 +397,19 @@ impl KeyRing {
         })
     }
 
+    /// Keeps a fact for good where whoever changes the database does not reach.
+    pub fn note(&self, fact: &str) -> Result<(), KeyRingError> {
+        self.edit(|content, _| {
+            content.notes.insert(fact.to_owned());
+            Ok(())
+        })
+    }
+
+    /// Whether [`KeyRing::note`] was told so, as far as this process knows.
+    pub fn noted(&self, fact: &str) -> bool {
+        self.opened().content.notes.contains(fact)
+    }
+
     /// Learns what another process changed; whether there was anything.
     pub fn refresh(&self) -> Result<bool, KeyRingError> {
         let before = self.opened();
@@ -440,6 +498,14 @@ impl std::fmt::Debug for KeyRing {
             .field("audit", &self.verifying_key(SignKey::Audit))
             .finish_non_exhaustive()
     }
+}
+
+/// Bytes of a code that [`KeyRing::attest`] makes.
+pub const ATTESTED: usize = 36;
+
+/// The number of the key that a code names.
+pub fn attested_with(code: &[u8]) -> Option<u32> {
+    code.first_chunk().map(|number| u32::from_be_bytes(*number))
 }
 
 /// The number of the key that sealed a value; none for one from before the numbers.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use kernel_crypto::keys::{KeyRing, KeyRingError, MacKey, SealKey, SignKey};
+use kernel_crypto::keys::{AttestKey, KeyRing, KeyRingError, MacKey, SealKey, SignKey};
 use kernel_crypto::sm2::VerifyingKey;
 use kernel_crypto::sm4::OpenError;
 
@@ -36,6 +36,7 @@ fn a_reopened_ring_holds_the_same_keys() {
                 "code",
                 "field",
                 "pepper",
+                "record",
                 "session"
             ]
         );
@@ -52,6 +53,18 @@ fn a_reopened_ring_holds_the_same_keys() {
         for key in [MacKey::Session, MacKey::Pepper, MacKey::Code, MacKey::Blind] {
             assert_eq!(first.mac(key, b"m"), again.mac(key, b"m"));
         }
+        let code = first.attest(AttestKey::Record, b"row 1");
+        assert!(again.attests(AttestKey::Record, b"row 1", &code));
+        for (other, code) in [
+            (&b"row 2"[..], &code[..]),
+            (b"row 1", &code[..35]),
+            (b"row 1", b""),
+        ] {
+            assert!(!again.attests(AttestKey::Record, other, code));
+        }
+        assert!(!first.noted("a fact"));
+        first.note("a fact").unwrap();
+        assert!(open(dir.path(), passphrase).unwrap().noted("a fact"));
         let sealed = first.seal(SealKey::Field, b"row 1", b"plain").unwrap();
         assert_eq!(
             again.open(SealKey::Field, b"row 1", &sealed).unwrap(),

@@ -355,6 +355,13 @@ pub(crate) fn ask(error: &QueryError) -> Fault {
 /// The store's failure: the log has the chain, the caller a sentence.
 pub(crate) fn storage(error: &kernel_storage::StorageError) -> Fault {
     tracing::error!(error = chain(error), "the store failed");
+    if matches!(error, kernel_storage::StorageError::Altered { .. }) {
+        return Fault::new(
+            FaultKind::Unavailable,
+            "record-altered",
+            "数据与平台写入时不一致，已停止使用并告警，请联系平台运维人员",
+        );
+    }
     Fault::new(
         FaultKind::Unavailable,
         "storage-unavailable",

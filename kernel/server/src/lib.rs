@@ -6,6 +6,7 @@ mod config;
 mod evidence;
 mod lifecycle;
 mod reseal;
+mod sweep;
 mod tls;
 pub mod wire;
 

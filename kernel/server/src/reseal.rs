@@ -1,11 +1,11 @@
-//! After a rotation: what the older key sealed is sealed anew beside serving, so that the older key
-//! can be destroyed.
+//! After a rotation: what the older key sealed is sealed anew beside serving, and the codes it made are
+//! made anew, so that the older key can be destroyed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use kernel_crypto::keys::{KeyRing, SealKey};
+use kernel_crypto::keys::{AttestKey, KeyRing, SealKey};
 use kernel_host::clock::Clock;
 use kernel_storage::{AuditDraft, BlobStore, Store};
 use serde_json::json;
@@ -25,43 +25,77 @@ pub(crate) struct Reseal {
 impl Reseal {
     /// Once at the start, and after each rotation; nothing while there is one key only.
     pub(crate) async fn run(self) {
-        let mut done = None;
+        let (mut sealed, mut attested) = (None, None);
         loop {
             let active = self.keys.sealing_with(SealKey::Field);
-            if self.keys.opens_older(SealKey::Field) && done != Some(active) {
+            if self.keys.opens_older(SealKey::Field) && sealed != Some(active) {
                 match self.all(active).await {
-                    Ok(()) => done = Some(active),
-                    Err(error) => {
-                        tracing::error!(
-                            code = "keys.not-resealed",
-                            "what an older key sealed is not sealed anew: {error:#}"
-                        );
-                        tokio::time::sleep(PAUSE).await;
-                    }
+                    Ok(()) => sealed = Some(active),
+                    Err(error) => not_resealed(&error).await,
+                }
+            }
+            let active = self.keys.attesting_with(AttestKey::Record);
+            if self.keys.attests_older(AttestKey::Record) && attested != Some(active) {
+                match self.codes(active).await {
+                    Ok(()) => attested = Some(active),
+                    Err(error) => not_resealed(&error).await,
                 }
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
+    async fn codes(&self, active: u32) -> Result<()> {
+        let codes = self.store.reattest().await?;
+        if codes > 0 {
+            self.record(active, json!({ "codes": codes })).await?;
+        }
+        Ok(())
+    }
+
+    async fn record(&self, active: u32, detail: serde_json::Value) -> Result<()> {
+        let draft = AuditDraft {
+            at: self.clock.now().micros(),
+            actor: "kernel".into(),
+            action: "platform.key.reseal".into(),
+            object: format!("key/{active}"),
+            outcome: "ok".into(),
+            detail,
+            ..AuditDraft::default()
+        };
+        self.store.audit_append(vec![draft]).await?;
+        Ok(())
+    }
+
     async fn all(&self, active: u32) -> Result<()> {
         let fields = self.store.reseal().await?;
         let files = self.blobs.rewrap().await?;
         if fields + files > 0 {
-            let draft = AuditDraft {
-                at: self.clock.now().micros(),
-                actor: "kernel".into(),
-                action: "platform.key.reseal".into(),
-                object: format!("key/{active}"),
-                outcome: "ok".into(),
-                detail: json!({ "fields": fields, "files": files }),
-                ..AuditDraft::default()
-            };
-            self.store.audit_append(vec![draft]).await?;
+            self.record(active, json!({ "fields": fields, "files": files }))
+                .await?;
             tracing::info!(fields, files, key = active, "sealed anew after a rotation");
         }
         Ok(())
     }
+}
+
+async fn not_resealed(error: &anyhow::Error) {
+    tracing::error!(
+        code = "keys.not-resealed",
+        "what an older key sealed is not sealed anew: {error:#}"
+    );
+    tokio::time::sleep(PAUSE).await;
+}
+
+/// Before a key that attests is destroyed: no code may be left that only it made.
+pub(crate) async fn free_codes(store: &Store, number: u32) -> Result<()> {
+    store.reattest().await?;
+    let left = store.attested_by(number).await?;
+    ensure!(
+        left == 0,
+        "key {number} is needed: {left} records that are not as they were written carry its codes"
+    );
+    Ok(())
 }
 
 /// Before a key that seals is destroyed: nothing may be left that only it opens.

@@ -89,11 +89,11 @@ impl Store {
                 most: MAX_ROWS,
             });
         }
-        let mut records = Vec::with_capacity(found.len());
+        let mut read = Vec::with_capacity(found.len());
         for row in found {
-            records.push(value::full_record(self.keys(), table, row)?);
+            read.push(value::full_record(self.keys(), table, row)?);
         }
-        whole::complete(&mut conn, table, &mut records).await?;
+        let mut records = whole::complete(&mut conn, self.keys(), table, read).await?;
         take_back(&mut conn, table, &mut records, moment).await?;
 
         let answer = eval::answer(

@@ -81,7 +81,7 @@ async fn content(
     };
     let (mut rows, mut hasher) = (0_u64, Hasher::new());
     conn.each(statement, "reading a collection", |row| {
-        let record = value::full_record(keys, table, row)?;
+        let record = value::full_record(keys, table, row)?.unchecked();
         for field in &table.def.fields {
             if let (Kind::File { .. }, Some(value)) = (&field.kind, record.get(&field.name)) {
                 named(value.to_string().as_bytes(), &mut all.files);

@@ -8,7 +8,7 @@
 //! the same transaction; until then nobody sees anything of it.
 
 use sdk_contract::change::Conversion;
-use sdk_contract::def::{ChoiceDef, FieldDef};
+use sdk_contract::def::{ChoiceDef, FieldDef, ModuleDef};
 use sdk_contract::kind::Misfit;
 use sea_query::{Alias, Cond, Expr, ExprTrait as _, Order, Query as Statement};
 use serde::Serialize;
@@ -16,11 +16,12 @@ use serde_json::Value as Json;
 
 use kernel_crypto::keys::KeyRing;
 
-use crate::backend::{Conn, Engine, built};
+use crate::attest::Raw;
+use crate::backend::{Conn, Engine, Sql, built};
 use crate::layout::{Layout, Stored};
 use crate::plan::Plan;
-use crate::schema::{BlindField, Column, ROW_CONVERTED, Storage, Table, blind, column};
-use crate::{Record, StorageError, query, value};
+use crate::schema::{BlindField, Column, ROW_CONVERTED, RowsField, Storage, Table, blind, column};
+use crate::{Record, StorageError, query, value, whole};
 
 /// Records of one batch.
 pub(crate) const BATCH: u64 = 500;
@@ -68,11 +69,13 @@ pub(crate) struct Batch {
     pub(crate) again: bool,
 }
 
-/// One table whose fields are converted.
+/// One table whose fields are converted, or whose records get their codes.
 #[derive(Debug)]
 pub(crate) struct Converter {
     /// As it serves.
     pub(crate) table: Table,
+    /// As it will be, where each record gets a code of what it will hold.
+    next: Option<Table>,
     fields: Vec<Target>,
     choices: Vec<ChoiceDef>,
 }
@@ -88,25 +91,28 @@ struct Target {
 }
 
 impl Converter {
-    /// One for each table that a plan converts values of.
-    pub(crate) fn all(old: &Stored, plan: &Plan, choices: &[ChoiceDef]) -> Vec<Self> {
+    /// One for each table that a plan converts values of, or makes codes of.
+    pub(crate) fn all(old: &Stored, plan: &Plan, new: &ModuleDef) -> Vec<Self> {
         let of = |table: Table| {
             let name = &table.name.collection;
+            let attested = plan.attested.iter().find(|c| c.name == *name);
+            let next = attested.map(|c| Table::of(&new.id, c, &plan.layout.of(name)));
             let own = plan.conversions.iter().filter(|c| c.collection == *name);
             let fields: Vec<Target> = own
                 .filter_map(|c| target(&table, &plan.layout, c))
                 .collect();
-            (!fields.is_empty()).then(|| Self {
+            (!fields.is_empty() || next.is_some()).then(|| Self {
                 table,
+                next,
                 fields,
-                choices: choices.to_vec(),
+                choices: new.choices.clone(),
             })
         };
         old.tables().filter_map(of).collect()
     }
 
-    fn value(&self, target: &Target, record: &Record) -> Result<Json, Misfit> {
-        let was = record.get(&target.source.name).unwrap_or(&Json::Null);
+    fn value(&self, target: &Target, was: Option<&Json>) -> Result<Json, Misfit> {
+        let was = was.unwrap_or(&Json::Null);
         let (by, old) = (&target.by, &target.source.kind);
         by.value(old, &target.field, &self.choices, was)
     }
@@ -123,7 +129,11 @@ impl Converter {
         let statement = {
             let mark = || Expr::col(Alias::new(ROW_CONVERTED));
             let stale = mark().ne(Expr::col(Alias::new("revision")));
-            let mut select = query::select(&self.table);
+            let mut select = if self.next.is_some() {
+                query::select_full(&self.table)
+            } else {
+                query::select(&self.table)
+            };
             select
                 .cond_where(Cond::any().add(mark().is_null()).add(stale))
                 .order_by(Alias::new("id"), Order::Asc)
@@ -135,9 +145,8 @@ impl Converter {
             conn.engine().build(&select)
         };
         let mut batch = Batch::default();
-        for row in conn.rows(statement).await.map_err(&failed)? {
-            let record = value::record(keys, &self.table, row)?;
-            let id = text(&record, "id").to_owned();
+        for record in self.read(conn, keys, statement).await? {
+            let id = record.id().to_owned();
             batch.records += 1;
             batch.last = Some(id.clone());
             match self.update(keys, &record, &id)? {
@@ -151,18 +160,54 @@ impl Converter {
         Ok(batch)
     }
 
+    /// Records that are as they were written: nothing new is made of one that is not.
+    async fn read(
+        &self,
+        conn: &mut Conn<'_>,
+        keys: &KeyRing,
+        statement: Sql,
+    ) -> Result<Vec<Raw>, StorageError> {
+        let table = &self.table;
+        let rows = conn.rows(statement).await;
+        let rows = rows.map_err(StorageError::db(CONVERTING))?.into_iter();
+        let mut read: Vec<Raw> = match &self.next {
+            Some(_) => rows
+                .map(|row| value::imaged(keys, table, row))
+                .collect::<Result<_, _>>()?,
+            None => rows
+                .map(|row| value::record(keys, table, row))
+                .collect::<Result<_, _>>()?,
+        };
+        let mut rows: Vec<&RowsField> = Vec::new();
+        if table.code.is_some() {
+            rows.extend(&table.rows);
+        }
+        // What the new code speaks for and is there already.
+        for next in self.next.iter().flat_map(|next| &next.rows) {
+            let mut all = table.rows.iter().chain(&table.retired.rows);
+            let there = all.find(|is| is.key == next.key);
+            rows.extend(there.filter(|is| rows.iter().all(|r| r.key != is.key)));
+        }
+        whole::fill(conn, table, &rows, &mut read).await?;
+        for raw in &read {
+            raw.check(keys, table)?;
+        }
+        Ok(read)
+    }
+
     /// The statement that converts one record, if nobody has written it since; or why not.
     fn update(
         &self,
         keys: &KeyRing,
-        record: &Record,
+        record: &Raw,
         id: &str,
     ) -> Result<Result<sea_query::UpdateStatement, Vec<String>>, StorageError> {
         let revision = record.get("revision").and_then(Json::as_i64).unwrap_or(0);
         let mut values = vec![(Alias::new(ROW_CONVERTED), Expr::val(revision))];
+        let mut image = record.image().cloned();
         let mut unfit = Vec::new();
         for target in &self.fields {
-            let made = match self.value(target, record) {
+            let made = match self.value(target, record.get(&target.source.name)) {
                 Ok(made) => made,
                 Err(_) if target.lossy && !target.field.required => Json::Null,
                 Err(misfit) => {
@@ -178,6 +223,9 @@ impl Converter {
                 StorageError::Damaged(what)
             };
             let plain = value::bind(target.column.wire, &made).ok_or_else(shaped)?;
+            if let Some(image) = &mut image {
+                image.put(&target.column, &plain, &made);
+            }
             let bound = match target.column.storage {
                 Storage::Sealed if made.is_null() => sea_query::Value::Bytes(None),
                 Storage::Sealed => value::seal(keys, &self.table, &target.column, id, &made)?,
@@ -191,6 +239,12 @@ impl Converter {
         }
         if !unfit.is_empty() {
             return Ok(Err(unfit));
+        }
+        if let (Some(next), Some(image)) = (&self.next, &image)
+            && let Some(code) = &next.code
+        {
+            let code_value = Expr::val(image.code(keys, next));
+            values.push((Alias::new(&code.stored), code_value));
         }
         let mut update = Statement::update();
         update
@@ -247,10 +301,10 @@ impl Converter {
             .collect();
         let statement = conn.engine().build(&query::select(&self.table));
         conn.each(statement, CONVERTING, |row| {
-            let record = value::record(keys, &self.table, row)?;
+            let record = value::record(keys, &self.table, row)?.unchecked();
             for (target, outlook) in self.fields.iter().zip(&mut all) {
                 outlook.records += 1;
-                match self.value(target, &record) {
+                match self.value(target, record.get(&target.source.name)) {
                     Ok(_) => outlook.fit += 1,
                     Err(misfit) => {
                         outlook.unfit += 1;

@@ -1,5 +1,6 @@
 //! Planned steps as statements of each engine.
 
+use kernel_crypto::keys::ATTESTED;
 use sea_query::{
     Alias, ColumnDef, ForeignKey, Index as IndexOf, PostgresQueryBuilder, SqliteQueryBuilder,
     Table as TableOf, TableAlterStatement,
@@ -51,6 +52,7 @@ pub(crate) fn statements(engine: Engine, step: &Step) -> Vec<String> {
             });
             all
         }
+        Step::Guard { table, column } => guard(engine, table, column),
         Step::Note(_) => Vec::new(),
         Step::CreateIndex { table, index } => vec![create_index(engine, table, index)],
         Step::DropIndex { index, .. } => {
@@ -61,6 +63,20 @@ pub(crate) fn statements(engine: Engine, step: &Step) -> Vec<String> {
                 Engine::Postgres => drop.to_string(PostgresQueryBuilder),
             }]
         }
+    }
+}
+
+/// A code ends in the revision it speaks for. What is there already is let be: a restored record
+/// that was altered is found when it is read. One process alone writes to `SQLite`.
+fn guard(engine: Engine, table: &str, column: &str) -> Vec<String> {
+    let statement = format!(
+        "ALTER TABLE \"{table}\" ADD CONSTRAINT \"{column}__guard\" CHECK (\"{column}\" IS NOT NULL \
+         AND substr(\"{column}\", {}) = int8send(revision)) NOT VALID",
+        ATTESTED + 1
+    );
+    match engine {
+        Engine::Sqlite => Vec::new(),
+        Engine::Postgres => vec![statement],
     }
 }
 

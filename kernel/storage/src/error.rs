@@ -7,6 +7,7 @@ use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use serde_json::Value;
 use sqlx::error::DatabaseError;
 
+use crate::layout::ROW_CODE;
 use crate::{CollectionName, Record};
 
 /// What an engine, or the way to it, answered instead of rows.
@@ -52,10 +53,19 @@ pub enum StorageError {
     /// Altered, moved to another place, or sealed with another key ring.
     #[error("an encrypted value could not be opened")]
     Open(#[source] kernel_crypto::sm4::OpenError),
+    #[error("the key ring could not keep a note")]
+    Keys(#[source] kernel_crypto::keys::KeyRingError),
     #[error("the audit chain's end could not be signed")]
     Sign(#[source] kernel_crypto::keys::KmsError),
     #[error("stored data is damaged: {0}")]
     Damaged(String),
+    /// A record of an attested collection was changed, moved or put there behind the platform's
+    /// back. It is not used.
+    #[error("{collection} {id} is not as the platform wrote it")]
+    Altered {
+        collection: CollectionName,
+        id: String,
+    },
     /// Sentences; nothing was changed.
     #[error("values do not convert: {}", .0.join(" "))]
     Unfit(Vec<String>),
@@ -204,6 +214,8 @@ impl StorageError {
             return false;
         };
         matches!(error.state().as_deref(), Some("42703" | "42P01"))
+            // Written without a code, by a node that has not heard that there are codes.
+            || error.constraint().is_some_and(|c| c.starts_with(ROW_CODE))
             // SQLite has one code for all that is wrong with a statement.
             || error.message().is_some_and(|message| {
                 message.starts_with("no such column")

@@ -50,7 +50,7 @@ impl Store {
             modules.insert(row.string(0)?, row.string(1)?);
         }
         let mut differences = Vec::new();
-        for stored in declarations(&mut conn).await? {
+        for stored in declarations(&mut conn, self.keys()).await? {
             let id = stored.def.id.clone();
             differences.extend(known::differences(&mut conn, &id, Some(&stored)).await?);
         }

@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef};
 use serde::{Deserialize, Serialize};
 
+/// The first column of codes of an attested collection's records.
+pub(crate) const ROW_CODE: &str = "row__code";
+
 /// What the column of a field's values of before is called behind its own name.
 pub(crate) const KEPT: &str = "__was";
 
@@ -55,6 +58,9 @@ pub(crate) struct Places {
     /// What fields held before they were converted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) kept: BTreeMap<String, Kept>,
+    /// How often the codes of its records were made anew, each time in a new column.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    codes: u32,
     /// Keys of histories whose fields are gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     spent: BTreeSet<String>,
@@ -66,6 +72,14 @@ pub(crate) struct Kept {
     pub(crate) column: String,
     /// As it was declared.
     pub(crate) field: FieldDef,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if passes a reference"
+)]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// The key in histories of the values in a column.
@@ -98,6 +112,19 @@ impl Layout {
 impl Places {
     pub(crate) fn column<'a>(&'a self, field: &'a str) -> &'a str {
         self.columns.get(field).map_or(field, String::as_str)
+    }
+
+    /// The column of its records' codes, where it has one.
+    pub(crate) fn code(&self) -> String {
+        match self.codes {
+            0 => ROW_CODE.to_owned(),
+            n => format!("{ROW_CODE}__{}", n.saturating_add(1)),
+        }
+    }
+
+    /// Codes get another column, beside the one that serves.
+    pub(crate) fn code_anew(&mut self) {
+        self.codes = self.codes.saturating_add(1);
     }
 
     fn place(&mut self, field: &str, column: String) {

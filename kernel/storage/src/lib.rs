@@ -57,6 +57,7 @@
 //! clock, ids.
 
 mod as_of;
+mod attest;
 mod audit;
 mod backend;
 pub mod backup;
@@ -84,6 +85,7 @@ mod schema;
 mod schemas;
 mod search;
 mod store;
+mod sweep;
 mod totals;
 mod value;
 mod whole;
@@ -112,6 +114,7 @@ pub use schema::CollectionName;
 pub use schemas::Forecast;
 pub use search::SearchState;
 pub use store::{Engine, Store, StoreUrl};
+pub use sweep::{Alteration, Finding, Swept};
 pub use value::is_id;
 
 /// A record in wire form: system fields and declared fields side by side, absent values as null,

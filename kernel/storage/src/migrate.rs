@@ -37,6 +37,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0006_files.sql"),
         include_str!("../../../migrations/postgres/0006_files.sql"),
     ),
+    (
+        7,
+        "schema-codes",
+        include_str!("../../../migrations/sqlite/0007_schema_codes.sql"),
+        include_str!("../../../migrations/postgres/0007_schema_codes.sql"),
+    ),
 ];
 
 /// The records that exist get their tree in the same transaction.

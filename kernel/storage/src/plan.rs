@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) begin: Vec<Step>,
     /// Values to make before the other steps are taken.
     pub(crate) conversions: Vec<Converting>,
+    /// Collections, as they will be, whose records get codes, or others, in the same way.
+    pub(crate) attested: Vec<CollectionDef>,
     /// Taken together, with the declaration.
     pub(crate) steps: Vec<Step>,
     /// Where everything is then.
@@ -87,7 +89,14 @@ pub(crate) fn create(module: &Stored) -> Result<Vec<Step>, Vec<String>> {
     for table in module.tables().chain(module.retired_tables()) {
         all.create(table);
     }
+    all.steps.retain(|step| !matches!(step, Step::Guard { .. }));
     Ok(all.steps)
+}
+
+/// What is added to them once their records are back.
+pub(crate) fn guards(module: &Stored) -> Vec<Step> {
+    let tables = module.tables().chain(module.retired_tables());
+    tables.filter_map(|table| Step::guard(&table)).collect()
 }
 
 impl Plan {
@@ -95,7 +104,9 @@ impl Plan {
     fn create(&mut self, mut table: Table) {
         let rows = std::mem::take(&mut table.rows);
         let gone = std::mem::take(&mut table.retired.rows);
+        let guard = Step::guard(&table);
         self.steps.push(Step::CreateTable(Box::new(table)));
+        self.steps.extend(guard);
         let rows = rows.into_iter().chain(gone);
         let rows = rows.map(|r| Step::CreateTable(Box::new(r.table)));
         self.steps.extend(rows);
@@ -238,6 +249,7 @@ impl<'a> Planner<'a> {
         for (field, before) in pairs {
             converts |= self.field(&was, old, (field, before.as_ref()), &mut places);
         }
+        converts |= self.codes(&was, new, &mut places);
         self.plan.layout.put(of, places.clone());
 
         let is = Table::of(module, new, &places);
@@ -264,6 +276,36 @@ impl<'a> Planner<'a> {
                 index: index.clone(),
             });
         }
+    }
+
+    /// The codes of a collection's records: begun, ended, or made anew where they would speak for
+    /// other values than before. Whether they are made.
+    fn codes(&mut self, was: &Table, new: &CollectionDef, places: &mut Places) -> bool {
+        let module = self.new.id.as_str();
+        let is = Table::of(module, new, places);
+        let converts = |c: &Converting| c.collection == new.name;
+        let made = new.attested
+            && (was.code.is_none()
+                || !is.reads_at_least(was)
+                || self.plan.conversions.iter().any(converts));
+        if made && was.code.is_some() {
+            places.code_anew();
+        }
+        if let Some(code) = was.code.as_ref().filter(|_| made || !new.attested) {
+            self.drop_column(was, &code.stored);
+        }
+        if made {
+            let is = Table::of(module, new, places);
+            self.plan
+                .begin
+                .extend(is.code.clone().map(|column| Step::AddColumn {
+                    table: was.sql_name.clone(),
+                    column,
+                }));
+            self.plan.steps.extend(Step::guard(&is));
+            self.plan.attested.push(new.clone());
+        }
+        made
     }
 
     fn add(&mut self, table: &Table, column: Column) {

@@ -60,14 +60,31 @@ pub(crate) fn select(table: &Table) -> SelectStatement {
     select
         .columns(table.columns.iter().map(|c| Alias::new(&c.stored)))
         .from(Alias::new(&table.sql_name));
+    if table.code.is_some() {
+        attested(&mut select, table);
+    }
     select
 }
 
 /// The same, and the columns of retired fields, as [`value::full_record`] reads them.
 pub(crate) fn select_full(table: &Table) -> SelectStatement {
-    let mut select = select(table);
-    select.columns(table.retired.columns.iter().map(|c| Alias::new(&c.stored)));
+    let columns = table.columns.iter().chain(&table.retired.columns);
+    let mut select = Statement::select();
     select
+        .columns(columns.map(|c| Alias::new(&c.stored)))
+        .from(Alias::new(&table.sql_name));
+    attested(&mut select, table);
+    select
+}
+
+/// What a record is not read from, but its code speaks for, and the code.
+fn attested(select: &mut SelectStatement, table: &Table) {
+    if table.deletes {
+        select.column(Alias::new(ROW_DELETED));
+    }
+    if let Some(code) = &table.code {
+        select.column(Alias::new(&code.stored));
+    }
 }
 
 /// Narrows to the records that are not deleted.

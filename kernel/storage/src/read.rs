@@ -120,10 +120,9 @@ impl Store {
             .await
             .map_err(StorageError::db("reading a record"))?;
         let Some(row) = row else { return Ok(None) };
-        let mut record = [value::record(self.keys(), &table, row)?];
-        whole::complete(&mut conn, &table, &mut record).await?;
-        let [record] = record;
-        Ok(Some(record))
+        let raw = value::record(self.keys(), &table, row)?;
+        let whole = whole::complete(&mut conn, self.keys(), &table, vec![raw]).await?;
+        Ok(whole.into_iter().next())
     }
 
     /// A page of records. `query.collection` is the full name.
@@ -160,15 +159,17 @@ impl Store {
         let mut held = self.db().acquire().await?;
         let mut conn = held.conn();
         let mut found = Found::default();
+        let mut read = Vec::new();
         for row in conn.rows(page).await.map_err(&finding)? {
-            found.records.push(value::record(self.keys(), &table, row)?);
+            read.push(value::record(self.keys(), &table, row)?);
         }
-        if query.cursor.is_some() && found.records.len() > query.limit as usize {
-            found.records.truncate(query.limit as usize);
+        let more = query.cursor.is_some() && read.len() > query.limit as usize;
+        read.truncate(query.limit as usize);
+        found.records = whole::complete(&mut conn, self.keys(), &table, read).await?;
+        if more {
             let last = found.records.last();
             found.next = last.map(|r| query::next(of, query, r)).transpose()?;
         }
-        whole::complete(&mut conn, &table, &mut found.records).await?;
         for (field, statement) in query.facets.iter().zip(facets) {
             let rows = conn.rows(statement).await.map_err(&finding)?;
             found.facets.push(facet(&table, field, rows)?);

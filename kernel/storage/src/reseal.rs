@@ -27,6 +27,23 @@ pub(crate) struct Exchange {
     new: Vec<u8>,
 }
 
+impl Exchange {
+    /// Of a table and a column, at a place, the old value and the new one.
+    pub(crate) fn new(
+        (table, column): (String, String),
+        place: Vec<(&'static str, Value)>,
+        (old, new): (Vec<u8>, Vec<u8>),
+    ) -> Self {
+        Self {
+            table,
+            column,
+            place,
+            old,
+            new,
+        }
+    }
+}
+
 impl Store {
     /// Seals anew every encrypted value that the active key did not seal; how many there were. May be
     /// dropped at any point and called again.

@@ -156,6 +156,8 @@ pub(crate) struct Table {
     pub(crate) audited: bool,
     /// Whether its records may be deleted: then it has the column [`ROW_DELETED`].
     pub(crate) deletes: bool,
+    /// The column of codes, where its records are attested.
+    pub(crate) code: Option<Column>,
     /// System columns first, then fields as declared; all that a record is read from.
     pub(crate) columns: Vec<Column>,
     pub(crate) blinds: Vec<BlindField>,
@@ -193,6 +195,11 @@ pub(crate) const ROW_DELETED: &str = "row__deleted";
 /// The column of that name.
 pub(crate) fn deleted_column() -> Column {
     plain_column(ROW_DELETED, Storage::Datetime)
+}
+
+/// A column of codes; they are compared and never answered with, as digests are.
+pub(crate) fn code_column(name: &str) -> Column {
+    plain_column(name, Storage::Blind)
 }
 
 /// How far a record is converted: the revision of it that was. Only while values are.
@@ -296,6 +303,7 @@ impl Table {
             shard: def.shard,
             audited: def.audited,
             deletes: def.keep_deleted.is_some(),
+            code: def.attested.then(|| code_column(&places.code())),
             columns: columns.collect(),
             blinds: def.fields.iter().filter_map(|f| blind(f, &at(f))).collect(),
             rows,
@@ -347,6 +355,7 @@ impl Table {
             indexes: Vec::new(),
             unique: Vec::new(),
             audited: false,
+            attested: false,
             keep_deleted: None,
             ..def.clone()
         };
@@ -355,6 +364,7 @@ impl Table {
             shard: def.shard,
             audited: false,
             deletes: false,
+            code: None,
             columns,
             blinds: Vec::new(),
             rows: Vec::new(),
@@ -388,7 +398,25 @@ impl Table {
         all.extend(self.retired.columns.iter().cloned());
         all.extend(self.retired.kept.iter().cloned());
         all.extend(self.deletes.then(deleted_column));
+        all.extend(self.code.clone());
         all
+    }
+
+    /// Whether all that a record of `was` is read from still is what it is read from, and nothing
+    /// besides that held values then.
+    pub(crate) fn reads_at_least(&self, was: &Self) -> bool {
+        let has = |columns: &[Column], stored: &str| columns.iter().any(|c| c.stored == stored);
+        let has_rows = |rows: &[RowsField], key: &str| rows.iter().any(|r| r.key == key);
+        was.columns.iter().all(|c| has(&self.columns, &c.stored))
+            && was.rows.iter().all(|r| has_rows(&self.rows, &r.key))
+            && !self
+                .columns
+                .iter()
+                .any(|c| has(&was.retired.columns, &c.stored))
+            && !self
+                .rows
+                .iter()
+                .any(|r| has_rows(&was.retired.rows, &r.key))
     }
 
     /// The tables of its rows, of retired fields, too.

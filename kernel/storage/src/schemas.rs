@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kernel_crypto::keys::{AttestKey, KeyRing, attested_with};
 use sdk_contract::def::ModuleDef;
 use serde_json::Value as Json;
 
@@ -49,7 +50,7 @@ impl Store {
 
     pub(crate) async fn learn(&self) -> Result<(), StorageError> {
         let mut held = self.db().acquire().await?;
-        for module in declarations(&mut held.conn()).await? {
+        for module in declarations(&mut held.conn(), self.keys()).await? {
             self.shared().put(&module);
         }
         Ok(())
@@ -58,7 +59,7 @@ impl Store {
     /// What a module last declared here.
     pub async fn declared(&self, module: &str) -> Result<Option<ModuleDef>, StorageError> {
         let mut held = self.db().acquire().await?;
-        let stored = stored(&mut held.conn(), module).await?;
+        let stored = stored(&mut held.conn(), self.keys(), module).await?;
         Ok(stored.map(|(stored, _)| stored.def))
     }
 
@@ -66,7 +67,7 @@ impl Store {
     async fn known(&self, module: &str) -> Result<Option<(Stored, String)>, PlanError> {
         let mut snapshot = self.db().snapshot().await?;
         let mut conn = snapshot.conn();
-        let found = stored(&mut conn, module).await?;
+        let found = stored(&mut conn, self.keys(), module).await?;
         let is = found.as_ref().map(|(stored, _)| stored);
         let differences = known::differences(&mut conn, module, is).await?;
         if differences.is_empty() {
@@ -98,7 +99,7 @@ impl Store {
         };
         if let Some(old) = &old {
             let mut snapshot = self.db().snapshot().await?;
-            for converter in Converter::all(old, &plan, &module.choices) {
+            for converter in Converter::all(old, &plan, module) {
                 let values = converter.outlook(&mut snapshot.conn(), self.keys()).await?;
                 forecast.values.extend(values);
             }
@@ -131,7 +132,8 @@ impl Store {
             applied => applied?,
         };
         let mut held = self.db().acquire().await?;
-        if let Some((stored, _)) = stored(&mut held.conn(), &module.id).await? {
+        let applied_now = stored(&mut held.conn(), self.keys(), &module.id).await?;
+        if let Some((stored, _)) = applied_now {
             self.shared().put(&stored);
         }
         drop(held);
@@ -171,7 +173,7 @@ impl Store {
         };
         let steps = sentences(&plan);
         match old {
-            Some(old) if !plan.conversions.is_empty() => {
+            Some(old) if !plan.conversions.is_empty() || !plan.attested.is_empty() => {
                 self.convert(old, &plan, declared, change).await?;
             }
             _ => {
@@ -232,7 +234,7 @@ impl Store {
             };
             self.change(Work::Schema(begin)).await?;
         }
-        let all = Converter::all(&old, plan, &declared.def.choices);
+        let all = Converter::all(&old, plan, declared.def);
         let all: Vec<Arc<Converter>> = all.into_iter().map(Arc::new).collect();
         match self.rounds(&all, change).await {
             Err(PlanError::Refused(reasons)) => {
@@ -307,9 +309,11 @@ fn sentences(plan: &Plan) -> Vec<String> {
             c.source.name, c.collection, c.field.name
         )
     });
+    let attest = plan.attested.iter();
+    let attest = attest.map(|c| format!("Make codes of the records of {}.", c.name));
     let begin = plan.begin.iter().map(ToString::to_string);
     let steps = plan.steps.iter().map(ToString::to_string);
-    begin.chain(convert).chain(steps).collect()
+    begin.chain(convert).chain(attest).chain(steps).collect()
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Json, StorageError> {
@@ -322,30 +326,136 @@ fn document_of(stored: &Stored) -> Result<String, StorageError> {
 
 async fn stored(
     conn: &mut Conn<'_>,
+    keys: &KeyRing,
     module: &str,
 ) -> Result<Option<(Stored, String)>, StorageError> {
-    let rows = conn
-        .rows(sql(
-            "SELECT document, digest FROM kernel__schema WHERE module = $1",
-            [module.into()],
-        ))
-        .await
-        .map_err(StorageError::db("reading a schema"))?;
-    let Some(row) = rows.first() else {
+    let mut all = rows(conn, keys).await?;
+    all.retain(|(of, _, _)| of == module);
+    let Some((_, text, digest)) = all.pop() else {
         return Ok(None);
     };
-    Ok(Some((document(module, &row.string(0)?)?, row.string(1)?)))
+    Ok(Some((document(module, &text)?, digest)))
 }
 
-/// Every module's declaration, as `conn` sees them.
-pub(crate) async fn declarations(conn: &mut Conn<'_>) -> Result<Vec<Stored>, StorageError> {
+/// Every module's declaration, as `conn` sees them. One that the platform did not write is refused.
+pub(crate) async fn declarations(
+    conn: &mut Conn<'_>,
+    keys: &KeyRing,
+) -> Result<Vec<Stored>, StorageError> {
+    let rows = rows(conn, keys).await?;
+    let each = rows.iter();
+    each.map(|(module, text, _)| document(module, text))
+        .collect()
+}
+
+/// The same from a backup, whose key ring is still to come.
+pub(crate) async fn restored(conn: &mut Conn<'_>) -> Result<Vec<Stored>, StorageError> {
     let rows = conn
         .rows(sql("SELECT module, document FROM kernel__schema", []))
         .await
-        .map_err(StorageError::db("reading the schemas"))?;
+        .map_err(StorageError::db(READING))?;
     rows.iter()
         .map(|row| document(&row.string(0)?, &row.string(1)?))
         .collect()
+}
+
+const READING: &str = "reading the schemas";
+
+/// The key ring notes under this name that declarations have codes. Before, they had none, and who
+/// can change the database cannot have it look so again.
+const NOTED: &str = "schema";
+
+/// Module, document and digest of each declaration.
+async fn rows(
+    conn: &mut Conn<'_>,
+    keys: &KeyRing,
+) -> Result<Vec<(String, String, String)>, StorageError> {
+    let coded = keys.noted(NOTED);
+    let text = if coded {
+        "SELECT module, document, digest, code FROM kernel__schema"
+    } else {
+        "SELECT module, document, digest FROM kernel__schema"
+    };
+    let rows = conn.rows(sql(text, [])).await;
+    let mut all = Vec::new();
+    for row in rows.map_err(StorageError::db(READING))? {
+        let (module, document, digest) = (row.string(0)?, row.string(1)?, row.string(2)?);
+        if coded {
+            let found = row.bytes(3)?.unwrap_or_default();
+            if !keys.attests(
+                AttestKey::Record,
+                &spoken(&module, &document, &digest),
+                &found,
+            ) {
+                tracing::error!(
+                    code = "record.altered",
+                    collection = "kernel.schema",
+                    id = module,
+                    "a declaration is not as the platform wrote it; it is not used"
+                );
+                return Err(StorageError::UnknownState(format!(
+                    "the declaration of {module} is not as the platform wrote it"
+                )));
+            }
+        }
+        all.push((module, document, digest));
+    }
+    Ok(all)
+}
+
+/// What a declaration's code speaks for.
+fn spoken(module: &str, document: &str, digest: &str) -> Vec<u8> {
+    let parts = ["schema", module, digest, document];
+    parts.join("\0").into_bytes()
+}
+
+/// The code of a declaration.
+pub(crate) fn code(keys: &KeyRing, module: &str, document: &str, digest: &str) -> Vec<u8> {
+    let code = keys.attest(AttestKey::Record, &spoken(module, document, digest));
+    code.to_vec()
+}
+
+/// The codes of all declarations.
+pub(crate) async fn codes(conn: &mut Conn<'_>) -> Result<Vec<Vec<u8>>, StorageError> {
+    let rows = conn.rows(sql("SELECT code FROM kernel__schema", [])).await;
+    let rows = rows.map_err(StorageError::db(READING))?;
+    let codes = rows.iter().map(|row| Ok(row.bytes(0)?.unwrap_or_default()));
+    codes.collect()
+}
+
+/// Makes the codes of all declarations anew that the active key did not make; how many.
+pub(crate) async fn reattest(conn: &mut Conn<'_>, keys: &KeyRing) -> Result<u64, StorageError> {
+    let active = keys.attesting_with(AttestKey::Record);
+    let codes = codes(conn).await?;
+    if codes.iter().all(|code| attested_with(code) == Some(active)) {
+        return Ok(0);
+    }
+    put_codes(conn, keys).await
+}
+
+/// Gives the declarations of a database from before their codes. Nothing happens once the ring has
+/// noted that they have them.
+pub(crate) async fn attest(conn: &mut Conn<'_>, keys: &KeyRing) -> Result<(), StorageError> {
+    if keys.noted(NOTED) {
+        return Ok(());
+    }
+    put_codes(conn, keys).await?;
+    keys.note(NOTED).map_err(StorageError::Keys)
+}
+
+async fn put_codes(conn: &mut Conn<'_>, keys: &KeyRing) -> Result<u64, StorageError> {
+    let coding = StorageError::db("making the codes of declarations");
+    let mut made = 0;
+    for (module, document, digest) in rows(conn, keys).await? {
+        let code = code(keys, &module, &document, &digest);
+        let update = sql(
+            "UPDATE kernel__schema SET code = $1 \
+             WHERE module = $2 AND document = $3 AND digest = $4",
+            [code.into(), module.into(), document.into(), digest.into()],
+        );
+        made += conn.execute(update).await.map_err(&coding)?;
+    }
+    Ok(made)
 }
 
 fn document(module: &str, text: &str) -> Result<Stored, StorageError> {

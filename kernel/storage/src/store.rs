@@ -16,7 +16,7 @@ use crate::schema::Registry;
 use crate::totals::Totals;
 use crate::write::Work;
 use crate::writer::{Lane, Writer};
-use crate::{Commit, CommitError, Committed, StorageError, migrate};
+use crate::{Commit, CommitError, Committed, StorageError, migrate, schemas};
 
 /// Where the data is.
 #[derive(Clone, PartialEq, Eq)]
@@ -145,12 +145,14 @@ impl Store {
             StoreUrl::Sqlite(path) => {
                 let (mut lite, db) = Db::sqlite(path).await?;
                 migrate::run(&mut Conn::Lite(&mut lite)).await?;
+                schemas::attest(&mut Conn::Lite(&mut lite), &shared.keys).await?;
                 (db, Lane::Lite(lite))
             }
             StoreUrl::Postgres(url) => {
                 let pool = Db::postgres(url).await?;
                 let db = Db::Pg(pool.clone());
                 migrate::run(&mut db.acquire().await?.conn()).await?;
+                schemas::attest(&mut db.acquire().await?.conn(), &shared.keys).await?;
                 (db, Lane::Pg(pool))
             }
         };

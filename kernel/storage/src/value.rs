@@ -6,8 +6,9 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::StorageError;
+use crate::attest::{Image, Raw, stored};
 use crate::backend::Row;
-use crate::schema::{Column, Storage, Table};
+use crate::schema::{Column, ROW_DELETED, Storage, Table};
 use kernel_crypto::keys::{KeyRing, MacKey, SealKey};
 
 /// Longest text a filter or a text column takes, in bytes. Kinds bound fields far below.
@@ -104,38 +105,50 @@ pub(crate) fn parse(text: &str) -> Result<Json, StorageError> {
     serde_json::from_str(text).map_err(|e| StorageError::Damaged(format!("stored JSON: {e}")))
 }
 
-/// A row that was selected with all of the table's columns in order, as a record.
-pub(crate) fn record(
-    keys: &KeyRing,
-    table: &Table,
-    row: Row,
-) -> Result<crate::Record, StorageError> {
-    of_columns(keys, table, table.columns.iter(), row)
+/// A row that was selected with all of the table's columns in order.
+pub(crate) fn record(keys: &KeyRing, table: &Table, row: Row) -> Result<Raw, StorageError> {
+    let image = table.code.as_ref().map(|_| Image::default());
+    of_columns(keys, table, table.columns.iter(), (row, image))
 }
 
 /// The same of a row that was selected with its retired columns behind the others.
-pub(crate) fn full_record(
-    keys: &KeyRing,
-    table: &Table,
-    row: Row,
-) -> Result<crate::Record, StorageError> {
+pub(crate) fn full_record(keys: &KeyRing, table: &Table, row: Row) -> Result<Raw, StorageError> {
     let columns = table.columns.iter().chain(&table.retired.columns);
-    of_columns(keys, table, columns, row)
+    let image = table.code.as_ref().map(|_| Image::default());
+    of_columns(keys, table, columns, (row, image))
+}
+
+/// The same, also where there is no code yet: to make one.
+pub(crate) fn imaged(keys: &KeyRing, table: &Table, row: Row) -> Result<Raw, StorageError> {
+    let columns = table.columns.iter().chain(&table.retired.columns);
+    of_columns(keys, table, columns, (row, Some(Image::default())))
 }
 
 fn of_columns<'t>(
     keys: &KeyRing,
     table: &Table,
     columns: impl Iterator<Item = &'t Column>,
-    mut row: Row,
-) -> Result<crate::Record, StorageError> {
+    (mut row, mut image): (Row, Option<Image>),
+) -> Result<Raw, StorageError> {
     let mut record = crate::Record::new();
     let mut id = String::new();
+    let mut next = 0;
     for (index, column) in columns.enumerate() {
+        next = index + 1;
+        if let (Some(image), true) = (&mut image, column.storage != Storage::Sealed) {
+            image.keep(&column.stored, stored(column.storage, &row, index)?);
+        }
         let value = match column.storage {
             Storage::Sealed => match row.bytes(index)? {
                 // The id is the first column, so it is known here.
-                Some(sealed) => open(keys, table, column, &id, &sealed)?,
+                Some(sealed) => {
+                    let plain = open(keys, table, column, &id, &sealed)?;
+                    let value = opened(&plain)?;
+                    if let Some(image) = &mut image {
+                        image.keep(&column.stored, Some(plain));
+                    }
+                    value
+                }
                 None => Json::Null,
             },
             storage => read(storage, &mut row, index)?,
@@ -145,7 +158,18 @@ fn of_columns<'t>(
         }
         record.insert(column.name.clone(), value);
     }
-    Ok(record)
+    let Some(mut image) = image else {
+        return Ok(Raw::new(record, None));
+    };
+    if table.deletes {
+        image.keep(ROW_DELETED, stored(Storage::Datetime, &row, next)?);
+        next += 1;
+    }
+    let code = match table.code {
+        Some(_) => row.bytes(next)?,
+        None => None,
+    };
+    Ok(Raw::new(record, Some((image, code))))
 }
 
 /// Binds ciphertext to its table, column and row, so that it opens nowhere else.
@@ -206,11 +230,13 @@ fn open(
     column: &Column,
     id: &str,
     sealed: &[u8],
-) -> Result<Json, StorageError> {
-    let plain = keys
-        .open(SealKey::Field, &place(table, column, id), sealed)
-        .map_err(StorageError::Open)?;
-    serde_json::from_slice(&plain)
+) -> Result<Vec<u8>, StorageError> {
+    keys.open(SealKey::Field, &place(table, column, id), sealed)
+        .map_err(StorageError::Open)
+}
+
+fn opened(plain: &[u8]) -> Result<Json, StorageError> {
+    serde_json::from_slice(plain)
         .map_err(|e| StorageError::Damaged(format!("an opened field: {e}")))
 }
 

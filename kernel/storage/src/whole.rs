@@ -1,11 +1,14 @@
-//! Records made whole: the rows of their rows fields read, their computed fields made.
+//! Records made whole: the rows of their rows fields read, held against their codes, their computed
+//! fields made.
 
 use std::collections::BTreeMap;
 
+use kernel_crypto::keys::KeyRing;
 use sdk_contract::kind::compute;
 use sea_query::{Alias, Expr, ExprTrait as _};
 use serde_json::Value as Json;
 
+use crate::attest::{self, Cells, Raw};
 use crate::backend::Conn;
 use crate::query;
 use crate::schema::{ROW_POSITION, ROW_RECORD, ROW_SHARD, RowsField, Table};
@@ -14,20 +17,37 @@ use crate::{Record, StorageError, value};
 /// Records whose rows one statement reads; more are read in turns.
 const AT_ONCE: usize = 200;
 
-/// Adds what a table's own columns do not hold.
+/// Records as they are handed on: with what a table's own columns do not hold. One that is not as it
+/// was written is refused, and all with it.
 pub(crate) async fn complete(
     conn: &mut Conn<'_>,
+    keys: &KeyRing,
     table: &Table,
-    records: &mut [Record],
-) -> Result<(), StorageError> {
-    for rows in &table.rows {
-        for some in records.chunks_mut(AT_ONCE) {
-            read_rows(conn, table, rows, some).await?;
+    mut read: Vec<Raw>,
+) -> Result<Vec<Record>, StorageError> {
+    let rows: Vec<&RowsField> = table.rows.iter().collect();
+    fill(conn, table, &rows, &mut read).await?;
+    let mut records = Vec::with_capacity(read.len());
+    for raw in read {
+        let (mut record, _) = raw.checked(keys, table)?;
+        if table.computes {
+            compute(&table.def.fields, &mut record);
         }
+        records.push(record);
     }
-    if table.computes {
-        for record in records {
-            compute(&table.def.fields, record);
+    Ok(records)
+}
+
+/// Reads the rows of some of a table's rows fields.
+pub(crate) async fn fill(
+    conn: &mut Conn<'_>,
+    table: &Table,
+    fields: &[&RowsField],
+    read: &mut [Raw],
+) -> Result<(), StorageError> {
+    for rows in fields {
+        for some in read.chunks_mut(AT_ONCE) {
+            read_rows(conn, table, rows, some).await?;
         }
     }
     Ok(())
@@ -37,9 +57,9 @@ async fn read_rows(
     conn: &mut Conn<'_>,
     table: &Table,
     rows: &RowsField,
-    records: &mut [Record],
+    records: &mut [Raw],
 ) -> Result<(), StorageError> {
-    let mut of: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+    let mut of: BTreeMap<String, Vec<(Json, Cells)>> = BTreeMap::new();
     let ids = |name: &str| -> Vec<sea_query::Value> {
         let mut ids: Vec<_> = records
             .iter()
@@ -66,23 +86,27 @@ async fn read_rows(
         let found = conn.rows(statement).await;
         for mut row in found.map_err(StorageError::db("reading the rows of a field"))? {
             let (mut record, mut fields) = (String::new(), Record::new());
+            let mut cells = Cells::new();
             for (index, column) in rows.table.columns.iter().enumerate() {
                 match column.name.as_str() {
                     ROW_RECORD => record = row.uuid(index)?.unwrap_or_default(),
                     _ if column.system => {}
                     name => {
+                        if let Some(cell) = attest::stored(column.storage, &row, index)? {
+                            cells.insert(column.stored.clone(), cell);
+                        }
                         let value = value::read(column.storage, &mut row, index)?;
                         fields.insert(name.to_owned(), value);
                     }
                 }
             }
-            of.entry(record).or_default().push(Json::Object(fields));
+            let row = (Json::Object(fields), cells);
+            of.entry(record).or_default().push(row);
         }
     }
     for record in records {
-        let id = record.get("id").and_then(Json::as_str).unwrap_or_default();
-        let list = of.remove(id).unwrap_or_default();
-        record.insert(rows.name.clone(), list.into());
+        let list = of.remove(record.id()).unwrap_or_default();
+        record.add_rows((&rows.name, &rows.key), list);
     }
     Ok(())
 }

@@ -7,21 +7,23 @@ mod rows;
 
 use std::sync::Arc;
 
+use kernel_crypto::keys::KeyRing;
 use sdk_contract::call::Write;
 use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
 use serde_json::Value as Json;
 
 use self::late::Late;
 use self::records::invalid;
+use crate::attest::Image;
 use crate::backend::{Conn, Engine, built, sql};
 use crate::convert::{BATCH, Batch, Converter};
 use crate::reseal::{self, Exchange};
-use crate::schema::{CollectionName, Registry, Table};
+use crate::schema::{CollectionName, Registry, RowsField, Table};
 use crate::store::Shared;
 use crate::{
     AuditDraft, Call, Commit, CommitError, Committed, Expected, FileWork, Idempotency, Record,
     Retry, StepDraft, StorageError, Written, audit, calls, files, keys, migrate, outbox, query,
-    search, value, whole,
+    schemas, search, value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
@@ -59,6 +61,8 @@ pub(crate) enum Work {
     },
     /// Some more records for the search index.
     Index,
+    /// The codes of declarations, made anew where an older key made them.
+    Reattest,
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +92,7 @@ impl Work {
             | Self::Schema(_)
             | Self::Convert { .. }
             | Self::CutOver { .. }
+            | Self::Reattest
             | Self::Index => false,
         }
     }
@@ -118,7 +123,8 @@ pub(crate) async fn run(
         }
         Work::Delivered { id, at } => outbox::delivered(conn, id, *at).await?,
         Work::Undelivered { id, retry } => outbox::undelivered(conn, id, *retry).await?,
-        Work::Schema(change) => schema(conn, change).await?,
+        Work::Schema(change) => schema(conn, &shared.keys, change).await?,
+        Work::Reattest => done.forgotten = schemas::reattest(conn, &shared.keys).await?,
         Work::Exchange(batch) => reseal::exchange(conn, batch).await?,
         Work::Forget { before, from, to } => {
             done.forgotten = keys::forget(conn, *before, from, to.as_ref()).await?;
@@ -138,7 +144,7 @@ pub(crate) async fn run(
                     return Ok(done);
                 }
             }
-            schema(conn, change).await?;
+            schema(conn, &shared.keys, change).await?;
         }
         Work::Index => {
             lock(conn, LOCK_INDEX).await?;
@@ -170,7 +176,11 @@ async fn lock(conn: &mut Conn<'_>, number: i64) -> Result<(), StorageError> {
     Ok(())
 }
 
-async fn schema(conn: &mut Conn<'_>, change: &SchemaChange) -> Result<(), StorageError> {
+async fn schema(
+    conn: &mut Conn<'_>,
+    keys: &KeyRing,
+    change: &SchemaChange,
+) -> Result<(), StorageError> {
     lock(conn, migrate::LOCK_SCHEMA).await?;
     let changing = StorageError::db("changing a module's tables");
     let now = conn
@@ -192,14 +202,16 @@ async fn schema(conn: &mut Conn<'_>, change: &SchemaChange) -> Result<(), Storag
             .map_err(&changing)?;
     }
     conn.execute(sql(
-        "INSERT INTO kernel__schema (module, document, digest, applied_at) \
-         VALUES ($1, $2, $3, $4) ON CONFLICT (module) DO UPDATE SET \
-         document = excluded.document, digest = excluded.digest, applied_at = excluded.applied_at",
+        "INSERT INTO kernel__schema (module, document, digest, applied_at, code) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (module) DO UPDATE SET \
+         document = excluded.document, digest = excluded.digest, \
+         applied_at = excluded.applied_at, code = excluded.code",
         [
             change.module.as_str().into(),
             change.document.as_str().into(),
             change.digest.as_str().into(),
             change.at.into(),
+            schemas::code(keys, &change.module, &change.document, &change.digest).into(),
         ],
     ))
     .await
@@ -217,6 +229,14 @@ struct Run<'a, 'c> {
     /// References written so far; checked last, so that writes may come in any order.
     references: Vec<Reference>,
     done: Committed,
+}
+
+/// A record that is held against other writers, and found to be as it was written.
+struct Held {
+    id: String,
+    record: Record,
+    /// Where its collection has codes.
+    image: Option<Image>,
 }
 
 struct Reference {
@@ -325,8 +345,8 @@ impl<'a, 'c> Run<'a, 'c> {
 
     async fn expect(&mut self, expected: &Expected) -> Result<(), CommitError> {
         let table = self.table(&expected.collection)?;
-        let (_, now) = self.current(&table, &expected.id).await?;
-        match now.get(&expected.field) {
+        let now = self.current(&table, &expected.id).await?;
+        match now.record.get(&expected.field) {
             Some(value) if *value == expected.value => Ok(()),
             Some(value) => Err(CommitError::Unexpected {
                 collection: table.name.clone(),
@@ -345,7 +365,7 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     /// The record as it stands, held against other writers until the transaction ends.
-    async fn current(&mut self, table: &Table, id: &str) -> Result<(String, Record), CommitError> {
+    async fn current(&mut self, table: &Table, id: &str) -> Result<Held, CommitError> {
         self.held(table, id, query::there(table)).await
     }
 
@@ -355,7 +375,7 @@ impl<'a, 'c> Run<'a, 'c> {
         table: &Table,
         id: &str,
         only: Option<Expr>,
-    ) -> Result<(String, Record), CommitError> {
+    ) -> Result<Held, CommitError> {
         let not_found = || CommitError::NotFound {
             collection: table.name.clone(),
             id: id.to_owned(),
@@ -378,10 +398,23 @@ impl<'a, 'c> Run<'a, 'c> {
             .await
             .map_err(StorageError::db("reading a record to change"))?
             .ok_or_else(not_found)?;
-        let mut record = [value::record(&self.shared.keys, table, row)?];
-        whole::complete(self.conn, table, &mut record).await?;
-        let [record] = record;
-        Ok((uuid.to_string(), record))
+        let keys = &self.shared.keys;
+        let mut raw = [value::record(keys, table, row)?];
+        let rows: Vec<&RowsField> = table.rows.iter().collect();
+        whole::fill(self.conn, table, &rows, &mut raw).await?;
+        let [raw] = raw;
+        let (record, image) = raw.checked(keys, table)?;
+        Ok(Held {
+            id: uuid.to_string(),
+            record,
+            image,
+        })
+    }
+
+    /// The code of a record as it will be, where its collection has codes.
+    fn code(&self, table: &Table, image: Option<&Image>) -> Option<(Alias, sea_query::Value)> {
+        let code = image?.code(&self.shared.keys, table);
+        Some((Alias::new(&table.code.as_ref()?.stored), code))
     }
 
     async fn write(&mut self, module: &str, write: &Write) -> Result<(), CommitError> {

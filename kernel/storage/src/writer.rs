@@ -197,10 +197,10 @@ impl Lane {
 
     async fn learn(&mut self, shared: &Shared) -> Result<(), StorageError> {
         let modules = match self {
-            Self::Lite(conn) => declarations(&mut Conn::Lite(conn)).await?,
+            Self::Lite(conn) => declarations(&mut Conn::Lite(conn), &shared.keys).await?,
             Self::Pg(pool) => {
                 let mut held = postgres::leased(pool).await?;
-                declarations(&mut Conn::Pg(&mut held)).await?
+                declarations(&mut Conn::Pg(&mut held), &shared.keys).await?
             }
         };
         for module in &modules {

@@ -107,6 +107,10 @@ pub struct CollectionDef {
     /// many days unless it is held. Without it no record is ever deleted. Only audited collections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_deleted: Option<u32>,
+    /// Each record carries a keyed code of all it holds, which is checked whenever it is read: one
+    /// that was changed in the database is refused, and an alarm raised.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub attested: bool,
     /// Groups of fewer records come back suppressed from an aggregate, unless the asker owns the
     /// rows: sees only its own or its organisation's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -515,6 +519,7 @@ impl CollectionDef {
             title: fields.first().map(|f| f.name.clone()).unwrap_or_default(),
             shard,
             audited: false,
+            attested: false,
             keep_deleted: None,
             suppress_below: None,
             assignee: None,

@@ -15,6 +15,7 @@ struct Options {
     title: Option<Ident>,
     shard: Option<Ident>,
     audited: bool,
+    attested: bool,
     keep_deleted: Option<u32>,
     suppress_below: Option<u32>,
     assignee: Option<Ident>,
@@ -56,6 +57,7 @@ impl Options {
                         this.shard = Some(fields::variant(&text, &known)?);
                     }
                     "audited" => this.audited = true,
+                    "attested" => this.attested = true,
                     "keep_deleted" => {
                         let days: syn::LitInt = meta.value()?.parse()?;
                         this.keep_deleted = Some(days.base10_parse()?);
@@ -137,6 +139,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let help = &words.help;
     let title = title.to_string();
     let audited = options.audited;
+    let attested = options.attested;
     let keep_deleted = fields::option(options.keep_deleted.map(|n| quote!(#n)));
     let suppress_below = fields::option(options.suppress_below.map(|n| quote!(#n)));
     let assignee = options.assignee.map(|name| name.to_string());
@@ -177,6 +180,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                     title: #title.to_owned(),
                     shard: ::sdk::contract::def::Shard::#shard,
                     audited: #audited,
+                    attested: #attested,
                     keep_deleted: #keep_deleted,
                     suppress_below: #suppress_below,
                     assignee: #assignee,

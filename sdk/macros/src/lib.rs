@@ -20,7 +20,7 @@ use syn::{DeriveInput, Expr, ItemFn, parse_macro_input};
 /// A set of records. The first sentence of each doc comment is its label, the rest its help.
 ///
 /// On the type: `#[collection(plural = "applications", title = number, shard = subject)]`, with
-/// `audited`, `suppress_below = 5`, `assignee = officer`, `read = P`, `create = P`, `update = P`, `index(a, b)`, `unique(a, b)`,
+/// `audited`, `attested`, `suppress_below = 5`, `assignee = officer`, `read = P`, `create = P`, `update = P`, `index(a, b)`, `unique(a, b)`,
 /// `entity = "…"` and `en = "…"` as wanted. On fields `#[field(…)]`: `max`, `min`, `frozen`,
 /// `list`, `search`, `unique`, `to = "plugin.collection"`, `format = "uscc"`, `encrypted`,
 /// `blind`, `level = "L3"`, `mask = "phone"` (`name`, `id-number`, `all`, `hidden`), `reveal = P`, `look = P`,

@@ -2,6 +2,7 @@
 //! `RONGQIAO_TEST_PG` names and dropped with the test, or a folder in the bucket that
 //! `RONGQIAO_TEST_S3` names.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -56,7 +57,19 @@ pub fn bucket() -> Option<Bucket> {
     })
 }
 
+/// Runs statements in a file of `SQLite` behind the platform's back.
+pub fn tamper_file(path: &Path, sql: &str) -> Result<(), rusqlite::Error> {
+    rusqlite::Connection::open(path)?.execute_batch(sql)
+}
+
 impl Scratch {
+    /// Runs statements in the database behind the platform's back.
+    pub async fn tamper(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let mut conn = PgConnection::connect(&self.url()).await?;
+        conn.execute(AssertSqlSafe(sql)).await?;
+        conn.close().await
+    }
+
     /// Makes an empty database on `server`. `kind` begins its name, so that what a killed test
     /// left behind tells where it came from.
     pub async fn create(server: &str, kind: &str) -> Result<Self, sqlx::Error> {

@@ -1,6 +1,7 @@
 //! The ring's file: what it looks like, who may read it, and how it is written so that a crash
 //! leaves either the old ring or the new one.
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{
@@ -38,6 +39,9 @@ pub(super) struct Content {
     pub(super) keys: Vec<StoredKey>,
     pub(super) custodians: Vec<Custodian>,
     pub(super) requests: Vec<Request>,
+    /// What users of the ring have noted in it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) notes: BTreeSet<String>,
 }
 
 /// A key of the ring, of any state.

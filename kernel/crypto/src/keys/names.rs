@@ -28,6 +28,14 @@ pub enum MacKey {
     Blind,
 }
 
+/// Keys of HMAC-SM3 codes that are stored beside what they speak for. A code names its key, so that
+/// it holds after a rotation until it is made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AttestKey {
+    /// Records of attested collections, and what modules have declared.
+    Record,
+}
+
 /// Master keys that seal with SM4-GCM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SealKey {
@@ -36,7 +44,7 @@ pub enum SealKey {
 }
 
 /// Every key name of this release.
-pub(super) const NAMES: [(&str, KeyKind); 8] = [
+pub(super) const NAMES: [(&str, KeyKind); 9] = [
     (SignKey::Audit.name(), KeyKind::Sm2),
     (SignKey::Authority.name(), KeyKind::Sm2),
     (SignKey::Certificate.name(), KeyKind::Sm2),
@@ -44,6 +52,7 @@ pub(super) const NAMES: [(&str, KeyKind); 8] = [
     (MacKey::Code.name(), KeyKind::HmacSm3),
     (SealKey::Field.name(), KeyKind::Sm4Master),
     (MacKey::Pepper.name(), KeyKind::HmacSm3),
+    (AttestKey::Record.name(), KeyKind::HmacSm3),
     (MacKey::Session.name(), KeyKind::HmacSm3),
 ];
 
@@ -67,6 +76,15 @@ impl MacKey {
             Self::Pepper => "pepper",
             Self::Code => "code",
             Self::Blind => "blind",
+        }
+    }
+}
+
+impl AttestKey {
+    /// As it is called in the ring and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Record => "record",
         }
     }
 }

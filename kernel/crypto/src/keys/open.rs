@@ -86,6 +86,7 @@ fn fresh(folder: &Locked, root: Source, kms: Box<dyn Kms>) -> Result<Ready, KeyR
         keys: Vec::new(),
         custodians: Vec::new(),
         requests: Vec::new(),
+        notes: BTreeSet::new(),
     };
     complete(folder, content, kms)
 }
@@ -205,6 +206,7 @@ fn upgrade(
         keys: Vec::new(),
         custodians: Vec::new(),
         requests: Vec::new(),
+        notes: BTreeSet::new(),
     };
     for (name, kind, secret) in opened {
         take_over(&mut content, name, kind, &secret, &kms)?;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::file::{Content, Stamp, StoredKey};
 use super::kms::{Kms, KmsError};
-use super::{KeyKind, KeyRingError, KeyState, MacKey, SealKey, Secret, SignKey};
+use super::{AttestKey, KeyKind, KeyRingError, KeyState, MacKey, SealKey, Secret, SignKey};
 use crate::sm2::VerifyingKey;
 
 /// Uses of a key since the file was last written.
@@ -27,6 +27,7 @@ pub(super) struct Opened {
     code: Coding,
     blind: Coding,
     field: Sealing,
+    record: Sealing,
     uses: BTreeMap<u32, Uses>,
 }
 
@@ -45,7 +46,7 @@ pub(super) struct Coding {
     pub(super) uses: Uses,
 }
 
-/// A master key that seals, and those that open what they sealed.
+/// A key that seals or attests, and those whose work still opens or holds.
 pub(super) struct Sealing {
     pub(super) active: u32,
     pub(super) secret: Secret,
@@ -85,7 +86,8 @@ impl Opened {
             pepper: load.coding(MacKey::Pepper)?,
             code: load.coding(MacKey::Code)?,
             blind: load.coding(MacKey::Blind)?,
-            field: load.sealing(SealKey::Field)?,
+            field: load.sealing(SealKey::Field.name())?,
+            record: load.sealing(AttestKey::Record.name())?,
             stamp,
             uses,
             content,
@@ -112,6 +114,12 @@ impl Opened {
     pub(super) fn sealing(&self, key: SealKey) -> &Sealing {
         match key {
             SealKey::Field => &self.field,
+        }
+    }
+
+    pub(super) fn attesting(&self, key: AttestKey) -> &Sealing {
+        match key {
+            AttestKey::Record => &self.record,
         }
     }
 
@@ -196,10 +204,10 @@ impl<'a> Load<'a> {
         })
     }
 
-    fn sealing(&self, key: SealKey) -> Result<Sealing, KeyRingError> {
-        let active = self.active(key.name())?;
+    fn sealing(&self, name: &'static str) -> Result<Sealing, KeyRingError> {
+        let active = self.active(name)?;
         let alive = || {
-            self.named(key.name())
+            self.named(name)
                 .filter(|key| key.state != KeyState::Destroyed)
         };
         Ok(Sealing {

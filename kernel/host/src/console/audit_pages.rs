@@ -38,6 +38,7 @@ const KERNEL: [(&str, &str); 14] = [
     ("platform.user.suspend", "长期未用，自动停用"),
     ("platform.grant.lapse", "授权到期自动收回"),
     ("platform.key.reseal", "换密钥后重新加密"),
+    ("platform.record.sweep", "发现被改动的记录"),
 ];
 
 pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {

@@ -203,6 +203,7 @@ fn structures() -> CollectionDef {
     CollectionDef {
         title: "label".into(),
         audited: true,
+        attested: true,
         ..CollectionDef::new(
             COLLECTION,
             ENTITY,

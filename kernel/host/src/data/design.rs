@@ -131,6 +131,7 @@ impl Design {
                 title,
                 shard: Shard::Organisation,
                 audited: true,
+                attested: false,
                 keep_deleted: Some(KEPT_DAYS),
                 suppress_below: None,
                 assignee: None,

@@ -123,6 +123,7 @@ fn apps() -> CollectionDef {
     ];
     CollectionDef {
         audited: true,
+        attested: true,
         ..CollectionDef::new(
             APPS,
             "app",

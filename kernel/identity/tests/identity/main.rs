@@ -10,6 +10,7 @@
 
 mod access;
 mod account;
+mod attested;
 mod certificates;
 mod federation;
 mod invitations;
@@ -30,6 +31,7 @@ use kernel_identity::demo::{self, Demo, DemoLogin, DemoOrganisation, DemoUser};
 use kernel_identity::module::definition;
 use kernel_identity::session::{Origin, SessionPolicy, Sessions};
 use kernel_storage::{AuditFilter, Store, StoreUrl};
+use tests_scratch::Scratch;
 
 pub(crate) const SECOND: i64 = 1_000_000;
 pub(crate) const START: i64 = 1_764_000_000 * SECOND;
@@ -39,6 +41,8 @@ pub(crate) struct World {
     store: Store,
     sessions: Sessions,
     logins: Vec<DemoLogin>,
+    /// On `PostgreSQL`.
+    scratch: Option<Scratch>,
 }
 
 fn organisation(n: u32, kind: &str, parent: Option<u32>) -> DemoOrganisation {
@@ -124,6 +128,7 @@ async fn people(
         store,
         sessions,
         logins,
+        scratch: None,
     }
 }
 
@@ -135,18 +140,27 @@ pub(crate) async fn on_each_engine(demo: &Demo, story: impl AsyncFn(&World)) {
         println!("skipped on PostgreSQL: RONGQIAO_TEST_PG is not set");
         return;
     };
-    let scratch = tests_scratch::Scratch::create(&server, "identity")
-        .await
-        .unwrap();
+    let scratch = Scratch::create(&server, "identity").await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let opened = open(&folder, scratch.url().parse().unwrap()).await;
-    let world = people(opened, folder, demo).await;
+    let mut world = people(opened, folder, demo).await;
+    world.scratch = Some(scratch);
     story(&world).await;
     world.store.close().await;
-    scratch.remove().await.unwrap();
+    world.scratch.unwrap().remove().await.unwrap();
 }
 
 impl World {
+    /// Runs statements behind the platform's back.
+    async fn tamper(&self, sql: &str) {
+        if let Some(scratch) = &self.scratch {
+            scratch.tamper(sql).await.unwrap();
+        } else {
+            let file = self.folder.path().join("rongqiao.sqlite");
+            tests_scratch::tamper_file(&file, sql).unwrap();
+        }
+    }
+
     fn password(&self, login: &str) -> &str {
         &self
             .logins

@@ -64,6 +64,7 @@ impl Doctor {
         let checks = vec![
             schema(&ground).await,
             integrity(&ground).await,
+            codes(&ground).await,
             audit(&ground).await,
             outbox(&ground).await,
             search(&ground).await,
@@ -178,6 +179,27 @@ async fn integrity(ground: &wire::Opened) -> Check {
                 kernel_storage::Engine::Postgres => State::Warning,
             };
             Check::new(name, state, found.join("; "), json!(found))
+        }
+    }
+}
+
+/// Holds every record of the attested collections against its code and its history.
+async fn codes(ground: &wire::Opened) -> Check {
+    let name = "codes";
+    match ground.store.sweep().await {
+        Err(error) => Check::failed(name, error),
+        Ok(swept) => {
+            let (records, wrong) = (swept.records, swept.wrong);
+            let state = if wrong == 0 { State::Ok } else { State::Failed };
+            let collections = swept.collections;
+            let mut says = vec![format!(
+                "{records} records of {collections} collections have codes, \
+                 {wrong} are not as they were written"
+            )];
+            let found = swept.found.iter();
+            says.extend(found.map(|f| format!("{} {}: {:?}", f.collection, f.id, f.finding)));
+            let says = says.join("; ");
+            Check::new(name, state, says, json!(swept))
         }
     }
 }

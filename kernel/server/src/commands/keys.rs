@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use kernel_crypto::keys::custody::{CustodianKey, Operation, Request};
-use kernel_crypto::keys::{Done, KeyInfo, KeyKind, SignKey};
+use kernel_crypto::keys::{AttestKey, Done, KeyInfo, KeyKind, SignKey};
 use kernel_storage::AuditDraft;
 use serde_json::{Value, json};
 
@@ -267,6 +267,15 @@ async fn approve(id: &str, file: &Path, place: &Place) -> Result<()> {
     {
         opened.gathered().await?;
         reseal::free(&opened.store, &opened.blobs, *number).await?;
+    }
+    if let Operation::Destroy { number } = approval.operation()
+        && opened
+            .keys
+            .list()
+            .iter()
+            .any(|key| key.number == *number && key.name == AttestKey::Record.name())
+    {
+        reseal::free_codes(&opened.store, *number).await?;
     }
     // Before the effect: what is not recorded does not happen.
     let evidence = approval.evidence();

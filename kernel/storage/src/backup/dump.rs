@@ -105,7 +105,7 @@ impl Store {
             let rows = table(&mut conn, &name, &mut out).await?;
             found.tables.insert(name, rows);
         }
-        let registry = Registry::of(&declarations(&mut conn).await?);
+        let registry = Registry::of(&declarations(&mut conn, self.keys()).await?);
         found.collections = contents::contents(&mut conn, &registry, self.keys()).await?;
         drop(snapshot);
 

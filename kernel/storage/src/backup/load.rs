@@ -27,7 +27,7 @@ use super::{BackupError, Contents, Counted, Manifest, Summary, digest, file_erro
 use crate::backend::{Conn, Db, Transaction, built, sql};
 use crate::inspect::{self, Found, Type};
 use crate::schema::Registry;
-use crate::schemas::declarations;
+use crate::schemas::restored;
 use crate::{AuditDraft, StorageError, audit, contents, ddl, migrate, plan};
 
 /// Name of the mark of a folder whose database is not yet restored.
@@ -187,6 +187,14 @@ async fn load(
     if before {
         return Ok(Loaded::Before(contents));
     }
+    for module in restored(&mut tx.conn()).await? {
+        let engine = tx.conn().engine();
+        let guards = plan::guards(&module);
+        for statement in guards.iter().flat_map(|s| ddl::statements(engine, s)) {
+            let done = tx.conn().execute(built(statement, Vec::new())).await;
+            done.map_err(StorageError::db("guarding a module's tables"))?;
+        }
+    }
     let record = AuditDraft {
         at: job.at,
         actor: "kernel".into(),
@@ -218,7 +226,7 @@ async fn restored_last(conn: &mut Conn<'_>, id: &str) -> Result<bool, StorageErr
 
 /// Makes the modules' tables as their declarations, just restored, say.
 async fn make_tables(conn: &mut Conn<'_>) -> Result<(), BackupError> {
-    for module in declarations(conn).await? {
+    for module in restored(conn).await? {
         let steps =
             plan::create(&module).map_err(|reasons| BackupError::Tables(reasons.join(" ")))?;
         let engine = conn.engine();
@@ -244,7 +252,7 @@ async fn verify(
     };
     let folder = stage.path.join("keys");
     let keys = KeyRing::open_or_create(&folder, passphrase).map_err(BackupError::Keys)?;
-    let registry = Registry::of(&declarations(conn).await?);
+    let registry = Registry::of(&restored(conn).await?);
     let found = contents::contents(conn, &registry, &Arc::new(keys)).await?;
     let differs: Vec<&str> = expected
         .collections

@@ -33,11 +33,24 @@ pub(crate) enum Step {
         table: String,
         index: Index,
     },
+    /// From here on no record is written without its code, not by a node that has yet to hear of
+    /// codes either. There are such nodes on `PostgreSQL` only.
+    Guard {
+        table: String,
+        column: String,
+    },
     /// Only the declaration changes.
     Note(String),
 }
 
 impl Step {
+    pub(super) fn guard(table: &Table) -> Option<Self> {
+        table.code.as_ref().map(|code| Self::Guard {
+            table: table.sql_name.clone(),
+            column: code.stored.clone(),
+        })
+    }
+
     pub(super) fn drop_table(table: &Table) -> Self {
         Self::DropTable {
             table: table.sql_name.clone(),
@@ -69,6 +82,7 @@ impl fmt::Display for Step {
             Self::DropIndex { table, index } => {
                 write!(f, "Drop index on {table} ({}).", index.fields.join(", "))
             }
+            Self::Guard { table, .. } => write!(f, "Let nothing into {table} without its code."),
             Self::Note(sentence) => f.write_str(sentence),
         }
     }

@@ -4,7 +4,7 @@ use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
 use serde_json::Value as Json;
 
 use super::records::invalid;
-use super::{Run, is};
+use super::{Held, Run, is};
 use crate::schema::{ROW_DELETED, Storage, Table};
 use crate::{CommitError, Gone, Record, StorageError, search, value};
 
@@ -19,31 +19,33 @@ impl Run<'_, '_> {
         if !table.deletes {
             return Err(invalid(table, "id", "is of a collection that keeps all"));
         }
-        let (id, now) = self.current(table, id).await?;
-        if now.get("revision").and_then(Json::as_i64) != Some(revision) {
+        let now = self.current(table, id).await?;
+        if now.record.get("revision").and_then(Json::as_i64) != Some(revision) {
             return Err(CommitError::Stale {
                 collection: table.name.clone(),
-                id,
+                id: now.id,
                 based: revision,
-                now: Box::new(now),
+                now: Box::new(now.record),
             });
         }
         let at = sea_query::Value::BigInt(Some(self.commit.at));
-        self.mark(table, &id, &now, at).await
+        self.mark(table, now, at).await
     }
 
     /// Puts a deleted record in sight again, as it was.
     pub(super) async fn restore(&mut self, gone: &Gone) -> Result<(), CommitError> {
         let table = self.table(&gone.collection)?;
-        let (id, now) = self.deleted(&table, gone).await?;
+        let now = self.deleted(&table, gone).await?;
         let none = sea_query::Value::BigInt(None);
-        self.mark(&table, &id, &now, none).await
+        self.mark(&table, now, none).await
     }
 
     /// Removes a deleted record. What was kept of its changes and steps stays.
     pub(super) async fn purge(&mut self, gone: &Gone) -> Result<(), CommitError> {
         let table = self.table(&gone.collection)?;
-        let (id, now) = self.deleted(&table, gone).await?;
+        let Held {
+            id, record: now, ..
+        } = self.deleted(&table, gone).await?;
         let shard = table.shard_column().and_then(|name| now.get(name));
         let shard = shard.and_then(Json::as_str);
         for rows in table.rows_tables() {
@@ -66,11 +68,7 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    async fn deleted(
-        &mut self,
-        table: &Table,
-        gone: &Gone,
-    ) -> Result<(String, Record), CommitError> {
+    async fn deleted(&mut self, table: &Table, gone: &Gone) -> Result<Held, CommitError> {
         if !table.deletes {
             return Err(invalid(table, "id", "is of a collection that keeps all"));
         }
@@ -82,22 +80,29 @@ impl Run<'_, '_> {
     async fn mark(
         &mut self,
         table: &Table,
-        id: &str,
-        now: &Record,
+        held: Held,
         at: sea_query::Value,
     ) -> Result<(), CommitError> {
+        let Held {
+            id,
+            record: now,
+            mut image,
+        } = held;
         let revision = now.get("revision").and_then(Json::as_i64).unwrap_or(0);
         let next = revision.saturating_add(1);
-        let by = self.commit.by.user.as_str();
+        let mut values = self.touched(next, image.as_mut());
+        if let Some(image) = &mut image {
+            image.set(ROW_DELETED, &at);
+        }
+        values.push((ROW_DELETED, at));
+        let values = values.into_iter().map(|(c, v)| (Alias::new(c), v));
+        let values = values.chain(self.code(table, image.as_ref()));
         let statement = {
             let mut update = Statement::update();
-            update.table(Alias::new(&table.sql_name)).values([
-                (Alias::new(ROW_DELETED), Expr::val(at)),
-                (Alias::new("revision"), Expr::val(next)),
-                (Alias::new("updated_at"), Expr::val(self.commit.at)),
-                (Alias::new("updated_by"), Expr::val(by)),
-            ]);
-            for (name, value) in place(table, now) {
+            update
+                .table(Alias::new(&table.sql_name))
+                .values(values.map(|(column, value)| (column, Expr::val(value))));
+            for (name, value) in place(table, &now) {
                 update.and_where(is(name, value));
             }
             update.and_where(is("revision", revision.into()));
@@ -110,15 +115,15 @@ impl Run<'_, '_> {
         }
         if table.audited {
             let nothing = (Some(Record::new()), Record::new());
-            self.keep(table, id, next, nothing);
+            self.keep(table, &id, next, nothing);
         }
-        self.wrote(table, id.to_owned(), next);
+        self.wrote(table, id, next);
         Ok(())
     }
 }
 
 /// The shard key goes along, so that the statement reaches one shard.
-fn place(table: &Table, record: &Record) -> Vec<(&'static str, sea_query::Value)> {
+pub(super) fn place(table: &Table, record: &Record) -> Vec<(&'static str, sea_query::Value)> {
     let bound = |name: &'static str| {
         let json = record.get(name);
         let bound = json.and_then(|json| value::bind(Storage::Uuid, json));

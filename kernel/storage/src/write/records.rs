@@ -3,8 +3,10 @@
 use sea_query::{Alias, Expr, Query as Statement};
 use serde_json::{Map, Value as Json};
 
-use super::{Reference, Run, is};
-use crate::schema::{Column, Storage, Table};
+use super::gone::place;
+use super::{Held, Reference, Run, is};
+use crate::attest::{self, Cells, Image};
+use crate::schema::{Column, RowsField, Storage, Table};
 use crate::{CommitError, EngineError, Record, StorageError, search, value};
 
 impl Run<'_, '_> {
@@ -25,7 +27,9 @@ impl Run<'_, '_> {
         let at = sea_query::Value::BigInt(Some(self.commit.at));
         let mut columns = Vec::with_capacity(table.columns.len());
         let mut bound = Vec::with_capacity(table.columns.len());
+        let mut image = table.code.as_ref().map(|_| Image::default());
         for column in &table.columns {
+            let mut given = &Json::Null;
             let value = match column.name.as_str() {
                 "id" => self.bind(table, column, id, &Json::from(id))?,
                 "revision" => 1_i64.into(),
@@ -47,10 +51,13 @@ impl Run<'_, '_> {
                     self.bind(table, column, id, &json)?
                 }
                 name => {
-                    let json = values.get(name).unwrap_or(&Json::Null);
-                    self.bind(table, column, id, json)?
+                    given = values.get(name).unwrap_or(&Json::Null);
+                    self.bind(table, column, id, given)?
                 }
             };
+            if let Some(image) = &mut image {
+                image.put(column, &value, given);
+            }
             columns.push(Alias::new(&column.stored));
             bound.push(value);
         }
@@ -64,6 +71,23 @@ impl Run<'_, '_> {
                 collection: table.name.clone(),
                 fields: vec!["id".into()],
             });
+        }
+        let shard = shard_of(table, owner);
+        let mut rows = Vec::with_capacity(table.rows.len());
+        for of in &table.rows {
+            let given = list(values.get(&of.name));
+            if of.required && given.is_empty() {
+                return Err(invalid(table, &of.name, "is required"));
+            }
+            let bound = self.bind_rows(of, (shard, id), &given)?;
+            if let Some(image) = &mut image {
+                image.put_rows(&of.key, cells(of, &bound));
+            }
+            rows.push((of, bound));
+        }
+        if let Some((column, code)) = self.code(table, image.as_ref()) {
+            columns.push(column);
+            bound.push(code);
         }
         let statement = {
             let mut insert = Statement::insert();
@@ -80,16 +104,8 @@ impl Run<'_, '_> {
             .execute(statement)
             .await
             .map_err(|e| conflict(table, e))?;
-        let shard = owner
-            .iter()
-            .find(|(name, _)| table.shard_column() == Some(*name))
-            .and_then(|(_, id)| id.as_deref());
-        for rows in &table.rows {
-            let given = list(values.get(&rows.name));
-            if rows.required && given.is_empty() {
-                return Err(invalid(table, &rows.name, "is required"));
-            }
-            self.put_rows(rows, (shard, id), &given).await?;
+        for (of, bound) in rows {
+            self.put_rows(of, bound).await?;
         }
         let key = search::Key { shard, id };
         search::put(self.conn, table, key, values, true).await?;
@@ -108,7 +124,11 @@ impl Run<'_, '_> {
         revision: i64,
         values: &Map<String, Json>,
     ) -> Result<(), CommitError> {
-        let (id, now) = self.current(table, id).await?;
+        let Held {
+            id,
+            record: now,
+            mut image,
+        } = self.current(table, id).await?;
         if now.get("revision").and_then(Json::as_i64) != Some(revision) {
             let now = Box::new(now);
             return Err(CommitError::Stale {
@@ -119,14 +139,9 @@ impl Run<'_, '_> {
             });
         }
         let next = revision.saturating_add(1);
-        let mut update = vec![
-            (Alias::new("revision"), Expr::val(next)),
-            (Alias::new("updated_at"), Expr::val(self.commit.at)),
-            (
-                Alias::new("updated_by"),
-                Expr::val(self.commit.by.user.as_str()),
-            ),
-        ];
+        let shard = table.shard_column().and_then(|name| now.get(name));
+        let shard = shard.and_then(Json::as_str);
+        let mut update = self.touched(next, image.as_mut());
         let (mut before, mut after) = (Record::new(), Record::new());
         let mut rows = Vec::new();
         for (field, json) in values {
@@ -146,9 +161,13 @@ impl Run<'_, '_> {
                 if of.required && given.is_empty() {
                     return Err(invalid(table, field, "is required"));
                 }
+                let bound = self.bind_rows(of, (shard, &id), &given)?;
+                if let Some(image) = &mut image {
+                    image.put_rows(&of.key, cells(of, &bound));
+                }
                 before.insert(field.clone(), was.clone());
-                after.insert(field.clone(), Json::from(given.clone()));
-                rows.push((of, given));
+                after.insert(field.clone(), Json::from(given));
+                rows.push((of, bound));
                 continue;
             }
             let column = declared(table, field)?;
@@ -156,23 +175,26 @@ impl Run<'_, '_> {
                 return Err(invalid(table, field, "is set once and never changed"));
             }
             let value = self.bind(table, column, &id, json)?;
-            update.push((Alias::new(&column.stored), Expr::val(value)));
+            if let Some(image) = &mut image {
+                image.put(column, &value, json);
+            }
+            update.push((&column.stored, value));
             if let Some(blind) = table.blind_of(field) {
                 let digest = value::blind(&self.shared.keys, table, field, json);
-                update.push((Alias::new(&blind.column.stored), Expr::val(digest)));
+                update.push((&blind.column.stored, digest));
             }
             before.insert(field.clone(), was.clone());
             after.insert(field.clone(), json.clone());
         }
+        let update = update.into_iter().map(|(c, v)| (Alias::new(c), v));
+        let update = update.chain(self.code(table, image.as_ref()));
         let statement = {
             let mut statement = Statement::update();
-            statement.table(Alias::new(&table.sql_name)).values(update);
-            // The shard key goes along, so that the statement reaches one shard.
-            for name in ["id"].into_iter().chain(table.shard_column()) {
-                let bound = now
-                    .get(name)
-                    .and_then(|json| value::bind(Storage::Uuid, json));
-                statement.and_where(is(name, bound.unwrap_or(sea_query::Value::Uuid(None))));
+            statement
+                .table(Alias::new(&table.sql_name))
+                .values(update.map(|(column, value)| (column, Expr::val(value))));
+            for (name, value) in place(table, &now) {
+                statement.and_where(is(name, value));
             }
             statement.and_where(is("revision", revision.into()));
             self.conn.engine().build(&statement)
@@ -185,16 +207,11 @@ impl Run<'_, '_> {
         if touched != 1 {
             return Err(StorageError::Damaged(format!("{touched} rows of one record")).into());
         }
-        let shard = table.shard_column().and_then(|name| now.get(name));
-        for (of, given) in rows {
-            let key = (shard.and_then(Json::as_str), id.as_str());
-            self.remove_rows(&of.table, key).await?;
-            self.put_rows(of, key, &given).await?;
+        for (of, bound) in rows {
+            self.remove_rows(&of.table, (shard, &id)).await?;
+            self.put_rows(of, bound).await?;
         }
-        let key = search::Key {
-            shard: shard.and_then(Json::as_str),
-            id: &id,
-        };
+        let key = search::Key { shard, id: &id };
         search::put(self.conn, table, key, &after, false).await?;
         if table.audited {
             let change = (Some(visible(table, &before)), visible(table, &after));
@@ -202,6 +219,25 @@ impl Run<'_, '_> {
         }
         self.wrote(table, id, next);
         Ok(())
+    }
+
+    /// What every change of a record sets, by column.
+    pub(super) fn touched<'t>(
+        &self,
+        revision: i64,
+        image: Option<&mut Image>,
+    ) -> Vec<(&'t str, sea_query::Value)> {
+        let values = vec![
+            ("revision", revision.into()),
+            ("updated_at", self.commit.at.into()),
+            ("updated_by", self.commit.by.user.as_str().into()),
+        ];
+        if let Some(image) = image {
+            for (column, value) in &values {
+                image.set(column, value);
+            }
+        }
+        values
     }
 
     /// The column value of a wire value, with its references noted.
@@ -255,6 +291,19 @@ impl Run<'_, '_> {
             self.commit.note.clone().into(),
         ]);
     }
+}
+
+/// Bound rows as a code speaks for them.
+fn cells(of: &RowsField, rows: &[Vec<sea_query::Value>]) -> Vec<Cells> {
+    let row = |bound: &Vec<_>| attest::row_cells(of.table.columns.iter().zip(bound));
+    rows.iter().map(row).collect()
+}
+
+/// The shard key of a record of this owner.
+fn shard_of<'o>(table: &Table, owner: [(&str, &'o Option<String>); 3]) -> Option<&'o str> {
+    let mut owner = owner.into_iter();
+    let own = owner.find(|(name, _)| table.shard_column() == Some(*name));
+    own.and_then(|(_, id)| id.as_deref())
 }
 
 /// The rows of a value; null is none.

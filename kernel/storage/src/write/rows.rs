@@ -15,44 +15,57 @@ const AT_ONCE: usize = 100;
 type Key<'k> = (Option<&'k str>, &'k str);
 
 impl Run<'_, '_> {
-    pub(super) async fn put_rows(
+    /// The values of given rows, in the order of the table's columns.
+    pub(super) fn bind_rows(
         &mut self,
         rows: &RowsField,
         (shard, id): Key<'_>,
         given: &[Json],
+    ) -> Result<Vec<Vec<sea_query::Value>>, CommitError> {
+        let table = &rows.table;
+        let mut all = Vec::with_capacity(given.len());
+        let mut position = 0_i64;
+        for row in given {
+            let Json::Object(row) = row else {
+                return Err(invalid(table, &rows.name, "is not of its kind"));
+            };
+            let known = |name: &String| table.def.field(name).is_some();
+            if let Some(unknown) = row.keys().find(|name| !known(name)) {
+                return Err(invalid(table, unknown, "is not a field"));
+            }
+            let mut bound = Vec::with_capacity(table.columns.len());
+            for column in &table.columns {
+                bound.push(match column.name.as_str() {
+                    ROW_SHARD => sea_query::Value::Uuid(shard.and_then(value::uuid)),
+                    ROW_RECORD => sea_query::Value::Uuid(value::uuid(id)),
+                    ROW_POSITION => position.into(),
+                    name => {
+                        let json = row.get(name).unwrap_or(&Json::Null);
+                        self.bind(table, column, id, json)?
+                    }
+                });
+            }
+            all.push(bound);
+            position = position.saturating_add(1);
+        }
+        Ok(all)
+    }
+
+    pub(super) async fn put_rows(
+        &mut self,
+        rows: &RowsField,
+        bound: Vec<Vec<sea_query::Value>>,
     ) -> Result<(), CommitError> {
         let table = &rows.table;
-        let mut position = 0_i64;
-        for some in given.chunks(AT_ONCE) {
+        for some in bound.chunks(AT_ONCE) {
             let mut insert = Statement::insert();
             insert
                 .into_table(Alias::new(&table.sql_name))
                 .columns(table.columns.iter().map(|c| Alias::new(&c.stored)));
             for row in some {
-                let Json::Object(row) = row else {
-                    return Err(invalid(table, &rows.name, "is not of its kind"));
-                };
-                let known = |name: &String| table.def.field(name).is_some();
-                if let Some(unknown) = row.keys().find(|name| !known(name)) {
-                    return Err(invalid(table, unknown, "is not a field"));
-                }
-                let mut bound = Vec::with_capacity(table.columns.len());
-                for column in &table.columns {
-                    let value = match column.name.as_str() {
-                        ROW_SHARD => sea_query::Value::Uuid(shard.and_then(value::uuid)),
-                        ROW_RECORD => sea_query::Value::Uuid(value::uuid(id)),
-                        ROW_POSITION => position.into(),
-                        name => {
-                            let json = row.get(name).unwrap_or(&Json::Null);
-                            self.bind(table, column, id, json)?
-                        }
-                    };
-                    bound.push(Expr::val(value));
-                }
                 insert
-                    .values(bound)
+                    .values(row.iter().cloned().map(Expr::val))
                     .map_err(|e| StorageError::Damaged(e.to_string()))?;
-                position = position.saturating_add(1);
             }
             let statement = self.conn.engine().build(&insert);
             self.conn

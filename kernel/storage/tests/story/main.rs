@@ -12,6 +12,7 @@
     reason = "shared test code is test code, too"
 )]
 
+mod attested;
 mod audit;
 mod backup;
 mod bench;

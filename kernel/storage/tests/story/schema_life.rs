@@ -21,7 +21,7 @@ use crate::crash;
 
 const HOUR: i64 = 3_600_000_000;
 
-fn field(name: &str, kind: &Value) -> FieldDef {
+pub(crate) fn field(name: &str, kind: &Value) -> FieldDef {
     let mut field = json!({"name": name, "label": {"zh": name, "en": ""}});
     field
         .as_object_mut()
@@ -30,7 +30,7 @@ fn field(name: &str, kind: &Value) -> FieldDef {
     serde_json::from_value(field).unwrap()
 }
 
-fn fields(module: &mut ModuleDef) -> &mut Vec<FieldDef> {
+pub(crate) fn fields(module: &mut ModuleDef) -> &mut Vec<FieldDef> {
     &mut module.collections[0].fields
 }
 
@@ -53,7 +53,7 @@ fn desk() -> ModuleDef {
     desk
 }
 
-fn renamed(field: &str, from: &str) -> ChangeDef {
+pub(crate) fn renamed(field: &str, from: &str) -> ChangeDef {
     ChangeDef::Renamed {
         collection: "orders".into(),
         field: field.into(),
@@ -61,14 +61,14 @@ fn renamed(field: &str, from: &str) -> ChangeDef {
     }
 }
 
-fn retired(field: &str) -> ChangeDef {
+pub(crate) fn retired(field: &str) -> ChangeDef {
     ChangeDef::Retired {
         collection: "orders".into(),
         field: Some(field.into()),
     }
 }
 
-fn converted(field: &str, by: Conversion) -> ChangeDef {
+pub(crate) fn converted(field: &str, by: Conversion) -> ChangeDef {
     ChangeDef::Converted {
         collection: "orders".into(),
         field: field.into(),
@@ -107,7 +107,7 @@ async fn change_at(store: &Store, at: i64, revision: i64, values: Value) {
 }
 
 /// The numbers in the first column of an answer.
-async fn numbers(bench: &Bench, sql: &str) -> Vec<i64> {
+pub(crate) async fn numbers(bench: &Bench, sql: &str) -> Vec<i64> {
     match &bench.url {
         StoreUrl::Sqlite(path) => {
             let conn = rusqlite::Connection::open(path).unwrap();

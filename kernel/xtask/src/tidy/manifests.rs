@@ -22,7 +22,10 @@ struct Dependency<'a> {
 /// The crates that only these members may name. The bench measures beside the bare thing.
 const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["kernel-storage", "tests-bench", "tests-scratch"]),
-    ("rusqlite", &["kernel-storage", "tests-bench"]),
+    (
+        "rusqlite",
+        &["kernel-storage", "tests-bench", "tests-scratch"],
+    ),
     ("deadpool", &["kernel-storage"]),
     ("sea-query", &["kernel-storage"]),
     ("object_store", &["kernel-storage"]),

@@ -434,6 +434,12 @@ pub const CODES: &[Code] = &[
         "Ask for a range within it.",
     ),
     code(
+        "record-altered",
+        &[503],
+        "A record that the answer needs was changed in the database by other means than the platform. Nothing of it is used.",
+        "The operator looks into the alarm `record.altered` and puts the record right.",
+    ),
+    code(
         "request-expired",
         &[422],
         "Nobody decided the request in time.",
