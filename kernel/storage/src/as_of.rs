@@ -193,7 +193,7 @@ async fn history(
         select
             .columns(columns.map(Alias::new))
             .from(Alias::new("kernel__changes"))
-            .and_where(Expr::col(Alias::new("collection")).eq(table.name.to_string()))
+            .and_where(Expr::col(Alias::new("collection")).eq(table.first.to_string()))
             .and_where(Expr::col(Alias::new("record")).is_in(ids))
             .order_by(Alias::new("record"), Order::Asc)
             .order_by(Alias::new("revision"), Order::Asc);

@@ -91,8 +91,8 @@ impl Converter {
     /// One for each table that a plan converts values of.
     pub(crate) fn all(old: &Stored, plan: &Plan, choices: &[ChoiceDef]) -> Vec<Self> {
         let of = |table: Table| {
-            let name = &table.name.collection;
-            let own = plan.conversions.iter().filter(|c| c.collection == *name);
+            let name = &table.sql_name;
+            let own = plan.conversions.iter().filter(|c| c.table == *name);
             let fields: Vec<Target> = own
                 .filter_map(|c| target(&table, &plan.layout, c))
                 .collect();

@@ -2,7 +2,8 @@
 //! of use and still stored. Kept beside the declaration it belongs to.
 //!
 //! A column never changes its name and a name is never taken twice, so that a renamed field keeps
-//! its ciphertexts, digests, indexes and history as they are: they are bound to the column. The
+//! its ciphertexts, digests, indexes and history as they are: they are bound to the column. A table
+//! does not either, for the same reasons, when its collection is renamed. The
 //! first part of a column's name, before a double underscore, is the key of its values in histories:
 //! a converted field goes from `amount` to `amount__2`, and its past stays with it.
 
@@ -46,6 +47,10 @@ pub(crate) struct Layout {
 /// The same of one collection.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Places {
+    /// What the collection was called before, oldest first: its table, and what the kernel keeps of
+    /// its records, is called by the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    names: Vec<String>,
     /// Fields whose column is not called as they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     columns: BTreeMap<String, String>,
@@ -93,9 +98,30 @@ impl Layout {
     pub(crate) fn forget(&mut self, collection: &str) {
         self.places.remove(collection);
     }
+
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        let mut places = self.places.remove(from).unwrap_or_default();
+        if !places.names.iter().any(|name| name == from) {
+            places.names.push(from.to_owned());
+        }
+        self.put(to, places);
+    }
+
+    /// Names that collections had before, with those they have now.
+    pub(crate) fn former(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.places.iter().flat_map(|(now, places)| {
+            let before = places.names.iter().filter(move |name| *name != now);
+            before.map(move |name| (name.as_str(), now.as_str()))
+        })
+    }
 }
 
 impl Places {
+    /// The name a collection first had, of which its table's name is made.
+    pub(crate) fn first<'a>(&'a self, collection: &'a str) -> &'a str {
+        self.names.first().map_or(collection, String::as_str)
+    }
+
     pub(crate) fn column<'a>(&'a self, field: &'a str) -> &'a str {
         self.columns.get(field).map_or(field, String::as_str)
     }

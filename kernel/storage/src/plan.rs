@@ -40,6 +40,8 @@ pub(crate) struct Plan {
 /// One field whose values are made anew.
 #[derive(Debug, Clone)]
 pub(crate) struct Converting {
+    /// As it is called in the database.
+    pub(crate) table: String,
     pub(crate) collection: String,
     pub(crate) field: FieldDef,
     /// As it was declared; called as in the declaration of before.
@@ -144,6 +146,19 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// What a field or, of none, a collection was called in the release before. A collection of
+    /// another module goes by its full name.
+    fn renamed(&self, collection: &str, field: Option<&str>) -> Option<&'a str> {
+        self.new.changes.iter().find_map(|change| match change {
+            ChangeDef::Renamed {
+                collection: c,
+                field: f,
+                from,
+            } if c == collection && f.as_deref() == field => Some(from.as_str()),
+            _ => None,
+        })
+    }
+
     fn collections(&mut self) {
         let (old, new) = (self.old, self.new);
         if let Some(old) = old
@@ -158,6 +173,7 @@ impl<'a> Planner<'a> {
         for collection in &new.collections {
             let name = &collection.name;
             let before = old.and_then(|o| o.collection(name)).cloned();
+            let before = before.or_else(|| self.called_before(name));
             let back = self.plan.layout.retired.remove(name);
             if back.is_some() {
                 self.say(format!("Collection {name} is in use again."));
@@ -170,6 +186,45 @@ impl<'a> Planner<'a> {
             }
         }
         self.gone_collections();
+    }
+
+    /// A collection that the release before called otherwise. It keeps its table, and everything
+    /// that goes by the table's name.
+    fn called_before(&mut self, name: &str) -> Option<CollectionDef> {
+        let from = self.renamed(name, None);
+        let before = self.old.and_then(|old| old.collection(from?));
+        let same = |former: &str| former.replace('-', "_") == name.replace('-', "_");
+        let now = self.plan.layout.former().find(|(former, _)| same(former));
+        let now = now.map(|(_, now)| now.to_owned());
+        if let Some(now) = now
+            && before.is_none_or(|before| before.name != now)
+        {
+            self.refuse(format!(
+                "Collection {name} is what {now} was called before, and what is kept of its records says so. Choose another name."
+            ));
+        }
+        let before = before?;
+        let from = before.name.as_str();
+        let all = self.new.changes.iter().filter(
+            |change| matches!(change, ChangeDef::Renamed { field: None, from: f, .. } if f == from),
+        );
+        if all.count() > 1
+            || self.new.collection(from).is_some()
+            || self.plan.layout.retired.contains_key(name)
+        {
+            self.refuse(format!(
+                "Collection {from} cannot be called {name}: it is still declared, has two new names, or {name} is retired and not gone yet."
+            ));
+            return None;
+        }
+        self.say(format!(
+            "Collection {from} is called {name}; its table stays as it is."
+        ));
+        self.plan.layout.rename(from, name);
+        Some(CollectionDef {
+            name: name.to_owned(),
+            ..before.clone()
+        })
     }
 
     fn gone_collections(&mut self) {
@@ -192,7 +247,8 @@ impl<'a> Planner<'a> {
         }
         for collection in old.iter().flat_map(|o| &o.collections) {
             let name = collection.name.as_str();
-            if new.collection(name).is_some() {
+            let renamed = self.plan.layout.former().any(|(former, _)| former == name);
+            if renamed || new.collection(name).is_some() {
                 continue;
             }
             if self.is_retired(name, None) {

@@ -1,5 +1,6 @@
 //! Reading records, their steps and their history.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -307,7 +308,7 @@ impl Store {
             .fixed(
                 "SELECT action, from_state, to_state, at, by_user, by_name, note \
                  FROM kernel__steps WHERE collection = $1 AND record = $2 ORDER BY number",
-                vec![name.to_string().into(), id.into()],
+                vec![self.registry().first(name).to_string().into(), id.into()],
                 "reading steps",
             )
             .await?;
@@ -324,6 +325,11 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// Names that a module's collections had before, with those they have now.
+    pub fn former(&self, module: &str) -> BTreeMap<String, String> {
+        self.registry().former(module)
     }
 
     /// Fields of a collection that are retired, as they were last declared: its history has them.
@@ -345,7 +351,7 @@ impl Store {
             .fixed(
                 "SELECT revision, at, by_user, before, after, by_name, action, note \
                  FROM kernel__changes WHERE collection = $1 AND record = $2 ORDER BY revision",
-                vec![name.to_string().into(), id.into()],
+                vec![self.registry().first(name).to_string().into(), id.into()],
                 "reading a history",
             )
             .await?;

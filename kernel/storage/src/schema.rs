@@ -154,6 +154,8 @@ pub(crate) struct Index {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) name: CollectionName,
+    /// The name it first had: of its table, and in what the kernel keeps of its records.
+    pub(crate) first: CollectionName,
     /// The table's name in the database.
     pub(crate) sql_name: String,
     pub(crate) shard: Shard,
@@ -212,6 +214,8 @@ pub(crate) fn converted_column() -> Column {
 pub(crate) struct Registry {
     tables: BTreeMap<CollectionName, Arc<Table>>,
     retired: BTreeMap<CollectionName, Arc<Table>>,
+    /// Names that collections had before, with those they have now.
+    former: BTreeMap<CollectionName, CollectionName>,
 }
 
 impl Registry {
@@ -228,6 +232,11 @@ impl Registry {
         let id = &module.def.id;
         self.tables.retain(|name, _| name.module != *id);
         self.retired.retain(|name, _| name.module != *id);
+        self.former.retain(|name, _| name.module != *id);
+        for (before, now) in module.layout.former() {
+            let full = |name| CollectionName::new(id, name);
+            self.former.insert(full(before), full(now));
+        }
         for table in module.tables() {
             crate::lint::table(&table);
             self.tables.insert(table.name.clone(), Arc::new(table));
@@ -238,8 +247,28 @@ impl Registry {
         }
     }
 
+    /// By the name it has or once had: what is kept or still on its way may have that.
     pub(crate) fn table(&self, name: &CollectionName) -> Option<Arc<Table>> {
-        self.tables.get(name).map(Arc::clone)
+        self.tables.get(self.today(name)).map(Arc::clone)
+    }
+
+    /// What a collection is called now.
+    fn today<'a>(&'a self, name: &'a CollectionName) -> &'a CollectionName {
+        self.former.get(name).unwrap_or(name)
+    }
+
+    /// Names that a module's collections had before, with those they have now.
+    pub(crate) fn former(&self, module: &str) -> BTreeMap<String, String> {
+        let own = self.former.iter().filter(|(name, _)| name.module == module);
+        own.map(|(before, now)| (before.collection.clone(), now.collection.clone()))
+            .collect()
+    }
+
+    /// What the kernel keeps of a collection's records is kept under this name.
+    pub(crate) fn first(&self, name: &CollectionName) -> CollectionName {
+        let name = self.today(name);
+        let table = self.tables.get(name).or_else(|| self.retired.get(name));
+        table.map_or_else(|| name.clone(), |table| table.first.clone())
     }
 
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
@@ -267,7 +296,8 @@ impl Stored {
 impl Table {
     pub(crate) fn of(module: &str, def: &CollectionDef, places: &Places) -> Self {
         let name = CollectionName::new(module, &def.name);
-        let table = table_name(&name);
+        let first = CollectionName::new(module, places.first(&def.name));
+        let table = table_name(&first);
         let at = |f: &FieldDef| places.column(&f.name).to_owned();
         let columns = system_columns()
             .into_iter()
@@ -278,7 +308,7 @@ impl Table {
                 key: key(&at(f)).to_owned(),
                 required: f.required,
                 frozen: f.frozen,
-                table: Self::of_rows(module, def, (&f.name, &at(f)), fields),
+                table: Self::of_rows((module, def, &table), (&f.name, &at(f)), fields),
             }),
             _ => None,
         };
@@ -312,19 +342,18 @@ impl Table {
                 .any(|f| matches!(f.kind, Kind::Computed { .. })),
             def: Arc::new(def.clone()),
             sql_name: table,
+            first,
             name,
         }
     }
 
     /// The table of a rows field. It hangs on the shard key of the record.
     fn of_rows(
-        module: &str,
-        def: &CollectionDef,
+        (module, def, parent): (&str, &CollectionDef, &str),
         (field, stored): (&str, &str),
         fields: &[FieldDef],
     ) -> Self {
-        let parent = table_name(&CollectionName::new(module, &def.name));
-        let sql_name = rows_table_name(&parent, stored);
+        let sql_name = rows_table_name(parent, stored);
         let system = |name: &str, storage| Column {
             required: true,
             ..plain_column(name, storage)
@@ -354,8 +383,10 @@ impl Table {
             keep_deleted: None,
             ..def.clone()
         };
+        let name = CollectionName::new(module, &def.name);
         Self {
-            name: CollectionName::new(module, &def.name),
+            first: name.clone(),
+            name,
             shard: def.shard,
             audited: false,
             deletes: false,
@@ -364,7 +395,7 @@ impl Table {
             rows: Vec::new(),
             retired: Retired::default(),
             key,
-            parent: Some(parent),
+            parent: Some(parent.to_owned()),
             indexes: indexes.into_iter().collect(),
             def: Arc::new(def),
             computes: false,

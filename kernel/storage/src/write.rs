@@ -473,7 +473,7 @@ impl<'a, 'c> Run<'a, 'c> {
             return Err(not_found());
         }
         let adding = StorageError::db("adding a step");
-        let (collection, by) = (name.to_string(), &self.commit.by);
+        let (collection, by) = (table.first.to_string(), &self.commit.by);
         let last = self
             .conn
             .row(sql(

@@ -18,11 +18,14 @@ use crate::scalar::{parse_scaled, print_scaled};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum ChangeDef {
-    /// A field has another name. Its values stay where they are.
+    /// A field, or a whole collection, has another name. Its values stay where they are, and so does
+    /// all that is kept under the old name.
     Renamed {
+        /// As it is called now. One of another module, `<module>.<plural>`, where fields refer to it.
         collection: String,
-        /// As it is called now.
-        field: String,
+        /// As it is called now; none where it is the collection itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<String>,
         from: String,
     },
     /// A field, or a whole collection, that is not declared any more: in no answer, page or write,

@@ -387,7 +387,25 @@ impl Check<'_> {
             let at = format!("change of {}", change.collection());
             let declared = |name: &str| collection.and_then(|c| c.field(name));
             match change {
-                ChangeDef::Renamed { field, from, .. } => {
+                ChangeDef::Renamed {
+                    collection: name,
+                    field: None,
+                    from,
+                } => {
+                    // Another module's is not ours to know.
+                    let elsewhere = name.contains('.') && from.contains('.');
+                    self.say(elsewhere || collection.is_some(), || {
+                        format!("{at}: renamed from {from}, but it is no collection")
+                    });
+                    self.say(self.def.collection(from).is_none(), || {
+                        format!("{at}: renamed from {from}, which is still a collection")
+                    });
+                }
+                ChangeDef::Renamed {
+                    field: Some(field),
+                    from,
+                    ..
+                } => {
                     self.say(declared(field).is_some(), || {
                         format!("{at}: renamed to {field}, which is no field")
                     });

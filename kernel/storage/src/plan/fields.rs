@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sdk_contract::change::ChangeDef;
 use sdk_contract::def::{ChoiceDef, CollectionDef, FieldDef};
 use sdk_contract::kind::Kind;
 
@@ -26,14 +25,8 @@ impl Planner<'_> {
                 pairs.push((field, Some(before.clone())));
                 continue;
             }
-            let from = self.new.changes.iter().find_map(|change| match change {
-                ChangeDef::Renamed {
-                    collection,
-                    field,
-                    from,
-                } if collection == of && field == name => old.field(from),
-                _ => None,
-            });
+            let from = self.renamed(of, Some(name));
+            let from = from.and_then(|from| old.field(from));
             if let Some(before) = from {
                 self.say(format!(
                     "Field {} of {of} is called {name}; its values stay where they are.",
@@ -166,6 +159,7 @@ impl Planner<'_> {
             });
         }
         let converting = Converting {
+            table: was.sql_name.clone(),
             collection: of.to_owned(),
             field: field.clone(),
             source,
@@ -244,7 +238,7 @@ impl Planner<'_> {
 
     /// Whether values of a field cannot stay as they are.
     fn needs(&self, old: &FieldDef, new: &FieldDef) -> bool {
-        !same_meaning(&old.kind, &new.kind)
+        !self.same_meaning(&old.kind, &new.kind)
             || old.encrypted != new.encrypted
             || old.blind != new.blind
             || new.required && !old.required
@@ -253,7 +247,7 @@ impl Planner<'_> {
 
     fn compare_field(&mut self, was: &Table, of: &str, old: &FieldDef, new: &FieldDef) {
         let name = &new.name;
-        if !same_meaning(&old.kind, &new.kind) {
+        if !self.same_meaning(&old.kind, &new.kind) {
             self.refuse(format!(
                 "Field {name} of {of} changes its kind; stored values would change their meaning. Say how they are converted."
             ));
@@ -299,20 +293,23 @@ impl Planner<'_> {
             self.added(was, of, field, &places);
         }
     }
-}
 
-/// Bounds may move: they are checked when a value is written, and stored values stay readable.
-fn same_meaning(old: &Kind, new: &Kind) -> bool {
-    match (old, new) {
-        (Kind::Text { .. }, Kind::Text { .. })
-        | (Kind::Integer { .. }, Kind::Integer { .. })
-        | (Kind::Money { .. }, Kind::Money { .. })
-        // The rows' fields are compared one by one; computed fields keep nothing.
-        | (Kind::Rows { .. }, Kind::Rows { .. })
-        | (Kind::Computed { .. }, Kind::Computed { .. }) => true,
-        (Kind::Decimal { scale: a, .. }, Kind::Decimal { scale: b, .. }) => a == b,
-        (Kind::MultiChoice { of: a, .. }, Kind::MultiChoice { of: b, .. }) => a == b,
-        (Kind::File { many: a, .. }, Kind::File { many: b, .. }) => a == b,
-        _ => old == new,
+    /// Bounds may move: they are checked when a value is written, and stored values stay readable.
+    fn same_meaning(&self, old: &Kind, new: &Kind) -> bool {
+        match (old, new) {
+            (Kind::Text { .. }, Kind::Text { .. })
+            | (Kind::Integer { .. }, Kind::Integer { .. })
+            | (Kind::Money { .. }, Kind::Money { .. })
+            // The rows' fields are compared one by one; computed fields keep nothing.
+            | (Kind::Rows { .. }, Kind::Rows { .. })
+            | (Kind::Computed { .. }, Kind::Computed { .. }) => true,
+            (Kind::Decimal { scale: a, .. }, Kind::Decimal { scale: b, .. }) => a == b,
+            (Kind::MultiChoice { of: a, .. }, Kind::MultiChoice { of: b, .. }) => a == b,
+            (Kind::File { many: a, .. }, Kind::File { many: b, .. }) => a == b,
+            (Kind::Ref { to: a }, Kind::Ref { to: b }) => {
+                a == b || self.renamed(b, None) == Some(a)
+            }
+            _ => old == new,
+        }
     }
 }

@@ -241,7 +241,7 @@ impl Run<'_, '_> {
         (before, after): (Option<Record>, Record),
     ) {
         self.late.changes.push(vec![
-            table.name.to_string().into(),
+            table.first.to_string().into(),
             id.into(),
             revision.into(),
             self.commit.at.into(),

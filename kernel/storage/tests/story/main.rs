@@ -31,5 +31,6 @@ mod reads;
 mod reseal;
 mod schema;
 mod schema_life;
+mod schema_names;
 mod search;
 mod server;

@@ -21,7 +21,7 @@ use crate::crash;
 
 const HOUR: i64 = 3_600_000_000;
 
-fn field(name: &str, kind: &Value) -> FieldDef {
+pub(crate) fn field(name: &str, kind: &Value) -> FieldDef {
     let mut field = json!({"name": name, "label": {"zh": name, "en": ""}});
     field
         .as_object_mut()
@@ -30,18 +30,18 @@ fn field(name: &str, kind: &Value) -> FieldDef {
     serde_json::from_value(field).unwrap()
 }
 
-fn fields(module: &mut ModuleDef) -> &mut Vec<FieldDef> {
+pub(crate) fn fields(module: &mut ModuleDef) -> &mut Vec<FieldDef> {
     &mut module.collections[0].fields
 }
 
-fn take(module: &mut ModuleDef, name: &str) -> FieldDef {
+pub(crate) fn take(module: &mut ModuleDef, name: &str) -> FieldDef {
     let all = fields(module);
     let at = all.iter().position(|f| f.name == name).unwrap();
     all.remove(at)
 }
 
 /// The bench's module with a searched note, a secret that can be asked for, and rows.
-fn desk() -> ModuleDef {
+pub(crate) fn desk() -> ModuleDef {
     let mut desk = module();
     fields(&mut desk).extend([
         field("note", &json!({"kind": "text", "max": 50, "search": true})),
@@ -53,22 +53,22 @@ fn desk() -> ModuleDef {
     desk
 }
 
-fn renamed(field: &str, from: &str) -> ChangeDef {
+pub(crate) fn renamed(field: &str, from: &str) -> ChangeDef {
     ChangeDef::Renamed {
         collection: "orders".into(),
-        field: field.into(),
+        field: Some(field.into()),
         from: from.into(),
     }
 }
 
-fn retired(field: &str) -> ChangeDef {
+pub(crate) fn retired(field: &str) -> ChangeDef {
     ChangeDef::Retired {
         collection: "orders".into(),
         field: Some(field.into()),
     }
 }
 
-fn converted(field: &str, by: Conversion) -> ChangeDef {
+pub(crate) fn converted(field: &str, by: Conversion) -> ChangeDef {
     ChangeDef::Converted {
         collection: "orders".into(),
         field: field.into(),
@@ -78,21 +78,21 @@ fn converted(field: &str, by: Conversion) -> ChangeDef {
     }
 }
 
-fn refusals(error: PlanError) -> Vec<String> {
+pub(crate) fn refusals(error: PlanError) -> Vec<String> {
     match error {
         PlanError::Refused(reasons) => reasons,
         PlanError::Storage(error) => panic!("{error:?}"),
     }
 }
 
-async fn ids(store: &Store, filter: Filter) -> Vec<String> {
+pub(crate) async fn ids(store: &Store, filter: Filter) -> Vec<String> {
     let query = Query::new("desk.orders").filter(filter).limit(200);
     let found = store.find(&query, &RowFilter::All).await.unwrap();
     let ids = found.records.iter().map(|r| r["id"].as_str().unwrap());
     ids.map(str::to_owned).collect()
 }
 
-async fn as_of(store: &Store, n: u32, at: i64) -> Value {
+pub(crate) async fn as_of(store: &Store, n: u32, at: i64) -> Value {
     let query = Query::new("desk.orders")
         .filter(Filter::eq("id", id(n)))
         .as_of(Timestamp(at));
@@ -100,7 +100,7 @@ async fn as_of(store: &Store, n: u32, at: i64) -> Value {
     Value::Object(found.records.into_iter().next().unwrap())
 }
 
-async fn change_at(store: &Store, at: i64, revision: i64, values: Value) {
+pub(crate) async fn change_at(store: &Store, at: i64, revision: i64, values: Value) {
     let mut all = commit(vec![change(2, revision, values)]);
     all.at = at;
     store.commit(all).await.unwrap();
@@ -344,7 +344,7 @@ async fn tables_that_are_not_as_declared_are_refused_by_name() {
 }
 
 /// Its note as a number.
-fn counted() -> ModuleDef {
+pub(crate) fn counted() -> ModuleDef {
     let mut counted = desk();
     let note = fields(&mut counted)
         .iter_mut()
@@ -539,58 +539,60 @@ const MARKED: &str = "SELECT COUNT(*) FROM desk__orders WHERE row__converted IS 
 
 #[tokio::test]
 async fn killed_at_every_step_it_is_before_or_after() {
-    on_each_engine(async |bench| {
+    on_each_engine(async |bench| killed(bench, "schema_life::child", &counted()).await).await;
+}
+
+/// Kills a process that applies a declaration in which the note is a number, each time a little
+/// further.
+pub(crate) async fn killed(bench: &Bench, child: &str, next: &ModuleDef) {
+    let store = bench.open().await;
+    many(&store).await;
+    store.close().await;
+    let mut seen = BTreeSet::new();
+    // Room made, some batches done, most of them, all of it.
+    for at_least in [0, 1, 600, 1_200, 1_800, i64::from(MANY)] {
+        let mut child = crash::start(child, bench);
+        loop {
+            let marked = numbers(bench, MARKED).await;
+            if marked.first().is_some_and(|n| *n >= at_least) || child.try_wait().unwrap().is_some()
+            {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // SIGKILL; it may have ended by itself.
+        let _ = child.kill();
+        child.wait().unwrap();
+
         let store = bench.open().await;
-        many(&store).await;
+        let after = store.declared("desk").await.unwrap().as_ref() == Some(next);
+        let is = |n: u32| {
+            if after {
+                json!(n)
+            } else {
+                json!(n.to_string())
+            }
+        };
+        for n in [10, 600, 1_500, 10 + MANY - 1] {
+            assert_eq!(
+                get(&store, n).await.unwrap()["note"],
+                is(n),
+                "after: {after}"
+            );
+        }
+        let marked = numbers(bench, MARKED).await.first().copied();
+        seen.insert((after, marked.is_some()));
+        assert!(!(after && marked.is_some()), "nothing of the way is left");
         store.close().await;
-        let mut seen = BTreeSet::new();
-        // Each time a little further: room made, some batches done, most of them, all of it.
-        for at_least in [0, 1, 600, 1_200, 1_800, i64::from(MANY)] {
-            let mut child = crash::start("schema_life::child", bench);
-            loop {
-                let marked = numbers(bench, MARKED).await;
-                if marked.first().is_some_and(|n| *n >= at_least)
-                    || child.try_wait().unwrap().is_some()
-                {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            // SIGKILL; it may have ended by itself.
-            let _ = child.kill();
-            child.wait().unwrap();
+    }
+    assert!(seen.contains(&(false, true)), "killed on the way: {seen:?}");
 
-            let store = bench.open().await;
-            let after = store.declared("desk").await.unwrap() == Some(counted());
-            let is = |n: u32| {
-                if after {
-                    json!(n)
-                } else {
-                    json!(n.to_string())
-                }
-            };
-            for n in [10, 600, 1_500, 10 + MANY - 1] {
-                assert_eq!(
-                    get(&store, n).await.unwrap()["note"],
-                    is(n),
-                    "after: {after}"
-                );
-            }
-            let marked = numbers(bench, MARKED).await.first().copied();
-            seen.insert((after, marked.is_some()));
-            assert!(!(after && marked.is_some()), "nothing of the way is left");
-            store.close().await;
-        }
-        assert!(seen.contains(&(false, true)), "killed on the way: {seen:?}");
-
-        let store = bench.open().await;
-        store.apply(&counted(), NOW).await.unwrap();
-        for n in 10..10 + MANY {
-            assert_eq!(get(&store, n).await.unwrap()["note"], json!(n));
-        }
-        assert!(store.apply(&counted(), NOW).await.unwrap().steps.is_empty());
-    })
-    .await;
+    let store = bench.open().await;
+    store.apply(next, NOW).await.unwrap();
+    for n in 10..10 + MANY {
+        assert_eq!(get(&store, n).await.unwrap()["note"], json!(n));
+    }
+    assert!(store.apply(next, NOW).await.unwrap().steps.is_empty());
 }
 
 #[tokio::test]
