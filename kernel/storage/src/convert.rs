@@ -19,7 +19,9 @@ use kernel_crypto::keys::KeyRing;
 use crate::backend::{Conn, Engine, built};
 use crate::layout::{Layout, Stored};
 use crate::plan::Plan;
-use crate::schema::{BlindField, Column, ROW_CONVERTED, Storage, Table, blind, column};
+use crate::schema::{
+    BlindField, Column, ROW_CONVERTED, ROW_POSITION, ROW_RECORD, Storage, Table, blind, column,
+};
 use crate::{Record, StorageError, query, value};
 
 /// Records of one batch.
@@ -36,7 +38,7 @@ const CONVERTING: &str = "converting values";
 pub struct Outlook {
     pub collection: String,
     pub field: String,
-    /// Records that were looked at.
+    /// Records, or rows of a field, that were looked at.
     pub records: u64,
     /// Values that convert; an absent one that may stay absent does.
     pub fit: u64,
@@ -90,6 +92,10 @@ struct Target {
 impl Converter {
     /// One for each table that a plan converts values of.
     pub(crate) fn all(old: &Stored, plan: &Plan, choices: &[ChoiceDef]) -> Vec<Self> {
+        let with_rows = |mut table: Table| {
+            let rows = std::mem::take(&mut table.rows).into_iter().map(|r| r.table);
+            std::iter::once(table).chain(rows)
+        };
         let of = |table: Table| {
             let name = &table.sql_name;
             let own = plan.conversions.iter().filter(|c| c.table == *name);
@@ -102,7 +108,15 @@ impl Converter {
                 choices: choices.to_vec(),
             })
         };
-        old.tables().filter_map(of).collect()
+        old.tables().flat_map(with_rows).filter_map(of).collect()
+    }
+
+    /// The column with the id of the record.
+    fn record(&self) -> &'static str {
+        match self.table.parent {
+            None => "id",
+            Some(_) => ROW_RECORD,
+        }
     }
 
     fn value(&self, target: &Target, record: &Record) -> Result<Json, Misfit> {
@@ -122,22 +136,27 @@ impl Converter {
         let failed = StorageError::db(CONVERTING);
         let statement = {
             let mark = || Expr::col(Alias::new(ROW_CONVERTED));
-            let stale = mark().ne(Expr::col(Alias::new("revision")));
+            let record = || Expr::col(Alias::new(self.record()));
+            let mut stale = Cond::any().add(mark().is_null());
+            let after = after.and_then(value::uuid);
+            let after = after.map(|id| Expr::val(sea_query::Value::Uuid(Some(id))));
             let mut select = query::select(&self.table);
-            select
-                .cond_where(Cond::any().add(mark().is_null()).add(stale))
-                .order_by(Alias::new("id"), Order::Asc)
-                .limit(most);
-            if let Some(after) = after.and_then(value::uuid) {
-                let after = Expr::val(sea_query::Value::Uuid(Some(after)));
-                select.and_where(Expr::col(Alias::new("id")).gt(after));
+            select.order_by(Alias::new(self.record()), Order::Asc);
+            if self.table.parent.is_none() {
+                stale = stale.add(mark().ne(Expr::col(Alias::new("revision"))));
+                select.and_where_option(after.map(|after| record().gt(after)));
+            } else {
+                // A batch may end amid the rows of a record.
+                select.order_by(Alias::new(ROW_POSITION), Order::Asc);
+                select.and_where_option(after.map(|after| record().gte(after)));
             }
+            select.cond_where(stale).limit(most);
             conn.engine().build(&select)
         };
         let mut batch = Batch::default();
         for row in conn.rows(statement).await.map_err(&failed)? {
             let record = value::record(keys, &self.table, row)?;
-            let id = text(&record, "id").to_owned();
+            let id = text(&record, self.record()).to_owned();
             batch.records += 1;
             batch.last = Some(id.clone());
             match self.update(keys, &record, &id)? {
@@ -151,14 +170,16 @@ impl Converter {
         Ok(batch)
     }
 
-    /// The statement that converts one record, if nobody has written it since; or why not.
+    /// The statement that converts one record, if nobody has written it since; or why not. Rows are
+    /// written anew with their record, so theirs have no mark then; a row that has others' place is
+    /// known by its values.
     fn update(
         &self,
         keys: &KeyRing,
         record: &Record,
         id: &str,
     ) -> Result<Result<sea_query::UpdateStatement, Vec<String>>, StorageError> {
-        let revision = record.get("revision").and_then(Json::as_i64).unwrap_or(0);
+        let revision = record.get("revision").and_then(Json::as_i64).unwrap_or(1);
         let mut values = vec![(Alias::new(ROW_CONVERTED), Expr::val(revision))];
         let mut unfit = Vec::new();
         for target in &self.fields {
@@ -196,14 +217,20 @@ impl Converter {
         update
             .table(Alias::new(&self.table.sql_name))
             .values(values);
-        for name in ["id"].into_iter().chain(self.table.shard_column()) {
-            let bound = record
-                .get(name)
-                .and_then(|json| value::bind(Storage::Uuid, json));
-            let bound = bound.unwrap_or(sea_query::Value::Uuid(None));
-            update.and_where(Expr::col(Alias::new(name)).eq(Expr::val(bound)));
+        let sources = self.fields.iter().map(|target| target.source.name.as_str());
+        let same: Vec<&str> = match self.table.parent {
+            None => vec!["revision"],
+            Some(_) => sources.collect(),
+        };
+        let key = self.table.key.iter().map(String::as_str);
+        for column in key.chain(same).filter_map(|name| self.table.column(name)) {
+            let is = record.get(&column.name).unwrap_or(&Json::Null);
+            let bound = value::bind(column.storage, is);
+            update.and_where(match bound {
+                Some(bound) if !is.is_null() => query::col(column).eq(bound),
+                _ => query::col(column).is_null(),
+            });
         }
-        update.and_where(Expr::col(Alias::new("revision")).eq(revision));
         Ok(Ok(update))
     }
 
@@ -214,10 +241,11 @@ impl Converter {
         keys: &KeyRing,
     ) -> Result<Batch, StorageError> {
         if conn.engine() == Engine::Postgres {
-            let lock = format!(
-                "LOCK TABLE \"{}\" IN ACCESS EXCLUSIVE MODE",
-                self.table.sql_name
-            );
+            // Who writes rows has written their record before, so they wait in one order.
+            let parent = self.table.parent.iter().map(String::as_str);
+            let tables = parent.chain([self.table.sql_name.as_str()]);
+            let tables: Vec<String> = tables.map(|t| format!("\"{t}\"")).collect();
+            let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "));
             let locked = conn.execute(built(lock, Vec::new())).await;
             locked.map_err(StorageError::db("locking a table"))?;
         }
@@ -256,7 +284,7 @@ impl Converter {
                         outlook.unfit += 1;
                         if outlook.examples.len() < EXAMPLES {
                             outlook.examples.push(Unfit {
-                                record: text(&record, "id").to_owned(),
+                                record: text(&record, self.record()).to_owned(),
                                 rule: misfit.code.into_owned(),
                                 message: misfit.message,
                             });

@@ -60,6 +60,9 @@ pub(crate) struct Places {
     /// What fields held before they were converted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) kept: BTreeMap<String, Kept>,
+    /// The same of the fields of its rows fields, by the rows field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rows: BTreeMap<String, Places>,
     /// Keys of histories whose fields are gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     spent: BTreeSet<String>,
@@ -83,8 +86,12 @@ impl Layout {
         *self == Self::default()
     }
 
+    /// Of a collection or, as `<collection>.<field>`, of the rows in a field of it.
     pub(crate) fn of(&self, collection: &str) -> Places {
-        self.places.get(collection).cloned().unwrap_or_default()
+        match collection.split_once('.') {
+            Some((collection, field)) => self.of(collection).rows(field),
+            None => self.places.get(collection).cloned().unwrap_or_default(),
+        }
     }
 
     pub(crate) fn put(&mut self, collection: &str, places: Places) {
@@ -126,6 +133,19 @@ impl Places {
         self.columns.get(field).map_or(field, String::as_str)
     }
 
+    /// Of the rows in a field.
+    pub(crate) fn rows(&self, field: &str) -> Self {
+        self.rows.get(field).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn put_rows(&mut self, field: &str, rows: Self) {
+        if rows == Self::default() {
+            self.rows.remove(field);
+        } else {
+            self.rows.insert(field.to_owned(), rows);
+        }
+    }
+
     fn place(&mut self, field: &str, column: String) {
         if field == column {
             self.columns.remove(field);
@@ -157,6 +177,9 @@ impl Places {
         if let Some(kept) = self.kept.remove(from) {
             self.kept.insert(to.to_owned(), kept);
         }
+        if let Some(rows) = self.rows.remove(from) {
+            self.rows.insert(to.to_owned(), rows);
+        }
     }
 
     /// Gives a field a second column beside that of before, which is kept.
@@ -179,6 +202,7 @@ impl Places {
     pub(crate) fn drop_field(&mut self, field: &str) {
         self.spent.insert(key(self.column(field)).to_owned());
         self.columns.remove(field);
+        self.rows.remove(field);
         self.retired.remove(field);
     }
 }

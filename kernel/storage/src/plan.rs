@@ -13,7 +13,7 @@ use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, Shard};
 
 pub(crate) use self::step::Step;
 use crate::layout::{Layout, Places, Stored};
-use crate::schema::{Column, Table, converted_column, deleted_column};
+use crate::schema::{Column, Table, deleted_column};
 
 /// What [`crate::Store::apply`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -285,13 +285,7 @@ impl<'a> Planner<'a> {
         if new.keep_deleted.is_some() && !was.deletes {
             self.add(&was, deleted_column());
         }
-        self.confirm(&was, &mut places);
-        let pairs = self.pairs(old, new, &mut places);
-        self.gone_fields(&was, old, &pairs, &mut places);
-        let mut converts = false;
-        for (field, before) in pairs {
-            converts |= self.field(&was, old, (field, before.as_ref()), &mut places);
-        }
+        self.fields(&was, (old, new), &mut places);
         self.plan.layout.put(of, places.clone());
 
         let is = Table::of(module, new, &places);
@@ -303,14 +297,6 @@ impl<'a> Planner<'a> {
                     index: index.clone(),
                 },
             );
-        }
-        if converts {
-            let mark = converted_column();
-            self.plan.begin.push(Step::AddColumn {
-                table: was.sql_name.clone(),
-                column: mark.clone(),
-            });
-            self.drop_column(&was, &mark.stored);
         }
         for index in is.indexes.iter().filter(|i| !was.indexes.contains(i)) {
             self.plan.steps.push(Step::CreateIndex {
@@ -335,8 +321,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What conversions have left behind goes with the release that does not name them any more.
-    fn confirm(&mut self, was: &Table, places: &mut Places) {
-        let of = was.name.collection.as_str();
+    fn confirm(&mut self, was: &Table, of: &str, places: &mut Places) {
         let left: Vec<String> = places.kept.keys().cloned().collect();
         for field in left {
             if self.converted(of, &field).is_none()

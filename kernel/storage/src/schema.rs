@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use sdk_contract::def::{CollectionDef, FieldDef, Shard};
 use sdk_contract::kind::Kind;
+use serde_json::Value as Json;
 
 pub(crate) use self::names::{blind_name, table_name};
 use self::names::{index_name, indexes, rows_table_name};
@@ -293,6 +294,22 @@ impl Stored {
     }
 }
 
+impl Retired {
+    /// All of it but rows.
+    fn of(module: &str, places: &Places) -> Self {
+        let fields: Vec<FieldDef> = places.retired.values().cloned().collect();
+        let at = |f: &FieldDef| places.column(&f.name).to_owned();
+        let columns = fields.iter().filter_map(|f| column(module, f, &at(f)));
+        Self {
+            columns: columns.collect(),
+            blinds: fields.iter().filter_map(|f| blind(f, &at(f))).collect(),
+            rows: Vec::new(),
+            kept: places.kept.values().filter_map(kept).collect(),
+            fields,
+        }
+    }
+}
+
 impl Table {
     pub(crate) fn of(module: &str, def: &CollectionDef, places: &Places) -> Self {
         let name = CollectionName::new(module, &def.name);
@@ -308,20 +325,13 @@ impl Table {
                 key: key(&at(f)).to_owned(),
                 required: f.required,
                 frozen: f.frozen,
-                table: Self::of_rows((module, def, &table), (&f.name, &at(f)), fields),
+                table: Self::of_rows((module, def, &table), f, fields, places),
             }),
             _ => None,
         };
-        let gone: Vec<FieldDef> = places.retired.values().cloned().collect();
         let retired = Retired {
-            columns: gone
-                .iter()
-                .filter_map(|f| column(module, f, &at(f)))
-                .collect(),
-            blinds: gone.iter().filter_map(|f| blind(f, &at(f))).collect(),
-            rows: gone.iter().filter_map(rows).collect(),
-            kept: places.kept.values().filter_map(kept).collect(),
-            fields: gone,
+            rows: places.retired.values().filter_map(rows).collect(),
+            ..Retired::of(module, places)
         };
         let rows: Vec<RowsField> = def.fields.iter().filter_map(rows).collect();
         let shard = shard_column(def.shard).map(str::to_owned);
@@ -350,10 +360,12 @@ impl Table {
     /// The table of a rows field. It hangs on the shard key of the record.
     fn of_rows(
         (module, def, parent): (&str, &CollectionDef, &str),
-        (field, stored): (&str, &str),
+        field: &FieldDef,
         fields: &[FieldDef],
+        places: &Places,
     ) -> Self {
-        let sql_name = rows_table_name(parent, stored);
+        let sql_name = rows_table_name(parent, places.column(&field.name));
+        let places = places.rows(&field.name);
         let system = |name: &str, storage| Column {
             required: true,
             ..plain_column(name, storage)
@@ -373,9 +385,10 @@ impl Table {
             fields: by_record,
             unique: false,
         });
-        columns.extend(fields.iter().filter_map(|f| column(module, f, &f.name)));
+        let at = |f: &FieldDef| column(module, f, places.column(&f.name));
+        columns.extend(fields.iter().filter_map(at));
         let def = CollectionDef {
-            name: format!("{}.{field}", def.name),
+            name: format!("{}.{}", def.name, field.name),
             fields: fields.to_vec(),
             indexes: Vec::new(),
             unique: Vec::new(),
@@ -393,7 +406,7 @@ impl Table {
             columns,
             blinds: Vec::new(),
             rows: Vec::new(),
-            retired: Retired::default(),
+            retired: Retired::of(module, &places),
             key,
             parent: Some(parent.to_owned()),
             indexes: indexes.into_iter().collect(),
@@ -448,25 +461,35 @@ impl Table {
 
     /// A record, or a part of one, as histories keep it.
     pub(crate) fn to_history(&self, record: crate::Record) -> crate::Record {
-        let key = |field: String| {
-            let column = self.column(&field).map(|c| c.key().to_owned());
-            let rows = || self.rows_field(&field).map(|r| r.key.clone());
-            column.or_else(rows).unwrap_or(field)
+        let kept = |(field, value): (String, Json)| match self.rows_field(&field) {
+            Some(rows) => {
+                let value = each(value, |row| rows.table.to_history(row));
+                (rows.key.clone(), value)
+            }
+            None => match self.column(&field) {
+                Some(column) => (column.key().to_owned(), value),
+                None => (field, value),
+            },
         };
-        record.into_iter().map(|(f, v)| (key(f), v)).collect()
+        record.into_iter().map(kept).collect()
     }
 
     /// The same in the names of today, with retired fields, without those that are gone.
     pub(crate) fn of_history(&self, kept: crate::Record) -> crate::Record {
         let columns = self.columns.iter().chain(&self.retired.columns);
+        // What the store sets itself is in no history.
+        let columns = columns.filter(|c| !c.system);
+        let names: BTreeMap<&str, &str> = columns.map(|c| (c.key(), c.name.as_str())).collect();
         let rows = self.rows.iter().chain(&self.retired.rows);
-        let names: BTreeMap<&str, &str> = columns
-            .map(|c| (c.key(), c.name.as_str()))
-            .chain(rows.map(|r| (r.key.as_str(), r.name.as_str())))
-            .collect();
-        kept.into_iter()
-            .filter_map(|(key, value)| Some(((*names.get(key.as_str())?).to_owned(), value)))
-            .collect()
+        let rows: BTreeMap<&str, &RowsField> = rows.map(|r| (r.key.as_str(), r)).collect();
+        let of_today = |(key, value): (String, Json)| match rows.get(key.as_str()) {
+            Some(rows) => {
+                let value = each(value, |row| rows.table.of_history(row));
+                Some((rows.name.clone(), value))
+            }
+            None => Some(((*names.get(key.as_str())?).to_owned(), value)),
+        };
+        kept.into_iter().filter_map(of_today).collect()
     }
 
     /// The system column that leads the primary key, where it is not the id itself.
@@ -475,6 +498,20 @@ impl Table {
             None => shard_column(self.shard),
             Some(_) => self.column(ROW_SHARD).map(|_| ROW_SHARD),
         }
+    }
+}
+
+/// A list of rows with something done to each.
+fn each(rows: Json, change: impl Fn(crate::Record) -> crate::Record) -> Json {
+    match rows {
+        Json::Array(all) => {
+            let row = |row| match row {
+                Json::Object(row) => Json::Object(change(row)),
+                other => other,
+            };
+            all.into_iter().map(row).collect()
+        }
+        other => other,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What became of what the release before declared, as far as two declarations side by side do not
 //! tell it: a rename, something out of use, values made anew.
 //!
+//! Fields of rows are those of the collection `<collection>.<field>`.
+//!
 //! A change is about the step from the release before. Once every database has taken it, it may be
 //! left out; for [`ChangeDef::Retired`] and [`ChangeDef::Converted`] leaving it out means that the
 //! old values go for good.

@@ -7,11 +7,36 @@ use sdk_contract::kind::Kind;
 
 use super::{Converting, Planner, Step};
 use crate::layout::Places;
-use crate::schema::Table;
+use crate::schema::{Table, converted_column};
 
 impl Planner<'_> {
+    /// What becomes of the fields of a collection, or of those of rows in a field of one, which is
+    /// then called `<collection>.<field>`. Both declarations have the new name.
+    pub(super) fn fields(
+        &mut self,
+        was: &Table,
+        (old, new): (&CollectionDef, &CollectionDef),
+        places: &mut Places,
+    ) {
+        self.confirm(was, &new.name, places);
+        let pairs = self.pairs(old, new, places);
+        self.gone_fields(was, old, &pairs, places);
+        let mut converts = false;
+        for (field, before) in pairs {
+            converts |= self.field(was, old, (field, before.as_ref()), places);
+        }
+        if converts {
+            let mark = converted_column();
+            self.plan.begin.push(Step::AddColumn {
+                table: was.sql_name.clone(),
+                column: mark.clone(),
+            });
+            self.drop_column(was, &mark.stored);
+        }
+    }
+
     /// Each field with what it was before; renamed and added ones get their columns.
-    pub(super) fn pairs<'n>(
+    fn pairs<'n>(
         &mut self,
         old: &CollectionDef,
         new: &'n CollectionDef,
@@ -51,7 +76,7 @@ impl Planner<'_> {
         pairs
     }
 
-    pub(super) fn gone_fields(
+    fn gone_fields(
         &mut self,
         was: &Table,
         old: &CollectionDef,
@@ -100,7 +125,7 @@ impl Planner<'_> {
     }
 
     /// What becomes of one field; whether its values are converted.
-    pub(super) fn field(
+    fn field(
         &mut self,
         was: &Table,
         old: &CollectionDef,
@@ -128,7 +153,7 @@ impl Planner<'_> {
         };
         let Some((source, by, lossy)) = made else {
             match before {
-                Some(before) => self.compare_field(was, of, before, field),
+                Some(before) => self.compare_field(was, of, (before, field), places),
                 None => self.added(was, of, field, places),
             }
             return false;
@@ -245,7 +270,13 @@ impl Planner<'_> {
             || !self.lost_options(old, new).is_empty()
     }
 
-    fn compare_field(&mut self, was: &Table, of: &str, old: &FieldDef, new: &FieldDef) {
+    fn compare_field(
+        &mut self,
+        was: &Table,
+        of: &str,
+        (old, new): (&FieldDef, &FieldDef),
+        places: &mut Places,
+    ) {
         let name = &new.name;
         if !self.same_meaning(&old.kind, &new.kind) {
             self.refuse(format!(
@@ -268,30 +299,23 @@ impl Planner<'_> {
                 "Option {option} is gone from the choice {choice}, but records may hold it. Say what {name} of {of} becomes."
             ));
         }
-        if let (Kind::Rows { fields: before, .. }, Kind::Rows { fields: now, .. }) =
+        let (Kind::Rows { fields: before, .. }, Kind::Rows { fields: now, .. }) =
             (&old.kind, &new.kind)
-            && let Some(rows) = was.rows_field(&old.name)
-        {
-            self.compare_rows(&format!("{of}.{name}"), &rows.table, (before, now));
-        }
-    }
-
-    /// Rows only grow: their fields are neither renamed nor retired nor converted.
-    fn compare_rows(&mut self, of: &str, was: &Table, (old, new): (&[FieldDef], &[FieldDef])) {
-        let find = |all: &[FieldDef], name: &str| all.iter().find(|f| f.name == name).cloned();
-        for before in old {
-            match find(new, &before.name) {
-                Some(after) => self.compare_field(was, of, before, &after),
-                None => self.refuse(format!(
-                    "Field {} is gone from {of}, but records may hold it.",
-                    before.name
-                )),
-            }
-        }
-        let places = Places::default();
-        for field in new.iter().filter(|f| find(old, &f.name).is_none()) {
-            self.added(was, of, field, &places);
-        }
+        else {
+            return;
+        };
+        let all = was.rows.iter().chain(&was.retired.rows);
+        let Some(rows) = all.into_iter().find(|rows| rows.name == old.name) else {
+            return;
+        };
+        let declared = |fields: &[FieldDef]| CollectionDef {
+            name: format!("{of}.{name}"),
+            fields: fields.to_vec(),
+            ..(*rows.table.def).clone()
+        };
+        let mut inner = places.rows(name);
+        self.fields(&rows.table, (&declared(before), &declared(now)), &mut inner);
+        places.put_rows(name, inner);
     }
 
     /// Bounds may move: they are checked when a value is written, and stored values stay readable.

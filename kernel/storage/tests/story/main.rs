@@ -32,5 +32,6 @@ mod reseal;
 mod schema;
 mod schema_life;
 mod schema_names;
+mod schema_rows;
 mod search;
 mod server;

@@ -9,6 +9,7 @@ use kernel_crypto::keys::KeyRing;
 use kernel_storage::{CommitError, PlanError, RowFilter, Store, StoreUrl};
 use sdk_contract::change::{ChangeDef, Conversion};
 use sdk_contract::def::{FieldDef, ModuleDef};
+use sdk_contract::kind::Kind;
 use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Value, json};
@@ -343,7 +344,7 @@ async fn tables_that_are_not_as_declared_are_refused_by_name() {
     .await;
 }
 
-/// Its note as a number.
+/// Its note as a number, and so what its parts are.
 pub(crate) fn counted() -> ModuleDef {
     let mut counted = desk();
     let note = fields(&mut counted)
@@ -351,7 +352,20 @@ pub(crate) fn counted() -> ModuleDef {
         .find(|f| f.name == "note")
         .unwrap();
     *note = field("note", &json!({"kind": "integer", "unique": true}));
-    counted.changes = vec![converted("note", Conversion::Read)];
+    let parts = fields(&mut counted).iter_mut().find(|f| f.name == "parts");
+    if let Kind::Rows { fields, .. } = &mut parts.unwrap().kind {
+        fields[0] = field("item", &json!({"kind": "integer"}));
+    }
+    counted.changes = vec![
+        converted("note", Conversion::Read),
+        ChangeDef::Converted {
+            collection: "orders.parts".into(),
+            field: "item".into(),
+            from: None,
+            by: Conversion::Read,
+            lossy: false,
+        },
+    ];
     counted
 }
 
@@ -440,7 +454,10 @@ async fn values_are_converted_with_a_dry_run_and_a_way_back() {
         assert!(store.apply(&counted(), NOW).await.unwrap().steps.is_empty());
         assert_eq!(
             store.apply(&plain, NOW).await.unwrap().steps,
-            ["Drop column note__was of desk__orders."]
+            [
+                "Drop column note__was of desk__orders.",
+                "Drop column item__was of desk__orders__parts."
+            ]
         );
         assert!(numbers(bench, kept).await.is_empty());
 
@@ -471,15 +488,31 @@ async fn change_at_of(store: &Store, n: u32, revision: i64, values: Value) {
 /// Orders that the tests below convert: several batches.
 const MANY: u32 = 2_600;
 
+/// A note, and the same in two rows.
+fn numbered(value: &Value) -> Value {
+    let parts = json!([{"item": value}, {"item": value}]);
+    json!({"note": value, "parts": parts})
+}
+
 async fn many(store: &Store) {
     store.apply(&desk(), NOW).await.unwrap();
     let all: Vec<u32> = (10..10 + MANY).collect();
     for some in all.chunks(200) {
         let some = some
             .iter()
-            .map(|n| order(*n, json!({"note": n.to_string()})));
+            .map(|n| order(*n, numbered(&json!(n.to_string()))));
         put(store, some.collect()).await.unwrap();
     }
+}
+
+async fn assert_numbered(store: &Store, n: u32, value: &Value) {
+    let is = get(store, n).await.unwrap();
+    let expected = numbered(value);
+    assert_eq!(
+        (&is["note"], &is["parts"]),
+        (&expected["note"], &expected["parts"]),
+        "{n}"
+    );
 }
 
 #[tokio::test]
@@ -494,13 +527,13 @@ async fn what_is_written_meanwhile_is_converted_too() {
                 // As text before the change over, as a number after it.
                 let text = put(
                     &store,
-                    vec![change(n, 1, json!({"note": value.to_string()}))],
+                    vec![change(n, 1, numbered(&json!(value.to_string())))],
                 )
                 .await;
                 match text {
                     Ok(_) => {}
                     Err(CommitError::Invalid { .. }) => {
-                        put(&store, vec![change(n, 1, json!({"note": value}))])
+                        put(&store, vec![change(n, 1, numbered(&json!(value)))])
                             .await
                             .unwrap();
                     }
@@ -515,9 +548,9 @@ async fn what_is_written_meanwhile_is_converted_too() {
         applied.unwrap();
         assert!(written.len() > 300);
         for (n, value) in written {
-            assert_eq!(get(&store, n).await.unwrap()["note"], json!(value));
+            assert_numbered(&store, n, &json!(value)).await;
         }
-        assert_eq!(get(&store, 11).await.unwrap()["note"], json!(11));
+        assert_numbered(&store, 11, &json!(11)).await;
     })
     .await;
 }
@@ -574,11 +607,7 @@ pub(crate) async fn killed(bench: &Bench, child: &str, next: &ModuleDef) {
             }
         };
         for n in [10, 600, 1_500, 10 + MANY - 1] {
-            assert_eq!(
-                get(&store, n).await.unwrap()["note"],
-                is(n),
-                "after: {after}"
-            );
+            assert_numbered(&store, n, &is(n)).await;
         }
         let marked = numbers(bench, MARKED).await.first().copied();
         seen.insert((after, marked.is_some()));
@@ -590,7 +619,7 @@ pub(crate) async fn killed(bench: &Bench, child: &str, next: &ModuleDef) {
     let store = bench.open().await;
     store.apply(next, NOW).await.unwrap();
     for n in 10..10 + MANY {
-        assert_eq!(get(&store, n).await.unwrap()["note"], json!(n));
+        assert_numbered(&store, n, &json!(n)).await;
     }
     assert!(store.apply(next, NOW).await.unwrap().steps.is_empty());
 }
