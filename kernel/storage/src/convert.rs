@@ -20,9 +20,10 @@ use crate::backend::{Conn, Engine, built};
 use crate::layout::{Layout, Stored};
 use crate::plan::Plan;
 use crate::schema::{
-    BlindField, Column, ROW_CONVERTED, ROW_POSITION, ROW_RECORD, Storage, Table, blind, column,
+    BlindField, Column, ROW_CONVERTED, ROW_POSITION, ROW_RECORD, Storage, Table, blind as beside,
+    column,
 };
-use crate::{Record, StorageError, query, value};
+use crate::{Record, StorageError, blind, query, value};
 
 /// Records of one batch.
 pub(crate) const BATCH: u64 = 500;
@@ -153,13 +154,19 @@ impl Converter {
             select.cond_where(stale).limit(most);
             conn.engine().build(&select)
         };
+        let blinds = self.fields.iter().any(|target| target.blind.is_some());
+        let number = if blinds {
+            blind::hold(conn).await?
+        } else {
+            None
+        };
         let mut batch = Batch::default();
         for row in conn.rows(statement).await.map_err(&failed)? {
             let record = value::record(keys, &self.table, row)?;
             let id = text(&record, self.record()).to_owned();
             batch.records += 1;
             batch.last = Some(id.clone());
-            match self.update(keys, &record, &id)? {
+            match self.update((keys, number), &record, &id)? {
                 Ok(update) => {
                     let statement = conn.engine().build(&update);
                     conn.execute(statement).await.map_err(&failed)?;
@@ -175,7 +182,7 @@ impl Converter {
     /// known by its values.
     fn update(
         &self,
-        keys: &KeyRing,
+        (keys, number): (&KeyRing, blind::Number),
         record: &Record,
         id: &str,
     ) -> Result<Result<sea_query::UpdateStatement, Vec<String>>, StorageError> {
@@ -206,7 +213,7 @@ impl Converter {
             };
             values.push((Alias::new(&target.column.stored), Expr::val(bound)));
             if let Some(blind) = &target.blind {
-                let digest = value::digest(keys, &self.table, &target.column.stored, &made);
+                let digest = blind::digest(keys, &self.table, &target.column, &made, number)?;
                 values.push((Alias::new(&blind.column.stored), Expr::val(digest)));
             }
         }
@@ -305,7 +312,7 @@ fn target(table: &Table, layout: &Layout, converting: &crate::plan::Converting) 
     let stored = places.column(&field.name);
     Some(Target {
         column: column(&table.name.module, field, stored)?,
-        blind: blind(field, stored),
+        blind: beside(field, stored),
         field: field.clone(),
         source: converting.source.clone(),
         by: converting.by.clone(),

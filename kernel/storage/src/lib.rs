@@ -60,6 +60,7 @@ mod as_of;
 mod audit;
 mod backend;
 pub mod backup;
+mod blind;
 mod blobs;
 mod calls;
 mod commit;

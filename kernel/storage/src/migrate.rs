@@ -37,6 +37,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0006_files.sql"),
         include_str!("../../../migrations/postgres/0006_files.sql"),
     ),
+    (
+        8,
+        "blind",
+        include_str!("../../../migrations/sqlite/0008_blind.sql"),
+        include_str!("../../../migrations/postgres/0008_blind.sql"),
+    ),
 ];
 
 /// The records that exist get their tree in the same transaction.

@@ -138,13 +138,33 @@ impl Store {
 
     async fn find_now(&self, query: &Query, rows: &RowFilter) -> Result<Found, QueryError> {
         let table = self.table(&CollectionName::from_str(&query.collection)?)?;
-        self.searchable(&table, query.filter.as_ref()).await?;
+        if query.filter.is_none() {
+            return self.find_in(&table, query, rows).await;
+        }
+        let mut key = self.blind_key_of(&table).await?;
+        loop {
+            let found = self.find_in(&table, query, rows).await;
+            let now = self.blind_key_of(&table).await?;
+            if now == key {
+                return found;
+            }
+            key = now;
+        }
+    }
+
+    async fn find_in(
+        &self,
+        table: &Table,
+        query: &Query,
+        rows: &RowFilter,
+    ) -> Result<Found, QueryError> {
+        self.searchable(table, query.filter.as_ref()).await?;
         if query.as_of.is_some() {
-            return self.find_as_of(&table, query, rows).await;
+            return self.find_as_of(table, query, rows).await;
         }
         let of = Asked {
             engine: self.engine(),
-            table: &table,
+            table,
             keys: self.keys(),
         };
         let page = self.engine().build(&query::page(of, query, rows)?);
@@ -162,17 +182,17 @@ impl Store {
         let mut conn = held.conn();
         let mut found = Found::default();
         for row in conn.rows(page).await.map_err(&finding)? {
-            found.records.push(value::record(self.keys(), &table, row)?);
+            found.records.push(value::record(self.keys(), table, row)?);
         }
         if query.cursor.is_some() && found.records.len() > query.limit as usize {
             found.records.truncate(query.limit as usize);
             let last = found.records.last();
             found.next = last.map(|r| query::next(of, query, r)).transpose()?;
         }
-        whole::complete(&mut conn, &table, &mut found.records).await?;
+        whole::complete(&mut conn, table, &mut found.records).await?;
         for (field, statement) in query.facets.iter().zip(facets) {
             let rows = conn.rows(statement).await.map_err(&finding)?;
-            found.facets.push(facet(&table, field, rows)?);
+            found.facets.push(facet(table, field, rows)?);
         }
         if let Some(count) = count {
             let (totals, question) = (&self.shared().totals, count.question());
@@ -250,17 +270,37 @@ impl Store {
         rows: &RowFilter,
     ) -> Result<Vec<Group>, QueryError> {
         let table = self.table(&CollectionName::from_str(&ask.collection)?)?;
-        self.searchable(&table, ask.filter.as_ref()).await?;
+        if ask.filter.is_none() {
+            return self.aggregate_in(&table, ask, rows).await;
+        }
+        let mut key = self.blind_key_of(&table).await?;
+        loop {
+            let groups = self.aggregate_in(&table, ask, rows).await;
+            let now = self.blind_key_of(&table).await?;
+            if now == key {
+                return groups;
+            }
+            key = now;
+        }
+    }
+
+    async fn aggregate_in(
+        &self,
+        table: &Table,
+        ask: &Aggregate,
+        rows: &RowFilter,
+    ) -> Result<Vec<Group>, QueryError> {
+        self.searchable(table, ask.filter.as_ref()).await?;
         let (statement, shapes) = {
             let of = Asked {
                 engine: self.engine(),
-                table: &table,
+                table,
                 keys: self.keys(),
             };
             let (select, shapes) = query::groups(self.engine(), of, ask, rows)?;
             (self.engine().build(&select), shapes)
         };
-        let least = query::suppress_below(&table, rows);
+        let least = query::suppress_below(table, rows);
         let mut held = self.db().acquire().await?;
         let rows = held.conn().rows(statement).await;
         let rows = rows.map_err(StorageError::db("counting and summing"))?;

@@ -1,5 +1,6 @@
 //! What happens inside a transaction: the only place that changes data.
 
+mod digests;
 mod gone;
 pub(crate) mod late;
 mod records;
@@ -20,8 +21,8 @@ use crate::schema::{CollectionName, Registry, Table};
 use crate::store::Shared;
 use crate::{
     AuditDraft, Call, Commit, CommitError, Committed, Expected, FileWork, Idempotency, Record,
-    Retry, StepDraft, StorageError, Written, audit, calls, files, keys, migrate, outbox, query,
-    search, value, whole,
+    Retry, StepDraft, StorageError, Written, audit, blind, calls, files, keys, migrate, outbox,
+    query, search, value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
@@ -41,6 +42,8 @@ pub(crate) enum Work {
     },
     Schema(SchemaChange),
     Exchange(Vec<Exchange>),
+    /// Brings a key of blind indexes into force.
+    Blind(u32),
     /// Idempotency keys of before a moment, after one and up to one.
     Forget {
         before: i64,
@@ -85,6 +88,7 @@ impl Work {
             | Self::Exchange(_)
             | Self::Forget { .. } => true,
             Self::Checkpoint(_)
+            | Self::Blind(_)
             | Self::Schema(_)
             | Self::Convert { .. }
             | Self::CutOver { .. }
@@ -120,6 +124,7 @@ pub(crate) async fn run(
         Work::Undelivered { id, retry } => outbox::undelivered(conn, id, *retry).await?,
         Work::Schema(change) => schema(conn, change).await?,
         Work::Exchange(batch) => reseal::exchange(conn, batch).await?,
+        Work::Blind(number) => blind::change(conn, *number).await?,
         Work::Forget { before, from, to } => {
             done.forgotten = keys::forget(conn, *before, from, to.as_ref()).await?;
         }
@@ -216,6 +221,8 @@ struct Run<'a, 'c> {
     late: &'a mut Late,
     /// References written so far; checked last, so that writes may come in any order.
     references: Vec<Reference>,
+    /// The key of blind indexes, once it is needed.
+    blind: Option<blind::Number>,
     done: Committed,
 }
 
@@ -242,6 +249,7 @@ impl<'a, 'c> Run<'a, 'c> {
             commit,
             late,
             references: Vec::new(),
+            blind: None,
             done,
         }
     }

@@ -57,7 +57,7 @@ impl Run<'_, '_> {
         for blind in &table.blinds {
             let json = values.get(&blind.of).unwrap_or(&Json::Null);
             columns.push(Alias::new(&blind.column.stored));
-            bound.push(value::blind(&self.shared.keys, table, &blind.of, json));
+            bound.push(self.blinded(table, blind, id, json).await?);
         }
         if table.shard_column().is_some() && self.exists(table, id, true).await? {
             return Err(CommitError::Conflict {
@@ -158,7 +158,7 @@ impl Run<'_, '_> {
             let value = self.bind(table, column, &id, json)?;
             update.push((Alias::new(&column.stored), Expr::val(value)));
             if let Some(blind) = table.blind_of(field) {
-                let digest = value::blind(&self.shared.keys, table, field, json);
+                let digest = self.blinded(table, blind, &id, json).await?;
                 update.push((Alias::new(&blind.column.stored), Expr::val(digest)));
             }
             before.insert(field.clone(), was.clone());

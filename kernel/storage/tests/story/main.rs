@@ -15,6 +15,7 @@
 mod audit;
 mod backup;
 mod bench;
+mod blinds;
 mod blobs;
 mod calls;
 mod commits;

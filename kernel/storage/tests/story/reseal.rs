@@ -13,13 +13,13 @@ use crate::bench::{Bench, NOW, change, get, on_each_engine, order, put};
 const RECORDS: u32 = 450;
 
 /// What two custodians agree on.
-fn both(ring: &KeyRing, people: &[CustodianKey; 2], operation: Operation) -> Done {
+pub(crate) fn both(ring: &KeyRing, people: &[CustodianKey; 2], operation: Operation) -> Done {
     let request = ring.request(operation, &people[0], NOW).unwrap();
     let approval = ring.approve(&request.id, &people[1], NOW).unwrap();
     ring.execute(approval, NOW).unwrap()
 }
 
-fn custodians(bench: &Bench) -> [CustodianKey; 2] {
+pub(crate) fn custodians(bench: &Bench) -> [CustodianKey; 2] {
     ["lin", "qiao"].map(|name| {
         let file = bench.dir.path().join(name);
         let key = CustodianKey::create(&file, name, "three quiet herons").unwrap();
