@@ -264,7 +264,7 @@ fn installed(web: &Web, module: &str) -> Result<Arc<Installed>, Problem> {
 }
 
 fn collection<'m>(installed: &'m Installed, plural: &str) -> Result<&'m CollectionDef, Problem> {
-    let found = installed.def.collection(plural);
+    let found = installed.collection(plural);
     found.ok_or_else(Problem::not_found)
 }
 

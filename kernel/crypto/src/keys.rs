@@ -202,10 +202,62 @@ impl KeyRing {
     /// HMAC-SM3 of `data`. Compare codes with `==` of [`Digest32`], which is constant in time. A
     /// key of several uses wants a distinct prefix in `data` for each.
     pub fn mac(&self, key: MacKey, data: &[u8]) -> Digest32 {
+        self.numbered_mac(key, data).1
+    }
+
+    /// The same, with the key's number to keep beside the code: [`KeyRing::mac_by`] codes again by
+    /// that key. None is the first key of that name, so that codes from before numbers were kept
+    /// are its.
+    pub fn numbered_mac(&self, key: MacKey, data: &[u8]) -> (Option<u32>, Digest32) {
         let opened = self.opened();
         let coding = opened.coding(key);
         coding.uses.fetch_add(1, Relaxed);
-        sm3::hmac(&*coding.secret, data)
+        let number = (coding.active != coding.first).then_some(coding.active);
+        (number, sm3::hmac(&*coding.secret, data))
+    }
+
+    /// The code by the key of that number; none where it is destroyed or unknown.
+    pub fn mac_by(&self, key: MacKey, number: Option<u32>, data: &[u8]) -> Option<Digest32> {
+        // Coded by a process that already knows of a rotation.
+        self.learn_of(key, number);
+        let opened = self.opened();
+        let coding = opened.coding(key);
+        let number = number.unwrap_or(coding.first);
+        if number == coding.active {
+            coding.uses.fetch_add(1, Relaxed);
+        }
+        Some(sm3::hmac(&**coding.secrets.get(&number)?, data))
+    }
+
+    /// Whether codes with this number beside them are by the active key.
+    pub fn codes_with(&self, key: MacKey, number: Option<u32>) -> bool {
+        let opened = self.opened();
+        let coding = opened.coding(key);
+        number.unwrap_or(coding.first) == coding.active
+    }
+
+    /// The numbers of all keys of a name that are there, as [`KeyRing::mac_by`] takes them.
+    pub fn coding_numbers(&self, key: MacKey) -> Vec<Option<u32>> {
+        let opened = self.opened();
+        let coding = opened.coding(key);
+        let numbers = coding.secrets.keys();
+        numbers
+            .map(|number| (*number != coding.first).then_some(*number))
+            .collect()
+    }
+
+    /// Learns of a key that another process knows already.
+    pub fn learn_of(&self, key: MacKey, number: Option<u32>) {
+        let known = |n: u32| self.opened().coding(key).secrets.contains_key(&n);
+        if number.is_some_and(|n| !known(n)) {
+            // Where it fails the ring is used as it was known, and what needs the key fails.
+            let _ = self.refresh();
+        }
+    }
+
+    /// The number of the first key of a name, which codes without a number are by.
+    pub fn first(&self, key: MacKey) -> u32 {
+        self.opened().coding(key).first
     }
 
     /// Seals `plain` with SM4-GCM under the active key, bound to `aad` (for a field: table, column,

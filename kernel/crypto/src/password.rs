@@ -8,7 +8,12 @@
 //!
 //! ```text
 //! argon2id-hmac-sm3$m=7168,t=5,p=1$<salt, 32 hex>$<code, 64 hex>
+//! argon2id-hmac-sm3$m=7168,t=5,p=1,k=12$<salt, 32 hex>$<code, 64 hex>
 //! ```
+//!
+//! `k` is the number of the pepper in the key ring; without it, it is the first. So a pepper can be
+//! rotated: what older ones made verifies until they are destroyed, and is made anew at the next
+//! login.
 //!
 //! What a password must look like, lockouts and second factors are identity's business.
 
@@ -42,6 +47,8 @@ pub enum PasswordError {
 /// A stored password taken apart.
 struct Stored {
     cost: Cost,
+    /// Number of the pepper; none is the first.
+    pepper: Option<u32>,
     salt: [u8; 16],
     code: Digest32,
 }
@@ -49,43 +56,44 @@ struct Stored {
 /// Hashes `password` for storage, with a fresh salt.
 pub fn hash(ring: &KeyRing, password: &str) -> Result<String, PasswordError> {
     let salt = random::array::<16>()?;
-    let code = compute(ring, password, &salt, COST)?;
+    let slow = kdf::argon2id(password.as_bytes(), &*salt, COST)?;
+    let (pepper, code) = ring.numbered_mac(MacKey::Pepper, &*slow);
     Ok(Stored {
         cost: COST,
+        pepper,
         salt: *salt,
         code,
     }
     .to_text())
 }
 
-/// Whether `password` is the one `stored` was made of.
+/// Whether `password` is the one `stored` was made of. One whose pepper is destroyed never is.
 pub fn verify(ring: &KeyRing, password: &str, stored: &str) -> Result<bool, PasswordError> {
     let stored = Stored::parse(stored).ok_or(PasswordError::Malformed)?;
-    let code = compute(ring, password, &stored.salt, stored.cost)?;
-    Ok(code == stored.code)
+    let slow = kdf::argon2id(password.as_bytes(), &stored.salt, stored.cost)?;
+    let code = ring.mac_by(MacKey::Pepper, stored.pepper, &*slow);
+    Ok(code.is_some_and(|code| code == stored.code))
 }
 
 /// Does the work of [`verify`] for a user who does not exist, so that the time of the answer does
 /// not tell whether there is such a user. The answer is always "wrong password".
 pub fn verify_absent(ring: &KeyRing, password: &str) -> Result<(), PasswordError> {
-    let code = compute(ring, password, &[0x5a; 16], COST)?;
+    let slow = kdf::argon2id(password.as_bytes(), &[0x5a; 16], COST)?;
+    let code = ring.mac(MacKey::Pepper, &*slow);
     black_box(code == Digest32::from_bytes([0; 32]));
     Ok(())
 }
 
 /// Whether `stored` should be replaced by a new [`hash`] at the next successful login.
-pub fn needs_upgrade(stored: &str) -> bool {
-    Stored::parse(stored).is_none_or(|stored| stored.cost != COST)
+pub fn needs_upgrade(ring: &KeyRing, stored: &str) -> bool {
+    Stored::parse(stored)
+        .is_none_or(|stored| stored.cost != COST || !ring.codes_with(MacKey::Pepper, stored.pepper))
 }
 
-fn compute(
-    ring: &KeyRing,
-    password: &str,
-    salt: &[u8; 16],
-    cost: Cost,
-) -> Result<Digest32, PasswordError> {
-    let slow = kdf::argon2id(password.as_bytes(), salt, cost)?;
-    Ok(ring.mac(MacKey::Pepper, &*slow))
+/// Whether `stored` verifies only while the pepper of that number is there.
+pub fn needs_pepper(ring: &KeyRing, stored: &str, number: u32) -> bool {
+    Stored::parse(stored)
+        .is_some_and(|stored| stored.pepper.unwrap_or_else(|| ring.first(MacKey::Pepper)) == number)
 }
 
 impl Stored {
@@ -96,8 +104,9 @@ impl Stored {
             lanes,
         } = self.cost;
         let salt = hex::encode(self.salt);
+        let pepper = self.pepper.map(|k| format!(",k={k}")).unwrap_or_default();
         format!(
-            "{SCHEME}$m={memory_kib},t={passes},p={lanes}${salt}${}",
+            "{SCHEME}$m={memory_kib},t={passes},p={lanes}{pepper}${salt}${}",
             self.code
         )
     }
@@ -108,6 +117,10 @@ impl Stored {
         let (salt_hex, code) = rest.split_once('$')?;
         let (memory, rest) = cost.strip_prefix("m=")?.split_once(",t=")?;
         let (passes, lanes) = rest.split_once(",p=")?;
+        let (lanes, pepper) = match lanes.split_once(",k=") {
+            Some((lanes, pepper)) => (lanes, Some(pepper.parse().ok()?)),
+            None => (lanes, None),
+        };
         let mut salt = [0; 16];
         hex::decode_to_slice(salt_hex, &mut salt).ok()?;
         Some(Self {
@@ -116,6 +129,7 @@ impl Stored {
                 passes: passes.parse().ok()?,
                 lanes: lanes.parse().ok()?,
             },
+            pepper,
             salt,
             code: code.parse().ok()?,
         })
@@ -169,17 +183,19 @@ mod tests {
             passes: 1,
             lanes: 1,
         };
-        let code = compute(&ring, "Passw0rd", &[7; 16], cost).unwrap();
+        let slow = kdf::argon2id(b"Passw0rd", &[7; 16], cost).unwrap();
+        let code = ring.mac(MacKey::Pepper, &*slow);
         let old = Stored {
             cost,
+            pepper: None,
             salt: [7; 16],
             code,
         }
         .to_text();
         assert!(verify(&ring, "Passw0rd", &old).unwrap());
-        assert!(needs_upgrade(&old));
-        assert!(!needs_upgrade(&hash(&ring, "Passw0rd").unwrap()));
-        assert!(needs_upgrade("md5$whatever"));
+        assert!(needs_upgrade(&ring, &old));
+        assert!(!needs_upgrade(&ring, &hash(&ring, "Passw0rd").unwrap()));
+        assert!(needs_upgrade(&ring, "md5$whatever"));
     }
 
     #[test]

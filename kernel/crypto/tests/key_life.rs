@@ -14,6 +14,7 @@ use kernel_crypto::keys::custody::{CustodianKey, CustodyError, Operation, VALID}
 use kernel_crypto::keys::{
     Done, KeyRing, KeyRingError, KeyState, MacKey, SealKey, SignKey, sealed_with,
 };
+use kernel_crypto::password;
 use kernel_crypto::sm2::VerifyingKey;
 
 const NOW: i64 = 1_795_420_800_000_000;
@@ -337,20 +338,52 @@ fn dj_06_without_two_custodians_nothing_is_rotated_and_a_third_needs_two() {
 }
 
 #[test]
-fn a_pepper_and_an_unknown_key_are_not_rotated() {
+fn an_unknown_key_is_not_rotated() {
     let desk = desk();
     let refused = |key: &str| {
         desk.both(Operation::Rotate { key: key.into() })
             .unwrap_err()
     };
-    assert!(matches!(
-        refused("pepper"),
-        KeyRingError::NotRotatable { .. }
-    ));
     assert!(matches!(refused("tea"), KeyRingError::UnknownKey(_)));
     let before = desk.ring.mac(MacKey::Session, b"m");
     desk.rotate("session");
     assert_ne!(desk.ring.mac(MacKey::Session, b"m"), before);
+}
+
+#[test]
+fn passwords_verify_with_the_pepper_they_were_made_with_until_it_is_destroyed() {
+    let desk = desk();
+    let running = desk.again();
+    let first = number(&desk.ring, "pepper");
+    let old = password::hash(&desk.ring, "Passw0rd").unwrap();
+    assert!(!old.contains(",k="), "{old}");
+    assert!(password::needs_pepper(&desk.ring, &old, first));
+
+    let second = desk.rotate("pepper");
+    let new = password::hash(&desk.ring, "Passw0rd").unwrap();
+    assert!(new.contains(&format!(",k={second}$")), "{new}");
+    // A process that runs since before the rotation verifies what another made since.
+    for ring in [&running, &desk.ring, &desk.again()] {
+        for stored in [&old, &new] {
+            assert!(password::verify(ring, "Passw0rd", stored).unwrap());
+            assert!(!password::verify(ring, "passw0rd", stored).unwrap());
+        }
+        assert!(password::needs_upgrade(ring, &old));
+        assert!(!password::needs_upgrade(ring, &new));
+    }
+    assert!(!password::needs_pepper(&desk.ring, &new, first));
+    assert!(password::needs_pepper(&desk.ring, &new, second));
+
+    let third = desk.rotate("pepper");
+    assert!(password::needs_upgrade(&desk.ring, &new));
+    desk.both(Operation::Destroy { number: first }).unwrap();
+    assert!(!password::verify(&desk.ring, "Passw0rd", &old).unwrap());
+    assert!(password::verify(&desk.ring, "Passw0rd", &new).unwrap());
+    let last = password::hash(&desk.ring, "Passw0rd").unwrap();
+    assert!(
+        last.contains(&format!(",k={third}$")),
+        "the first stays the first"
+    );
 }
 
 #[test]

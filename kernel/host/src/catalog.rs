@@ -21,6 +21,9 @@ pub struct Enabled {
 /// One module that answers calls.
 pub struct Installed {
     pub def: ModuleDef,
+    /// Names that its collections had before, with those they have now: jobs, requests, links and
+    /// other modules may still say them.
+    pub(crate) former: BTreeMap<String, String>,
     /// Absent for the native console.
     pub manifest: Option<Arc<Manifest>>,
     /// SM3 of the component, hex; empty for the console.
@@ -31,9 +34,14 @@ pub struct Installed {
 
 impl Installed {
     /// A module of the kernel's own, for everybody.
-    pub(crate) fn native(def: ModuleDef, module: Arc<dyn Module>) -> Self {
+    pub(crate) fn native(
+        def: ModuleDef,
+        former: BTreeMap<String, String>,
+        module: Arc<dyn Module>,
+    ) -> Self {
         Self {
             def,
+            former,
             manifest: None,
             digest: String::new(),
             enabled: Enabled {
@@ -42,6 +50,12 @@ impl Installed {
             },
             module,
         }
+    }
+
+    /// A collection by the name it has or once had.
+    pub fn collection(&self, name: &str) -> Option<&CollectionDef> {
+        let former = || self.def.collection(self.former.get(name)?);
+        self.def.collection(name).or_else(former)
     }
 
     /// Whether it is there for this principal. A principal bound to no district (the public, a
@@ -94,11 +108,11 @@ impl Catalog {
             })
     }
 
-    /// The declared collection behind `<module>.<collection>`.
+    /// The declared collection behind `<module>.<collection>`, by the name it has or once had.
     pub fn collection(&self, name: &str) -> Option<(&Arc<Installed>, &CollectionDef)> {
         let (module, collection) = name.split_once('.')?;
         let installed = self.modules.get(module)?;
-        installed.def.collection(collection).map(|c| (installed, c))
+        installed.collection(collection).map(|c| (installed, c))
     }
 
     /// Where a named feature of a subject is found.

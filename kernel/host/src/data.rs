@@ -172,7 +172,9 @@ impl Host {
     }
 
     fn put_data(&self, def: ModuleDef) {
-        let installed = Installed::native(def, Arc::new(Data { host: self.clone() }));
+        let former = self.store().former(ID);
+        let module = Arc::new(Data { host: self.clone() });
+        let installed = Installed::native(def, former, module);
         self.change_catalog(|c| {
             c.modules.insert(ID.to_owned(), Arc::new(installed));
         });

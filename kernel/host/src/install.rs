@@ -101,7 +101,8 @@ impl Host {
     async fn native(&self, def: ModuleDef, module: Arc<dyn Module>) -> Result<(), InstallError> {
         self.declare(&def).await?;
         let id = def.id.clone();
-        let installed = Installed::native(def, module);
+        let former = self.store().former(&id);
+        let installed = Installed::native(def, former, module);
         self.change_catalog(|c| {
             c.modules.insert(id, Arc::new(installed));
         });
@@ -200,6 +201,7 @@ impl Host {
             .enabled(name, manifest.kind == PluginKind::Edition)
             .await?;
         let installed = Installed {
+            former: self.store().former(name),
             def,
             manifest: Some(manifest),
             digest,

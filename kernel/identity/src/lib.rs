@@ -31,6 +31,7 @@ pub mod network;
 pub mod offer;
 pub mod password_rules;
 mod people;
+pub mod peppers;
 pub mod posts;
 pub mod principal;
 pub mod providers;

@@ -9,13 +9,15 @@ use serde_json::{Value, json};
 
 use crate::counting::{ATTEMPTS, Forgiven, account_key, address_key};
 use crate::error::{IdentityError, LoginError};
-use crate::module::MODULE;
+use crate::module::{MODULE, USERS};
 use crate::offer::{Offer, Ways};
 use crate::people::User;
 use crate::principal::Principal;
-use crate::session::{Origin, Sessions, SignedIn, blocking, draft};
+use crate::session::{Origin, Sessions, SignedIn, blocking, draft, object, update_of};
 use crate::throttle::Tally;
 
+/// Characters of a password that count.
+const LONGEST_PASSWORD: usize = 256;
 /// Seconds within which the second factor must follow the password.
 const PENDING_SECONDS: i64 = 300;
 /// What a stamp of [`Sessions::stamp`] is for, when it says that a password was right.
@@ -70,6 +72,7 @@ impl Sessions {
                 .await?;
             return Err(LoginError::Refused);
         };
+        let user = self.upgraded(user, password, origin).await?;
         let ways = self.ways(&user.id).await?;
         if !ways.any() {
             return self.enter(user, Entry::default(), origin).await;
@@ -88,6 +91,38 @@ impl Sessions {
             pending: self.pending(&user.id, Entry::default(), origin.now),
             ways,
         })
+    }
+
+    /// The user, whose password was right, with it stored as passwords are stored now: under the
+    /// pepper and at the cost of today.
+    async fn upgraded(
+        &self,
+        user: User,
+        password: &str,
+        origin: Origin<'_>,
+    ) -> Result<User, IdentityError> {
+        if !password::needs_upgrade(&self.inner.keys, &user.password) {
+            return Ok(user);
+        }
+        let password: String = password.chars().take(LONGEST_PASSWORD).collect();
+        let values = object(json!({ "password": self.hash(&password).await? }));
+        let by = Principal::module(MODULE, origin.request);
+        let mut commit = Self::commit(&by, origin);
+        commit.writes = vec![update_of(USERS, &user.id, user.revision, values)];
+        match self.inner.store.commit(commit).await {
+            Ok(_) => Ok(User::by_id(&self.inner.store, &user.id)
+                .await?
+                .unwrap_or(user)),
+            // Signed in elsewhere at the same moment, or changed: what was right must still be.
+            Err(CommitError::Stale { .. }) => {
+                let now = User::by_id(&self.inner.store, &user.id).await?;
+                match now.filter(|now| now.active) {
+                    Some(now) if self.check(&password, Some(&now)).await? => Ok(now),
+                    _ => Ok(user),
+                }
+            }
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// Goes on after [`LoginError::CodeNeeded`] with a second factor.
@@ -263,7 +298,7 @@ impl Sessions {
         let permit = self.inner.hashing.acquire().await;
         let _permit = permit.map_err(|_| IdentityError::Stopped)?;
         let keys = Arc::clone(&self.inner.keys);
-        let password: String = password.chars().take(256).collect();
+        let password: String = password.chars().take(LONGEST_PASSWORD).collect();
         let stored = user.map(|u| u.password.clone());
         blocking(move || {
             if let Some(stored) = stored {

@@ -1,11 +1,11 @@
-//! After a rotation: what the older key sealed is sealed anew beside serving, and the codes it made are
-//! made anew, so that the older key can be destroyed.
+//! After a rotation: what the older key sealed is sealed anew beside serving, and the digests and codes
+//! that it made are made anew, so that the older key can be destroyed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use kernel_crypto::keys::{AttestKey, KeyRing, SealKey};
+use kernel_crypto::keys::{AttestKey, KeyRing, MacKey, SealKey};
 use kernel_host::clock::Clock;
 use kernel_storage::{AuditDraft, BlobStore, Store};
 use serde_json::json;
@@ -27,9 +27,10 @@ impl Reseal {
     pub(crate) async fn run(self) {
         let (mut sealed, mut attested) = (None, None);
         loop {
-            let active = self.keys.sealing_with(SealKey::Field);
-            if self.keys.opens_older(SealKey::Field) && sealed != Some(active) {
-                match self.all(active).await {
+            let active = self.active();
+            let older = self.keys.opens_older(SealKey::Field) || active.1.is_some();
+            if older && sealed != Some(active) {
+                match self.all(active.0).await {
                     Ok(()) => sealed = Some(active),
                     Err(error) => not_resealed(&error).await,
                 }
@@ -43,6 +44,12 @@ impl Reseal {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// The keys that seal and that digest; the first of those has no number.
+    fn active(&self) -> (u32, Option<u32>) {
+        let digests = self.keys.coding_numbers(MacKey::Blind).pop().flatten();
+        (self.keys.sealing_with(SealKey::Field), digests)
     }
 
     async fn codes(&self, active: u32) -> Result<()> {
@@ -68,12 +75,13 @@ impl Reseal {
     }
 
     async fn all(&self, active: u32) -> Result<()> {
+        let digests = self.store.reindex().await?;
         let fields = self.store.reseal().await?;
         let files = self.blobs.rewrap().await?;
-        if fields + files > 0 {
-            self.record(active, json!({ "fields": fields, "files": files }))
-                .await?;
-            tracing::info!(fields, files, key = active, "sealed anew after a rotation");
+        if digests + fields + files > 0 {
+            let detail = json!({ "fields": fields, "files": files, "digests": digests });
+            self.record(active, detail).await?;
+            tracing::info!(fields, files, digests, "made anew after a rotation");
         }
         Ok(())
     }
@@ -85,6 +93,17 @@ async fn not_resealed(error: &anyhow::Error) {
         "what an older key sealed is not sealed anew: {error:#}"
     );
     tokio::time::sleep(PAUSE).await;
+}
+
+/// Before a key of blind indexes is destroyed: no digest may be left that it made.
+pub(crate) async fn unindexed(store: &Store, number: u32) -> Result<()> {
+    store.reindex().await?;
+    let left = store.indexed_by(number).await?;
+    ensure!(
+        left == 0,
+        "key {number} is needed: {left} stored values are found by it"
+    );
+    Ok(())
 }
 
 /// Before a key that attests is destroyed: no code may be left that only it made.

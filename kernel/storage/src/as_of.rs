@@ -168,8 +168,17 @@ fn restore(table: &Table, record: &mut Record, kept: &[Kept], moment: i64) {
     compute(&table.def.fields, record);
 }
 
-/// A value in the shape of today: the field may have been converted since.
+/// A value in the shape of today: the field may have been converted since, or one of its rows.
 fn of_today(table: &Table, field: &str, was: &Json) -> Json {
+    if let (Some(rows), Json::Array(all)) = (table.rows_field(field), was) {
+        let value =
+            |(field, was): (&String, &Json)| (field.clone(), of_today(&rows.table, field, was));
+        let row = |row: &Json| match row {
+            Json::Object(row) => Json::Object(row.iter().map(value).collect()),
+            other => other.clone(),
+        };
+        return all.iter().map(row).collect();
+    }
     let shaped = |column: &Column| value::bind(column.wire, was).is_some();
     match (table.column(field), table.def.field(field)) {
         (Some(column), Some(declared)) if !shaped(column) => {
@@ -193,7 +202,7 @@ async fn history(
         select
             .columns(columns.map(Alias::new))
             .from(Alias::new("kernel__changes"))
-            .and_where(Expr::col(Alias::new("collection")).eq(table.name.to_string()))
+            .and_where(Expr::col(Alias::new("collection")).eq(table.first.to_string()))
             .and_where(Expr::col(Alias::new("record")).is_in(ids))
             .order_by(Alias::new("record"), Order::Asc)
             .order_by(Alias::new("revision"), Order::Asc);

@@ -20,8 +20,11 @@ use crate::attest::Raw;
 use crate::backend::{Conn, Engine, Sql, built};
 use crate::layout::{Layout, Stored};
 use crate::plan::Plan;
-use crate::schema::{BlindField, Column, ROW_CONVERTED, RowsField, Storage, Table, blind, column};
-use crate::{Record, StorageError, query, value, whole};
+use crate::schema::{
+    BlindField, Column, ROW_CONVERTED, ROW_POSITION, ROW_RECORD, RowsField, Storage, Table,
+    blind as beside, column,
+};
+use crate::{Record, StorageError, blind, query, value, whole};
 
 /// Records of one batch.
 pub(crate) const BATCH: u64 = 500;
@@ -37,7 +40,7 @@ const CONVERTING: &str = "converting values";
 pub struct Outlook {
     pub collection: String,
     pub field: String,
-    /// Records that were looked at.
+    /// Records, or rows of a field, that were looked at.
     pub records: u64,
     /// Values that convert; an absent one that may stay absent does.
     pub fit: u64,
@@ -93,11 +96,16 @@ struct Target {
 impl Converter {
     /// One for each table that a plan converts values of, or makes codes of.
     pub(crate) fn all(old: &Stored, plan: &Plan, new: &ModuleDef) -> Vec<Self> {
+        let with_rows = |table: Table| {
+            let rows: Vec<Table> = table.rows.iter().map(|r| r.table.clone()).collect();
+            std::iter::once(table).chain(rows)
+        };
         let of = |table: Table| {
-            let name = &table.name.collection;
-            let attested = plan.attested.iter().find(|c| c.name == *name);
-            let next = attested.map(|c| Table::of(&new.id, c, &plan.layout.of(name)));
-            let own = plan.conversions.iter().filter(|c| c.collection == *name);
+            let name = &table.sql_name;
+            let coded = plan.attested.iter();
+            let mut coded = coded.map(|c| Table::of(&new.id, c, &plan.layout.of(&c.name)));
+            let next = coded.find(|next| next.sql_name == *name);
+            let own = plan.conversions.iter().filter(|c| c.table == *name);
             let fields: Vec<Target> = own
                 .filter_map(|c| target(&table, &plan.layout, c))
                 .collect();
@@ -108,7 +116,15 @@ impl Converter {
                 choices: new.choices.clone(),
             })
         };
-        old.tables().filter_map(of).collect()
+        old.tables().flat_map(with_rows).filter_map(of).collect()
+    }
+
+    /// The column with the id of the record.
+    fn record(&self) -> &'static str {
+        match self.table.parent {
+            None => "id",
+            Some(_) => ROW_RECORD,
+        }
     }
 
     fn value(&self, target: &Target, was: Option<&Json>) -> Result<Json, Misfit> {
@@ -128,28 +144,40 @@ impl Converter {
         let failed = StorageError::db(CONVERTING);
         let statement = {
             let mark = || Expr::col(Alias::new(ROW_CONVERTED));
-            let stale = mark().ne(Expr::col(Alias::new("revision")));
+            let record = || Expr::col(Alias::new(self.record()));
+            let mut stale = Cond::any().add(mark().is_null());
+            let after = after.and_then(value::uuid);
+            let after = after.map(|id| Expr::val(sea_query::Value::Uuid(Some(id))));
             let mut select = if self.next.is_some() {
                 query::select_full(&self.table)
             } else {
                 query::select(&self.table)
             };
-            select
-                .cond_where(Cond::any().add(mark().is_null()).add(stale))
-                .order_by(Alias::new("id"), Order::Asc)
-                .limit(most);
-            if let Some(after) = after.and_then(value::uuid) {
-                let after = Expr::val(sea_query::Value::Uuid(Some(after)));
-                select.and_where(Expr::col(Alias::new("id")).gt(after));
+            select.order_by(Alias::new(self.record()), Order::Asc);
+            if self.table.parent.is_none() {
+                stale = stale.add(mark().ne(Expr::col(Alias::new("revision"))));
+                select.and_where_option(after.map(|after| record().gt(after)));
+            } else {
+                // A batch may end amid the rows of a record.
+                select.order_by(Alias::new(ROW_POSITION), Order::Asc);
+                select.and_where_option(after.map(|after| record().gte(after)));
             }
+            select.cond_where(stale).limit(most);
             conn.engine().build(&select)
+        };
+        let blinds = self.fields.iter().any(|target| target.blind.is_some());
+        let number = if blinds {
+            blind::hold(conn).await?
+        } else {
+            None
         };
         let mut batch = Batch::default();
         for record in self.read(conn, keys, statement).await? {
-            let id = record.id().to_owned();
+            let id = record.get(self.record()).and_then(Json::as_str);
+            let id = id.unwrap_or_default().to_owned();
             batch.records += 1;
             batch.last = Some(id.clone());
-            match self.update(keys, &record, &id)? {
+            match self.update((keys, number), &record, &id)? {
                 Ok(update) => {
                     let statement = conn.engine().build(&update);
                     conn.execute(statement).await.map_err(&failed)?;
@@ -195,14 +223,16 @@ impl Converter {
         Ok(read)
     }
 
-    /// The statement that converts one record, if nobody has written it since; or why not.
+    /// The statement that converts one record, if nobody has written it since; or why not. Rows are
+    /// written anew with their record, so theirs have no mark then; a row that has others' place is
+    /// known by its values.
     fn update(
         &self,
-        keys: &KeyRing,
+        (keys, number): (&KeyRing, blind::Number),
         record: &Raw,
         id: &str,
     ) -> Result<Result<sea_query::UpdateStatement, Vec<String>>, StorageError> {
-        let revision = record.get("revision").and_then(Json::as_i64).unwrap_or(0);
+        let revision = record.get("revision").and_then(Json::as_i64).unwrap_or(1);
         let mut values = vec![(Alias::new(ROW_CONVERTED), Expr::val(revision))];
         let mut image = record.image().cloned();
         let mut unfit = Vec::new();
@@ -233,7 +263,7 @@ impl Converter {
             };
             values.push((Alias::new(&target.column.stored), Expr::val(bound)));
             if let Some(blind) = &target.blind {
-                let digest = value::digest(keys, &self.table, &target.column.stored, &made);
+                let digest = blind::digest(keys, &self.table, &target.column, &made, number)?;
                 values.push((Alias::new(&blind.column.stored), Expr::val(digest)));
             }
         }
@@ -250,14 +280,20 @@ impl Converter {
         update
             .table(Alias::new(&self.table.sql_name))
             .values(values);
-        for name in ["id"].into_iter().chain(self.table.shard_column()) {
-            let bound = record
-                .get(name)
-                .and_then(|json| value::bind(Storage::Uuid, json));
-            let bound = bound.unwrap_or(sea_query::Value::Uuid(None));
-            update.and_where(Expr::col(Alias::new(name)).eq(Expr::val(bound)));
+        let sources = self.fields.iter().map(|target| target.source.name.as_str());
+        let same: Vec<&str> = match self.table.parent {
+            None => vec!["revision"],
+            Some(_) => sources.collect(),
+        };
+        let key = self.table.key.iter().map(String::as_str);
+        for column in key.chain(same).filter_map(|name| self.table.column(name)) {
+            let is = record.get(&column.name).unwrap_or(&Json::Null);
+            let bound = value::bind(column.storage, is);
+            update.and_where(match bound {
+                Some(bound) if !is.is_null() => query::col(column).eq(bound),
+                _ => query::col(column).is_null(),
+            });
         }
-        update.and_where(Expr::col(Alias::new("revision")).eq(revision));
         Ok(Ok(update))
     }
 
@@ -268,10 +304,11 @@ impl Converter {
         keys: &KeyRing,
     ) -> Result<Batch, StorageError> {
         if conn.engine() == Engine::Postgres {
-            let lock = format!(
-                "LOCK TABLE \"{}\" IN ACCESS EXCLUSIVE MODE",
-                self.table.sql_name
-            );
+            // Who writes rows has written their record before, so they wait in one order.
+            let parent = self.table.parent.iter().map(String::as_str);
+            let tables = parent.chain([self.table.sql_name.as_str()]);
+            let tables: Vec<String> = tables.map(|t| format!("\"{t}\"")).collect();
+            let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "));
             let locked = conn.execute(built(lock, Vec::new())).await;
             locked.map_err(StorageError::db("locking a table"))?;
         }
@@ -310,7 +347,7 @@ impl Converter {
                         outlook.unfit += 1;
                         if outlook.examples.len() < EXAMPLES {
                             outlook.examples.push(Unfit {
-                                record: text(&record, "id").to_owned(),
+                                record: text(&record, self.record()).to_owned(),
                                 rule: misfit.code.into_owned(),
                                 message: misfit.message,
                             });
@@ -331,7 +368,7 @@ fn target(table: &Table, layout: &Layout, converting: &crate::plan::Converting) 
     let stored = places.column(&field.name);
     Some(Target {
         column: column(&table.name.module, field, stored)?,
-        blind: blind(field, stored),
+        blind: beside(field, stored),
         field: field.clone(),
         source: converting.source.clone(),
         by: converting.by.clone(),

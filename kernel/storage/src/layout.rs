@@ -2,7 +2,8 @@
 //! of use and still stored. Kept beside the declaration it belongs to.
 //!
 //! A column never changes its name and a name is never taken twice, so that a renamed field keeps
-//! its ciphertexts, digests, indexes and history as they are: they are bound to the column. The
+//! its ciphertexts, digests, indexes and history as they are: they are bound to the column. A table
+//! does not either, for the same reasons, when its collection is renamed. The
 //! first part of a column's name, before a double underscore, is the key of its values in histories:
 //! a converted field goes from `amount` to `amount__2`, and its past stays with it.
 
@@ -49,6 +50,10 @@ pub(crate) struct Layout {
 /// The same of one collection.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Places {
+    /// What the collection was called before, oldest first: its table, and what the kernel keeps of
+    /// its records, is called by the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    names: Vec<String>,
     /// Fields whose column is not called as they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     columns: BTreeMap<String, String>,
@@ -61,6 +66,9 @@ pub(crate) struct Places {
     /// How often the codes of its records were made anew, each time in a new column.
     #[serde(default, skip_serializing_if = "is_zero")]
     codes: u32,
+    /// The same of the fields of its rows fields, by the rows field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rows: BTreeMap<String, Places>,
     /// Keys of histories whose fields are gone.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     spent: BTreeSet<String>,
@@ -92,8 +100,12 @@ impl Layout {
         *self == Self::default()
     }
 
+    /// Of a collection or, as `<collection>.<field>`, of the rows in a field of it.
     pub(crate) fn of(&self, collection: &str) -> Places {
-        self.places.get(collection).cloned().unwrap_or_default()
+        match collection.split_once('.') {
+            Some((collection, field)) => self.of(collection).rows(field),
+            None => self.places.get(collection).cloned().unwrap_or_default(),
+        }
     }
 
     pub(crate) fn put(&mut self, collection: &str, places: Places) {
@@ -107,9 +119,30 @@ impl Layout {
     pub(crate) fn forget(&mut self, collection: &str) {
         self.places.remove(collection);
     }
+
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        let mut places = self.places.remove(from).unwrap_or_default();
+        if !places.names.iter().any(|name| name == from) {
+            places.names.push(from.to_owned());
+        }
+        self.put(to, places);
+    }
+
+    /// Names that collections had before, with those they have now.
+    pub(crate) fn former(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.places.iter().flat_map(|(now, places)| {
+            let before = places.names.iter().filter(move |name| *name != now);
+            before.map(move |name| (name.as_str(), now.as_str()))
+        })
+    }
 }
 
 impl Places {
+    /// The name a collection first had, of which its table's name is made.
+    pub(crate) fn first<'a>(&'a self, collection: &'a str) -> &'a str {
+        self.names.first().map_or(collection, String::as_str)
+    }
+
     pub(crate) fn column<'a>(&'a self, field: &'a str) -> &'a str {
         self.columns.get(field).map_or(field, String::as_str)
     }
@@ -125,6 +158,19 @@ impl Places {
     /// Codes get another column, beside the one that serves.
     pub(crate) fn code_anew(&mut self) {
         self.codes = self.codes.saturating_add(1);
+    }
+
+    /// Of the rows in a field.
+    pub(crate) fn rows(&self, field: &str) -> Self {
+        self.rows.get(field).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn put_rows(&mut self, field: &str, rows: Self) {
+        if rows == Self::default() {
+            self.rows.remove(field);
+        } else {
+            self.rows.insert(field.to_owned(), rows);
+        }
     }
 
     fn place(&mut self, field: &str, column: String) {
@@ -158,6 +204,9 @@ impl Places {
         if let Some(kept) = self.kept.remove(from) {
             self.kept.insert(to.to_owned(), kept);
         }
+        if let Some(rows) = self.rows.remove(from) {
+            self.rows.insert(to.to_owned(), rows);
+        }
     }
 
     /// Gives a field a second column beside that of before, which is kept.
@@ -180,6 +229,7 @@ impl Places {
     pub(crate) fn drop_field(&mut self, field: &str) {
         self.spent.insert(key(self.column(field)).to_owned());
         self.columns.remove(field);
+        self.rows.remove(field);
         self.retired.remove(field);
     }
 }

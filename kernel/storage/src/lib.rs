@@ -61,6 +61,7 @@ mod attest;
 mod audit;
 mod backend;
 pub mod backup;
+mod blind;
 mod blobs;
 mod calls;
 mod commit;

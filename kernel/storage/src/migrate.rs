@@ -43,6 +43,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0007_schema_codes.sql"),
         include_str!("../../../migrations/postgres/0007_schema_codes.sql"),
     ),
+    (
+        8,
+        "blind",
+        include_str!("../../../migrations/sqlite/0008_blind.sql"),
+        include_str!("../../../migrations/postgres/0008_blind.sql"),
+    ),
 ];
 
 /// The records that exist get their tree in the same transaction.

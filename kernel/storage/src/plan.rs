@@ -5,17 +5,15 @@
 //! reinterpret stored data is refused, with a sentence for the module's author; all reasons at once.
 
 mod check;
+mod fields;
 mod step;
 
-use std::collections::BTreeSet;
-
 use sdk_contract::change::{ChangeDef, Conversion};
-use sdk_contract::def::{ChoiceDef, CollectionDef, FieldDef, ModuleDef, Shard};
-use sdk_contract::kind::Kind;
+use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, Shard};
 
 pub(crate) use self::step::Step;
 use crate::layout::{Layout, Places, Stored};
-use crate::schema::{Column, Table, converted_column, deleted_column};
+use crate::schema::{Column, Table, deleted_column};
 
 /// What [`crate::Store::apply`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,6 +42,8 @@ pub(crate) struct Plan {
 /// One field whose values are made anew.
 #[derive(Debug, Clone)]
 pub(crate) struct Converting {
+    /// As it is called in the database.
+    pub(crate) table: String,
     pub(crate) collection: String,
     pub(crate) field: FieldDef,
     /// As it was declared; called as in the declaration of before.
@@ -157,6 +157,19 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// What a field or, of none, a collection was called in the release before. A collection of
+    /// another module goes by its full name.
+    fn renamed(&self, collection: &str, field: Option<&str>) -> Option<&'a str> {
+        self.new.changes.iter().find_map(|change| match change {
+            ChangeDef::Renamed {
+                collection: c,
+                field: f,
+                from,
+            } if c == collection && f.as_deref() == field => Some(from.as_str()),
+            _ => None,
+        })
+    }
+
     fn collections(&mut self) {
         let (old, new) = (self.old, self.new);
         if let Some(old) = old
@@ -171,6 +184,7 @@ impl<'a> Planner<'a> {
         for collection in &new.collections {
             let name = &collection.name;
             let before = old.and_then(|o| o.collection(name)).cloned();
+            let before = before.or_else(|| self.called_before(name));
             let back = self.plan.layout.retired.remove(name);
             if back.is_some() {
                 self.say(format!("Collection {name} is in use again."));
@@ -183,6 +197,45 @@ impl<'a> Planner<'a> {
             }
         }
         self.gone_collections();
+    }
+
+    /// A collection that the release before called otherwise. It keeps its table, and everything
+    /// that goes by the table's name.
+    fn called_before(&mut self, name: &str) -> Option<CollectionDef> {
+        let from = self.renamed(name, None);
+        let before = self.old.and_then(|old| old.collection(from?));
+        let same = |former: &str| former.replace('-', "_") == name.replace('-', "_");
+        let now = self.plan.layout.former().find(|(former, _)| same(former));
+        let now = now.map(|(_, now)| now.to_owned());
+        if let Some(now) = now
+            && before.is_none_or(|before| before.name != now)
+        {
+            self.refuse(format!(
+                "Collection {name} is what {now} was called before, and what is kept of its records says so. Choose another name."
+            ));
+        }
+        let before = before?;
+        let from = before.name.as_str();
+        let all = self.new.changes.iter().filter(
+            |change| matches!(change, ChangeDef::Renamed { field: None, from: f, .. } if f == from),
+        );
+        if all.count() > 1
+            || self.new.collection(from).is_some()
+            || self.plan.layout.retired.contains_key(name)
+        {
+            self.refuse(format!(
+                "Collection {from} cannot be called {name}: it is still declared, has two new names, or {name} is retired and not gone yet."
+            ));
+            return None;
+        }
+        self.say(format!(
+            "Collection {from} is called {name}; its table stays as it is."
+        ));
+        self.plan.layout.rename(from, name);
+        Some(CollectionDef {
+            name: name.to_owned(),
+            ..before.clone()
+        })
     }
 
     fn gone_collections(&mut self) {
@@ -205,7 +258,8 @@ impl<'a> Planner<'a> {
         }
         for collection in old.iter().flat_map(|o| &o.collections) {
             let name = collection.name.as_str();
-            if new.collection(name).is_some() {
+            let renamed = self.plan.layout.former().any(|(former, _)| former == name);
+            if renamed || new.collection(name).is_some() {
                 continue;
             }
             if self.is_retired(name, None) {
@@ -242,17 +296,22 @@ impl<'a> Planner<'a> {
         if new.keep_deleted.is_some() && !was.deletes {
             self.add(&was, deleted_column());
         }
-        self.confirm(&was, &mut places);
-        let pairs = self.pairs(old, new, &mut places);
-        self.gone_fields(&was, old, &pairs, &mut places);
-        let mut converts = false;
-        for (field, before) in pairs {
-            converts |= self.field(&was, old, (field, before.as_ref()), &mut places);
+        let converts = self.fields(&was, (old, new), &mut places);
+        if self.codes(&was, new, &mut places) && !converts {
+            self.mark(&was);
         }
-        converts |= self.codes(&was, new, &mut places);
         self.plan.layout.put(of, places.clone());
 
         let is = Table::of(module, new, &places);
+        for rows in was.rows.iter().filter(|_| new.attested) {
+            let now = is.rows.iter().find(|now| now.key == rows.key);
+            if now.is_some_and(|now| !now.table.reads_at_least(&rows.table)) {
+                self.refuse(format!(
+                    "Fields of the rows {} of {of} are converted, retired or used again, but codes speak for the rows of attested records as they are.",
+                    rows.name
+                ));
+            }
+        }
         for index in was.indexes.iter().filter(|i| !is.indexes.contains(i)) {
             self.plan.steps.insert(
                 0,
@@ -261,14 +320,6 @@ impl<'a> Planner<'a> {
                     index: index.clone(),
                 },
             );
-        }
-        if converts {
-            let mark = converted_column();
-            self.plan.begin.push(Step::AddColumn {
-                table: was.sql_name.clone(),
-                column: mark.clone(),
-            });
-            self.drop_column(&was, &mark.stored);
         }
         for index in is.indexes.iter().filter(|i| !was.indexes.contains(i)) {
             self.plan.steps.push(Step::CreateIndex {
@@ -323,8 +374,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What conversions have left behind goes with the release that does not name them any more.
-    fn confirm(&mut self, was: &Table, places: &mut Places) {
-        let of = was.name.collection.as_str();
+    fn confirm(&mut self, was: &Table, of: &str, places: &mut Places) {
         let left: Vec<String> = places.kept.keys().cloned().collect();
         for field in left {
             if self.converted(of, &field).is_none()
@@ -333,311 +383,6 @@ impl<'a> Planner<'a> {
                 self.drop_column(was, &kept.column);
             }
         }
-    }
-
-    /// Each field with what it was before; renamed and added ones get their columns.
-    fn pairs<'n>(
-        &mut self,
-        old: &CollectionDef,
-        new: &'n CollectionDef,
-        places: &mut Places,
-    ) -> Vec<(&'n FieldDef, Option<FieldDef>)> {
-        let of = &new.name;
-        let mut pairs = Vec::with_capacity(new.fields.len());
-        for field in &new.fields {
-            let name = &field.name;
-            if let Some(before) = old.field(name) {
-                pairs.push((field, Some(before.clone())));
-                continue;
-            }
-            let from = self.new.changes.iter().find_map(|change| match change {
-                ChangeDef::Renamed {
-                    collection,
-                    field,
-                    from,
-                } if collection == of && field == name => old.field(from),
-                _ => None,
-            });
-            if let Some(before) = from {
-                self.say(format!(
-                    "Field {} of {of} is called {name}; its values stay where they are.",
-                    before.name
-                ));
-                places.rename(&before.name, name);
-                pairs.push((field, Some(before.clone())));
-            } else if let Some(before) = places.retired.remove(name) {
-                self.say(format!("Field {name} of {of} is in use again."));
-                pairs.push((field, Some(before)));
-            } else {
-                pairs.push((field, None));
-            }
-        }
-        // Once all that were there have their names: no new one gets a column of theirs.
-        for (field, before) in &pairs {
-            if before.is_none() {
-                let others = new.fields.iter().filter(|f| f.name != field.name);
-                places.add(&field.name, others.map(|f| f.name.as_str()));
-            }
-        }
-        pairs
-    }
-
-    fn gone_fields(
-        &mut self,
-        was: &Table,
-        old: &CollectionDef,
-        pairs: &[(&FieldDef, Option<FieldDef>)],
-        places: &mut Places,
-    ) {
-        let of = &old.name;
-        let retired: Vec<FieldDef> = places.retired.values().cloned().collect();
-        for field in retired {
-            let name = field.name.as_str();
-            if self.is_retired(of, Some(name)) {
-                continue;
-            }
-            let now = &was.retired;
-            let plain = now.columns.iter().find(|c| c.name == name);
-            let blind = now.blinds.iter().find(|b| b.of == name);
-            for column in plain.into_iter().chain(blind.map(|b| &b.column)) {
-                self.drop_column(was, &column.stored);
-            }
-            if let Some(rows) = now.rows.iter().find(|r| r.name == name) {
-                self.last.push(Step::drop_table(&rows.table));
-            }
-            places.drop_field(name);
-        }
-        let stays: BTreeSet<&str> = pairs
-            .iter()
-            .filter_map(|(_, before)| before.as_ref().map(|b| b.name.as_str()))
-            .collect();
-        for field in &old.fields {
-            let name = field.name.as_str();
-            // What is computed has no column.
-            if stays.contains(name) || matches!(field.kind, Kind::Computed { .. }) {
-                continue;
-            }
-            if self.is_retired(of, Some(name)) {
-                self.say(format!(
-                    "Field {name} of {of} is retired; its values stay until a release leaves that out."
-                ));
-                places.retired.insert(name.to_owned(), field.clone());
-            } else {
-                self.refuse(format!(
-                    "Field {name} is gone from {of}, but records may hold it. Retire it in this release and leave it out of the next, or say what it was renamed to."
-                ));
-            }
-        }
-    }
-
-    /// What becomes of one field; whether its values are converted.
-    fn field(
-        &mut self,
-        was: &Table,
-        old: &CollectionDef,
-        (field, before): (&FieldDef, Option<&FieldDef>),
-        places: &mut Places,
-    ) -> bool {
-        let of = old.name.as_str();
-        let conversion = self.converted(of, &field.name);
-        let made = match (before, conversion) {
-            // Made of another field, which is still there.
-            (None, Some((Some(from), by, lossy))) => {
-                let Some(source) = old.field(from) else {
-                    self.refuse(format!(
-                        "Field {} of {of} is made of {from}, which is no field of the release before.",
-                        field.name
-                    ));
-                    return false;
-                };
-                Some((source.clone(), by, lossy))
-            }
-            (Some(before), Some((None, by, lossy))) if self.needs(before, field) => {
-                Some((before.clone(), by, lossy))
-            }
-            _ => None,
-        };
-        let Some((source, by, lossy)) = made else {
-            match before {
-                Some(before) => self.compare_field(was, of, before, field),
-                None => self.added(was, of, field, places),
-            }
-            return false;
-        };
-        let plain = |f: &FieldDef| {
-            !matches!(
-                f.kind,
-                Kind::Rows { .. } | Kind::File { .. } | Kind::Computed { .. }
-            )
-        };
-        if !plain(&source) || !plain(field) {
-            self.refuse(format!(
-                "Field {} of {of} cannot be converted: rows, files and computed fields are not.",
-                field.name
-            ));
-            return false;
-        }
-        if before.is_some() {
-            self.move_over(was, &source, &field.name, places);
-        }
-        let module = &self.new.id;
-        let column = crate::schema::column(module, field, places.column(&field.name));
-        let blind = crate::schema::blind(field, places.column(&field.name));
-        for column in column.into_iter().chain(blind.map(|b| b.column)) {
-            self.plan.begin.push(Step::AddColumn {
-                table: was.sql_name.clone(),
-                column,
-            });
-        }
-        let converting = Converting {
-            collection: of.to_owned(),
-            field: field.clone(),
-            source,
-            by: by.clone(),
-            lossy,
-        };
-        self.plan.conversions.push(converting);
-        true
-    }
-
-    /// A converted field leaves its column. That gets a name that no node which has not heard of it
-    /// can write to any more.
-    fn move_over(&mut self, was: &Table, source: &FieldDef, name: &str, places: &mut Places) {
-        if let Some(kept) = places.kept.get(name).map(|k| k.column.clone()) {
-            self.drop_column(was, &kept);
-        }
-        let column = places.column(name).to_owned();
-        places.convert(source.clone(), name);
-        if let Some(kept) = places.kept.get(name) {
-            self.plan.steps.push(Step::RenameColumn {
-                table: was.sql_name.clone(),
-                from: column,
-                to: kept.column.clone(),
-            });
-        }
-        if let Some(blind) = was.blind_of(&source.name) {
-            self.drop_column(was, &blind.column.stored);
-        }
-    }
-
-    fn added(&mut self, was: &Table, of: &str, field: &FieldDef, places: &Places) {
-        let name = &field.name;
-        if field.required {
-            self.refuse(format!(
-                "Field {name} is added to {of} as required, but records that exist have no value for it. Make it optional."
-            ));
-            return;
-        }
-        let at = places.column(name);
-        if let Kind::Rows { .. } = &field.kind {
-            let mut alone = (*was.def).clone();
-            alone.fields = vec![field.clone()];
-            let table = Table::of(&self.new.id, &alone, places);
-            let rows = table
-                .rows
-                .into_iter()
-                .map(|r| Step::CreateTable(Box::new(r.table)));
-            self.plan.steps.extend(rows);
-        }
-        let column = crate::schema::column(&self.new.id, field, at);
-        let blind = crate::schema::blind(field, at).map(|b| b.column);
-        for column in column.into_iter().chain(blind) {
-            self.add(was, column);
-        }
-    }
-
-    /// Options of a choice field that are no options any more.
-    fn lost_options(&self, old: &FieldDef, new: &FieldDef) -> Vec<(String, String)> {
-        let (Kind::Choice { of: before } | Kind::MultiChoice { of: before, .. }) = &old.kind else {
-            return Vec::new();
-        };
-        let (Kind::Choice { of: after } | Kind::MultiChoice { of: after, .. }) = &new.kind else {
-            return Vec::new();
-        };
-        let options = |choice: Option<&ChoiceDef>| -> Vec<String> {
-            let options = choice.into_iter().flat_map(|c| &c.options);
-            options.map(|o| o.value.clone()).collect()
-        };
-        let now = options(self.new.choice(after));
-        let were = options(self.old.and_then(|o| o.choice(before)));
-        were.into_iter()
-            .filter(|option| !now.contains(option))
-            .map(|option| (option, before.clone()))
-            .collect()
-    }
-
-    /// Whether values of a field cannot stay as they are.
-    fn needs(&self, old: &FieldDef, new: &FieldDef) -> bool {
-        !same_meaning(&old.kind, &new.kind)
-            || old.encrypted != new.encrypted
-            || old.blind != new.blind
-            || new.required && !old.required
-            || !self.lost_options(old, new).is_empty()
-    }
-
-    fn compare_field(&mut self, was: &Table, of: &str, old: &FieldDef, new: &FieldDef) {
-        let name = &new.name;
-        if !same_meaning(&old.kind, &new.kind) {
-            self.refuse(format!(
-                "Field {name} of {of} changes its kind; stored values would change their meaning. Say how they are converted."
-            ));
-        }
-        if old.encrypted != new.encrypted {
-            self.refuse(format!("Field {name} of {of} changes whether it is encrypted; stored values would have to be rewritten. Say how they are converted."));
-        }
-        if old.blind != new.blind {
-            self.refuse(format!("Field {name} of {of} changes whether it has a blind index; stored values would have to be digested or forgotten. Say how they are converted."));
-        }
-        if new.required && !old.required {
-            self.refuse(format!(
-                "Field {name} of {of} becomes required, but records may have no value for it. Say what fills it."
-            ));
-        }
-        for (option, choice) in self.lost_options(old, new) {
-            self.refuse(format!(
-                "Option {option} is gone from the choice {choice}, but records may hold it. Say what {name} of {of} becomes."
-            ));
-        }
-        if let (Kind::Rows { fields: before, .. }, Kind::Rows { fields: now, .. }) =
-            (&old.kind, &new.kind)
-            && let Some(rows) = was.rows_field(&old.name)
-        {
-            self.compare_rows(&format!("{of}.{name}"), &rows.table, (before, now));
-        }
-    }
-
-    /// Rows only grow: their fields are neither renamed nor retired nor converted.
-    fn compare_rows(&mut self, of: &str, was: &Table, (old, new): (&[FieldDef], &[FieldDef])) {
-        let find = |all: &[FieldDef], name: &str| all.iter().find(|f| f.name == name).cloned();
-        for before in old {
-            match find(new, &before.name) {
-                Some(after) => self.compare_field(was, of, before, &after),
-                None => self.refuse(format!(
-                    "Field {} is gone from {of}, but records may hold it.",
-                    before.name
-                )),
-            }
-        }
-        let places = Places::default();
-        for field in new.iter().filter(|f| find(old, &f.name).is_none()) {
-            self.added(was, of, field, &places);
-        }
-    }
-}
-
-/// Bounds may move: they are checked when a value is written, and stored values stay readable.
-fn same_meaning(old: &Kind, new: &Kind) -> bool {
-    match (old, new) {
-        (Kind::Text { .. }, Kind::Text { .. })
-        | (Kind::Integer { .. }, Kind::Integer { .. })
-        | (Kind::Money { .. }, Kind::Money { .. })
-        // The rows' fields are compared one by one; computed fields keep nothing.
-        | (Kind::Rows { .. }, Kind::Rows { .. })
-        | (Kind::Computed { .. }, Kind::Computed { .. }) => true,
-        (Kind::Decimal { scale: a, .. }, Kind::Decimal { scale: b, .. }) => a == b,
-        (Kind::MultiChoice { of: a, .. }, Kind::MultiChoice { of: b, .. }) => a == b,
-        (Kind::File { many: a, .. }, Kind::File { many: b, .. }) => a == b,
-        _ => old == new,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading records, their steps and their history.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -136,13 +137,33 @@ impl Store {
 
     async fn find_now(&self, query: &Query, rows: &RowFilter) -> Result<Found, QueryError> {
         let table = self.table(&CollectionName::from_str(&query.collection)?)?;
-        self.searchable(&table, query.filter.as_ref()).await?;
+        if query.filter.is_none() {
+            return self.find_in(&table, query, rows).await;
+        }
+        let mut key = self.blind_key_of(&table).await?;
+        loop {
+            let found = self.find_in(&table, query, rows).await;
+            let now = self.blind_key_of(&table).await?;
+            if now == key {
+                return found;
+            }
+            key = now;
+        }
+    }
+
+    async fn find_in(
+        &self,
+        table: &Table,
+        query: &Query,
+        rows: &RowFilter,
+    ) -> Result<Found, QueryError> {
+        self.searchable(table, query.filter.as_ref()).await?;
         if query.as_of.is_some() {
-            return self.find_as_of(&table, query, rows).await;
+            return self.find_as_of(table, query, rows).await;
         }
         let of = Asked {
             engine: self.engine(),
-            table: &table,
+            table,
             keys: self.keys(),
         };
         let page = self.engine().build(&query::page(of, query, rows)?);
@@ -161,18 +182,18 @@ impl Store {
         let mut found = Found::default();
         let mut read = Vec::new();
         for row in conn.rows(page).await.map_err(&finding)? {
-            read.push(value::record(self.keys(), &table, row)?);
+            read.push(value::record(self.keys(), table, row)?);
         }
         let more = query.cursor.is_some() && read.len() > query.limit as usize;
         read.truncate(query.limit as usize);
-        found.records = whole::complete(&mut conn, self.keys(), &table, read).await?;
+        found.records = whole::complete(&mut conn, self.keys(), table, read).await?;
         if more {
             let last = found.records.last();
             found.next = last.map(|r| query::next(of, query, r)).transpose()?;
         }
         for (field, statement) in query.facets.iter().zip(facets) {
             let rows = conn.rows(statement).await.map_err(&finding)?;
-            found.facets.push(facet(&table, field, rows)?);
+            found.facets.push(facet(table, field, rows)?);
         }
         if let Some(count) = count {
             let (totals, question) = (&self.shared().totals, count.question());
@@ -250,17 +271,37 @@ impl Store {
         rows: &RowFilter,
     ) -> Result<Vec<Group>, QueryError> {
         let table = self.table(&CollectionName::from_str(&ask.collection)?)?;
-        self.searchable(&table, ask.filter.as_ref()).await?;
+        if ask.filter.is_none() {
+            return self.aggregate_in(&table, ask, rows).await;
+        }
+        let mut key = self.blind_key_of(&table).await?;
+        loop {
+            let groups = self.aggregate_in(&table, ask, rows).await;
+            let now = self.blind_key_of(&table).await?;
+            if now == key {
+                return groups;
+            }
+            key = now;
+        }
+    }
+
+    async fn aggregate_in(
+        &self,
+        table: &Table,
+        ask: &Aggregate,
+        rows: &RowFilter,
+    ) -> Result<Vec<Group>, QueryError> {
+        self.searchable(table, ask.filter.as_ref()).await?;
         let (statement, shapes) = {
             let of = Asked {
                 engine: self.engine(),
-                table: &table,
+                table,
                 keys: self.keys(),
             };
             let (select, shapes) = query::groups(self.engine(), of, ask, rows)?;
             (self.engine().build(&select), shapes)
         };
-        let least = query::suppress_below(&table, rows);
+        let least = query::suppress_below(table, rows);
         let mut held = self.db().acquire().await?;
         let rows = held.conn().rows(statement).await;
         let rows = rows.map_err(StorageError::db("counting and summing"))?;
@@ -308,7 +349,7 @@ impl Store {
             .fixed(
                 "SELECT action, from_state, to_state, at, by_user, by_name, note \
                  FROM kernel__steps WHERE collection = $1 AND record = $2 ORDER BY number",
-                vec![name.to_string().into(), id.into()],
+                vec![self.registry().first(name).to_string().into(), id.into()],
                 "reading steps",
             )
             .await?;
@@ -325,6 +366,11 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// Names that a module's collections had before, with those they have now.
+    pub fn former(&self, module: &str) -> BTreeMap<String, String> {
+        self.registry().former(module)
     }
 
     /// Fields of a collection that are retired, as they were last declared: its history has them.
@@ -346,7 +392,7 @@ impl Store {
             .fixed(
                 "SELECT revision, at, by_user, before, after, by_name, action, note \
                  FROM kernel__changes WHERE collection = $1 AND record = $2 ORDER BY revision",
-                vec![name.to_string().into(), id.into()],
+                vec![self.registry().first(name).to_string().into(), id.into()],
                 "reading a history",
             )
             .await?;

@@ -17,14 +17,14 @@ const BATCH: u64 = 200;
 
 const READING: &str = "reading what an older key sealed";
 
-/// A sealed value that takes the place of another.
+/// A sealed value or a digest that takes the place of another.
 pub(crate) struct Exchange {
-    table: String,
-    column: String,
+    pub(crate) table: String,
+    pub(crate) column: String,
     /// Columns and values of its record's key.
-    place: Vec<(&'static str, Value)>,
-    old: Vec<u8>,
-    new: Vec<u8>,
+    pub(crate) place: Vec<(&'static str, Value)>,
+    pub(crate) old: Vec<u8>,
+    pub(crate) new: Vec<u8>,
 }
 
 impl Exchange {

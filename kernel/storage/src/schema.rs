@@ -2,6 +2,8 @@
 //!
 //! Built from a module's declaration once it has passed [`crate::plan`]; read by every statement.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +11,10 @@ use std::sync::Arc;
 
 use sdk_contract::def::{CollectionDef, FieldDef, Shard};
 use sdk_contract::kind::Kind;
+use serde_json::Value as Json;
 
+pub(crate) use self::names::{blind_name, table_name};
+use self::names::{index_name, indexes, rows_table_name};
 use crate::layout::{KEPT, Kept, Places, Stored, key};
 
 /// A collection by its full name, `<module>.<plural>`.
@@ -150,6 +155,8 @@ pub(crate) struct Index {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) name: CollectionName,
+    /// The name it first had: of its table, and in what the kernel keeps of its records.
+    pub(crate) first: CollectionName,
     /// The table's name in the database.
     pub(crate) sql_name: String,
     pub(crate) shard: Shard,
@@ -215,6 +222,8 @@ pub(crate) fn converted_column() -> Column {
 pub(crate) struct Registry {
     tables: BTreeMap<CollectionName, Arc<Table>>,
     retired: BTreeMap<CollectionName, Arc<Table>>,
+    /// Names that collections had before, with those they have now.
+    former: BTreeMap<CollectionName, CollectionName>,
 }
 
 impl Registry {
@@ -231,6 +240,11 @@ impl Registry {
         let id = &module.def.id;
         self.tables.retain(|name, _| name.module != *id);
         self.retired.retain(|name, _| name.module != *id);
+        self.former.retain(|name, _| name.module != *id);
+        for (before, now) in module.layout.former() {
+            let full = |name| CollectionName::new(id, name);
+            self.former.insert(full(before), full(now));
+        }
         for table in module.tables() {
             crate::lint::table(&table);
             self.tables.insert(table.name.clone(), Arc::new(table));
@@ -241,8 +255,28 @@ impl Registry {
         }
     }
 
+    /// By the name it has or once had: what is kept or still on its way may have that.
     pub(crate) fn table(&self, name: &CollectionName) -> Option<Arc<Table>> {
-        self.tables.get(name).map(Arc::clone)
+        self.tables.get(self.today(name)).map(Arc::clone)
+    }
+
+    /// What a collection is called now.
+    fn today<'a>(&'a self, name: &'a CollectionName) -> &'a CollectionName {
+        self.former.get(name).unwrap_or(name)
+    }
+
+    /// Names that a module's collections had before, with those they have now.
+    pub(crate) fn former(&self, module: &str) -> BTreeMap<String, String> {
+        let own = self.former.iter().filter(|(name, _)| name.module == module);
+        own.map(|(before, now)| (before.collection.clone(), now.collection.clone()))
+            .collect()
+    }
+
+    /// What the kernel keeps of a collection's records is kept under this name.
+    pub(crate) fn first(&self, name: &CollectionName) -> CollectionName {
+        let name = self.today(name);
+        let table = self.tables.get(name).or_else(|| self.retired.get(name));
+        table.map_or_else(|| name.clone(), |table| table.first.clone())
     }
 
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
@@ -267,10 +301,27 @@ impl Stored {
     }
 }
 
+impl Retired {
+    /// All of it but rows.
+    fn of(module: &str, places: &Places) -> Self {
+        let fields: Vec<FieldDef> = places.retired.values().cloned().collect();
+        let at = |f: &FieldDef| places.column(&f.name).to_owned();
+        let columns = fields.iter().filter_map(|f| column(module, f, &at(f)));
+        Self {
+            columns: columns.collect(),
+            blinds: fields.iter().filter_map(|f| blind(f, &at(f))).collect(),
+            rows: Vec::new(),
+            kept: places.kept.values().filter_map(kept).collect(),
+            fields,
+        }
+    }
+}
+
 impl Table {
     pub(crate) fn of(module: &str, def: &CollectionDef, places: &Places) -> Self {
         let name = CollectionName::new(module, &def.name);
-        let table = table_name(&name);
+        let first = CollectionName::new(module, places.first(&def.name));
+        let table = table_name(&first);
         let at = |f: &FieldDef| places.column(&f.name).to_owned();
         let columns = system_columns()
             .into_iter()
@@ -281,20 +332,13 @@ impl Table {
                 key: key(&at(f)).to_owned(),
                 required: f.required,
                 frozen: f.frozen,
-                table: Self::of_rows(module, def, (&f.name, &at(f)), fields),
+                table: Self::of_rows((module, def, &table), f, fields, places),
             }),
             _ => None,
         };
-        let gone: Vec<FieldDef> = places.retired.values().cloned().collect();
         let retired = Retired {
-            columns: gone
-                .iter()
-                .filter_map(|f| column(module, f, &at(f)))
-                .collect(),
-            blinds: gone.iter().filter_map(|f| blind(f, &at(f))).collect(),
-            rows: gone.iter().filter_map(rows).collect(),
-            kept: places.kept.values().filter_map(kept).collect(),
-            fields: gone,
+            rows: places.retired.values().filter_map(rows).collect(),
+            ..Retired::of(module, places)
         };
         let rows: Vec<RowsField> = def.fields.iter().filter_map(rows).collect();
         let shard = shard_column(def.shard).map(str::to_owned);
@@ -316,19 +360,20 @@ impl Table {
                 .any(|f| matches!(f.kind, Kind::Computed { .. })),
             def: Arc::new(def.clone()),
             sql_name: table,
+            first,
             name,
         }
     }
 
     /// The table of a rows field. It hangs on the shard key of the record.
     fn of_rows(
-        module: &str,
-        def: &CollectionDef,
-        (field, stored): (&str, &str),
+        (module, def, parent): (&str, &CollectionDef, &str),
+        field: &FieldDef,
         fields: &[FieldDef],
+        places: &Places,
     ) -> Self {
-        let parent = table_name(&CollectionName::new(module, &def.name));
-        let sql_name = rows_table_name(&parent, stored);
+        let sql_name = rows_table_name(parent, places.column(&field.name));
+        let places = places.rows(&field.name);
         let system = |name: &str, storage| Column {
             required: true,
             ..plain_column(name, storage)
@@ -348,9 +393,10 @@ impl Table {
             fields: by_record,
             unique: false,
         });
-        columns.extend(fields.iter().filter_map(|f| column(module, f, &f.name)));
+        let at = |f: &FieldDef| column(module, f, places.column(&f.name));
+        columns.extend(fields.iter().filter_map(at));
         let def = CollectionDef {
-            name: format!("{}.{field}", def.name),
+            name: format!("{}.{}", def.name, field.name),
             fields: fields.to_vec(),
             indexes: Vec::new(),
             unique: Vec::new(),
@@ -359,8 +405,10 @@ impl Table {
             keep_deleted: None,
             ..def.clone()
         };
+        let name = CollectionName::new(module, &def.name);
         Self {
-            name: CollectionName::new(module, &def.name),
+            first: name.clone(),
+            name,
             shard: def.shard,
             audited: false,
             deletes: false,
@@ -368,9 +416,9 @@ impl Table {
             columns,
             blinds: Vec::new(),
             rows: Vec::new(),
-            retired: Retired::default(),
+            retired: Retired::of(module, &places),
             key,
-            parent: Some(parent),
+            parent: Some(parent.to_owned()),
             indexes: indexes.into_iter().collect(),
             def: Arc::new(def),
             computes: false,
@@ -441,25 +489,35 @@ impl Table {
 
     /// A record, or a part of one, as histories keep it.
     pub(crate) fn to_history(&self, record: crate::Record) -> crate::Record {
-        let key = |field: String| {
-            let column = self.column(&field).map(|c| c.key().to_owned());
-            let rows = || self.rows_field(&field).map(|r| r.key.clone());
-            column.or_else(rows).unwrap_or(field)
+        let kept = |(field, value): (String, Json)| match self.rows_field(&field) {
+            Some(rows) => {
+                let value = each(value, |row| rows.table.to_history(row));
+                (rows.key.clone(), value)
+            }
+            None => match self.column(&field) {
+                Some(column) => (column.key().to_owned(), value),
+                None => (field, value),
+            },
         };
-        record.into_iter().map(|(f, v)| (key(f), v)).collect()
+        record.into_iter().map(kept).collect()
     }
 
     /// The same in the names of today, with retired fields, without those that are gone.
     pub(crate) fn of_history(&self, kept: crate::Record) -> crate::Record {
         let columns = self.columns.iter().chain(&self.retired.columns);
+        // What the store sets itself is in no history.
+        let columns = columns.filter(|c| !c.system);
+        let names: BTreeMap<&str, &str> = columns.map(|c| (c.key(), c.name.as_str())).collect();
         let rows = self.rows.iter().chain(&self.retired.rows);
-        let names: BTreeMap<&str, &str> = columns
-            .map(|c| (c.key(), c.name.as_str()))
-            .chain(rows.map(|r| (r.key.as_str(), r.name.as_str())))
-            .collect();
-        kept.into_iter()
-            .filter_map(|(key, value)| Some(((*names.get(key.as_str())?).to_owned(), value)))
-            .collect()
+        let rows: BTreeMap<&str, &RowsField> = rows.map(|r| (r.key.as_str(), r)).collect();
+        let of_today = |(key, value): (String, Json)| match rows.get(key.as_str()) {
+            Some(rows) => {
+                let value = each(value, |row| rows.table.of_history(row));
+                Some((rows.name.clone(), value))
+            }
+            None => Some(((*names.get(key.as_str())?).to_owned(), value)),
+        };
+        kept.into_iter().filter_map(of_today).collect()
     }
 
     /// The system column that leads the primary key, where it is not the id itself.
@@ -471,29 +529,26 @@ impl Table {
     }
 }
 
+/// A list of rows with something done to each.
+fn each(rows: Json, change: impl Fn(crate::Record) -> crate::Record) -> Json {
+    match rows {
+        Json::Array(all) => {
+            let row = |row| match row {
+                Json::Object(row) => Json::Object(change(row)),
+                other => other,
+            };
+            all.into_iter().map(row).collect()
+        }
+        other => other,
+    }
+}
+
 pub(crate) const fn shard_column(shard: Shard) -> Option<&'static str> {
     match shard {
         Shard::Subject => Some("subject"),
         Shard::Organisation => Some("organisation"),
         Shard::Aggregate | Shard::Reference => None,
     }
-}
-
-/// `<table>__<field>`, within the 63 bytes that `PostgreSQL` keeps of a name.
-fn rows_table_name(parent: &str, field: &str) -> String {
-    let full = format!("{parent}__{field}");
-    if full.len() <= 60 {
-        return full;
-    }
-    let digest = kernel_crypto::sm3::digest(full.as_bytes()).to_string();
-    let head: String = full.chars().take(50).collect();
-    let tail: String = digest.chars().take(8).collect();
-    format!("{head}_{tail}")
-}
-
-/// `<module>__<plural>` with dashes as underscores.
-pub(crate) fn table_name(name: &CollectionName) -> String {
-    format!("{}__{}", name.module, name.collection).replace('-', "_")
 }
 
 /// How a kind's column keeps its values; none for what has no column.
@@ -513,11 +568,6 @@ pub(crate) fn storage_of(kind: &Kind) -> Option<Storage> {
         Kind::File { .. } | Kind::Json => Storage::Json,
         Kind::Rows { .. } | Kind::Computed { .. } => return None,
     })
-}
-
-/// The name of the column of digests beside an encrypted one.
-pub(crate) fn blind_name(stored: &str) -> String {
-    format!("{stored}__blind")
 }
 
 pub(crate) fn blind(field: &FieldDef, stored: &str) -> Option<BlindField> {
@@ -582,73 +632,4 @@ fn system_columns() -> [Column; 9] {
         column("updated_at", Storage::Datetime, true),
         column("updated_by", Storage::Text, true),
     ]
-}
-
-/// The declared keys and indexes, and those every table has for the row scopes.
-fn indexes(table: &str, def: &CollectionDef, places: &Places) -> Vec<Index> {
-    let stored = |names: &Vec<String>| -> Vec<String> {
-        names.iter().map(|n| places.column(n).to_owned()).collect()
-    };
-    let stored_name = |field: &FieldDef| {
-        let column = places.column(&field.name);
-        if field.blind {
-            blind_name(column)
-        } else {
-            column.to_owned()
-        }
-    };
-    let owned = |fields: &[&str]| fields.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>();
-    let unique = def
-        .fields
-        .iter()
-        .filter(|f| f.unique)
-        .map(|f| vec![stored_name(f)])
-        .chain(def.unique.iter().map(stored))
-        .map(|fields| (fields, true));
-    // The primary key already serves what it starts with.
-    let mut plain = vec![owned(&["created_at", "id"])];
-    match def.shard {
-        Shard::Subject => plain.extend([owned(&["id"]), owned(&["organisation", "id"])]),
-        Shard::Organisation => plain.extend([owned(&["id"]), owned(&["subject", "id"])]),
-        Shard::Aggregate => {
-            plain.extend([owned(&["subject", "id"]), owned(&["organisation", "id"])]);
-        }
-        Shard::Reference => {}
-    }
-    let blind = def.fields.iter().filter(|f| f.blind && !f.unique);
-    plain.extend(blind.map(|f| vec![stored_name(f), "id".to_owned()]));
-    let plain = plain
-        .into_iter()
-        .chain(def.indexes.iter().map(|declared| {
-            let mut fields = stored(declared);
-            if !fields.iter().any(|f| f == "id") {
-                fields.push("id".to_owned());
-            }
-            fields
-        }))
-        .map(|fields| (fields, false));
-
-    let mut indexes: Vec<Index> = Vec::new();
-    for (fields, unique) in unique.chain(plain) {
-        let name = index_name(table, &fields, unique);
-        if !indexes.iter().any(|i| i.name == name) {
-            indexes.push(Index {
-                name,
-                fields,
-                unique,
-            });
-        }
-    }
-    indexes
-}
-
-/// Readable, stable, and within the 63 bytes that `PostgreSQL` keeps of a name.
-fn index_name(table: &str, fields: &[String], unique: bool) -> String {
-    let prefix = if unique { "ux" } else { "ix" };
-    let full = format!("{prefix}_{table}_{}", fields.join("_"));
-    let digest = kernel_crypto::sm3::digest(format!("{table} {}", fields.join(" ")).as_bytes());
-    let digest: String = digest.to_string().chars().take(8).collect();
-    // Names are ASCII: the plan refuses others.
-    let head: String = full.chars().take(50).collect();
-    format!("{head}_{digest}")
 }

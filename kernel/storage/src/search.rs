@@ -88,7 +88,7 @@ impl Of<'_> {
         let id = |text: &str| sea_query::Value::Uuid(value::uuid(text));
         vec![
             id(self.key.shard.unwrap_or(self.key.id)),
-            self.table.name.to_string().into(),
+            self.table.first.to_string().into(),
             id(self.key.id),
             self.column.into(),
         ]
@@ -263,7 +263,7 @@ fn records(engine: Engine, table: &Table, fields: &[&str], term: &Term) -> Selec
         .columns(["shard", "record"].map(Alias::new))
         .from(Alias::new("kernel__search"))
         .and_where(candidate)
-        .and_where(col("collection").eq(table.name.to_string()))
+        .and_where(col("collection").eq(table.first.to_string()))
         .and_where(col("field").is_in(fields.iter().copied()))
         .cond_where(stands);
     select

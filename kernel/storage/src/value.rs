@@ -9,7 +9,7 @@ use crate::StorageError;
 use crate::attest::{Image, Raw, stored};
 use crate::backend::Row;
 use crate::schema::{Column, ROW_DELETED, Storage, Table};
-use kernel_crypto::keys::{KeyRing, MacKey, SealKey};
+use kernel_crypto::keys::{KeyRing, SealKey};
 
 /// Longest text a filter or a text column takes, in bytes. Kinds bound fields far below.
 const LONGEST_TEXT: usize = 1 << 20;
@@ -192,22 +192,6 @@ pub(crate) fn seal(
     Ok(Value::Bytes(Some(sealed)))
 }
 
-/// The digest that stands for an encrypted value in its blind index; null for null.
-pub(crate) fn blind(keys: &KeyRing, table: &Table, field: &str, json: &Json) -> Value {
-    let column = table.column(field).map_or(field, |c| &c.stored);
-    digest(keys, table, column, json)
-}
-
-/// The same by the name of the encrypted column.
-pub(crate) fn digest(keys: &KeyRing, table: &Table, column: &str, json: &Json) -> Value {
-    if json.is_null() {
-        return Value::Bytes(None);
-    }
-    let mut text = format!("blind\0{}\0{column}\0", table.sql_name).into_bytes();
-    text.extend(kernel_crypto::canonical::to_vec(json));
-    Value::Bytes(Some(keys.mac(MacKey::Blind, &text).as_bytes().to_vec()))
-}
-
 /// The same value, sealed by the active key.
 pub(crate) fn reseal(
     keys: &KeyRing,
@@ -224,7 +208,7 @@ pub(crate) fn reseal(
         .map_err(StorageError::Seal)
 }
 
-fn open(
+pub(crate) fn open(
     keys: &KeyRing,
     table: &Table,
     column: &Column,

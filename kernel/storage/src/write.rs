@@ -1,5 +1,6 @@
 //! What happens inside a transaction: the only place that changes data.
 
+mod digests;
 mod gone;
 pub(crate) mod late;
 mod records;
@@ -22,8 +23,8 @@ use crate::schema::{CollectionName, Registry, RowsField, Table};
 use crate::store::Shared;
 use crate::{
     AuditDraft, Call, Commit, CommitError, Committed, Expected, FileWork, Idempotency, Record,
-    Retry, StepDraft, StorageError, Written, audit, calls, files, keys, migrate, outbox, query,
-    schemas, search, value, whole,
+    Retry, StepDraft, StorageError, Written, audit, blind, calls, files, keys, migrate, outbox,
+    query, schemas, search, value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
@@ -43,6 +44,8 @@ pub(crate) enum Work {
     },
     Schema(SchemaChange),
     Exchange(Vec<Exchange>),
+    /// Brings a key of blind indexes into force.
+    Blind(u32),
     /// Idempotency keys of before a moment, after one and up to one.
     Forget {
         before: i64,
@@ -89,6 +92,7 @@ impl Work {
             | Self::Exchange(_)
             | Self::Forget { .. } => true,
             Self::Checkpoint(_)
+            | Self::Blind(_)
             | Self::Schema(_)
             | Self::Convert { .. }
             | Self::CutOver { .. }
@@ -126,6 +130,7 @@ pub(crate) async fn run(
         Work::Schema(change) => schema(conn, &shared.keys, change).await?,
         Work::Reattest => done.forgotten = schemas::reattest(conn, &shared.keys).await?,
         Work::Exchange(batch) => reseal::exchange(conn, batch).await?,
+        Work::Blind(number) => blind::change(conn, *number).await?,
         Work::Forget { before, from, to } => {
             done.forgotten = keys::forget(conn, *before, from, to.as_ref()).await?;
         }
@@ -228,6 +233,8 @@ struct Run<'a, 'c> {
     late: &'a mut Late,
     /// References written so far; checked last, so that writes may come in any order.
     references: Vec<Reference>,
+    /// The key of blind indexes, once it is needed.
+    blind: Option<blind::Number>,
     done: Committed,
 }
 
@@ -262,6 +269,7 @@ impl<'a, 'c> Run<'a, 'c> {
             commit,
             late,
             references: Vec::new(),
+            blind: None,
             done,
         }
     }
@@ -506,7 +514,7 @@ impl<'a, 'c> Run<'a, 'c> {
             return Err(not_found());
         }
         let adding = StorageError::db("adding a step");
-        let (collection, by) = (name.to_string(), &self.commit.by);
+        let (collection, by) = (table.first.to_string(), &self.commit.by);
         let last = self
             .conn
             .row(sql(

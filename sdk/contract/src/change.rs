@@ -1,6 +1,8 @@
 //! What became of what the release before declared, as far as two declarations side by side do not
 //! tell it: a rename, something out of use, values made anew.
 //!
+//! Fields of rows are those of the collection `<collection>.<field>`.
+//!
 //! A change is about the step from the release before. Once every database has taken it, it may be
 //! left out; for [`ChangeDef::Retired`] and [`ChangeDef::Converted`] leaving it out means that the
 //! old values go for good.
@@ -18,11 +20,14 @@ use crate::scalar::{parse_scaled, print_scaled};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum ChangeDef {
-    /// A field has another name. Its values stay where they are.
+    /// A field, or a whole collection, has another name. Its values stay where they are, and so does
+    /// all that is kept under the old name.
     Renamed {
+        /// As it is called now. One of another module, `<module>.<plural>`, where fields refer to it.
         collection: String,
-        /// As it is called now.
-        field: String,
+        /// As it is called now; none where it is the collection itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<String>,
         from: String,
     },
     /// A field, or a whole collection, that is not declared any more: in no answer, page or write,

@@ -380,14 +380,46 @@ impl Check<'_> {
     }
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    /// The fields of a collection or, as `<collection>.<field>`, of the rows in a field of it.
+    fn fields_of(&self, name: &str) -> &'a [FieldDef] {
+        let (collection, rows) = name.split_once('.').unwrap_or((name, ""));
+        match self.def.collection(collection) {
+            Some(c) if rows.is_empty() => &c.fields,
+            Some(c) => match c.field(rows).map(|f| &f.kind) {
+                Some(Kind::Rows { fields, .. }) => fields,
+                _ => &[],
+            },
+            None => &[],
+        }
+    }
+
     fn changes(&mut self) {
         for change in &self.def.changes {
             let collection = self.def.collection(change.collection());
             let at = format!("change of {}", change.collection());
-            let declared = |name: &str| collection.and_then(|c| c.field(name));
+            let fields = self.fields_of(change.collection());
+            let declared = |name: &str| fields.iter().find(|f| f.name == name);
             match change {
-                ChangeDef::Renamed { field, from, .. } => {
+                ChangeDef::Renamed {
+                    collection: name,
+                    field: None,
+                    from,
+                } => {
+                    // Another module's is not ours to know.
+                    let elsewhere = name.contains('.') && from.contains('.');
+                    self.say(elsewhere || collection.is_some(), || {
+                        format!("{at}: renamed from {from}, but it is no collection")
+                    });
+                    self.say(self.def.collection(from).is_none(), || {
+                        format!("{at}: renamed from {from}, which is still a collection")
+                    });
+                }
+                ChangeDef::Renamed {
+                    field: Some(field),
+                    from,
+                    ..
+                } => {
                     self.say(declared(field).is_some(), || {
                         format!("{at}: renamed to {field}, which is no field")
                     });

@@ -18,13 +18,13 @@ pub enum SignKey {
 pub enum MacKey {
     /// Session and form tokens. Rotating it signs everybody out.
     Session,
-    /// Passwords, see [`crate::password`].
+    /// Passwords, see [`crate::password`]. Each keeps the number of the one it was made with.
     Pepper,
     /// Compiled components: what is loaded as native code must have been compiled here. Rotating it
     /// only has everything compiled again.
     Code,
-    /// Digests that stand for encrypted values in an index. Stored beside them, so it never rotates
-    /// without all of them being made anew.
+    /// Digests that stand for encrypted values in an index. All of them are made anew after a
+    /// rotation.
     Blind,
 }
 
@@ -70,7 +70,7 @@ impl SignKey {
 }
 
 impl MacKey {
-    pub(super) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Session => "session",
             Self::Pepper => "pepper",

@@ -41,9 +41,15 @@ pub(super) struct Signing {
     pub(super) public: Vec<VerifyingKey>,
 }
 
+/// A key that codes, and those that coded before it.
 pub(super) struct Coding {
+    pub(super) active: u32,
     pub(super) secret: Secret,
     pub(super) uses: Uses,
+    /// Every key that is there, the active one among them, by number.
+    pub(super) secrets: BTreeMap<u32, Secret>,
+    /// The first of its name: what it coded may be kept without a number.
+    pub(super) first: u32,
 }
 
 /// A key that seals or attests, and those whose work still opens or holds.
@@ -198,27 +204,38 @@ impl<'a> Load<'a> {
 
     fn coding(&self, key: MacKey) -> Result<Coding, KeyRingError> {
         let active = self.active(key.name())?;
+        let numbers = self.named(key.name()).map(|key| key.number);
         Ok(Coding {
+            active: active.number,
             secret: self.secret(active)?,
             uses: self.uses(active),
+            secrets: self.alive(key.name())?,
+            first: numbers.min().unwrap_or(active.number),
         })
     }
 
     fn sealing(&self, name: &'static str) -> Result<Sealing, KeyRingError> {
         let active = self.active(name)?;
-        let alive = || {
-            self.named(name)
-                .filter(|key| key.state != KeyState::Destroyed)
-        };
+        let opening = self.alive(name)?;
+        let unnumbered = self.named(name).find(|key| key.unnumbered);
+        let unnumbered = unnumbered.map(|key| key.number);
         Ok(Sealing {
             active: active.number,
             secret: self.secret(active)?,
             uses: self.uses(active),
-            opening: alive()
-                .map(|key| Ok((key.number, self.secret(key)?)))
-                .collect::<Result<_, KeyRingError>>()?,
-            unnumbered: alive().find(|key| key.unnumbered).map(|key| key.number),
+            unnumbered: unnumbered.filter(|number| opening.contains_key(number)),
+            opening,
         })
+    }
+
+    /// The keys of a name that are not destroyed, by number.
+    fn alive(&self, name: &'static str) -> Result<BTreeMap<u32, Secret>, KeyRingError> {
+        let alive = self
+            .named(name)
+            .filter(|key| key.state != KeyState::Destroyed);
+        alive
+            .map(|key| Ok((key.number, self.secret(key)?)))
+            .collect()
     }
 }
 

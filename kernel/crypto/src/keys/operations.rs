@@ -2,7 +2,7 @@
 
 use super::custody::{self, Custodian, CustodyError, Operation, Request};
 use super::file::Content;
-use super::names::{MacKey, NAMES};
+use super::names::NAMES;
 use super::{Done, KeyKind, KeyRingError, KeyState, Kms, opened};
 
 pub(super) fn find_request<'a>(
@@ -16,17 +16,12 @@ pub(super) fn find_request<'a>(
 /// Refuses at once what could not be done later.
 pub(super) fn possible(content: &Content, operation: &Operation) -> Result<(), KeyRingError> {
     match operation {
-        Operation::Rotate { key } => match NAMES.iter().find(|(name, _)| name == key) {
-            None => Err(KeyRingError::UnknownKey(key.clone())),
-            Some((name, _))
-                if [MacKey::Pepper, MacKey::Blind]
-                    .map(MacKey::name)
-                    .contains(name) =>
-            {
-                Err(KeyRingError::NotRotatable { name: key.clone() })
-            }
-            Some(_) => Ok(()),
-        },
+        Operation::Rotate { key } => {
+            let known = NAMES.iter().any(|(name, _)| name == key);
+            known
+                .then_some(())
+                .ok_or_else(|| KeyRingError::UnknownKey(key.clone()))
+        }
         Operation::Destroy { number } => {
             let key = content.keys.iter().find(|key| key.number == *number);
             let key = key.ok_or_else(|| KeyRingError::UnknownKey(number.to_string()))?;

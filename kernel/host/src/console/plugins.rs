@@ -98,6 +98,7 @@ impl Host {
                 tracing::info!(plugin = %id, ?now, "switched");
                 let changed = Installed {
                     def: installed.def.clone(),
+                    former: installed.former.clone(),
                     manifest: installed.manifest.clone(),
                     digest: installed.digest.clone(),
                     enabled: now,

@@ -421,7 +421,11 @@ impl Design {
     /// As what a field is known in what is in use, and how it is there.
     fn origin(&self, name: &str, live: Option<&Self>) -> (Option<String>, Option<FieldDef>) {
         let renamed = self.changes.iter().find_map(|c| match c {
-            ChangeDef::Renamed { field, from, .. } if field == name => Some(from.clone()),
+            ChangeDef::Renamed {
+                field: Some(field),
+                from,
+                ..
+            } if field == name => Some(from.clone()),
             _ => None,
         });
         let origin = renamed.unwrap_or_else(|| name.to_owned());
@@ -433,8 +437,9 @@ impl Design {
         if was == name {
             return;
         }
-        self.changes
-            .retain(|c| !matches!(c, ChangeDef::Renamed { field, .. } if field == was));
+        self.changes.retain(
+            |c| !matches!(c, ChangeDef::Renamed { field: Some(field), .. } if field == was),
+        );
         for change in &mut self.changes {
             if let ChangeDef::Converted { field, .. } = change
                 && field == was
@@ -446,7 +451,7 @@ impl Design {
         if let Some(from) = origin.filter(|from| from != name) {
             self.changes.push(ChangeDef::Renamed {
                 collection,
-                field: name.to_owned(),
+                field: Some(name.to_owned()),
                 from,
             });
         }
@@ -567,7 +572,8 @@ impl Design {
         self.collection.fields.retain(|f| f.name != name);
         self.collection.indexes.retain(|i| *i != [name]);
         let of_field = |c: &ChangeDef| match c {
-            ChangeDef::Renamed { field, .. } | ChangeDef::Converted { field, .. } => field == name,
+            ChangeDef::Renamed { field, .. } => field.as_deref() == Some(name),
+            ChangeDef::Converted { field, .. } => field == name,
             ChangeDef::Retired { .. } => false,
         };
         self.changes.retain(|c| !of_field(c));

@@ -1,6 +1,10 @@
 //! What a person does with the own account, on a real store. Named after the clauses of
 //! GB/T 22239-2019 that they hold.
 
+use std::sync::Arc;
+
+use kernel_crypto::keys::custody::{CustodianKey, Operation};
+use kernel_crypto::keys::{Done, KeyRing};
 use kernel_crypto::otp;
 use kernel_identity::account::AccountError;
 use kernel_identity::duty::Duty;
@@ -8,11 +12,13 @@ use kernel_identity::error::LoginError;
 use kernel_identity::first;
 use kernel_identity::offer::Offer;
 use kernel_identity::password_rules::Weak;
+use kernel_identity::peppers;
 use kernel_identity::principal::Principal;
+use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::{Commit, Store};
 use sdk_contract::call::Write;
 
-use crate::{SECOND, START, World, at, id, world};
+use crate::{SECOND, START, World, at, city, id, on_each_engine, world};
 
 const NEW: &str = "Nine9lamps%over";
 const DAY: i64 = 86_400 * SECOND;
@@ -32,6 +38,70 @@ pub(crate) async fn signed_in(w: &World, login: &str, now: i64) -> Principal {
     let password = w.password(login);
     let signed = w.sessions.login(login, password, None, at("a", now)).await;
     signed.unwrap().principal
+}
+
+#[tokio::test]
+async fn a_password_goes_over_to_the_new_pepper_when_its_owner_signs_in() {
+    on_each_engine(&city(), async |w| {
+        let keys = KeyRing::open_or_create(&w.folder.path().join("keys"), None).unwrap();
+        let keys = Arc::new(keys);
+        let policy = SessionPolicy::default();
+        let sessions = Sessions::new(w.store.clone(), Arc::clone(&keys), policy);
+        let sign_in = async |login: &str, now| {
+            let signed = sessions.login(login, w.password(login), None, at("a", now));
+            Box::pin(signed).await.unwrap().principal
+        };
+        let [lin, qiao] = ["lin", "qiao"].map(|name| {
+            let file = w.folder.path().join(name);
+            let key = CustodianKey::create(&file, name, "three quiet herons").unwrap();
+            keys.found(key.custodian().unwrap()).unwrap();
+            key
+        });
+        let both = |operation| {
+            let request = keys.request(operation, &lin, START).unwrap();
+            let approval = keys.approve(&request.id, &qiao, START).unwrap();
+            keys.execute(approval, START).unwrap()
+        };
+        let list = keys.list();
+        let old = list.iter().find(|key| key.name == "pepper").unwrap().number;
+        let users = peppers::needed_by(&w.store, &keys, old).await.unwrap();
+        assert!(users > 1);
+        let Done::Rotated { number } = both(Operation::Rotate {
+            key: "pepper".into(),
+        }) else {
+            panic!("no rotation");
+        };
+        // A wrong password changes nothing.
+        let wrong = sessions.login("officer", "Wrong1pass%word", None, at("a", START));
+        assert!(Box::pin(wrong).await.is_err());
+        assert_eq!(
+            peppers::needed_by(&w.store, &keys, old).await.unwrap(),
+            users
+        );
+        // At once from two places, and again.
+        let twice = tokio::join!(
+            sign_in("officer", START + SECOND),
+            sign_in("officer", START + SECOND)
+        );
+        assert_eq!(twice.0.user, twice.1.user);
+        // A process that has not heard of the rotation lets them in as well.
+        Box::pin(signed_in(w, "officer", START + 2 * SECOND)).await;
+        let left = peppers::needed_by(&w.store, &keys, old).await.unwrap();
+        assert_eq!(left, users - 1);
+        assert_eq!(
+            peppers::needed_by(&w.store, &keys, number).await.unwrap(),
+            1
+        );
+        // The others sign in with what they have.
+        sign_in("owner", START + 3 * SECOND).await;
+        assert_eq!(
+            peppers::needed_by(&w.store, &keys, number).await.unwrap(),
+            2
+        );
+        both(Operation::Destroy { number: old });
+        sign_in("owner", START + 4 * SECOND).await;
+    })
+    .await;
 }
 
 /// The secret of the factor that is being set up, as an authenticator would scan it.

@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Subcommand;
 use kernel_crypto::keys::custody::{CustodianKey, Operation, Request};
-use kernel_crypto::keys::{AttestKey, Done, KeyInfo, KeyKind, SignKey};
+use kernel_crypto::keys::{AttestKey, Done, KeyInfo, KeyKind, MacKey, SignKey};
+use kernel_identity::peppers;
 use kernel_storage::AuditDraft;
 use serde_json::{Value, json};
 
@@ -258,24 +259,8 @@ async fn approve(id: &str, file: &Path, place: &Place) -> Result<()> {
         Operation::Enroll { .. } => "platform.key.enroll",
         Operation::Dismiss { .. } => "platform.key.dismiss",
     };
-    if let Operation::Destroy { number } = approval.operation()
-        && opened
-            .keys
-            .list()
-            .iter()
-            .any(|key| key.number == *number && key.kind == KeyKind::Sm4Master)
-    {
-        opened.gathered().await?;
-        reseal::free(&opened.store, &opened.blobs, *number).await?;
-    }
-    if let Operation::Destroy { number } = approval.operation()
-        && opened
-            .keys
-            .list()
-            .iter()
-            .any(|key| key.number == *number && key.name == AttestKey::Record.name())
-    {
-        reseal::free_codes(&opened.store, *number).await?;
+    if let Operation::Destroy { number } = approval.operation() {
+        needed_by_nobody(&opened, *number).await?;
     }
     // Before the effect: what is not recorded does not happen.
     let evidence = approval.evidence();
@@ -301,6 +286,33 @@ async fn approve(id: &str, file: &Path, place: &Place) -> Result<()> {
     opened.close().await;
     done?;
     say(line);
+    Ok(())
+}
+
+/// Refuses to destroy a key that something stored needs.
+async fn needed_by_nobody(opened: &Opened, number: u32) -> Result<()> {
+    let list = opened.keys.list();
+    let Some(key) = list.iter().find(|key| key.number == number) else {
+        return Ok(());
+    };
+    if key.kind == KeyKind::Sm4Master {
+        opened.gathered().await?;
+        reseal::free(&opened.store, &opened.blobs, number).await?;
+    }
+    if key.name == AttestKey::Record.name() {
+        reseal::free_codes(&opened.store, number).await?;
+    }
+    if key.name == MacKey::Blind.name() {
+        reseal::unindexed(&opened.store, number).await?;
+    }
+    if key.name == MacKey::Pepper.name() {
+        let users = peppers::needed_by(&opened.store, &opened.keys, number).await?;
+        ensure!(
+            users == 0,
+            "key {number} is needed: {users} users have not signed in since it was rotated; wait \
+             for them, or give them new passwords"
+        );
+    }
     Ok(())
 }
 

@@ -11,7 +11,8 @@ use super::Planner;
 const LONGEST_NAME: usize = 30;
 const LONGEST_FIELD: usize = 40;
 /// Table names the kernel's own migrations use.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 12] = [
+    "blind",
     "schema",
     "migrations",
     "outbox",

@@ -54,7 +54,7 @@ impl Step {
     pub(super) fn drop_table(table: &Table) -> Self {
         Self::DropTable {
             table: table.sql_name.clone(),
-            collection: table.name.to_string(),
+            collection: table.first.to_string(),
         }
     }
 }

@@ -86,7 +86,7 @@ impl Releases {
 fn rename(field: &str, from: &str) -> ChangeDef {
     ChangeDef::Renamed {
         collection: "orders".into(),
-        field: field.into(),
+        field: Some(field.into()),
         from: from.into(),
     }
 }
@@ -231,6 +231,118 @@ fn a_renamed_field_keeps_its_column_and_nobody_else_gets_it() {
         ["Add column status_2 to shop__orders."],
         "a column of its own"
     );
+}
+
+/// Orders, and returns that refer to them.
+fn with_returns(m: &mut ModuleDef) {
+    let mut returns = m.collections[0].clone();
+    returns.name = "returns".into();
+    let of = field("of", "ref", &json!({"to": "orders"}));
+    returns.fields = vec![of];
+    returns.indexes.clear();
+    m.collections.push(returns);
+}
+
+fn call(m: &mut ModuleDef, collection: &str, from: &str) {
+    let before = m.collections.iter_mut().find(|c| c.name == from);
+    before.unwrap().name = collection.into();
+    for c in &mut m.collections {
+        for field in &mut c.fields {
+            if let Kind::Ref { to } = &mut field.kind
+                && to == from
+            {
+                collection.clone_into(to);
+            }
+        }
+    }
+    m.changes.push(ChangeDef::Renamed {
+        collection: collection.into(),
+        field: None,
+        from: from.into(),
+    });
+}
+
+#[test]
+fn a_renamed_collection_keeps_its_table_and_no_other_gets_its_name() {
+    let mut releases = Releases::first();
+    releases.next(with_returns).unwrap();
+    let steps = releases.next(|m| {
+        call(m, "purchases", "orders");
+        let c = &mut m.collections[0];
+        c.fields.push(field("note", "text", &json!({"max": 10})));
+        c.fields[1].name = "state".into();
+        c.indexes = vec![vec!["state".into()]];
+        m.changes.push(ChangeDef::Renamed {
+            collection: "purchases".into(),
+            field: Some("state".into()),
+            from: "status".into(),
+        });
+    });
+    assert_eq!(
+        steps.unwrap(),
+        [
+            "Collection orders is called purchases; its table stays as it is.",
+            "Field status of purchases is called state; its values stay where they are.",
+            "Add column note to shop__orders.",
+        ]
+    );
+    let orders = releases.0.def.collections[0].clone();
+    let refused = releases.next(|m| {
+        m.collections.push(CollectionDef {
+            name: "orders".into(),
+            ..orders.clone()
+        });
+    });
+    assert!(refused.unwrap_err()[0].contains("orders is what purchases was called before"));
+    assert_eq!(
+        releases.next(|m| call(m, "orders", "purchases")).unwrap(),
+        ["Collection purchases is called orders; its table stays as it is."]
+    );
+}
+
+#[test]
+fn a_collection_is_renamed_once_and_not_while_it_is_declared() {
+    let twice = after(|m| {
+        call(m, "purchases", "orders");
+        let again = m.collections[0].clone();
+        m.collections.push(CollectionDef {
+            name: "buys".into(),
+            ..again
+        });
+        m.changes.push(ChangeDef::Renamed {
+            collection: "buys".into(),
+            field: None,
+            from: "orders".into(),
+        });
+    });
+    assert!(twice.unwrap_err()[0].contains("has two new names"));
+    let both = after(|m| {
+        let orders = m.collections[0].clone();
+        call(m, "purchases", "orders");
+        m.collections.push(orders);
+    });
+    assert!(both.unwrap_err()[0].contains("still declared"));
+    // Referring to another collection is another meaning, unless it is the same under another name.
+    let elsewhere = |from: Option<&str>| {
+        let mut releases = Releases::first();
+        let to = |to: &str| field("park", "ref", &json!({"to": to}));
+        releases
+            .next(|m| m.collections[0].fields.push(to("park.parks")))
+            .unwrap();
+        releases.next(|m| {
+            m.collections[0].fields[3] = to("park.sites");
+            m.changes = from
+                .map(|from| ChangeDef::Renamed {
+                    collection: "park.sites".into(),
+                    field: None,
+                    from: from.into(),
+                })
+                .into_iter()
+                .collect();
+        })
+    };
+    assert!(elsewhere(None).unwrap_err()[0].contains("changes its kind"));
+    assert_eq!(elsewhere(Some("park.parks")), Ok(Vec::new()));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::{Asked, col, column, there, too_much, unsuited};
 use crate::read::RowFilter;
 use crate::schema::{Column, ROW_RECORD, ROW_SHARD, Storage, Table};
-use crate::{Engine, QueryError, search, value};
+use crate::{Engine, QueryError, blind, search, value};
 
 /// Conditions in one filter, and how deep they nest.
 const MAX_CONDITIONS: u32 = 200;
@@ -188,10 +188,13 @@ impl Builder<'_> {
         if values.len() > MAX_VALUES as usize {
             return Err(too_much("the values of one 'in'", MAX_VALUES));
         }
-        if let Some(blind) = self.table.blind_of(field) {
-            let digest = |v: &Json| value::blind(self.keys, self.table, field, v);
-            let digests: Vec<_> = values.iter().map(digest).collect();
-            return Ok(among(col(&blind.column), digests));
+        if let Some(index) = self.table.blind_of(field) {
+            let sealed = column(self.table, field)?;
+            let mut digests = Vec::with_capacity(values.len());
+            for value in values {
+                digests.extend(blind::all(self.keys, self.table, sealed, value)?);
+            }
+            return Ok(among(col(&index.column), digests));
         }
         let column = self.comparable(field)?;
         if column.storage == Storage::Tags {

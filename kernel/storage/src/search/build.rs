@@ -56,7 +56,7 @@ impl Store {
         let mut left_over = false;
         let registry = self.registry();
         for table in registry.tables() {
-            let name = table.name.to_string();
+            let name = table.first.to_string();
             left_over |= states
                 .keys()
                 .any(|key| key.0 == name && !searched(table, &key.1));
@@ -68,7 +68,7 @@ impl Store {
                 } else {
                     &mut state.waiting
                 };
-                set.insert(format!("{}.{}", key.0, key.1));
+                set.insert(format!("{}.{}", table.name, key.1));
             }
         }
         Ok((state, left_over))
@@ -153,7 +153,7 @@ pub(crate) async fn index(conn: &mut Conn<'_>, registry: &Registry) -> Result<()
     let states = states(conn).await?;
     let mut left = BATCH;
     for table in registry.tables() {
-        let name = table.name.to_string();
+        let name = table.first.to_string();
         let fields: Vec<&str> = table.searched().map(|(_, column)| column).collect();
         let of = |(collection, _): &&(String, String)| *collection == name;
         for (_, field) in states.keys().filter(of) {
@@ -224,7 +224,7 @@ async fn batch(
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (collection, field) DO UPDATE SET \
          version = excluded.version, done = excluded.done, last = excluded.last",
         [
-            table.name.to_string().into(),
+            table.first.to_string().into(),
             column.into(),
             sdk_search::VERSION.into(),
             i64::from(count < most).into(),

@@ -64,7 +64,7 @@ impl Run<'_, '_> {
         for blind in &table.blinds {
             let json = values.get(&blind.of).unwrap_or(&Json::Null);
             columns.push(Alias::new(&blind.column.stored));
-            bound.push(value::blind(&self.shared.keys, table, &blind.of, json));
+            bound.push(self.blinded(table, blind, id, json).await?);
         }
         if table.shard_column().is_some() && self.exists(table, id, true).await? {
             return Err(CommitError::Conflict {
@@ -180,7 +180,7 @@ impl Run<'_, '_> {
             }
             update.push((&column.stored, value));
             if let Some(blind) = table.blind_of(field) {
-                let digest = value::blind(&self.shared.keys, table, field, json);
+                let digest = self.blinded(table, blind, &id, json).await?;
                 update.push((&blind.column.stored, digest));
             }
             before.insert(field.clone(), was.clone());
@@ -277,7 +277,7 @@ impl Run<'_, '_> {
         (before, after): (Option<Record>, Record),
     ) {
         self.late.changes.push(vec![
-            table.name.to_string().into(),
+            table.first.to_string().into(),
             id.into(),
             revision.into(),
             self.commit.at.into(),

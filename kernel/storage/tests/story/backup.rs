@@ -27,14 +27,14 @@ const FILE: &str = "rongqiao.sqlite";
 
 /// What a backup is taken of.
 #[derive(Clone)]
-struct Source {
+pub(crate) struct Source {
     url: StoreUrl,
     keys: Arc<KeyRing>,
     dir: PathBuf,
 }
 
 impl Source {
-    fn of(bench: &Bench) -> Self {
+    pub(crate) fn of(bench: &Bench) -> Self {
         Self {
             url: bench.url.clone(),
             keys: Arc::clone(&bench.keys),
@@ -51,7 +51,11 @@ fn blobs(bench: &Bench) -> BlobStore {
     Source::of(bench).blobs()
 }
 
-async fn back_up(from: &Source, secret: Secret<'_>, out: &Path) -> Result<Summary, BackupError> {
+pub(crate) async fn back_up(
+    from: &Source,
+    secret: Secret<'_>,
+    out: &Path,
+) -> Result<Summary, BackupError> {
     // As the command does: a second process that only reads.
     let reading = Store::open_reading(&from.url, Arc::clone(&from.keys))
         .await
@@ -70,7 +74,7 @@ async fn back_up(from: &Source, secret: Secret<'_>, out: &Path) -> Result<Summar
 }
 
 /// Restores into `data`, with `SQLite` in it or into the database at `postgres`.
-async fn bring_back(
+pub(crate) async fn bring_back(
     file: &Path,
     secret: Option<Secret<'_>>,
     data: &Path,
@@ -91,7 +95,7 @@ async fn bring_back(
     restore(&job).await
 }
 
-async fn open(data: &Path, postgres: Option<&str>) -> Store {
+pub(crate) async fn open(data: &Path, postgres: Option<&str>) -> Store {
     let keys = Arc::new(KeyRing::open_or_create(&data.join("keys"), None).unwrap());
     assert!(keys.created().is_empty(), "the ring came with the backup");
     let url = match postgres {

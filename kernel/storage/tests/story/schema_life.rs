@@ -9,6 +9,7 @@ use kernel_crypto::keys::KeyRing;
 use kernel_storage::{CommitError, PlanError, RowFilter, Store, StoreUrl};
 use sdk_contract::change::{ChangeDef, Conversion};
 use sdk_contract::def::{FieldDef, ModuleDef};
+use sdk_contract::kind::Kind;
 use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Value, json};
@@ -34,14 +35,14 @@ pub(crate) fn fields(module: &mut ModuleDef) -> &mut Vec<FieldDef> {
     &mut module.collections[0].fields
 }
 
-fn take(module: &mut ModuleDef, name: &str) -> FieldDef {
+pub(crate) fn take(module: &mut ModuleDef, name: &str) -> FieldDef {
     let all = fields(module);
     let at = all.iter().position(|f| f.name == name).unwrap();
     all.remove(at)
 }
 
 /// The bench's module with a searched note, a secret that can be asked for, and rows.
-fn desk() -> ModuleDef {
+pub(crate) fn desk() -> ModuleDef {
     let mut desk = module();
     fields(&mut desk).extend([
         field("note", &json!({"kind": "text", "max": 50, "search": true})),
@@ -56,7 +57,7 @@ fn desk() -> ModuleDef {
 pub(crate) fn renamed(field: &str, from: &str) -> ChangeDef {
     ChangeDef::Renamed {
         collection: "orders".into(),
-        field: field.into(),
+        field: Some(field.into()),
         from: from.into(),
     }
 }
@@ -78,21 +79,21 @@ pub(crate) fn converted(field: &str, by: Conversion) -> ChangeDef {
     }
 }
 
-fn refusals(error: PlanError) -> Vec<String> {
+pub(crate) fn refusals(error: PlanError) -> Vec<String> {
     match error {
         PlanError::Refused(reasons) => reasons,
         PlanError::Storage(error) => panic!("{error:?}"),
     }
 }
 
-async fn ids(store: &Store, filter: Filter) -> Vec<String> {
+pub(crate) async fn ids(store: &Store, filter: Filter) -> Vec<String> {
     let query = Query::new("desk.orders").filter(filter).limit(200);
     let found = store.find(&query, &RowFilter::All).await.unwrap();
     let ids = found.records.iter().map(|r| r["id"].as_str().unwrap());
     ids.map(str::to_owned).collect()
 }
 
-async fn as_of(store: &Store, n: u32, at: i64) -> Value {
+pub(crate) async fn as_of(store: &Store, n: u32, at: i64) -> Value {
     let query = Query::new("desk.orders")
         .filter(Filter::eq("id", id(n)))
         .as_of(Timestamp(at));
@@ -100,7 +101,7 @@ async fn as_of(store: &Store, n: u32, at: i64) -> Value {
     Value::Object(found.records.into_iter().next().unwrap())
 }
 
-async fn change_at(store: &Store, at: i64, revision: i64, values: Value) {
+pub(crate) async fn change_at(store: &Store, at: i64, revision: i64, values: Value) {
     let mut all = commit(vec![change(2, revision, values)]);
     all.at = at;
     store.commit(all).await.unwrap();
@@ -343,15 +344,28 @@ async fn tables_that_are_not_as_declared_are_refused_by_name() {
     .await;
 }
 
-/// Its note as a number.
-fn counted() -> ModuleDef {
+/// Its note as a number, and so what its parts are.
+pub(crate) fn counted() -> ModuleDef {
     let mut counted = desk();
     let note = fields(&mut counted)
         .iter_mut()
         .find(|f| f.name == "note")
         .unwrap();
     *note = field("note", &json!({"kind": "integer", "unique": true}));
-    counted.changes = vec![converted("note", Conversion::Read)];
+    let parts = fields(&mut counted).iter_mut().find(|f| f.name == "parts");
+    if let Kind::Rows { fields, .. } = &mut parts.unwrap().kind {
+        fields[0] = field("item", &json!({"kind": "integer"}));
+    }
+    counted.changes = vec![
+        converted("note", Conversion::Read),
+        ChangeDef::Converted {
+            collection: "orders.parts".into(),
+            field: "item".into(),
+            from: None,
+            by: Conversion::Read,
+            lossy: false,
+        },
+    ];
     counted
 }
 
@@ -440,7 +454,10 @@ async fn values_are_converted_with_a_dry_run_and_a_way_back() {
         assert!(store.apply(&counted(), NOW).await.unwrap().steps.is_empty());
         assert_eq!(
             store.apply(&plain, NOW).await.unwrap().steps,
-            ["Drop column note__was of desk__orders."]
+            [
+                "Drop column note__was of desk__orders.",
+                "Drop column item__was of desk__orders__parts."
+            ]
         );
         assert!(numbers(bench, kept).await.is_empty());
 
@@ -471,15 +488,31 @@ async fn change_at_of(store: &Store, n: u32, revision: i64, values: Value) {
 /// Orders that the tests below convert: several batches.
 const MANY: u32 = 2_600;
 
+/// A note, and the same in two rows.
+fn numbered(value: &Value) -> Value {
+    let parts = json!([{"item": value}, {"item": value}]);
+    json!({"note": value, "parts": parts})
+}
+
 async fn many(store: &Store) {
     store.apply(&desk(), NOW).await.unwrap();
     let all: Vec<u32> = (10..10 + MANY).collect();
     for some in all.chunks(200) {
         let some = some
             .iter()
-            .map(|n| order(*n, json!({"note": n.to_string()})));
+            .map(|n| order(*n, numbered(&json!(n.to_string()))));
         put(store, some.collect()).await.unwrap();
     }
+}
+
+async fn assert_numbered(store: &Store, n: u32, value: &Value) {
+    let is = get(store, n).await.unwrap();
+    let expected = numbered(value);
+    assert_eq!(
+        (&is["note"], &is["parts"]),
+        (&expected["note"], &expected["parts"]),
+        "{n}"
+    );
 }
 
 #[tokio::test]
@@ -494,13 +527,13 @@ async fn what_is_written_meanwhile_is_converted_too() {
                 // As text before the change over, as a number after it.
                 let text = put(
                     &store,
-                    vec![change(n, 1, json!({"note": value.to_string()}))],
+                    vec![change(n, 1, numbered(&json!(value.to_string())))],
                 )
                 .await;
                 match text {
                     Ok(_) => {}
                     Err(CommitError::Invalid { .. }) => {
-                        put(&store, vec![change(n, 1, json!({"note": value}))])
+                        put(&store, vec![change(n, 1, numbered(&json!(value)))])
                             .await
                             .unwrap();
                     }
@@ -515,9 +548,9 @@ async fn what_is_written_meanwhile_is_converted_too() {
         applied.unwrap();
         assert!(written.len() > 300);
         for (n, value) in written {
-            assert_eq!(get(&store, n).await.unwrap()["note"], json!(value));
+            assert_numbered(&store, n, &json!(value)).await;
         }
-        assert_eq!(get(&store, 11).await.unwrap()["note"], json!(11));
+        assert_numbered(&store, 11, &json!(11)).await;
     })
     .await;
 }
@@ -539,58 +572,56 @@ const MARKED: &str = "SELECT COUNT(*) FROM desk__orders WHERE row__converted IS 
 
 #[tokio::test]
 async fn killed_at_every_step_it_is_before_or_after() {
-    on_each_engine(async |bench| {
+    on_each_engine(async |bench| killed(bench, "schema_life::child", &counted()).await).await;
+}
+
+/// Kills a process that applies a declaration in which the note is a number, each time a little
+/// further.
+pub(crate) async fn killed(bench: &Bench, child: &str, next: &ModuleDef) {
+    let store = bench.open().await;
+    many(&store).await;
+    store.close().await;
+    let mut seen = BTreeSet::new();
+    // Room made, some batches done, most of them, all of it.
+    for at_least in [0, 1, 600, 1_200, 1_800, i64::from(MANY)] {
+        let mut child = crash::start(child, bench);
+        loop {
+            let marked = numbers(bench, MARKED).await;
+            if marked.first().is_some_and(|n| *n >= at_least) || child.try_wait().unwrap().is_some()
+            {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // SIGKILL; it may have ended by itself.
+        let _ = child.kill();
+        child.wait().unwrap();
+
         let store = bench.open().await;
-        many(&store).await;
+        let after = store.declared("desk").await.unwrap().as_ref() == Some(next);
+        let is = |n: u32| {
+            if after {
+                json!(n)
+            } else {
+                json!(n.to_string())
+            }
+        };
+        for n in [10, 600, 1_500, 10 + MANY - 1] {
+            assert_numbered(&store, n, &is(n)).await;
+        }
+        let marked = numbers(bench, MARKED).await.first().copied();
+        seen.insert((after, marked.is_some()));
+        assert!(!(after && marked.is_some()), "nothing of the way is left");
         store.close().await;
-        let mut seen = BTreeSet::new();
-        // Each time a little further: room made, some batches done, most of them, all of it.
-        for at_least in [0, 1, 600, 1_200, 1_800, i64::from(MANY)] {
-            let mut child = crash::start("schema_life::child", bench);
-            loop {
-                let marked = numbers(bench, MARKED).await;
-                if marked.first().is_some_and(|n| *n >= at_least)
-                    || child.try_wait().unwrap().is_some()
-                {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            // SIGKILL; it may have ended by itself.
-            let _ = child.kill();
-            child.wait().unwrap();
+    }
+    assert!(seen.contains(&(false, true)), "killed on the way: {seen:?}");
 
-            let store = bench.open().await;
-            let after = store.declared("desk").await.unwrap() == Some(counted());
-            let is = |n: u32| {
-                if after {
-                    json!(n)
-                } else {
-                    json!(n.to_string())
-                }
-            };
-            for n in [10, 600, 1_500, 10 + MANY - 1] {
-                assert_eq!(
-                    get(&store, n).await.unwrap()["note"],
-                    is(n),
-                    "after: {after}"
-                );
-            }
-            let marked = numbers(bench, MARKED).await.first().copied();
-            seen.insert((after, marked.is_some()));
-            assert!(!(after && marked.is_some()), "nothing of the way is left");
-            store.close().await;
-        }
-        assert!(seen.contains(&(false, true)), "killed on the way: {seen:?}");
-
-        let store = bench.open().await;
-        store.apply(&counted(), NOW).await.unwrap();
-        for n in 10..10 + MANY {
-            assert_eq!(get(&store, n).await.unwrap()["note"], json!(n));
-        }
-        assert!(store.apply(&counted(), NOW).await.unwrap().steps.is_empty());
-    })
-    .await;
+    let store = bench.open().await;
+    store.apply(next, NOW).await.unwrap();
+    for n in 10..10 + MANY {
+        assert_numbered(&store, n, &json!(n)).await;
+    }
+    assert!(store.apply(next, NOW).await.unwrap().steps.is_empty());
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ fn a_field_in_use_is_renamed_retired_and_converted_by_changes() {
         draft.changes,
         [ChangeDef::Renamed {
             collection: "park-tenants".into(),
-            field: "people".into(),
+            field: Some("people".into()),
             from: "staff".into()
         }],
         "from what is in use to what is wanted"
