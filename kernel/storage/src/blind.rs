@@ -209,6 +209,7 @@ impl Store {
                 after = Some(key(&id));
                 let sealed = row.bytes(2)?.unwrap_or_default();
                 let plain = value::open(self.keys(), table, column, &id, &sealed)?;
+                let plain = value::opened(&plain)?;
                 if let Value::Bytes(Some(new)) = digest(self.keys(), table, column, &plain, number)?
                 {
                     batch.push(Exchange {

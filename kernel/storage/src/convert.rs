@@ -96,10 +96,7 @@ struct Target {
 impl Converter {
     /// One for each table that a plan converts values of, or makes codes of.
     pub(crate) fn all(old: &Stored, plan: &Plan, new: &ModuleDef) -> Vec<Self> {
-        let with_rows = |table: Table| {
-            let rows: Vec<Table> = table.rows.iter().map(|r| r.table.clone()).collect();
-            std::iter::once(table).chain(rows)
-        };
+        let rows = |table: Table| table.rows.into_iter().map(|r| r.table);
         let of = |table: Table| {
             let name = &table.sql_name;
             let coded = plan.attested.iter();
@@ -116,7 +113,8 @@ impl Converter {
                 choices: new.choices.clone(),
             })
         };
-        old.tables().flat_map(with_rows).filter_map(of).collect()
+        let tables = old.tables().chain(old.tables().flat_map(rows));
+        tables.filter_map(of).collect()
     }
 
     /// The column with the id of the record.

@@ -183,7 +183,7 @@ impl Store {
                     .distinct()
                     .column(Alias::new("record"))
                     .from(Alias::new("kernel__changes"))
-                    .and_where(Expr::col(Alias::new("collection")).eq(table.name.to_string()))
+                    .and_where(Expr::col(Alias::new("collection")).eq(table.first.to_string()))
                     .and_where(Expr::col(Alias::new("record")).gt(after.as_str()))
                     .order_by(Alias::new("record"), Order::Asc)
                     .limit(BATCH as u64);
@@ -329,7 +329,7 @@ async fn revisions<'i>(
             .column(Alias::new("record"))
             .expr(Func::max(Expr::col(Alias::new("revision"))))
             .from(Alias::new("kernel__changes"))
-            .and_where(Expr::col(Alias::new("collection")).eq(table.name.to_string()))
+            .and_where(Expr::col(Alias::new("collection")).eq(table.first.to_string()))
             .and_where(Expr::col(Alias::new("record")).is_in(ids))
             .group_by_col(Alias::new("record"));
         conn.engine().build(&select)
@@ -379,7 +379,7 @@ async fn differing(
         select
             .column(Alias::new("after"))
             .from(Alias::new("kernel__changes"))
-            .and_where(Expr::col(Alias::new("collection")).eq(table.name.to_string()))
+            .and_where(Expr::col(Alias::new("collection")).eq(table.first.to_string()))
             .and_where(Expr::col(Alias::new("record")).eq(id))
             .order_by(Alias::new("revision"), Order::Asc);
         conn.engine().build(&select)

@@ -219,7 +219,7 @@ pub(crate) fn open(
         .map_err(StorageError::Open)
 }
 
-fn opened(plain: &[u8]) -> Result<Json, StorageError> {
+pub(crate) fn opened(plain: &[u8]) -> Result<Json, StorageError> {
     serde_json::from_slice(plain)
         .map_err(|e| StorageError::Damaged(format!("an opened field: {e}")))
 }

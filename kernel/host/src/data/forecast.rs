@@ -104,7 +104,11 @@ fn changes(live: Option<&Design>, draft: &Design) -> Vec<String> {
     for field in &draft.collection.fields {
         let name = &field.name;
         let from = draft.changes.iter().find_map(|c| match c {
-            ChangeDef::Renamed { field, from, .. } if field == name => Some(from),
+            ChangeDef::Renamed {
+                field: Some(field),
+                from,
+                ..
+            } if field == name => Some(from),
             _ => None,
         });
         let label = &field.label.zh;
