@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 
 use self::late::Late;
 use self::records::invalid;
+use crate::audit::Kept;
 use crate::backend::{Conn, Engine, built, sql};
 use crate::convert::{BATCH, Batch, Converter};
 use crate::reseal::{self, Exchange};
@@ -216,6 +217,8 @@ struct Run<'a, 'c> {
     late: &'a mut Late,
     /// References written so far; checked last, so that writes may come in any order.
     references: Vec<Reference>,
+    /// What the history keeps of it, for its audit record.
+    kept: Vec<Kept>,
     done: Committed,
 }
 
@@ -242,6 +245,7 @@ impl<'a, 'c> Run<'a, 'c> {
             commit,
             late,
             references: Vec::new(),
+            kept: Vec::new(),
             done,
         }
     }
@@ -281,7 +285,11 @@ impl<'a, 'c> Run<'a, 'c> {
         let events = commit.events.iter();
         let events = events.map(|e| outbox::row(&commit.module, commit.at, e));
         self.late.events.extend(events);
-        self.done.audit = self.late.record(&commit.audit);
+        let mut audit = commit.audit.clone();
+        if let Some(first) = audit.first_mut() {
+            first.tell(&self.kept);
+        }
+        self.done.audit = self.late.record(&audit);
         Ok(self.done)
     }
 
