@@ -14,7 +14,9 @@
 
 mod authenticator;
 mod browser;
+pub mod collector;
 pub mod database;
+pub mod program;
 mod providers;
 mod security_key;
 pub mod steps;
