@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use kernel_portal::LOOK_PATH;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
@@ -129,17 +129,22 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 async fn health(State(web): State<Web>) -> Json<Value> {
     let store = web.host().store();
     // Without its audit trail the platform refuses sensitive writes and guarded reads.
-    let (status, audit) = if store.audit_health().down {
+    let health = store.audit_health();
+    let (status, audit) = if health.down {
         ("degraded", "down")
     } else {
         ("ok", "ok")
     };
-    Json(json!({
-        "status": status,
-        "version": web.settings().version,
-        "engine": store.engine().name(),
-        "audit": audit,
-    }))
+    let mut told = Map::new();
+    told.insert("status".into(), status.into());
+    told.insert("version".into(), web.settings().version.into());
+    told.insert("engine".into(), store.engine().name().into());
+    told.insert("audit".into(), audit.into());
+    if let Some(collector) = health.handed_on {
+        let how = json!({ "reached": collector.reached, "behind": collector.behind });
+        told.insert("collector".into(), how);
+    }
+    Json(told.into())
 }
 
 async fn describe(State(web): State<Web>) -> Json<Value> {

@@ -3,6 +3,8 @@
 
 mod audit_pages;
 mod call_pages;
+mod classified;
+mod collectors;
 mod declare;
 mod deletions;
 mod home;
@@ -14,6 +16,7 @@ pub(crate) mod pages;
 mod plugin_pages;
 mod plugins;
 mod trials;
+mod verifications;
 
 use async_trait::async_trait;
 use kernel_identity::principal::Principal;
@@ -25,6 +28,7 @@ use serde_json::{Map, Value, json};
 use crate::Host;
 use crate::module::{Call, Input, Module};
 
+pub use collectors::Stand;
 pub(crate) use declare::def;
 pub(crate) use deletions::{restored, rows as deletion_rows};
 pub(crate) use jobs::{JOB_PARTS, JOBS};
@@ -54,6 +58,9 @@ impl Module for Console {
         match ask.path.as_str() {
             "/console/plugins" => plugin_pages::list(host, call).await,
             "/console/audit" => audit_pages::list(host, call, ask).await,
+            "/console/classified" => classified::list(host, call, ask).await,
+            "/console/collectors" => collectors::list(host, call, ask).await,
+            "/console/verifications" => verifications::list(host, call, ask).await,
             "/console/deletions" => deletions::list(host, call, ask).await,
             "/console/jobs" => jobs::list(host, call, ask).await,
             "/console/jobs/import" => jobs::import_form(host, call, ask),
@@ -84,6 +91,7 @@ impl Module for Console {
             "job.export" => jobs::export(host, call, &input).await,
             "job.cancel" => jobs::cancel(call, &input),
             "job.trace" => jobs::trace(host, &input).await,
+            "verification.start" => verifications::start(host, call),
             "model.upload" => models::upload(host, call, &input).await,
             "model.approve" => models::approve(call, &input),
             "model.reject" => models::close(call, &input, "rejected"),

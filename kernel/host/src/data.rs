@@ -111,17 +111,25 @@ impl Host {
             self.declare(&declare::definition(std::iter::empty()))
                 .await?;
         }
-        self.refresh_data().await
+        self.make_data().await.map(drop)
     }
 
-    /// Makes the module what the approved designs say. Called after a decision, at start, and now
-    /// and then because another node may have decided.
+    /// Makes the module what the approved designs say, and its classes with it. Called after a decision,
+    /// and now and then because another node may have decided.
     pub async fn refresh_data(&self) -> Result<(), InstallError> {
+        if self.make_data().await? {
+            self.refresh_classified().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there was anything to make.
+    async fn make_data(&self) -> Result<bool, InstallError> {
         let _one = self.0.designs.lock().await;
         let all = self.structures().await?;
         let wanted = definition(&all);
         if self.data_is(&wanted) && all.iter().all(|s| s.approved.is_none()) {
-            return Ok(());
+            return Ok(false);
         }
         match self.declare(&wanted).await {
             Ok(()) => {
@@ -129,7 +137,7 @@ impl Host {
                 for structure in all.iter().filter(|s| s.approved.is_some()) {
                     self.settle(structure, None).await?;
                 }
-                Ok(())
+                Ok(true)
             }
             Err(InstallError::Plan {
                 source: PlanError::Refused(reasons),
@@ -145,7 +153,7 @@ impl Host {
                 let serving = definition(&self.structures().await?);
                 self.declare(&serving).await?;
                 self.put_data(serving);
-                Ok(())
+                Ok(true)
             }
             Err(other) => Err(other),
         }

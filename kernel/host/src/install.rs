@@ -140,7 +140,8 @@ impl Host {
     /// Installs or replaces one plugin from its folder. On any error the one that serves stays.
     pub async fn install(&self, name: &str) -> Result<(), InstallError> {
         let built = self.build(name).await?;
-        self.put(name, built).await
+        self.put(name, built).await?;
+        self.refresh_classified().await
     }
 
     /// Reads, admits and compiles one plugin, on a thread that does not serve.

@@ -61,6 +61,7 @@ pub use catalog::{Catalog, Enabled, Installed, Matched};
 use clock::Clock;
 pub use code::{CodeCounts, KeptCode};
 pub use collect::Collected;
+pub use console::Stand;
 pub use dispatch::Act;
 pub use engine::{EngineError, Engines, Sandbox};
 pub use files::RecordFile;
@@ -153,6 +154,7 @@ impl Host {
         host.adopt_files().await.map_err(InstallError::Files)?;
         host.install_native().await?;
         host.install_all().await?;
+        host.refresh_classified().await?;
         let models = host.clone();
         host.tasks()
             .spawn(async move { models.prepare_models().await });

@@ -4,7 +4,7 @@
 
 mod arrival;
 mod changes;
-mod choices;
+pub(crate) mod choices;
 mod claims;
 mod in_words;
 mod invitations;

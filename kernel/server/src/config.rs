@@ -1,6 +1,7 @@
 //! Configuration: a TOML file with every key optional, and the few things that come from the
 //! environment. Nothing else in the platform reads either.
 
+mod audit;
 mod city;
 mod files;
 
@@ -9,20 +10,24 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use kernel_api::WebSettings;
+use kernel_crypto::sm3::{self, Digest32};
 use kernel_host::outgoing::Outgoing;
 use kernel_host::scan::Clamd;
 use kernel_identity::network::Network;
 use kernel_identity::providers::Secret;
 use kernel_identity::session::SessionPolicy;
 use kernel_portal::{SearchBox, Site};
-use kernel_storage::{Bucket, CheckpointFolder};
+use kernel_storage::Bucket;
 use rustls::pki_types::CertificateDer;
 use sdk_contract::def::Label;
 use serde::Deserialize;
 
+use audit::AuditConfig;
 pub(crate) use city::City;
 use files::FilesConfig;
 
+use crate::forward::{Collector, Sender};
+use crate::sntp::ClockConfig;
 use crate::tls::TlsConfig;
 
 /// `host-config/reference.toml` shows every key with its default.
@@ -36,12 +41,16 @@ pub(crate) struct Config {
     pub(crate) tls: TlsConfig,
     sessions: SessionPolicy,
     pub(crate) audit: AuditConfig,
+    pub(crate) clock: ClockConfig,
     files: FilesConfig,
     scan: ScanConfig,
     #[serde(rename = "export")]
     pub(crate) exports: ExportConfig,
     outgoing: OutgoingConfig,
     pub(crate) jobs: JobConfig,
+    /// Of the file it was read from.
+    #[serde(skip)]
+    digest: Option<Digest32>,
 }
 
 /// What other systems are asked with.
@@ -94,21 +103,6 @@ pub(crate) struct JobConfig {
 impl Default for JobConfig {
     fn default() -> Self {
         Self { file_days: 7 }
-    }
-}
-
-/// Where the evidence goes.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct AuditConfig {
-    /// Folder that every checkpoint is written to, best on another host; empty is none.
-    checkpoint_folder: PathBuf,
-}
-
-impl AuditConfig {
-    pub(crate) fn checkpoint_folder(&self) -> Option<CheckpointFolder> {
-        let folder = &self.checkpoint_folder;
-        (!folder.as_os_str().is_empty()).then(|| CheckpointFolder::new(folder))
     }
 }
 
@@ -195,12 +189,26 @@ impl Config {
         };
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{} cannot be read", file.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))
+        let read: Self =
+            toml::from_str(&text).with_context(|| format!("{} is not valid", file.display()))?;
+        Ok(Self {
+            digest: Some(sm3::digest(text.as_bytes())),
+            ..read
+        })
+    }
+
+    pub(crate) const fn digest(&self) -> Option<Digest32> {
+        self.digest
     }
 
     /// The bucket that files lie in; none is the data folder.
     pub(crate) fn bucket(&self) -> Result<Option<Bucket>> {
         self.files.bucket(|| self.authorities())
+    }
+
+    /// Who is handed the audit trail, if anybody, and what it is told of the machine `node`.
+    pub(crate) fn forward(&self, node: &str) -> Result<Option<(Collector, Sender)>> {
+        self.audit.forward(node, || self.authorities())
     }
 
     /// The sessions' policy, with the providers' secrets read in; a provider that could not be

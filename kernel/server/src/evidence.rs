@@ -1,16 +1,22 @@
 //! What runs beside serving so that the evidence holds: checkpoints signed and taken off the machine,
-//! key changes of other processes noticed, key uses counted.
+//! key changes of other processes noticed, key uses counted, and a changed configuration recorded.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use kernel_crypto::keys::KeyRing;
+use kernel_crypto::sm3::Digest32;
 use kernel_host::clock::Clock;
-use kernel_storage::{CheckpointFolder, Store};
+use kernel_storage::{AuditDraft, AuditFilter, CheckpointFolder, Store};
+use serde_json::json;
+
+use crate::wire;
 
 /// Between two checkpoints at most, while there is something to sign.
 const CHECKPOINT: Duration = Duration::from_secs(10);
+/// What a start under another configuration than the last is called in the trail.
+const CONFIGURED: &str = "platform.config.change";
 /// Between two looks at the key ring's file.
 const KEYS: Duration = Duration::from_secs(2);
 /// Looks between two saves of the keys' uses.
@@ -88,6 +94,38 @@ impl Evidence {
                 Err(error) => tracing::error!(code = "keys.unreadable", "the key ring: {error}"),
             }
         }
+    }
+
+    /// Records that this machine serves under another configuration than it did last: its file is nobody's
+    /// request, so the start is what shows it. `now` is its digest; none is the defaults.
+    pub(crate) async fn configured(&self, machine: &str, now: Option<Digest32>) -> Result<()> {
+        let asked = AuditFilter {
+            action: Some(CONFIGURED.into()),
+            objects: vec![machine.to_owned()],
+            ..AuditFilter::default()
+        };
+        let last = self.store.audit_find(&asked, 1, 0).await?;
+        let last = last.records.first();
+        let before = last.and_then(|r| r.draft.detail.get("after").cloned());
+        let (before, after) = (
+            before.unwrap_or_default(),
+            json!(now.map(|d| d.to_string())),
+        );
+        if before == after {
+            return Ok(());
+        }
+        let draft = AuditDraft {
+            at: self.clock.now().micros(),
+            actor: "kernel".into(),
+            action: CONFIGURED.into(),
+            object: machine.to_owned(),
+            outcome: "ok".into(),
+            detail: json!({ "before": before, "after": after }),
+            request: wire::request()?,
+            ..AuditDraft::default()
+        };
+        self.store.audit_append(vec![draft]).await?;
+        Ok(())
     }
 
     /// The last checkpoint and the last count, when nothing else runs any more.

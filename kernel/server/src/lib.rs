@@ -4,8 +4,10 @@
 mod commands;
 mod config;
 mod evidence;
+mod forward;
 mod lifecycle;
 mod reseal;
+mod sntp;
 mod sweep;
 mod tls;
 pub mod wire;

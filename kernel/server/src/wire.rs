@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use axum::Router;
 use kernel_api::{Web, router};
 use kernel_crypto::keys::{KeyRing, KeyRingError};
+use kernel_crypto::sm3::Digest32;
 use kernel_host::clock::{Clock, SystemClock};
 use kernel_host::{Engines, Ground, Host, KeptCode, Limits};
 use kernel_identity::demo::{self, Demo, DemoLogin};
@@ -18,6 +19,8 @@ use kernel_storage::backup::RESTORING;
 use kernel_storage::{BlobStore, CheckpointFolder, Store, StoreUrl};
 
 use crate::config::{self as settings, City, Config};
+use crate::forward::Forward;
+use crate::sntp::ClockCheck;
 
 /// The demo city of this repository.
 const DEMO: &str = include_str!("../../../host-config/demo.toml");
@@ -226,9 +229,32 @@ impl Platform {
         })
     }
 
+    /// Of the configuration file; none where the defaults hold.
+    pub(crate) fn config_digest(&self) -> Option<Digest32> {
+        self.config.digest()
+    }
+
     /// Where checkpoints of the audit trail go, off the machine.
     pub(crate) fn checkpoint_folder(&self) -> Option<CheckpointFolder> {
         self.config.audit.checkpoint_folder()
+    }
+
+    /// Hands the trail on, if anybody collects it.
+    pub(crate) fn forward(&self) -> Result<Option<Forward>> {
+        let Some((collector, sender)) = self.config.forward(&machine())? else {
+            return Ok(None);
+        };
+        Ok(Some(Forward {
+            host: self.host.clone(),
+            collector,
+            sender,
+            holder: kernel_crypto::random::token_hex(8)?,
+        }))
+    }
+
+    /// Compares the clock with another's, if one is named.
+    pub(crate) fn clock_check(&self) -> Option<ClockCheck> {
+        self.config.clock.check(Arc::clone(self.host.clock()))
     }
 
     /// The whole web face. Serve it with connection info.
@@ -292,6 +318,12 @@ pub(crate) fn url(place: &Place) -> Result<StoreUrl> {
         Some(url) => url.parse()?,
         None => StoreUrl::Sqlite(place.data.join(SQLITE)),
     })
+}
+
+/// What this machine is called; empty where it does not say.
+pub(crate) fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.unwrap_or_default().trim().to_owned()
 }
 
 /// A request id for what a command records.

@@ -8,6 +8,7 @@
 mod append;
 mod checkpoint;
 mod health;
+mod kept;
 mod prove;
 mod verify;
 
@@ -23,8 +24,9 @@ use crate::{CommitError, QueryError, StorageError, Store, value};
 pub(crate) use append::{LOCK_CHAIN, Tail, append, append_first, head, plant};
 pub use checkpoint::CheckpointFolder;
 pub(crate) use checkpoint::checkpoint;
-pub use health::AuditHealth;
 pub(crate) use health::Gauge;
+pub use health::{AuditHealth, HandedOn};
+pub(crate) use kept::Kept;
 pub use verify::{AuditCopy, Verified};
 
 /// Names this chain, so that no record of another fits into it.
@@ -126,6 +128,23 @@ impl Store {
                 .await
                 .map(|done| done.audit),
         )
+    }
+
+    /// The records after number `seq` in their order, at most `limit`.
+    pub async fn audit_after(
+        &self,
+        seq: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StorageError> {
+        let rows = self
+            .fixed(
+                "SELECT seq, at, actor, organisation, subject, action, object, outcome, detail, \
+                 request, prev, hash FROM kernel__audit WHERE seq > $1 ORDER BY seq LIMIT $2",
+                vec![seq.cast_signed().into(), i64::from(limit).into()],
+                "reading on in the audit trail",
+            )
+            .await?;
+        rows.iter().map(record).collect()
     }
 
     /// A page of the trail, `limit` 1 to 200.

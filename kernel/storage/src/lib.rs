@@ -95,7 +95,7 @@ mod writer;
 
 pub use audit::{
     AuditCopy, AuditDraft, AuditFault, AuditFilter, AuditHealth, AuditPage, AuditRecord,
-    CheckpointFolder, Verified,
+    CheckpointFolder, HandedOn, Verified,
 };
 pub use blobs::{BlobError, BlobStore, Bucket, Credentials, old_digest};
 pub use calls::{Admission, Call, Quota, Used};

@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use self::late::Late;
 use self::records::invalid;
 use crate::attest::Image;
+use crate::audit::Kept;
 use crate::backend::{Conn, Engine, built, sql};
 use crate::convert::{BATCH, Batch, Converter};
 use crate::reseal::{self, Exchange};
@@ -235,6 +236,8 @@ struct Run<'a, 'c> {
     references: Vec<Reference>,
     /// The key of blind indexes, once it is needed.
     blind: Option<blind::Number>,
+    /// What the history keeps of it, for its audit record.
+    kept: Vec<Kept>,
     done: Committed,
 }
 
@@ -270,6 +273,7 @@ impl<'a, 'c> Run<'a, 'c> {
             late,
             references: Vec::new(),
             blind: None,
+            kept: Vec::new(),
             done,
         }
     }
@@ -309,7 +313,11 @@ impl<'a, 'c> Run<'a, 'c> {
         let events = commit.events.iter();
         let events = events.map(|e| outbox::row(&commit.module, commit.at, e));
         self.late.events.extend(events);
-        self.done.audit = self.late.record(&commit.audit);
+        let mut audit = commit.audit.clone();
+        if let Some(first) = audit.first_mut() {
+            first.tell(&self.kept);
+        }
+        self.done.audit = self.late.record(&audit);
         Ok(self.done)
     }
 

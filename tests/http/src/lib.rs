@@ -15,7 +15,9 @@
 mod authenticator;
 mod browser;
 mod city;
+pub mod collector;
 pub mod database;
+pub mod program;
 mod providers;
 mod security_key;
 pub mod steps;

@@ -11,10 +11,11 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tests_http::program::Program;
 use tests_http::steps::{
     self, BANK, application, audited, exported, in_days, live_model, recorded, scored_product, text,
 };
-use tests_http::{Client, Server, Start};
+use tests_http::{Client, Server, Start, until};
 
 fn sign_letter(enterprise: &mut Client) -> (u16, Value) {
     let signed = enterprise.post(
@@ -35,6 +36,21 @@ fn has(program: &str, arguments: &[&str]) -> bool {
         eprintln!("skipped: no {program} on this machine that can {arguments:?}");
     }
     found
+}
+
+/// Changes the database of a running platform. Only its own tool can do that: no command of the platform
+/// stops the trail or alters it.
+fn tamper(server: &Server, sql: &str) {
+    let code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=20); \
+                c.execute(sys.argv[2]); c.commit()";
+    let database = server.data().join("rongqiao.sqlite");
+    let out = Command::new("python3")
+        .args(["-c", code])
+        .arg(database)
+        .arg(sql)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{out:?}");
 }
 
 #[test]
@@ -182,19 +198,6 @@ fn dj_11_without_its_audit_trail_the_platform_refuses_and_says_so() {
     let Some(server) = Server::start() else {
         return;
     };
-    // Only the database's own tool can do this: no command of the platform stops the trail.
-    let tamper = |sql: &str| {
-        let code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=20); \
-                    c.execute(sys.argv[2]); c.commit()";
-        let database = server.data().join("rongqiao.sqlite");
-        let out = Command::new("python3")
-            .args(["-c", code])
-            .arg(database)
-            .arg(sql)
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "{out:?}");
-    };
     let auditor = server.user("auditor");
     let mut enterprise = server.user("enterprise");
     assert_eq!(auditor.get("/console/audit").status, 200);
@@ -204,6 +207,7 @@ fn dj_11_without_its_audit_trail_the_platform_refuses_and_says_so() {
     );
 
     tamper(
+        &server,
         "CREATE TRIGGER stop BEFORE INSERT ON kernel__audit \
          BEGIN SELECT RAISE(ABORT, 'stopped'); END",
     );
@@ -220,7 +224,7 @@ fn dj_11_without_its_audit_trail_the_platform_refuses_and_says_so() {
         (&json!("degraded"), &json!("down"))
     );
 
-    tamper("DROP TRIGGER stop");
+    tamper(&server, "DROP TRIGGER stop");
     assert_eq!(auditor.get("/console/audit").status, 200);
     assert_eq!(sign_letter(&mut enterprise).0, 200);
     assert_eq!(
@@ -229,24 +233,63 @@ fn dj_11_without_its_audit_trail_the_platform_refuses_and_says_so() {
     );
 }
 
-/// That the trail has one record of a deed, with the address it was done from.
-fn is_on_record_once(server: &Server, filters: &str) {
+/// What a record of the trail has besides who, what, when and whether it was done.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// It changed records: digests of before and after, and the history holds by them.
+    Change,
+    /// It changed none.
+    Deed,
+    /// A command on the machine itself, which comes from no address.
+    Command,
+}
+
+/// That the trail has one record of a deed, with everything that a record has to say.
+fn is_on_record_once(server: &Server, filters: &str, kind: Kind) {
     let auditor = server.user("auditor");
     let table = audited(&auditor, filters);
     assert_eq!(table["paging"]["total"], 1, "{filters}: {table}");
     let record = auditor.page(&text(&table["rows"][0]["to"]));
-    let sections = record.body["sections"].as_array().unwrap().iter();
-    let mut blocks = sections.flat_map(|s| s["blocks"].as_array().unwrap());
-    let kept = blocks.find(|b| b["id"] == "detail").unwrap().to_string();
-    assert!(
-        kept.contains("网络地址") && kept.contains("127.0.0.1"),
-        "{filters}: {kept}"
-    );
+    let block = |id: &str| {
+        let sections = record.body["sections"].as_array().unwrap().iter();
+        let mut blocks = sections.flat_map(|s| s["blocks"].as_array().unwrap());
+        blocks.find(|b| b["id"] == id).cloned().unwrap_or_default()
+    };
+    let fact = |id: &str, label: &str| {
+        let facts = block(id)["facts"].as_array().cloned();
+        let found = facts.into_iter().flatten().find(|f| f["label"] == label);
+        found.map(|f| f["value"].to_string()).unwrap_or_default()
+    };
+    for label in ["操作", "结果", "时间", "操作人", "请求编号"] {
+        assert!(
+            !fact("facts", label).is_empty(),
+            "{filters}: {label} of {}",
+            record.body
+        );
+    }
+    let address = fact("detail", "网络地址");
+    if kind != Kind::Command {
+        assert!(address.contains("127.0.0.1"), "{filters}: {}", record.body);
+    }
+    if kind == Kind::Change {
+        let holds = fact("chain", "变更前后");
+        assert!(holds.contains("一致"), "{filters}: {}", block("chain"));
+        let after = fact("chain", "变更后摘要");
+        assert!(after.len() > 64, "{filters}: {}", block("chain"));
+    }
 }
 
 #[test]
-fn dj_09_each_important_deed_is_one_record_with_the_address_it_came_from() {
-    let Some(server) = Server::start() else {
+fn dj_09_each_important_deed_is_one_record_with_all_that_a_record_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("config.toml"), "[export]\nwithout_approval = 1000\n").unwrap();
+    let start = Start {
+        config: Some(path("config.toml").into()),
+        own_keys: true,
+        ..Start::default()
+    };
+    let Some(mut server) = Server::start_as(start) else {
         return;
     };
     // A sign-in, which looks at nothing that is guarded.
@@ -256,7 +299,7 @@ fn dj_09_each_important_deed_is_one_record_with_the_address_it_came_from() {
     let asks = application(&scored_product(&enterprise, BANK));
     let apply = "/api/v1/lending/applications/apply";
     assert_eq!(enterprise.post(apply, &asks).code(), "consent.no-consent");
-    steps::sign_letter(&mut enterprise, BANK);
+    let letter = steps::sign_letter(&mut enterprise, BANK);
     let applied = enterprise.post(apply, &asks);
     assert_eq!(applied.status, 200, "{}", applied.body);
     let id = text(&applied.body["result"]["id"]);
@@ -265,16 +308,23 @@ fn dj_09_each_important_deed_is_one_record_with_the_address_it_came_from() {
         &json!({ "field": "phone", "reason": "电话核实" }),
     );
     assert_eq!(looked.status, 200, "{}", looked.body);
+    let revoked = enterprise.post(
+        &format!("/api/v1/consent/letters/{letter}/revoke"),
+        &json!({ "reason": "不再需要" }),
+    );
+    assert_eq!(revoked.status, 200, "{}", revoked.body);
     exported(&mut enterprise, "consent/letters");
 
     let mut head = server.user("bankadmin");
     let posts = head.get("/api/v1/platform/posts?user=01930000-0000-7000-8000-000000000913");
     let post = text(&posts.body["items"][0]["id"]);
-    let given = head.post(
-        &format!("/api/v1/platform/posts/{post}/grant"),
-        &json!({ "role": "model.validator", "reason": "轮岗" }),
-    );
-    assert_eq!(given.status, 200, "{}", given.body);
+    for verb in ["grant", "revoke"] {
+        let changed = head.post(
+            &format!("/api/v1/platform/posts/{post}/{verb}"),
+            &json!({ "role": "model.validator", "reason": "轮岗" }),
+        );
+        assert_eq!(changed.status, 200, "{verb}: {}", changed.body);
+    }
     let limited = server.user("security").post(
         &format!("/api/v1/platform/organisations/{BANK}/limit"),
         &json!({ "ceiling": ["bank.officer", "model.validator"], "reason": "收紧" }),
@@ -285,22 +335,119 @@ fn dj_09_each_important_deed_is_one_record_with_the_address_it_came_from() {
     let plugin = text(&plugins.body["items"][0]["id"]);
     let enable = format!("/api/v1/console/plugins/{plugin}/enable");
     assert_eq!(operator.post(&enable, &json!({})).status, 200);
+    let program = Program::approved(&server, |_| {});
+    let called = program.send(&server.anonymous(), &program.list());
+    assert_eq!(called.answer.status, 200, "{}", called.answer.body);
 
-    for filters in [
-        "what=platform.session.start&who=government",
-        "what=console.model.upload",
-        "what=console.model.approve",
-        "what=consent.letter.sign",
-        "what=lending.application.apply&outcome=done",
-        "what=lending.application.apply&outcome=refused",
-        "what=field.look",
-        "what=platform.post.grant",
-        "what=platform.organisation.limit",
-        "what=console.plugin.enable",
-        "what=file.read&who=enterprise",
+    let (lin, qiao) = (path("lin.json"), path("qiao.json"));
+    server.result(&["keys", "enroll", "lin", "--out", &lin]);
+    server.result(&["keys", "enroll", "qiao", "--out", &qiao]);
+    let asked = server.result(&["keys", "rotate", "audit", "--custodian", &lin]);
+    let request = asked.split([' ', ':']).nth(1).unwrap().to_owned();
+    server.result(&["keys", "approve", &request, "--custodian", &qiao]);
+
+    for (filters, kind) in [
+        ("what=platform.session.start&who=government", Kind::Deed),
+        ("what=console.model.upload", Kind::Change),
+        ("what=console.model.approve", Kind::Change),
+        ("what=consent.letter.sign", Kind::Change),
+        ("what=consent.letter.revoke", Kind::Change),
+        ("what=lending.application.apply&outcome=done", Kind::Change),
+        ("what=lending.application.apply&outcome=refused", Kind::Deed),
+        ("what=model.score", Kind::Change),
+        ("what=field.look", Kind::Deed),
+        ("what=platform.post.grant", Kind::Change),
+        ("what=platform.post.revoke", Kind::Change),
+        ("what=platform.organisation.limit", Kind::Change),
+        ("what=console.plugin.enable", Kind::Change),
+        ("what=access.app.approve", Kind::Change),
+        ("what=api.call", Kind::Deed),
+        ("what=file.read&who=enterprise", Kind::Deed),
+        ("what=platform.key.request", Kind::Command),
+        ("what=platform.key.rotate&outcome=done", Kind::Command),
+        ("what=platform.config.change", Kind::Command),
     ] {
-        is_on_record_once(&server, filters);
+        is_on_record_once(&server, filters, kind);
     }
     // What an export was is told at its end, by the job that did it.
     assert_eq!(recorded(&server, "what=console.job.exported"), 1);
+
+    // A start under another configuration is one record, and one under the same is none.
+    let config = "what=platform.config.change";
+    server.stop();
+    server.start_again();
+    assert_eq!(recorded(&server, config), 1);
+    server.stop();
+    std::fs::write(path("config.toml"), "[export]\nwithout_approval = 500\n").unwrap();
+    server.start_again();
+    assert_eq!(recorded(&server, config), 2);
+}
+
+#[test]
+fn dj_09_a_history_that_was_altered_no_longer_fits_the_trail() {
+    if !has("python3", &["-c", "import sqlite3"]) {
+        return;
+    }
+    let Some(server) = Server::start() else {
+        return;
+    };
+    assert_eq!(sign_letter(&mut server.user("enterprise")).0, 200);
+    let auditor = server.user("auditor");
+    let table = audited(&auditor, "what=consent.letter.sign");
+    let record = text(&table["rows"][0]["to"]);
+    assert!(auditor.get(&record).text().contains("变更历史与摘要一致"));
+    tamper(
+        &server,
+        "UPDATE kernel__changes SET after = replace(after, '04', '02') \
+         WHERE collection = 'consent.letters'",
+    );
+    assert!(auditor.get(&record).text().contains("变更历史已被改动"));
+}
+
+#[test]
+fn dj_10_the_auditor_verifies_the_trail_from_the_console() {
+    if !has("python3", &["-c", "import sqlite3"]) {
+        return;
+    }
+    let Some(server) = Server::start() else {
+        return;
+    };
+    const START: &str = "/api/v1/console/verifications/start";
+    let mut auditor = server.user("auditor");
+    let mut verified = |outcome: &str| {
+        let begun = auditor.post(START, &json!({}));
+        assert_eq!(begun.status, 200, "{}", begun.body);
+        let path = format!(
+            "/api/v1/console/verifications/{}",
+            text(&begun.body["result"]["id"])
+        );
+        let mut row = Value::Null;
+        until("the verification is over", || {
+            row = auditor.get(&path).body;
+            row["status"] != "running"
+        });
+        assert_eq!(row["status"], outcome, "{row}");
+        row
+    };
+    let row = verified("holds");
+    assert!(row["records"].as_u64() > Some(0), "{row}");
+    assert_eq!(recorded(&server, "what=console.verification.start"), 1);
+    assert_eq!(
+        recorded(&server, "what=console.verification.end&outcome=done"),
+        1
+    );
+
+    tamper(
+        &server,
+        "UPDATE kernel__audit SET actor = 'nobody' WHERE seq = 2",
+    );
+    let row = verified("broken");
+    assert!(text(&row["why"]).contains('2'), "{row}");
+    assert!(server.log().contains("audit.broken"));
+    let page = auditor.get("/console/verifications");
+    assert!(page.text().contains("被改动") && page.text().contains("完整"));
+    for login in ["operator", "security", "officer"] {
+        let other = server.user(login).post(START, &json!({}));
+        assert_eq!(other.status, 403, "{login}: {}", other.body);
+    }
 }

@@ -7,23 +7,26 @@ use sdk_contract::call::Ask;
 use sdk_contract::def::{CollectionDef, ModuleDef};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{
-    Block, Choice, Column, Datum, Fact, Field, Notice, Page, Row, Section, Table, Tone,
+    Action, Block, Choice, Column, Datum, Fact, Field, Notice, Page, Row, Section, Table, Tone,
 };
 use sdk_contract::scalar::{Date, Timestamp};
 use serde_json::{Map, Value};
 
 use super::names::{Names, records_called, titles, users_called};
-use super::pages::{PAGE, bench, page_number, param};
+use super::pages::{PAGE, bench, may, page_number, param};
+use super::verifications;
 use crate::mask::Sight;
 use crate::module::Call;
 use crate::reads::{ask as ask_fault, storage};
 use crate::{Catalog, Host, history};
 
+/// What a record's detail calls the changes it is of; they are shown as evidence.
+const CHANGES: &str = "changes";
 /// Longest text a filter takes, in characters.
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 15] = [
+const KERNEL: [(&str, &str); 18] = [
     ("field.look", "查看完整内容"),
     ("field.look.ask", "申请查看完整内容"),
     ("api.call", "应用调用接口"),
@@ -39,6 +42,9 @@ const KERNEL: [(&str, &str); 15] = [
     ("platform.grant.lapse", "授权到期自动收回"),
     ("platform.key.reseal", "换密钥后重新加密"),
     ("platform.record.sweep", "发现被改动的记录"),
+    ("platform.key.rotate", "更换密钥"),
+    ("platform.config.change", "系统配置变更"),
+    ("console.verification.end", "审计日志核验结果"),
 ];
 
 pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
@@ -98,10 +104,15 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
         ))
         .paging(number, PAGE, found.total)
         .empty("没有符合条件的记录。请放宽时间范围，或点“重置”查看全部");
-    Ok(bench("审计日志")
+    let mut page = bench("审计日志")
         .subtitle("只增不改，SM3 链式防篡改；点开一条可看变更前后与链上位置")
         .guarded()
-        .block(Block::table("audit", table)))
+        .action(Action::open("集中收集", "/console/collectors").icon("cloud-upload"))
+        .action(Action::open("核验记录", verifications::PATH).icon("list-check"));
+    if may(host, call, "audit.verify") {
+        page = page.action(verifications::begin());
+    }
+    Ok(page.block(Block::table("audit", table)))
 }
 
 pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
@@ -129,15 +140,16 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
         .section(
             Section::main_and_side()
                 .block(facts(record, &catalog, &names, &objects))
-                .block(evidence(record)),
+                .block(evidence(host, record).await?),
         );
     if let Some(changes) = changes(host, call, &catalog, &record.draft).await? {
         page = page.block(changes);
     }
-    if let Value::Object(detail) = &record.draft.detail
-        && !detail.is_empty()
-    {
-        page = page.block(more(detail));
+    if let Value::Object(detail) = &record.draft.detail {
+        let facts = more(detail);
+        if !facts.is_empty() {
+            page = page.block(Block::list("detail", facts).title("附记"));
+        }
     }
     Ok(page)
 }
@@ -320,19 +332,38 @@ fn facts(
     Block::details("facts", facts).title("记录")
 }
 
-fn evidence(record: &AuditRecord) -> Block {
+async fn evidence(host: &Host, record: &AuditRecord) -> Result<Block, Fault> {
     let intact = if record.intact() {
         Datum::status("内容与摘要一致", Tone::Success)
     } else {
         Datum::status("内容已被改动", Tone::Danger)
     };
-    let facts = vec![
+    let mut facts = vec![
         Fact::new("链上位置", Datum::text(format!("第 {} 条", record.seq))),
-        Fact::new("核对", intact).help("整条链的核验由 audit verify 命令完成"),
+        Fact::new("核对", intact).help("整条链在“核验整条链”中核验，或用 audit verify 命令"),
         Fact::new("上一条摘要", Datum::text(record.prev.as_str())),
         Fact::new("本条摘要（SM3）", Datum::text(record.hash.as_str())),
     ];
-    Block::list("chain", facts).title("存证")
+    let holds = host.store().audit_changes_hold(&record.draft).await;
+    if let Some(holds) = holds.map_err(|e| storage(&e))? {
+        let holds = if holds {
+            Datum::status("变更历史与摘要一致", Tone::Success)
+        } else {
+            Datum::status("变更历史已被改动", Tone::Danger)
+        };
+        facts.push(Fact::new("变更前后", holds));
+    }
+    let changes = record.draft.detail.get(CHANGES).and_then(Value::as_array);
+    for change in changes.into_iter().flatten() {
+        let word = |name: &str| change.get(name).and_then(Value::as_str);
+        let digests = [("变更前摘要", "before"), ("变更后摘要", "after")];
+        for (label, digest) in digests {
+            let shown = word(digest).unwrap_or("（新建）");
+            let fact = Fact::new(label, Datum::text(shown));
+            facts.push(fact.help(word("record").unwrap_or_default()));
+        }
+    }
+    Ok(Block::list("chain", facts).title("存证"))
 }
 
 /// What the action changed in its record, masked as the caller reads it.
@@ -367,8 +398,9 @@ async fn changes(
 }
 
 /// Whatever else the record keeps, by its own names.
-fn more(detail: &Map<String, Value>) -> Block {
-    let facts = detail.iter().map(|(name, value)| {
+fn more(detail: &Map<String, Value>) -> Vec<Fact> {
+    let others = detail.iter().filter(|(name, _)| *name != CHANGES);
+    let facts = others.map(|(name, value)| {
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Array(all) => {
@@ -381,7 +413,7 @@ fn more(detail: &Map<String, Value>) -> Block {
         };
         Fact::new(detail_label(name), Datum::text(text))
     });
-    Block::list("detail", facts.collect()).title("附记")
+    facts.collect()
 }
 
 fn detail_label(name: &str) -> &str {
@@ -399,6 +431,10 @@ fn detail_label(name: &str) -> &str {
         "features" => "读取的数据项",
         "model" => "模型",
         "login" => "登录名",
+        "before" => "变更前摘要",
+        "after" => "变更后摘要",
+        "records" => "核验条数",
+        "signed" => "已签名至",
         other => other,
     }
 }

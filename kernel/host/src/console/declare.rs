@@ -1,7 +1,9 @@
 //! The console's declaration, written by hand since the kernel does not use the SDK.
 
+mod classified;
 mod deletions;
 mod jobs;
+mod trail;
 
 use sdk_contract::def::{
     ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Mask, ModuleDef,
@@ -15,6 +17,10 @@ const DEVELOPER: &str = "model.developer";
 const VALIDATOR: &str = "model.validator";
 const SECURITY: &str = kernel_identity::module::SECURITY;
 
+pub(super) fn verification_status() -> ChoiceDef {
+    trail::status()
+}
+
 pub(crate) fn def() -> ModuleDef {
     ModuleDef {
         id: super::ID.into(),
@@ -26,24 +32,50 @@ pub(crate) fn def() -> ModuleDef {
                 certificates(),
                 trials(),
                 deletions::collection(),
+                classified::collection(),
             ],
             jobs::collections(),
+            trail::collections(),
         ]
         .concat(),
         choices: [
-            vec![model_status(), trial_status(), deletions::status()],
+            vec![
+                model_status(),
+                trial_status(),
+                deletions::status(),
+                trail::status(),
+            ],
+            classified::choices(),
             jobs::choices(),
         ]
         .concat(),
         flows: vec![model_flow(), deletions::flow(), jobs::flow()],
-        actions: [actions(), deletions::actions(), jobs::actions()].concat(),
-        pages: [pages(), vec![deletions::page()], jobs::pages()].concat(),
+        actions: [
+            actions(),
+            deletions::actions(),
+            jobs::actions(),
+            trail::actions(),
+        ]
+        .concat(),
+        pages: [
+            pages(),
+            vec![deletions::page(), classified::page()],
+            jobs::pages(),
+            trail::pages(),
+        ]
+        .concat(),
         blocks: vec![BlockDef {
             id: "tasks".into(),
             order: 5,
             permission: "model.inspect".into(),
         }],
-        permissions: [permissions(), deletions::permissions(), jobs::permissions()].concat(),
+        permissions: [
+            permissions(),
+            classified::permissions(),
+            deletions::permissions(),
+            jobs::permissions(),
+        ]
+        .concat(),
         ..ModuleDef::default()
     }
 }
@@ -94,6 +126,10 @@ fn integer(name: &str, zh: &str, en: &str) -> FieldDef {
             max: None,
         },
     )
+}
+
+fn flag(name: &str, zh: &str, en: &str) -> FieldDef {
+    optional(field(name, zh, en, Kind::Bool))
 }
 
 fn choice(name: &str, zh: &str, en: &str, of: &str) -> FieldDef {

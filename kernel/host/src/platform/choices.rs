@@ -19,7 +19,7 @@ pub(super) fn kind(kind: &str) -> &str {
     }
 }
 
-pub(super) fn scope(scope: RowScope) -> &'static str {
+pub(crate) fn scope(scope: RowScope) -> &'static str {
     match scope {
         RowScope::Assigned => "本人经办",
         RowScope::Own => "本主体",

@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use kernel_crypto::keys::SignKey;
 use kernel_crypto::sm3;
-use kernel_storage::{BlobState, Content, Survey};
+use kernel_storage::{BlobState, Content, QueryError, RowFilter, Survey};
+use sdk_contract::query::{MAX_LIMIT, Query};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,6 +18,10 @@ use crate::{config, wire};
 
 /// Less free space than this is a warning: a full disk refuses every write.
 const FREE: u64 = 1 << 30;
+
+/// A collector that lags by more records than this is not only catching up.
+const BEHIND: u64 = 1_000;
+const COLLECTORS: &str = "console.collectors";
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
@@ -66,6 +71,7 @@ impl Doctor {
             integrity(&ground).await,
             codes(&ground).await,
             audit(&ground).await,
+            collectors(&ground).await,
             outbox(&ground).await,
             search(&ground).await,
             blobs(&ground, &seen).await,
@@ -217,6 +223,46 @@ async fn audit(ground: &wire::Opened) -> Check {
             Check::new(name, State::Ok, says, json!(head))
         }
     }
+}
+
+/// How far each collector has the trail. One that lags stays on the list when it is no more configured:
+/// whoever took it out knows why.
+async fn collectors(ground: &wire::Opened) -> Check {
+    let name = "collectors";
+    let head = match ground.store.audit_head().await {
+        Ok(head) => head.records,
+        Err(error) => return Check::failed(name, error),
+    };
+    let query = Query::new(COLLECTORS).limit(MAX_LIMIT);
+    let found = match ground.store.find(&query, &RowFilter::All).await {
+        Ok(found) => found.records,
+        // A database of before.
+        Err(QueryError::UnknownCollection(_)) => Vec::new(),
+        Err(error) => return Check::failed(name, error),
+    };
+    let (mut state, mut says, mut detail) = (State::Ok, Vec::new(), Vec::new());
+    for row in &found {
+        let address = row
+            .get("address")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let has = row
+            .get("number")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        let behind = head.saturating_sub(has);
+        if behind > BEHIND {
+            state = State::Warning;
+        }
+        says.push(format!("{address} has record {has}, {behind} behind"));
+        detail.push(json!({ "address": address, "number": has, "behind": behind }));
+    }
+    let says = if says.is_empty() {
+        "the audit trail is handed on to nobody".to_owned()
+    } else {
+        says.join("; ")
+    };
+    Check::new(name, state, says, json!(detail))
 }
 
 async fn outbox(ground: &wire::Opened) -> Check {

@@ -82,8 +82,17 @@ impl Serve {
             clock: Arc::clone(host.clock()),
             folder: platform.checkpoint_folder(),
         };
+        evidence
+            .configured(&wire::machine(), platform.config_digest())
+            .await?;
         life.spawn(evidence.clone().sign_as_due());
         life.spawn(evidence.clone().keep_keys());
+        if let Some(forward) = platform.forward()? {
+            life.spawn(forward.run());
+        }
+        if let Some(check) = platform.clock_check() {
+            life.spawn(check.run());
+        }
         let reseal = Reseal {
             store: platform.store.clone(),
             blobs,

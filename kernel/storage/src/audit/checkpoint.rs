@@ -8,7 +8,7 @@ use kernel_crypto::keys::SignKey;
 use tokio::sync::Notify;
 
 use super::append::end;
-use super::{AuditHealth, digest, storage_only};
+use super::{AuditHealth, HandedOn, digest, storage_only};
 use crate::backend::{Conn, Row, sql};
 use crate::store::Shared;
 use crate::write::Work;
@@ -37,6 +37,11 @@ impl Store {
 
     pub fn audit_health(&self) -> AuditHealth {
         self.shared().audit.read()
+    }
+
+    /// Told by whoever hands the trail on, after each try.
+    pub fn audit_handed_on(&self, how: HandedOn) {
+        self.shared().audit.handed_on(how);
     }
 
     /// The checkpoints after record `seq`, in order.

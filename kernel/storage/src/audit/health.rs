@@ -1,6 +1,8 @@
-//! What an operator must hear of: a trail that cannot be written, and a clock that was set back.
+//! What an operator must hear of: a trail that cannot be written, a clock that was set back, and a
+//! collector that does not take what is handed on to it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -20,6 +22,17 @@ pub struct AuditHealth {
     pub set_back: u64,
     /// Records written since the last checkpoint.
     pub unsigned: u64,
+    /// Absent where there is no collector.
+    pub handed_on: Option<HandedOn>,
+}
+
+/// How far a central collector has the trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandedOn {
+    /// Whether it took what was handed to it last.
+    pub reached: bool,
+    /// Records that it has not got.
+    pub behind: u64,
 }
 
 #[derive(Default)]
@@ -28,6 +41,7 @@ pub(crate) struct Gauge {
     failures: AtomicU64,
     set_back: AtomicU64,
     unsigned: AtomicU64,
+    handed_on: Mutex<Option<HandedOn>>,
     pub(super) due: Notify,
 }
 
@@ -77,12 +91,22 @@ impl Gauge {
         self.unsigned.store(0, Relaxed);
     }
 
+    pub(super) fn handed_on(&self, how: HandedOn) {
+        *self.lock() = Some(how);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<HandedOn>> {
+        let held = self.handed_on.lock();
+        held.unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn read(&self) -> AuditHealth {
         AuditHealth {
             down: self.down.load(Relaxed),
             failures: self.failures.load(Relaxed),
             set_back: self.set_back.load(Relaxed),
             unsigned: self.unsigned.load(Relaxed),
+            handed_on: *self.lock(),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Inserts and updates of records: values checked, bound, sealed, and kept for the history.
 
+use kernel_crypto::sm3;
 use sea_query::{Alias, Expr, Query as Statement};
 use serde_json::{Map, Value as Json};
 
 use super::gone::place;
 use super::{Held, Reference, Run, is};
 use crate::attest::{self, Cells, Image};
+use crate::audit::Kept;
 use crate::schema::{Column, RowsField, Storage, Table};
 use crate::{CommitError, EngineError, Record, StorageError, search, value};
 
@@ -276,16 +278,23 @@ impl Run<'_, '_> {
         revision: i64,
         (before, after): (Option<Record>, Record),
     ) {
+        let before = before.map(|b| value::canonical(&Json::Object(table.to_history(b))));
+        let after = value::canonical(&Json::Object(table.to_history(after)));
+        self.kept.push(Kept {
+            collection: table.name.clone(),
+            id: id.to_owned(),
+            revision,
+            before: before.as_ref().map(|b| sm3::digest(b.as_bytes())),
+            after: sm3::digest(after.as_bytes()),
+        });
         self.late.changes.push(vec![
             table.first.to_string().into(),
             id.into(),
             revision.into(),
             self.commit.at.into(),
             self.commit.by.user.as_str().into(),
-            before
-                .map(|b| value::canonical(&Json::Object(table.to_history(b))))
-                .into(),
-            value::canonical(&Json::Object(table.to_history(after))).into(),
+            before.into(),
+            after.into(),
             self.commit.by.name.as_str().into(),
             self.commit.action.as_str().into(),
             self.commit.note.clone().into(),

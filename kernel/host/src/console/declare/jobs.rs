@@ -9,7 +9,7 @@ use sdk_contract::kind::Kind;
 use super::super::jobs::{JOB_PARTS, JOBS};
 use super::{
     AUDITOR, Declared, OPERATOR, SECURITY, action, choice, closed, collection as declared, field,
-    flow as by_status, frozen, granted, integer, optional, options, page as entry, text,
+    flag, flow as by_status, frozen, granted, integer, optional, options, page as entry, text,
 };
 use crate::uploads::MAX_UPLOAD;
 
@@ -26,10 +26,6 @@ fn file(name: &str, zh: &str, en: &str) -> FieldDef {
         many: false,
     };
     field(name, zh, en, kind)
-}
-
-fn flag(name: &str, zh: &str, en: &str) -> FieldDef {
-    optional(field(name, zh, en, Kind::Bool))
 }
 
 /// Whoever watches over jobs sees how they went; what is in the files is for whoever began them.
