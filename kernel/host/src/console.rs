@@ -13,6 +13,7 @@ pub(crate) mod names;
 pub(crate) mod pages;
 mod plugin_pages;
 mod plugins;
+pub(crate) mod projects;
 mod trials;
 
 use async_trait::async_trait;
@@ -57,9 +58,11 @@ impl Module for Console {
             "/console/deletions" => deletions::list(host, call, ask).await,
             "/console/jobs" => jobs::list(host, call, ask).await,
             "/console/jobs/import" => jobs::import_form(host, call, ask),
-            "/console/jobs/export" => jobs::export_form(host, call, ask),
+            "/console/jobs/export" => jobs::export_form(host, call, ask).await,
             "/console/jobs/trace" => Ok(jobs::trace_form()),
             "/console/jobs/{id}" => jobs::detail(host, call, ask).await,
+            "/console/projects" => projects::list(host, call, ask).await,
+            "/console/projects/{id}" => projects::detail(host, call, ask).await,
             "/console/audit/{seq}" => audit_pages::detail(host, call, ask).await,
             "/console/certificates" => call_pages::list(host, call, ask).await,
             "/console/certificates/{id}" => call_pages::detail(host, call, ask).await,
@@ -84,6 +87,9 @@ impl Module for Console {
             "job.export" => jobs::export(host, call, &input).await,
             "job.cancel" => jobs::cancel(call, &input),
             "job.trace" => jobs::trace(host, &input).await,
+            "project.create" => projects::create(call, &input),
+            "project.restore" => projects::restore(host, call, &input),
+            "project.end" => projects::end(host, call, &input).await,
             "model.upload" => models::upload(host, call, &input).await,
             "model.approve" => models::approve(call, &input),
             "model.reject" => models::close(call, &input, "rejected"),

@@ -26,6 +26,9 @@ pub enum MacKey {
     /// Digests that stand for encrypted values in an index. Stored beside them, so it never rotates
     /// without all of them being made anew.
     Blind,
+    /// Pseudonyms, see [`super::Pseudonyms`]. They are in files that went out, so it never rotates;
+    /// each project has a secret of its own besides.
+    Pseudonym,
 }
 
 /// Master keys that seal with SM4-GCM.
@@ -36,7 +39,7 @@ pub enum SealKey {
 }
 
 /// Every key name of this release.
-pub(super) const NAMES: [(&str, KeyKind); 8] = [
+pub(super) const NAMES: [(&str, KeyKind); 9] = [
     (SignKey::Audit.name(), KeyKind::Sm2),
     (SignKey::Authority.name(), KeyKind::Sm2),
     (SignKey::Certificate.name(), KeyKind::Sm2),
@@ -44,6 +47,7 @@ pub(super) const NAMES: [(&str, KeyKind); 8] = [
     (MacKey::Code.name(), KeyKind::HmacSm3),
     (SealKey::Field.name(), KeyKind::Sm4Master),
     (MacKey::Pepper.name(), KeyKind::HmacSm3),
+    (MacKey::Pseudonym.name(), KeyKind::HmacSm3),
     (MacKey::Session.name(), KeyKind::HmacSm3),
 ];
 
@@ -67,6 +71,7 @@ impl MacKey {
             Self::Pepper => "pepper",
             Self::Code => "code",
             Self::Blind => "blind",
+            Self::Pseudonym => "pseudonym",
         }
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct Opened {
     pepper: Coding,
     code: Coding,
     blind: Coding,
+    pseudonym: Coding,
     field: Sealing,
     uses: BTreeMap<u32, Uses>,
 }
@@ -85,6 +86,7 @@ impl Opened {
             pepper: load.coding(MacKey::Pepper)?,
             code: load.coding(MacKey::Code)?,
             blind: load.coding(MacKey::Blind)?,
+            pseudonym: load.coding(MacKey::Pseudonym)?,
             field: load.sealing(SealKey::Field)?,
             stamp,
             uses,
@@ -106,6 +108,7 @@ impl Opened {
             MacKey::Pepper => &self.pepper,
             MacKey::Code => &self.code,
             MacKey::Blind => &self.blind,
+            MacKey::Pseudonym => &self.pseudonym,
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) fn possible(content: &Content, operation: &Operation) -> Result<(), K
         Operation::Rotate { key } => match NAMES.iter().find(|(name, _)| name == key) {
             None => Err(KeyRingError::UnknownKey(key.clone())),
             Some((name, _))
-                if [MacKey::Pepper, MacKey::Blind]
+                if [MacKey::Pepper, MacKey::Blind, MacKey::Pseudonym]
                     .map(MacKey::name)
                     .contains(name) =>
             {

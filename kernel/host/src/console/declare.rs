@@ -2,6 +2,7 @@
 
 mod deletions;
 mod jobs;
+mod projects;
 
 use sdk_contract::def::{
     ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Mask, ModuleDef,
@@ -28,22 +29,51 @@ pub(crate) fn def() -> ModuleDef {
                 deletions::collection(),
             ],
             jobs::collections(),
+            projects::collections(),
         ]
         .concat(),
         choices: [
-            vec![model_status(), trial_status(), deletions::status()],
+            vec![
+                model_status(),
+                trial_status(),
+                deletions::status(),
+                projects::status(),
+            ],
             jobs::choices(),
         ]
         .concat(),
-        flows: vec![model_flow(), deletions::flow(), jobs::flow()],
-        actions: [actions(), deletions::actions(), jobs::actions()].concat(),
-        pages: [pages(), vec![deletions::page()], jobs::pages()].concat(),
+        flows: vec![
+            model_flow(),
+            deletions::flow(),
+            jobs::flow(),
+            projects::flow(),
+        ],
+        actions: [
+            actions(),
+            deletions::actions(),
+            jobs::actions(),
+            projects::actions(),
+        ]
+        .concat(),
+        pages: [
+            pages(),
+            vec![deletions::page()],
+            jobs::pages(),
+            projects::pages(),
+        ]
+        .concat(),
         blocks: vec![BlockDef {
             id: "tasks".into(),
             order: 5,
             permission: "model.inspect".into(),
         }],
-        permissions: [permissions(), deletions::permissions(), jobs::permissions()].concat(),
+        permissions: [
+            permissions(),
+            deletions::permissions(),
+            jobs::permissions(),
+            projects::permissions(),
+        ]
+        .concat(),
         ..ModuleDef::default()
     }
 }
