@@ -27,6 +27,7 @@ mod files;
 mod login;
 mod look;
 mod openapi;
+mod own;
 mod pages;
 mod parked;
 mod posts;

@@ -142,6 +142,7 @@ fn fixed_paths() -> Map<String, Value> {
         }),
     );
     paths.insert("/api/v1/session/step-up".into(), step_up());
+    paths.insert("/api/v1/platform/account/copy".into(), own_copy());
     let stored = json!({ "description": "what an action takes as a file", "content": json_content(&reference("File")) });
     let bytes = json!({ "application/octet-stream": {} });
     let mut upload = guarded(operation(
@@ -188,6 +189,15 @@ fn put(object: &mut Value, name: &str, value: Value) {
     if let Some(map) = object.as_object_mut() {
         map.insert(name.to_owned(), value);
     }
+}
+
+/// What the platform holds of the person who asks.
+fn own_copy() -> Value {
+    let held = json!({ "type": "object", "additionalProperties": true });
+    let copy = json!({ "description": "everything, by kind", "content": json_content(&held) });
+    let mut read = operation("account.copy", "下载我的信息", &with_problems(&copy, "200"));
+    put(&mut read, "security", security(&["session"]));
+    json!({ "get": read })
 }
 
 /// Proving the second factor again, for operations with `x-step-up`.

@@ -17,7 +17,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
 use crate::problem::Problem;
 use crate::{
-    Web, bodies, caller, collections, edge, federation, files, login, look, openapi, pages,
+    Web, bodies, caller, collections, edge, federation, files, login, look, openapi, own, pages,
     resumable, step_up, transfer,
 };
 
@@ -57,6 +57,7 @@ pub fn router(web: Web) -> Router {
                 .options(resumable::options)
                 .layer(DefaultBodyLimit::max(uploads)),
         )
+        .route("/platform/account/copy", get(own::copy))
         .route("/{module}/{plural}", get(collections::list))
         .route("/{module}/{plural}/template", get(transfer::template))
         .route(

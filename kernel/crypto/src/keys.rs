@@ -44,6 +44,7 @@ mod names;
 mod open;
 mod opened;
 mod operations;
+mod pseudonym;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,7 @@ pub use embedded::Embedded;
 pub use error::KeyRingError;
 pub use kms::{Kms, KmsError, Pair};
 pub use names::{AttestKey, KeyKind, KeyState, MacKey, SealKey, SignKey};
+pub use pseudonym::{Pseudonyms, new_secret};
 
 /// A key as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

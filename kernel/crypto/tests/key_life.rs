@@ -446,7 +446,7 @@ fn a_ring_of_the_first_format_is_taken_over_with_all_it_made() {
         let ring = open();
         assert_eq!(
             ring.created().iter().collect::<Vec<_>>(),
-            [&"authority", &"blind", &"code", &"record"]
+            [&"authority", &"blind", &"code", &"pseudonym", &"record"]
         );
         for ring in [ring, open()] {
             let signature = bytes("signature");

@@ -1,10 +1,13 @@
 //! The key ring on disk: what survives, what is refused, and with which words.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use kernel_crypto::keys::{AttestKey, KeyRing, KeyRingError, MacKey, SealKey, SignKey};
+use kernel_crypto::keys::{
+    AttestKey, KeyRing, KeyRingError, MacKey, SealKey, SignKey, new_secret,
+};
 use kernel_crypto::sm2::VerifyingKey;
 use kernel_crypto::sm4::OpenError;
 
@@ -36,6 +39,7 @@ fn a_reopened_ring_holds_the_same_keys() {
                 "code",
                 "field",
                 "pepper",
+                "pseudonym",
                 "record",
                 "session"
             ]
@@ -284,4 +288,61 @@ fn mm_9_no_secret_stands_in_the_file_or_in_debug_output() {
         shown.contains("audit") && !shown.contains("pepper"),
         "{shown}"
     );
+}
+
+#[test]
+fn row_93_a_value_has_one_pseudonym_in_a_project_and_another_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let ring = KeyRing::open_or_create(dir.path(), None).unwrap();
+    let of =
+        |project: &str, secret: &str| ring.pseudonyms(project, secret).pseudonym("13800001234");
+    let (one, other) = (new_secret().unwrap(), new_secret().unwrap());
+    assert_eq!(of("a", &one), of("a", &one));
+    let all = [
+        of("a", &one),
+        of("b", &one),
+        of("a", &other),
+        of("a", "1b"),
+        of("a1", "b"),
+    ];
+    let different: BTreeSet<_> = all.iter().collect();
+    assert_eq!(different.len(), all.len());
+    assert!(all.iter().all(|p| p.len() == 33 && p.starts_with('p')));
+    let again = KeyRing::open_or_create(dir.path(), None).unwrap();
+    assert_eq!(again.pseudonyms("a", &one).pseudonym("13800001234"), all[0]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = KeyRing::open_or_create(elsewhere.path(), None).unwrap();
+    assert_ne!(
+        elsewhere.pseudonyms("a", &one).pseudonym("13800001234"),
+        all[0]
+    );
+}
+
+#[test]
+fn row_93_a_token_opens_for_its_project_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let ring = KeyRing::open_or_create(dir.path(), None).unwrap();
+    let secret = new_secret().unwrap();
+    let project = ring.pseudonyms("a", &secret);
+    let token = project.token("林知远").unwrap();
+    assert_ne!(token, project.token("林知远").unwrap());
+    assert_eq!(project.value(&token).unwrap(), "林知远");
+    // Without the secret nothing opens it, the ring included.
+    for (project, secret) in [("b", secret.as_str()), ("a", ""), ("a", "00")] {
+        assert_eq!(
+            ring.pseudonyms(project, secret).value(&token),
+            Err(OpenError)
+        );
+    }
+    for bad in [
+        "",
+        "t",
+        "x",
+        "t00",
+        &token[1..],
+        &token[..token.len() - 2],
+        "t\u{4e00}",
+    ] {
+        assert_eq!(project.value(bad), Err(OpenError), "{bad}");
+    }
 }

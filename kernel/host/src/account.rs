@@ -355,7 +355,7 @@ fn sessions(live: &[Map<String, Value>], own: &str) -> Table {
 }
 
 /// `key` where a security key is meant, not a certificate.
-fn fault(error: AccountError, key: bool) -> Fault {
+pub(crate) fn fault(error: AccountError, key: bool) -> Fault {
     let field = |name: &str, code: &str, message: String| {
         Fault::invalid(vec![FieldFault::new(name, code, message)])
     };

@@ -35,6 +35,7 @@ impl Host {
     pub async fn collect_files(&self) -> Result<Collected, Fault> {
         let now = self.clock().now().micros();
         self.expire_job_files().await?;
+        self.end_projects().await?;
         let mut done = Collected::default();
         loop {
             let ended = self.store().ended_uploads(now).await;

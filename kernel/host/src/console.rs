@@ -15,6 +15,7 @@ pub(crate) mod names;
 pub(crate) mod pages;
 mod plugin_pages;
 mod plugins;
+pub(crate) mod projects;
 mod trials;
 mod verifications;
 
@@ -64,9 +65,11 @@ impl Module for Console {
             "/console/deletions" => deletions::list(host, call, ask).await,
             "/console/jobs" => jobs::list(host, call, ask).await,
             "/console/jobs/import" => jobs::import_form(host, call, ask),
-            "/console/jobs/export" => jobs::export_form(host, call, ask),
+            "/console/jobs/export" => jobs::export_form(host, call, ask).await,
             "/console/jobs/trace" => Ok(jobs::trace_form()),
             "/console/jobs/{id}" => jobs::detail(host, call, ask).await,
+            "/console/projects" => projects::list(host, call, ask).await,
+            "/console/projects/{id}" => projects::detail(host, call, ask).await,
             "/console/audit/{seq}" => audit_pages::detail(host, call, ask).await,
             "/console/certificates" => call_pages::list(host, call, ask).await,
             "/console/certificates/{id}" => call_pages::detail(host, call, ask).await,
@@ -92,6 +95,9 @@ impl Module for Console {
             "job.cancel" => jobs::cancel(call, &input),
             "job.trace" => jobs::trace(host, &input).await,
             "verification.start" => verifications::start(host, call),
+            "project.create" => projects::create(call, &input),
+            "project.restore" => projects::restore(host, call, &input),
+            "project.end" => projects::end(host, call, &input).await,
             "model.upload" => models::upload(host, call, &input).await,
             "model.approve" => models::approve(call, &input),
             "model.reject" => models::close(call, &input, "rejected"),

@@ -204,37 +204,9 @@ fn conceal(mask: Mask, name: &str, record: &mut Map<String, Value>) {
     };
     *value = match (mask, &value) {
         (Mask::Hidden, _) => Value::Null,
-        (mask, Value::String(text)) => masked(mask, text).into(),
+        (mask, Value::String(text)) => mask.of(text).into(),
         _ => Value::Null,
     };
-}
-
-/// Characters of a value that a mask hides at the least, so that a short one is not shown but for one
-/// or two.
-const LEAST_HIDDEN: usize = 4;
-
-/// Formats of tender row 93, for values as long as they are.
-fn masked(mask: Mask, text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    let keep = |head: usize, tail: usize| {
-        if chars.len() < head + tail + LEAST_HIDDEN {
-            return "****".to_owned();
-        }
-        let start: String = chars.iter().take(head).collect();
-        let end: String = chars.iter().skip(chars.len() - tail).collect();
-        format!("{start}{}{end}", "*".repeat(chars.len() - head - tail))
-    };
-    match mask {
-        Mask::Phone => keep(3, 4),
-        Mask::Name => match chars.as_slice() {
-            [] => String::new(),
-            [_] => "**".to_owned(),
-            [first, ..] => format!("{first}**"),
-        },
-        Mask::IdNumber => keep(6, 4),
-        Mask::All => "****".to_owned(),
-        Mask::Hidden => String::new(),
-    }
 }
 
 #[cfg(test)]
@@ -244,29 +216,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn formats_of_row_93() {
-        assert_eq!(masked(Mask::Phone, "13800001234"), "138****1234");
-        assert_eq!(masked(Mask::Name, "林知远"), "林**");
-        assert_eq!(masked(Mask::Name, "林"), "**");
-        assert_eq!(
-            masked(Mask::IdNumber, "310115199001011234"),
-            "310115********1234"
-        );
-        assert_eq!(masked(Mask::IdNumber, "310115900101123"), "310115*****1123");
-        // Of what is too short for its format nothing is shown.
-        for (mask, short) in [
-            (Mask::Phone, ""),
-            (Mask::Phone, "123"),
-            (Mask::Phone, "2158770012"),
-            (Mask::IdNumber, "H1234567802"),
-            (Mask::IdNumber, "3101151990010"),
-        ] {
-            assert_eq!(masked(mask, short), "****", "{short}");
-        }
-        assert_eq!(masked(Mask::All, "x"), "****");
-    }
 
     fn module() -> ModuleDef {
         let field = |name: &str, mask| FieldDef {

@@ -11,6 +11,7 @@ mod invitations;
 mod lifts;
 mod organisation;
 mod organisations;
+mod own;
 mod people;
 mod posts;
 mod preview;
@@ -96,6 +97,7 @@ impl Module for Platform {
             registration::DONE => Ok(registration::registered(ask)),
             registration::TERMS => Ok(registration::terms(&desk)),
             arrival::PATH => arrival::page(&desk, ask).await,
+            own::PATH => own::page(&desk).await,
             claims::OWN => claims::own(&desk).await,
             claims::PATH => claims::list(&desk, ask).await,
             "/platform/claims/{id}" => claims::detail(&desk, ask).await,
@@ -122,6 +124,8 @@ impl Module for Platform {
             Some(("request", verb)) => requests::act(&desk, verb, &input).await,
             Some(("invitation", verb)) => invitations::act(&desk, verb, &input).await,
             Some(("arrival", verb)) => arrival::act(&desk, verb, &input).await,
+            Some(("user", "correct")) => own::correct(&desk, &input).await,
+            Some(("user", "close")) => own::close(&desk, &input).await,
             Some(("user", "register")) => registration::register(&desk, &input).await,
             Some(("factor", "ask-lift")) => lifts::ask(&desk, &input).await,
             Some(("user", "lift-factor")) => lifts::start(&desk, &input).await,

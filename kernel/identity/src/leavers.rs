@@ -52,6 +52,17 @@ impl Directory {
         if !user.active {
             return Err(Refusal::Left.into());
         }
+        self.farewell(deed, reach, &user, "user.leave").await
+    }
+
+    /// What ends with somebody's posts within reach.
+    pub(crate) async fn farewell(
+        &self,
+        deed: Deed<'_>,
+        reach: &RowFilter,
+        user: &User,
+        what: &str,
+    ) -> Result<Farewell, ChangeError> {
         let (ours, others): (Vec<PostRow>, Vec<PostRow>) = self
             .posts_of(&user.id)
             .await?
@@ -74,6 +85,7 @@ impl Directory {
         if closed {
             values.insert("active".into(), false.into());
             values.insert("left_at".into(), json!(Timestamp(deed.now)));
+            values.insert("phone".into(), serde_json::Value::Null);
         }
         writes.push(update_of(USERS, &user.id, user.revision, values));
         let sessions = self.sessions();
@@ -87,7 +99,7 @@ impl Directory {
         let posts = ours.len();
         let place = Tree::place_of(self.store(), user.organisation.as_deref()).await?;
         writes.push(deed.record(&Change {
-            what: "user.leave",
+            what,
             object: &user.id,
             title: user.name.clone(),
             person: Some(&user.id),

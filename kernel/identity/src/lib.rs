@@ -29,6 +29,7 @@ pub mod merging;
 pub mod module;
 pub mod network;
 pub mod offer;
+pub mod own;
 pub mod password_rules;
 mod people;
 pub mod peppers;

@@ -49,6 +49,8 @@ pub enum Refusal {
     Excluded(String),
     #[error("the last security administrator stays")]
     LastOne,
+    #[error("nobody else looks after the organisation")]
+    Needed,
     #[error("the person does not hold that role in this post")]
     NotHeld,
     #[error("a grant ends in the future")]
@@ -102,7 +104,7 @@ impl Refusal {
                 "over-ceiling"
             }
             Self::Excluded(_) => "roles-exclude-each-other",
-            Self::LastOne => "last-administrator",
+            Self::LastOne | Self::Needed => "last-administrator",
             Self::PastDay => "past-day",
             Self::NoPermission => "required",
             Self::NotAnother | Self::NotColleague => "second-person-needed",
@@ -163,6 +165,7 @@ impl Refusal {
                 format!("该角色与此人已有或正在申请的“{other}”互斥，不能同时担任")
             }
             Self::LastOne => "这是最后一位安全管理员，不能收回；请先授予另一人".into(),
+            Self::Needed => "您是所在机构最后一位此类管理员，请先由另一人担任，再注销账号".into(),
             Self::NotHeld => "该岗位没有这个角色，可能已被收回，请刷新页面".into(),
             Self::PastDay => "有效期须晚于今天，且不超过五年".into(),
             Self::NoPermission => "请至少选择一项权限".into(),

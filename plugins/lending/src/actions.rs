@@ -4,12 +4,14 @@ mod apply;
 mod decide;
 mod estimate;
 mod review;
+mod second_look;
 
 pub(crate) use apply::{Acknowledge, Apply, Resubmit, Withdraw};
 pub(crate) use decide::{Approve, Refuse};
 pub(crate) use estimate::Estimate;
 pub(crate) use estimate::scored_products;
 pub(crate) use review::{Accept, Return};
+pub(crate) use second_look::{AnswerReview, AskReview};
 
 use sdk::prelude::*;
 

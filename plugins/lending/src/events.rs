@@ -27,8 +27,27 @@ pub(crate) const WITHDRAWN: EventName = event(
     "Application withdrawn",
 );
 
-pub(crate) const ALL: &[EventName] =
-    &[SUBMITTED, ACCEPTED, RETURNED, APPROVED, REJECTED, WITHDRAWN];
+pub(crate) const REVIEW_ASKED: EventName = event(
+    "application.review-asked",
+    "已申请人工复核",
+    "Review by a person asked for",
+);
+pub(crate) const REVIEW_ANSWERED: EventName = event(
+    "application.review-answered",
+    "人工复核已答复",
+    "Review by a person answered",
+);
+
+pub(crate) const ALL: &[EventName] = &[
+    SUBMITTED,
+    ACCEPTED,
+    RETURNED,
+    APPROVED,
+    REJECTED,
+    WITHDRAWN,
+    REVIEW_ASKED,
+    REVIEW_ANSWERED,
+];
 
 /// Says `event` of an application.
 pub(crate) fn tell(ctx: &mut Ctx, event: EventName, application: &Stored<Application>) {

@@ -23,6 +23,8 @@ sdk::plugin! {
         actions::Approve,
         actions::Return,
         actions::Refuse,
+        actions::AskReview,
+        actions::AnswerReview,
         actions::Estimate
     ],
     pages: pages::ALL,

@@ -128,12 +128,30 @@ pub(crate) struct Application {
     pub(crate) decided_at: Option<Timestamp>,
     /// 企业知悉时间. 企业确认看到审批结果后，首页不再提醒。
     pub(crate) acknowledged_at: Option<Timestamp>,
+    /// 人工复核理由.
+    #[field(max = 500)]
+    pub(crate) review_reason: Option<String>,
+    /// 人工复核申请时间.
+    pub(crate) review_asked_at: Option<Timestamp>,
+    /// 人工复核答复.
+    #[field(max = 1000)]
+    pub(crate) review_answer: Option<String>,
+    /// 答复人.
+    #[field(max = 64)]
+    pub(crate) review_answered_by: Option<String>,
+    /// 人工复核答复时间.
+    pub(crate) review_answered_at: Option<Timestamp>,
 }
 
 impl Application {
     /// Whether there is a decision the enterprise has not said it has seen.
     pub(crate) fn news(&self) -> bool {
         self.acknowledged_at.is_none() && Status::DECIDED.contains(&self.status)
+    }
+
+    /// Whether the enterprise has asked for a person's look and has no answer.
+    pub(crate) fn awaits_review(&self) -> bool {
+        self.review_asked_at.is_some() && self.review_answered_at.is_none()
     }
 }
 

@@ -279,6 +279,11 @@ pub(crate) mod tests {
             submitted_at: Timestamp::from_micros(0),
             decided_at: None,
             acknowledged_at: None,
+            review_reason: None,
+            review_asked_at: None,
+            review_answer: None,
+            review_answered_by: None,
+            review_answered_at: None,
         }
     }
 

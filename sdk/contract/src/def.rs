@@ -234,6 +234,12 @@ pub enum Mask {
     Name,
     /// first 6 and last 4
     IdNumber,
+    /// last 4, of an account
+    Account,
+    /// as far as the district
+    Address,
+    /// the band it is in: 10万～100万; for money and decimals
+    Amount,
     /// nothing but ****
     All,
     /// Left out, as if it were empty; for fields of every kind that may be empty.

@@ -14,6 +14,7 @@ pub mod input;
 pub mod kind;
 pub mod listing;
 pub mod manifest;
+mod mask;
 pub mod model;
 pub mod page;
 pub mod query;

@@ -259,6 +259,11 @@ impl Check<'_> {
             }
             _ => {}
         }
+        let banded = field.mask == Some(Mask::Amount);
+        let amount = matches!(field.kind, Kind::Money { .. } | Kind::Decimal { .. });
+        self.say(amount || !banded, || {
+            format!("{at}: only money and decimals are shown in bands")
+        });
         let left_out = field.mask == Some(Mask::Hidden) && field.required;
         self.say(!left_out, || {
             format!("{at}: a field that may be hidden must be optional")

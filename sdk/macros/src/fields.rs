@@ -134,7 +134,15 @@ impl Field {
                 self.format = Some(variant(&attrs::text(meta)?, &known)?);
             }
             "mask" => {
-                let known = ["phone", "name", "id-number", "all", "hidden"];
+                let known = [
+                    "phone",
+                    "name",
+                    "id-number",
+                    "account",
+                    "address",
+                    "all",
+                    "hidden",
+                ];
                 self.mask = Some(variant(&attrs::text(meta)?, &known)?);
             }
             "reveal" => self.reveal = Some(attrs::path(meta)?),

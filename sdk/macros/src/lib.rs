@@ -23,7 +23,7 @@ use syn::{DeriveInput, Expr, ItemFn, parse_macro_input};
 /// `audited`, `attested`, `suppress_below = 5`, `assignee = officer`, `read = P`, `create = P`, `update = P`, `index(a, b)`, `unique(a, b)`,
 /// `entity = "…"` and `en = "…"` as wanted. On fields `#[field(…)]`: `max`, `min`, `frozen`,
 /// `list`, `search`, `unique`, `to = "plugin.collection"`, `format = "uscc"`, `encrypted`,
-/// `blind`, `level = "L3"`, `mask = "phone"` (`name`, `id-number`, `all`, `hidden`), `reveal = P`, `look = P`,
+/// `blind`, `level = "L3"`, `mask = "phone"` (`name`, `id-number`, `account`, `address`, `all`, `hidden`), `reveal = P`, `look = P`,
 /// `json`, `accept = "pdf, jpg"`, `en = "…"`; and of a computed field one of `sum(a, b)`,
 /// `difference(a, b)`, `total(rows, a)`, `count(rows)`, `join(a, b)`, `days(a, b)`.
 #[proc_macro_derive(Collection, attributes(collection, field))]

@@ -13,10 +13,14 @@ pub(super) fn paths(module: &ModuleDef, c: &CollectionDef, base: &str) -> Map<St
     let text = |most: u32| json!({ "type": "string", "maxLength": most });
     let format = json!({ "type": "string", "enum": ["csv", "xlsx", "jsonl"] });
     let yes = json!({ "type": "boolean" });
+    let names = json!({ "type": "array", "items": { "type": "string" } });
     let export = [
         ("format", format.clone()),
         ("reason", text(200)),
         ("fields", text(2000)),
+        ("project", uuid()),
+        ("pseudonyms", names.clone()),
+        ("tokens", names),
     ];
     let export = with(object(&export), "required", json!(["format", "reason"]));
     let import = [

@@ -26,6 +26,9 @@ pub enum MacKey {
     /// Digests that stand for encrypted values in an index. All of them are made anew after a
     /// rotation.
     Blind,
+    /// Pseudonyms, see [`super::Pseudonyms`]. They are in files that went out, so it never rotates;
+    /// each project has a secret of its own besides.
+    Pseudonym,
 }
 
 /// Keys of HMAC-SM3 codes that are stored beside what they speak for. A code names its key, so that
@@ -52,6 +55,7 @@ pub(super) const NAMES: [(&str, KeyKind); 9] = [
     (MacKey::Code.name(), KeyKind::HmacSm3),
     (SealKey::Field.name(), KeyKind::Sm4Master),
     (MacKey::Pepper.name(), KeyKind::HmacSm3),
+    (MacKey::Pseudonym.name(), KeyKind::HmacSm3),
     (AttestKey::Record.name(), KeyKind::HmacSm3),
     (MacKey::Session.name(), KeyKind::HmacSm3),
 ];
@@ -76,6 +80,7 @@ impl MacKey {
             Self::Pepper => "pepper",
             Self::Code => "code",
             Self::Blind => "blind",
+            Self::Pseudonym => "pseudonym",
         }
     }
 }

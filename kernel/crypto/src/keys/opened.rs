@@ -26,6 +26,7 @@ pub(super) struct Opened {
     pepper: Coding,
     code: Coding,
     blind: Coding,
+    pseudonym: Coding,
     field: Sealing,
     record: Sealing,
     uses: BTreeMap<u32, Uses>,
@@ -92,6 +93,7 @@ impl Opened {
             pepper: load.coding(MacKey::Pepper)?,
             code: load.coding(MacKey::Code)?,
             blind: load.coding(MacKey::Blind)?,
+            pseudonym: load.coding(MacKey::Pseudonym)?,
             field: load.sealing(SealKey::Field.name())?,
             record: load.sealing(AttestKey::Record.name())?,
             stamp,
@@ -114,6 +116,7 @@ impl Opened {
             MacKey::Pepper => &self.pepper,
             MacKey::Code => &self.code,
             MacKey::Blind => &self.blind,
+            MacKey::Pseudonym => &self.pseudonym,
         }
     }
 

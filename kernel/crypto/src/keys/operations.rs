@@ -16,12 +16,13 @@ pub(super) fn find_request<'a>(
 /// Refuses at once what could not be done later.
 pub(super) fn possible(content: &Content, operation: &Operation) -> Result<(), KeyRingError> {
     match operation {
-        Operation::Rotate { key } => {
-            let known = NAMES.iter().any(|(name, _)| name == key);
-            known
-                .then_some(())
-                .ok_or_else(|| KeyRingError::UnknownKey(key.clone()))
-        }
+        Operation::Rotate { key } => match NAMES.iter().find(|(name, _)| name == key) {
+            None => Err(KeyRingError::UnknownKey(key.clone())),
+            Some((name, _)) if *name == MacKey::Pseudonym.name() => {
+                Err(KeyRingError::NotRotatable { name: key.clone() })
+            }
+            Some(_) => Ok(()),
+        },
         Operation::Destroy { number } => {
             let key = content.keys.iter().find(|key| key.number == *number);
             let key = key.ok_or_else(|| KeyRingError::UnknownKey(number.to_string()))?;

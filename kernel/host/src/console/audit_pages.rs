@@ -26,7 +26,8 @@ const CHANGES: &str = "changes";
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 18] = [
+const KERNEL: [(&str, &str); 19] = [
+    ("platform.account.copy", "下载本人信息副本"),
     ("field.look", "查看完整内容"),
     ("field.look.ask", "申请查看完整内容"),
     ("api.call", "应用调用接口"),

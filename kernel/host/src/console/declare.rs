@@ -3,6 +3,7 @@
 mod classified;
 mod deletions;
 mod jobs;
+mod projects;
 mod trail;
 
 use sdk_contract::def::{
@@ -36,6 +37,7 @@ pub(crate) fn def() -> ModuleDef {
             ],
             jobs::collections(),
             trail::collections(),
+            projects::collections(),
         ]
         .concat(),
         choices: [
@@ -43,24 +45,32 @@ pub(crate) fn def() -> ModuleDef {
                 model_status(),
                 trial_status(),
                 deletions::status(),
+                projects::status(),
                 trail::status(),
             ],
             classified::choices(),
             jobs::choices(),
         ]
         .concat(),
-        flows: vec![model_flow(), deletions::flow(), jobs::flow()],
+        flows: vec![
+            model_flow(),
+            deletions::flow(),
+            jobs::flow(),
+            projects::flow(),
+        ],
         actions: [
             actions(),
             deletions::actions(),
             jobs::actions(),
             trail::actions(),
+            projects::actions(),
         ]
         .concat(),
         pages: [
             pages(),
             vec![deletions::page(), classified::page()],
             jobs::pages(),
+            projects::pages(),
             trail::pages(),
         ]
         .concat(),
@@ -74,6 +84,7 @@ pub(crate) fn def() -> ModuleDef {
             classified::permissions(),
             deletions::permissions(),
             jobs::permissions(),
+            projects::permissions(),
         ]
         .concat(),
         ..ModuleDef::default()

@@ -14,11 +14,11 @@ use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
 use super::pages::{PAGE, bench, may, page_number, param};
-use super::{ID, go, record, stay};
+use super::{ID, go, projects, record, stay};
 use crate::Host;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
-use crate::transfer::{Format, Marks, Work};
+use crate::transfer::{Format, Marks, Work, is_replaceable};
 use crate::uploads::MAX_UPLOAD;
 use crate::values::{number, object, word};
 
@@ -243,6 +243,9 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
             "label",
             "query",
             "fields",
+            "project",
+            "pseudonyms",
+            "tokens",
             "held_until",
             "action",
             "collection",
@@ -451,7 +454,7 @@ pub(super) fn import_form(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
         ))
 }
 
-pub(super) fn export_form(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
+pub(super) async fn export_form(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
     let Some(of) = ask.query("of") else {
         return Ok(choose(host, call, false));
     };
@@ -473,6 +476,7 @@ pub(super) fn export_form(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
                 .required()
                 .help("写入文件首行和审计日志"),
         );
+    let form = replacing(form, &c, projects::own(host, call).await?);
     let words = if range.words.is_empty() {
         "全部您可以查看的记录".to_owned()
     } else {
@@ -495,6 +499,36 @@ pub(super) fn export_form(host: &Host, call: &Call, ask: &Ask) -> Result<Page, F
             vec![Fact::new("范围", Datum::text(words))],
         ))
         .block(Block::form(form).title("导出")))
+}
+
+/// Asks which fields are replaced, where there is a project to replace them for.
+fn replacing(form: Form, c: &CollectionDef, projects: Vec<Choice>) -> Form {
+    if projects.is_empty() {
+        return form;
+    }
+    let fields = || {
+        let fields = c.fields.iter().filter(|f| is_replaceable(f));
+        fields.map(|f| Choice::new(&f.name, &f.label.zh)).collect()
+    };
+    let chosen: Vec<String> = projects.iter().map(|p| p.value.clone()).collect();
+    let many = |name: &str, label: &str, help: &str| {
+        Field::pick_many(name, label, fields())
+            .wide()
+            .help(help)
+            .when("project", chosen.clone())
+    };
+    form.group("去标识")
+        .field(Field::pick("project", "项目", projects).help("不选则不代替任何字段"))
+        .field(many(
+            "pseudonyms",
+            "以假名代替",
+            "同一项目内同值同假名，不能还原；您看到的脱敏值不变",
+        ))
+        .field(many(
+            "tokens",
+            "以令牌代替",
+            "项目期内可还原：说明理由并经另一人同意",
+        ))
 }
 
 pub(super) fn trace_form() -> Page {

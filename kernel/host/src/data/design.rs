@@ -290,6 +290,7 @@ impl Design {
         field.encrypted = field.level >= Some(Level::L3);
         let mask = match field.kind {
             Kind::Text { .. } => Mask::All,
+            Kind::Money { .. } if field.level == Some(Level::L3) => Mask::Amount,
             _ => Mask::Hidden,
         };
         field.mask = field.encrypted.then_some(mask);
@@ -305,7 +306,10 @@ impl Design {
             faults.push(bad("level", "附件不能定为 L3 或 L4"));
         }
         if field.required && field.mask == Some(Mask::Hidden) {
-            faults.push(bad("required", "L3、L4 的非文字字段不能必填"));
+            faults.push(bad(
+                "required",
+                "L3、L4 的该类字段对无权者整个隐去，不能必填",
+            ));
         }
         if field.search && !ops.text {
             faults.push(bad("search", "只有文字可以搜索"));

@@ -14,7 +14,9 @@ use super::choices;
 use crate::Host;
 
 /// What no declared action names.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 7] = [
+    ("user.correct", "本人更正信息"),
+    ("user.close", "本人注销账号"),
     ("grant.lapse", "到期自动收回"),
     ("user.suspend", "长期未用，自动停用"),
     ("request.ask-reset", "申请签发密码重置链接"),

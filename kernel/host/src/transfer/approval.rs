@@ -85,10 +85,17 @@ impl Host {
             "" => String::new(),
             fields => format!("，含敏感信息：{fields}"),
         };
+        let replaced = match word(values, "replaced") {
+            "" => String::new(),
+            words => format!("，{words}"),
+        };
         let label = word(values, "label");
         let what = two_person::Ask {
             deed: DEED,
-            title: format!("导出{label} {} 条{clear}", total.unwrap_or_default()),
+            title: format!(
+                "导出{label} {} 条{clear}{replaced}",
+                total.unwrap_or_default()
+            ),
             payload: json!({ "job": job }),
             organisation,
             beneficiary: None,

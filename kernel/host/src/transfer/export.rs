@@ -4,16 +4,19 @@
 //! one audit record with the list that was asked for, how many rows it gave, and the file's digest.
 
 use kernel_identity::principal::Principal;
-use sdk_contract::def::{CollectionDef, FieldDef};
+use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef};
 use sdk_contract::kind::Kind;
 use sdk_contract::query::Query;
 use serde_json::{Map, Value, json};
 
 use super::columns::Shown;
+use super::replace::Replaced;
 use super::run::{Job, Stop, unwritten};
 use super::start::{clear_of, title_of};
 use super::write::Sheet;
 use super::{Format, MAX_CELL};
+use crate::Catalog;
+use crate::mask::Sight;
 
 pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let catalog = job.host.catalog();
@@ -25,10 +28,12 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         .collection(job.word("collection"))
         .ok_or_else(gone)?;
     let fields = fields_of(c, job.row());
+    let replaced = Replaced::of(job.row());
+    let plain = plain_of(c, job.row());
     let job_clear = job.word("clear").to_owned();
     let approved = !job.word("approved_by").is_empty();
     let unapproved = |p: &Principal| {
-        let clear = clear_of(&installed.def, p, &fields);
+        let clear = clear_of(&installed.def, p, &plain);
         !clear.is_empty() && (!approved || clear != job_clear)
     };
     // What was approved, and what needs no approval.
@@ -38,12 +43,8 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     } else {
         alone
     };
-    let mut columns = vec![Shown::system("id", "编号", Kind::Text { max: 64 })];
-    columns.extend(fields.iter().map(|field| {
-        let title = title_of(&catalog, &installed.def, field);
-        Shown::new(field, title.map(|title| format!("{}.{title}", field.name)))
-    }));
-    columns.push(Shown::system("created_at", "创建时间", Kind::Datetime));
+    let is_replaced = |name: &str| replaced.as_ref().is_some_and(|r| r.has(name));
+    let columns = columns_of(&catalog, &installed.def, &fields, replaced.as_ref());
     let wording = installed.module.wording();
     let format = Format::parse(job.word("format")).unwrap_or(Format::Csv);
     let mut sheet = Sheet::marked(format, job.word("trace"), &says(job, &person));
@@ -57,14 +58,23 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
             let what = "现在所含的敏感信息与申请时不同，须另一人复核，请重新申请导出";
             return Err(Stop::Failed(what.to_owned()));
         }
-        let found = job.host.find(&person, query.clone()).await?;
+        let mut found = job.host.find(&person, query.clone()).await?;
+        if let Some(replaced) = &replaced {
+            let secret = job.secret(replaced).await?;
+            let with = job.host.keys().pseudonyms(&replaced.project, &secret);
+            let sight = Sight::of(&installed.def, c, &person);
+            for record in &mut found.records {
+                replaced.apply(&with, &sight, record)?;
+            }
+        }
         for record in &found.records {
             rows += 1;
             if format == Format::Jsonl {
                 sheet.object(&part(&columns, record));
             } else {
                 let cell = |shown: &Shown| {
-                    let wording = wording.as_ref().zip(record.get(&shown.name));
+                    let worded = wording.as_ref().filter(|_| !is_replaced(&shown.name));
+                    let wording = worded.zip(record.get(&shown.name));
                     let said = wording.and_then(|(say, value)| say(&c.name, &shown.name, value));
                     said.unwrap_or_else(|| shown.cell(&installed.def.choices, record))
                 };
@@ -102,6 +112,28 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     job.finish(&person, changes, &told).await
 }
 
+/// What stands for a value is text, whatever the field's kind.
+fn columns_of(
+    catalog: &Catalog,
+    def: &ModuleDef,
+    fields: &[&FieldDef],
+    replaced: Option<&Replaced>,
+) -> Vec<Shown> {
+    let text = || Kind::Text { max: 64 };
+    let mut columns = vec![Shown::system("id", "编号", text())];
+    columns.extend(fields.iter().map(|field| {
+        if replaced.is_some_and(|r| r.has(&field.name)) {
+            return Shown::system(&field.name, &field.label.zh, text());
+        }
+        let title = title_of(catalog, def, field);
+        Shown::new(field, title.map(|title| format!("{}.{title}", field.name)))
+    }));
+    if replaced.is_none() {
+        columns.push(Shown::system("created_at", "创建时间", Kind::Datetime));
+    }
+    columns
+}
+
 /// The fields that an export was asked for, as far as they are still there.
 pub(super) fn fields_of<'c>(c: &'c CollectionDef, job: &Map<String, Value>) -> Vec<&'c FieldDef> {
     let names = job.get("fields").and_then(Value::as_array);
@@ -109,10 +141,22 @@ pub(super) fn fields_of<'c>(c: &'c CollectionDef, job: &Map<String, Value>) -> V
     names.filter_map(|name| c.field(name)).collect()
 }
 
+/// Those of them that nothing stands for.
+pub(super) fn plain_of<'c>(c: &'c CollectionDef, job: &Map<String, Value>) -> Vec<&'c FieldDef> {
+    let replaced = Replaced::of(job);
+    let mut fields = fields_of(c, job);
+    fields.retain(|f| !replaced.as_ref().is_some_and(|r| r.has(&f.name)));
+    fields
+}
+
 /// The line by which people see whose file it is.
 fn says(job: &Job, person: &Principal) -> String {
+    let replaced = match job.word("replaced") {
+        "" => String::new(),
+        words => format!("｜{words}"),
+    };
     format!(
-        "{} {} {} 导出“{}”｜用途：{}｜追溯码：{}",
+        "{} {} {} 导出“{}”｜用途：{}{replaced}｜追溯码：{}",
         person.organisation_name,
         person.name,
         job.host.clock().now().local_minute(),

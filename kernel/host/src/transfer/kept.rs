@@ -10,7 +10,7 @@ use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::export::fields_of;
+use super::export::plain_of;
 use super::run::{Job, Stop};
 use super::start::clear_of;
 use super::{object, word};
@@ -43,7 +43,7 @@ impl Host {
         }
         let catalog = self.catalog();
         let now = readable(&catalog, p, word(job, "collection"))?;
-        let fields = fields_of(now.collection, job);
+        let fields = plain_of(now.collection, job);
         let (then, now) = (word(job, "clear"), clear_of(now.def, p, &fields));
         if !then.is_empty() && then != now {
             let what = format!("您已不能查看其中未脱敏的{then}，请重新导出");

@@ -305,7 +305,17 @@ impl Job {
             "done": self.number("done"), "failed": self.number("failed"),
         });
         if let Some(detail) = detail.as_object_mut() {
-            for name in ["reason", "trace", "approved_by", "query", "fields"] {
+            let names = [
+                "reason",
+                "trace",
+                "approved_by",
+                "query",
+                "fields",
+                "project",
+                "pseudonyms",
+                "tokens",
+            ];
+            for name in names {
                 let value = self.value(name);
                 if !value.is_null() && value != "" {
                     detail.insert(name.into(), value);

@@ -12,6 +12,7 @@ use sdk_contract::query::{Filter, MAX_WITH, Query, With};
 use serde_json::{Map, Value, json};
 
 use super::columns::{Columns, creating};
+use super::replace::in_words;
 use super::{Format, MAX_ROWS, Misread, columns, object, read, word, write};
 use crate::catalog::Installed;
 use crate::module::{Call, Input};
@@ -130,17 +131,28 @@ impl Host {
             with: with.take(MAX_WITH).collect(),
             ..query
         };
-        let clear = clear_of(def, p, &fields);
+        let replaced = self.new_replaced(call, asked, &fields).await?;
+        let kept = |f: &&&FieldDef| !replaced.as_ref().is_some_and(|(r, _)| r.has(&f.name));
+        let plain: Vec<&FieldDef> = fields.iter().filter(kept).copied().collect();
+        let clear = clear_of(def, p, &plain);
         let waits = total > self.limits().export_without_approval || !clear.is_empty();
         let format = Format::parse(word(asked, "format")).unwrap_or(Format::Csv);
         let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
         let trace = kernel_crypto::random::token_hex(16)
             .map_err(|_| Fault::internal("随机数服务不可用"))?;
-        Ok(json!({
+        let mut job = json!({
             "kind": "export", "status": if waits { "waiting" } else { "queued" },
             "label": c.label.zh, "format": format.name(), "total": total, "reason": reason,
             "query": query, "fields": names, "clear": clear, "trace": trace,
-        }))
+        });
+        if let (Some((replaced, project)), Some(job)) = (replaced, job.as_object_mut()) {
+            let words = in_words(&project, &replaced, &fields);
+            job.extend(object(json!({
+                "project": replaced.project, "pseudonyms": replaced.pseudonyms,
+                "tokens": replaced.tokens, "replaced": words,
+            })));
+        }
+        Ok(job)
     }
 
     /// A job goes on for somebody: a person who has an account and a place in an organisation.

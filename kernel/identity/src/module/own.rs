@@ -1,5 +1,6 @@
 //! What a person's own account is declared as: second factors, sessions, the password.
 
+use sdk_contract::code::Format;
 use sdk_contract::def::{ActionDef, Area, CollectionDef, FieldDef, Label, PageDef, Shard};
 use sdk_contract::kind::Kind;
 
@@ -147,6 +148,29 @@ pub(super) fn actions() -> Vec<ActionDef> {
             ],
         ),
         action(
+            "user.correct",
+            Label::new("更正我的信息", "Correct what is held of me"),
+            (USERS, false),
+            ACCOUNT,
+            vec![
+                needed("name", "姓名", "Name", 64),
+                field(
+                    "phone",
+                    Label::new("手机号码", "Phone"),
+                    Kind::Code {
+                        format: Format::Phone,
+                    },
+                ),
+            ],
+        ),
+        action(
+            "user.close",
+            Label::new("注销我的账号", "Close my account"),
+            (USERS, false),
+            ACCOUNT,
+            vec![current()],
+        ),
+        action(
             "session.end",
             Label::new("退出这个会话", "End this session"),
             (SESSIONS, false),
@@ -243,12 +267,16 @@ fn factor(verb: &str, label: Label, input: Vec<FieldDef>) -> ActionDef {
 }
 
 pub(super) fn pages() -> Vec<PageDef> {
-    vec![PageDef {
-        path: format!("/{MODULE}/account"),
-        label: Label::new("账号安全", "Account security"),
-        icon: "shield-lock".into(),
+    let page = |path: &str, zh: &str, en: &str, icon: &str| PageDef {
+        path: format!("/{MODULE}/{path}"),
+        label: Label::new(zh, en),
+        icon: icon.into(),
         area: Area::Me,
         order: 900,
         permission: ACCOUNT.into(),
-    }]
+    };
+    vec![
+        page("account", "账号安全", "Account security", "shield-lock"),
+        page("me", "我的信息", "What is held of me", "user"),
+    ]
 }

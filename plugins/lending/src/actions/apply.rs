@@ -127,6 +127,11 @@ impl Apply {
             submitted_at: ctx.now(),
             decided_at: None,
             acknowledged_at: None,
+            review_reason: None,
+            review_asked_at: None,
+            review_answer: None,
+            review_answered_by: None,
+            review_answered_at: None,
         }
     }
 }

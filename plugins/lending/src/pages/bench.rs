@@ -47,6 +47,9 @@ pub(super) fn page(ctx: &Ctx, a: &Stored<Application>) -> Result<Page, Fault> {
     } else if let Some(result) = decided(a) {
         page = page.block(result);
     }
+    if officer && a.awaits_review() {
+        page = page.section(second_look(a));
+    }
     Ok(page.block(Block::history("history", "applications", a.id.as_str())))
 }
 
@@ -291,7 +294,24 @@ fn decision(a: &Stored<Application>, product: &Product) -> Section {
     ])
 }
 
-fn reason_field(label: &str, hint: &str) -> Field {
+/// What the enterprise wants a person to look at again, and the form to answer with.
+fn second_look(a: &Stored<Application>) -> Section {
+    let asked = a.review_reason.clone().unwrap_or_default();
+    let answer = Action::send("答复", "application.answer-review").record(a.id.as_str());
+    let form = Form::new("answer-review", answer).field(reason_field(
+        "复核答复",
+        "企业会看到这段话：重新看了什么、结论如何、依据是什么",
+    ));
+    Section::stack().title("人工复核").blocks([
+        Block::notice(
+            "review",
+            Notice::new(Tone::Warning, "企业要求复核：", asked),
+        ),
+        Block::form(form),
+    ])
+}
+
+pub(super) fn reason_field(label: &str, hint: &str) -> Field {
     let mut field = Field::area("reason", label, 500).required().hint(hint);
     if let FieldKind::Text { min, .. } = &mut field.kind {
         *min = u32::try_from(rules::REASON_MIN).unwrap_or_default();

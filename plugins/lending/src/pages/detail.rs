@@ -48,6 +48,15 @@ fn own(ctx: &Ctx, a: &Stored<Application>) -> Result<Page, Fault> {
         let form = Block::form(resubmit(a, &product));
         page = page.section(Section::stack().title("补充并重新提交").block(form));
     }
+    if Status::DECIDED.contains(&a.status) && a.review_asked_at.is_none() {
+        let ask = Action::send("申请人工复核", "application.ask-review").record(a.id.as_str());
+        let form = Form::new("ask-review", ask).field(bench::reason_field(
+            "复核理由",
+            "哪些信息或结论您认为不准确，希望审批人员重新看什么",
+        ));
+        let help = "对信用评价或审批结果有疑问的，可以要求银行的审批人员重新查看并书面说明";
+        page = page.block(Block::form(form).title("申请人工复核").help(help));
+    }
     Ok(page)
 }
 

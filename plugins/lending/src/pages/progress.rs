@@ -33,8 +33,33 @@ pub(super) fn moments(
         ],
         Status::Approved | Status::Rejected | Status::Withdrawn => &[],
     };
+    moments.extend(second_look(application, side));
     moments.extend(next.iter().map(|(title, mark)| Moment::new(*title, *mark)));
     Ok(moments)
+}
+
+/// What a person's look that was asked for came to.
+fn second_look(application: &Application, side: Side) -> Vec<Moment> {
+    let Some(asked_at) = application.review_asked_at else {
+        return Vec::new();
+    };
+    let asked = Moment::new("申请人工复核", Mark::Done)
+        .at(asked_at.micros())
+        .who(&application.enterprise_name)
+        .note(application.review_reason.as_deref().unwrap_or_default());
+    let Some(at) = application.review_answered_at else {
+        return vec![asked, Moment::new("银行答复", Mark::Current)];
+    };
+    let who = match side {
+        Side::Enterprise => Some(&application.institution_name),
+        Side::Bank => application.review_answered_by.as_ref(),
+    };
+    let answer = application.review_answer.as_deref().unwrap_or_default();
+    let answered = Moment::new("人工复核答复", Mark::Done)
+        .at(at.micros())
+        .who(who.map_or("", String::as_str))
+        .note(answer);
+    vec![asked, answered]
 }
 
 fn done(step: &Step, application: &Application, side: Side) -> Moment {

@@ -13,6 +13,9 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     if let Some(status) = ask.query("status") {
         find = find.filter(Filter::eq(Application::STATUS.name(), status));
     }
+    if ask.query("review").is_some() {
+        find = find.filter(awaits_review());
+    }
     if let Some(product) = ask.query("product") {
         find = find.filter(Application::PRODUCT_NAME.eq(product));
     }
@@ -61,6 +64,11 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .rows(found.into_iter().map(|a| row(&a)))
         .filter(Field::pick("status", "状态", statuses))
         .filter(Field::pick("product", "产品", products))
+        .filter(Field::pick(
+            "review",
+            "人工复核",
+            vec![Choice::new("asked", "待答复")],
+        ))
         .search("企业、产品或申请编号，可用拼音")
         .paging(number, PAGE, total)
         .empty("没有符合条件的申请。请更换筛选条件，或等待新的申请。");
@@ -98,11 +106,38 @@ pub(super) fn stats(ctx: &Ctx) -> Result<Vec<Stat>, Fault> {
             .icon(icon, status.tone())
             .to(format!("/lending/queue?status={}", status.value()))
     };
+    let asked = ctx.aggregate(Aggregate {
+        collection: Application::COLLECTION.into(),
+        filter: Some(awaits_review()),
+        measures: vec![Measure::Count],
+        ..Aggregate::default()
+    })?;
+    let asked = match asked.first() {
+        Some(group) if group.suppressed => Datum::text("少量"),
+        group => {
+            let count = group.and_then(|g| g.measures.first()?.as_i64());
+            Datum::Integer(count.unwrap_or_default())
+        }
+    };
     Ok(vec![
         stat("待受理", Status::Submitted, "inbox"),
         stat("审批中", Status::UnderReview, "clipboard-list"),
         stat("待企业补充", Status::Returned, "arrow-back-up"),
         stat("已通过", Status::Approved, "circle-check"),
+        Stat::new("待答复人工复核", asked)
+            .icon("message", Tone::Warning)
+            .to("/lending/queue?review=asked"),
+    ])
+}
+
+/// Applications whose enterprise waits for a person's look.
+fn awaits_review() -> Filter {
+    let missing = |field: &str| Filter::Missing {
+        field: field.to_owned(),
+    };
+    Filter::And(vec![
+        missing(Application::REVIEW_ASKED_AT.name()).not(),
+        missing(Application::REVIEW_ANSWERED_AT.name()),
     ])
 }
 
@@ -137,6 +172,7 @@ fn row(a: &Stored<Application>) -> Row {
     let to = format!("/lending/applications/{}", a.id);
     let label = match a.status {
         Status::Submitted | Status::UnderReview => "办理",
+        _ if a.awaits_review() => "答复",
         _ => "查看",
     };
     Row::new(a.id.as_str(), cells)

@@ -416,6 +416,12 @@ pub const CODES: &[Code] = &[
         "Send the same request again with its idempotency key.",
     ),
     code(
+        "project-ended",
+        &[422],
+        "The project has ended, and with it what its tokens are turned back with.",
+        "Nothing turns them back any more.",
+    ),
+    code(
         "purpose-undeclared",
         &[403],
         "The action declares no purpose for which data is read under a letter of consent.",

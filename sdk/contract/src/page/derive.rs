@@ -101,7 +101,11 @@ fn cell(kind: &Kind, choices: &[ChoiceDef], value: &Value) -> Option<Datum> {
         Kind::Text { .. } | Kind::Code { .. } | Kind::Ref { .. } => Datum::text(value.as_str()?),
         Kind::Integer { .. } => Datum::Integer(value.as_i64()?),
         Kind::Decimal { .. } => Datum::Decimal(value.as_str()?.to_owned()),
-        Kind::Money { .. } => Datum::money_text(value.as_str()?),
+        Kind::Money { .. } => match Datum::money_text(value.as_str()?) {
+            // A band, where it is masked.
+            Datum::None => Datum::text(value.as_str()?),
+            money => money,
+        },
         Kind::Date | Kind::Month => Datum::date(value.as_str()?),
         Kind::Datetime => Datum::time_text(value.as_str()?),
         Kind::Choice { of } => Datum::Status(status(choices, of, value.as_str()?)),

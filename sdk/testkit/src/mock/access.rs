@@ -124,36 +124,10 @@ impl Runner {
             }
             if let Some(value) = row.get_mut(&field.name) {
                 *value = match value {
-                    Value::String(text) if mask != Mask::Hidden => masked(mask, text).into(),
+                    Value::String(text) if mask != Mask::Hidden => mask.of(text).into(),
                     _ => Value::Null,
                 };
             }
         }
-    }
-}
-
-/// Characters that a mask hides at the least, as the kernel does.
-const LEAST_HIDDEN: usize = 4;
-
-fn masked(mask: Mask, text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    let keep = |head: usize, tail: usize| match chars.len().checked_sub(head + tail) {
-        None | Some(..LEAST_HIDDEN) => "****".to_owned(),
-        Some(hidden) => {
-            let start: String = chars.iter().take(head).collect();
-            let end: String = chars.iter().skip(head + hidden).collect();
-            format!("{start}{}{end}", "*".repeat(hidden))
-        }
-    };
-    match mask {
-        Mask::Phone => keep(3, 4),
-        Mask::Name => match chars.as_slice() {
-            [] => String::new(),
-            [_] => "**".to_owned(),
-            [first, ..] => format!("{first}**"),
-        },
-        Mask::IdNumber => keep(6, 4),
-        Mask::All => "****".to_owned(),
-        Mask::Hidden => String::new(),
     }
 }

@@ -7,6 +7,7 @@ use sdk_contract::def::{
 use sdk_contract::kind::Kind;
 
 use super::super::jobs::{JOB_PARTS, JOBS};
+use super::super::projects::PROJECTS;
 use super::{
     AUDITOR, Declared, OPERATOR, SECURITY, action, choice, closed, collection as declared, field,
     flag, flow as by_status, frozen, granted, integer, optional, options, page as entry, text,
@@ -56,6 +57,27 @@ fn jobs() -> CollectionDef {
             "clear",
             "敏感信息",
             "Sensitive fields",
+            Kind::Text { max: 500 },
+        ))),
+        optional(frozen(field(
+            "project",
+            "项目",
+            "Project",
+            Kind::Ref {
+                to: PROJECTS.into(),
+            },
+        ))),
+        optional(frozen(field(
+            "pseudonyms",
+            "假名字段",
+            "Pseudonyms",
+            Kind::Json,
+        ))),
+        optional(frozen(field("tokens", "令牌字段", "Tokens", Kind::Json))),
+        optional(frozen(field(
+            "replaced",
+            "去标识",
+            "De-identified",
             Kind::Text { max: 500 },
         ))),
         optional(frozen(text("trace", "追溯码", "Trace id"))),
@@ -181,6 +203,16 @@ pub(super) fn actions() -> Vec<ActionDef> {
                 field("reason", "用途", "Reason", Kind::Text { max: 200 }),
                 optional(field("filter", "查询条件", "Filter", Kind::Json)),
                 optional(field("fields", "字段", "Fields", Kind::Text { max: 2000 })),
+                optional(field(
+                    "project",
+                    "项目",
+                    "Project",
+                    Kind::Ref {
+                        to: PROJECTS.into(),
+                    },
+                )),
+                optional(field("pseudonyms", "以假名代替", "Pseudonyms", Kind::Json)),
+                optional(field("tokens", "以令牌代替", "Tokens", Kind::Json)),
             ],
         ),
         action("job.cancel", Label::new("取消任务", "Cancel"), true, vec![]),

@@ -50,6 +50,14 @@ fn what_is_designed_is_a_valid_declaration() {
     assert_eq!(faults(&design), Vec::<String>::new());
     let field = design.collection.field("secret").unwrap();
     assert!(field.encrypted && field.mask == Some(Mask::All));
+    // An amount is shown in bands, the most sensitive one not at all.
+    for (name, level, mask) in [("lent", "L3", Mask::Amount), ("owed", "L4", Mask::Hidden)] {
+        let amount = json!({"name": name, "label": name, "kind": "money", "level": level});
+        assert!(add(&mut design, amount).is_empty(), "{name}");
+        let field = design.collection.field(name).unwrap();
+        assert_eq!(field.mask, Some(mask), "{name}");
+    }
+    assert_eq!(faults(&design), Vec::<String>::new());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::module::{INVITATIONS, ORGANISATIONS, POSTS, REQUESTS, ROLES, SESSIONS
 
 /// What takes a second factor proven a moment ago: who may do what, the second person's word, and
 /// what opens a way into an account. Who has no factor yet is not asked for one to set up the first.
-const STEPPED_UP: [&str; 16] = [
+const STEPPED_UP: [&str; 17] = [
     "arrival.bind",
     "binding.end",
     "claim.approve",
@@ -21,6 +21,7 @@ const STEPPED_UP: [&str; 16] = [
     "post.grant",
     "post.revoke",
     "request.approve",
+    "user.close",
     "user.issue-reset",
     "user.lift-factor",
     "user.open",
