@@ -338,12 +338,16 @@ fn dj_06_without_two_custodians_nothing_is_rotated_and_a_third_needs_two() {
 }
 
 #[test]
-fn an_unknown_key_is_not_rotated() {
+fn pseudonyms_and_an_unknown_key_are_not_rotated() {
     let desk = desk();
     let refused = |key: &str| {
         desk.both(Operation::Rotate { key: key.into() })
             .unwrap_err()
     };
+    assert!(matches!(
+        refused("pseudonym"),
+        KeyRingError::NotRotatable { .. }
+    ));
     assert!(matches!(refused("tea"), KeyRingError::UnknownKey(_)));
     let before = desk.ring.mac(MacKey::Session, b"m");
     desk.rotate("session");

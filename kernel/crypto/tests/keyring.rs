@@ -5,9 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use kernel_crypto::keys::{
-    AttestKey, KeyRing, KeyRingError, MacKey, SealKey, SignKey, new_secret,
-};
+use kernel_crypto::keys::{AttestKey, KeyRing, KeyRingError, MacKey, SealKey, SignKey, new_secret};
 use kernel_crypto::sm2::VerifyingKey;
 use kernel_crypto::sm4::OpenError;
 

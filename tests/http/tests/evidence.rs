@@ -17,6 +17,8 @@ use tests_http::steps::{
 };
 use tests_http::{Client, Server, Start, until};
 
+const VERIFY: &str = "/api/v1/console/verifications/start";
+
 fn sign_letter(enterprise: &mut Client) -> (u16, Value) {
     let signed = enterprise.post(
         "/api/v1/consent/letters/sign",
@@ -412,10 +414,9 @@ fn dj_10_the_auditor_verifies_the_trail_from_the_console() {
     let Some(server) = Server::start() else {
         return;
     };
-    const START: &str = "/api/v1/console/verifications/start";
     let mut auditor = server.user("auditor");
     let mut verified = |outcome: &str| {
-        let begun = auditor.post(START, &json!({}));
+        let begun = auditor.post(VERIFY, &json!({}));
         assert_eq!(begun.status, 200, "{}", begun.body);
         let path = format!(
             "/api/v1/console/verifications/{}",
@@ -447,7 +448,7 @@ fn dj_10_the_auditor_verifies_the_trail_from_the_console() {
     let page = auditor.get("/console/verifications");
     assert!(page.text().contains("被改动") && page.text().contains("完整"));
     for login in ["operator", "security", "officer"] {
-        let other = server.user(login).post(START, &json!({}));
+        let other = server.user(login).post(VERIFY, &json!({}));
         assert_eq!(other.status, 403, "{login}: {}", other.body);
     }
 }

@@ -1,18 +1,14 @@
 //! Programs of other organisations: registered by one person and approved by another, signed calls,
 //! replays and forgeries, addresses behind proxies, quotas, rotation, and the documented example.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 use std::process::Command;
 
 use kernel_crypto::sm2::SigningKey;
 use serde_json::{Value, json};
 use tests_http::program::{Parts, Program, now, pem, registration};
-use tests_http::steps::{BANK, recorded, text};
+use tests_http::steps::{BANK, recorded};
 use tests_http::{Server, Signed, Start};
 
 /// Records of calls of programs, as an auditor finds them.

@@ -46,6 +46,11 @@ pub enum KeyRingError {
     Missing { name: &'static str },
     #[error("there is no key {0}")]
     UnknownKey(String),
+    #[error(
+        "{name} cannot be rotated: what it made is in files that went out, and none of it could be \
+         made again"
+    )]
+    NotRotatable { name: String },
     #[error("key {number} is in use or destroyed already; only a rotated key can be destroyed")]
     NotRetired { number: u32 },
     #[error("the root key cannot be derived")]

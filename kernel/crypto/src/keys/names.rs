@@ -47,7 +47,7 @@ pub enum SealKey {
 }
 
 /// Every key name of this release.
-pub(super) const NAMES: [(&str, KeyKind); 9] = [
+pub(super) const NAMES: [(&str, KeyKind); 10] = [
     (SignKey::Audit.name(), KeyKind::Sm2),
     (SignKey::Authority.name(), KeyKind::Sm2),
     (SignKey::Certificate.name(), KeyKind::Sm2),

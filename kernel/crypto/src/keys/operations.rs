@@ -2,7 +2,7 @@
 
 use super::custody::{self, Custodian, CustodyError, Operation, Request};
 use super::file::Content;
-use super::names::NAMES;
+use super::names::{MacKey, NAMES};
 use super::{Done, KeyKind, KeyRingError, KeyState, Kms, opened};
 
 pub(super) fn find_request<'a>(

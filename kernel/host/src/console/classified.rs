@@ -207,6 +207,9 @@ const fn mask_name(mask: Mask) -> &'static str {
         Mask::Phone => "phone",
         Mask::Name => "name",
         Mask::IdNumber => "id-number",
+        Mask::Account => "account",
+        Mask::Address => "address",
+        Mask::Amount => "amount",
         Mask::All => "all",
         Mask::Hidden => "hidden",
     }

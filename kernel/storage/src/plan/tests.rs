@@ -1,4 +1,5 @@
 use sdk_contract::def::{ChoiceDef, Label, OptionDef, Tone};
+use sdk_contract::kind::Kind;
 use serde_json::json;
 
 use super::*;
