@@ -128,6 +128,11 @@ fn collected(database: Option<Database>) {
     });
 
     // Complete and in order; each follows on the one before, as the signed checkpoints have it.
+    until("a checkpoint is signed", || checkpoints.is_dir());
+    let (seq, hash) = newest(&checkpoints);
+    until("the collector has what it signs", || {
+        has_all(&collector, seq)
+    });
     let came = collector.came();
     let everything: String = came.iter().map(|m| m.0.as_str()).collect();
     let trail = once(came);
@@ -137,7 +142,6 @@ fn collected(database: Option<Database>) {
             .windows(2)
             .all(|w| w[0].of("hash") == w[1].of("previous"))
     );
-    let (seq, hash) = newest(&checkpoints);
     assert_eq!(trail[usize::try_from(seq).unwrap() - 1].of("hash"), hash);
     let seen = trail
         .iter()

@@ -356,7 +356,7 @@ fn dj_09_each_important_deed_is_one_record_with_all_that_a_record_says() {
         ("what=consent.letter.revoke", Kind::Change),
         ("what=lending.application.apply&outcome=done", Kind::Change),
         ("what=lending.application.apply&outcome=refused", Kind::Deed),
-        ("what=model.score", Kind::Change),
+        ("what=model.score&outcome=done", Kind::Change),
         ("what=field.look", Kind::Deed),
         ("what=platform.post.grant", Kind::Change),
         ("what=platform.post.revoke", Kind::Change),

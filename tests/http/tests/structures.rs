@@ -80,6 +80,41 @@ impl Desk {
 }
 
 #[test]
+fn mm_4c_a_level_lowered_in_the_database_is_not_believed() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut desk = Desk::open(&server);
+    let phone = json!({"name": "phone", "label": "电话", "kind": "text", "level": "L3"});
+    desk.designed("add", &phone);
+    desk.approve();
+    desk.insert(&json!({"name": "融桥科技", "phone": "13800001234"}));
+    let auditor = server.user("auditor");
+    let seen = || {
+        let list = auditor.get(TABLE);
+        assert_eq!(list.status, 200, "{}", list.body);
+        list.body["items"][0]["phone"].clone()
+    };
+    assert_eq!(seen(), json!("****"));
+    let file = server.data().join("rongqiao.sqlite");
+    let lower =
+        "UPDATE data__structures SET live = replace(live, '\"level\":\"L3\"', '\"level\":\"L1\"')";
+    tests_scratch::tamper_file(&file, lower).unwrap();
+    // The servers look every two seconds; what was in use stays in use.
+    until("the alarm is raised", || {
+        server.log().contains("record.altered")
+    });
+    assert_eq!(seen(), json!("****"));
+    let structure = desk
+        .operator
+        .get(&format!("/api/v1/data/structures/{}", desk.id));
+    assert_eq!(
+        (structure.status, structure.code()),
+        (503, "record-altered")
+    );
+}
+
+#[test]
 fn row_143_a_nullable_field_is_in_api_and_list_after_approval_without_downtime() {
     let Some(server) = Server::start() else {
         return;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kernel_host::Host;
-use kernel_storage::{By, Commit};
+use kernel_storage::{By, Commit, CommitError};
 use sdk_contract::call::Write;
 use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef};
 use sdk_contract::kind::{Kind, TABLE};
@@ -186,8 +186,19 @@ async fn plant(
         }],
         ..Commit::default()
     };
+    let mut seeds = def.seeds.iter();
+    let seed = seeds.find(|s| s.collection == collection.name);
     let collection = format!("{}.{}", def.id, collection.name);
     let written = host.store().commit(commit).await;
+    // Where every value there may be is there from the start, what is there will do.
+    if let (Err(CommitError::Conflict { .. }), Some(seed)) = (&written, seed) {
+        return Planted {
+            module: def.id.clone(),
+            collection,
+            id: seed.id.clone(),
+            values: seed.values.clone(),
+        };
+    }
     assert!(written.is_ok(), "{collection}: {:?}", written.err());
     Planted {
         module: def.id.clone(),
