@@ -34,7 +34,7 @@ pub(crate) const ALL: &[Route] = &[
         "/privacy/assessments",
         "影响评估",
         "Impact assessments",
-        81,
+        951,
         assessments,
     ),
     route(
@@ -48,7 +48,7 @@ pub(crate) const ALL: &[Route] = &[
         "/privacy/processors",
         "受托处理人",
         "Processors",
-        82,
+        952,
         processors,
     ),
     route(
@@ -62,7 +62,7 @@ pub(crate) const ALL: &[Route] = &[
         "/privacy/incidents",
         "信息安全事件",
         "Incidents",
-        83,
+        953,
         incidents,
     ),
     route(

@@ -144,13 +144,15 @@ impl Host {
             for name in names {
                 let found = fields.iter().find(|f| f.name == *name);
                 if !found.is_some_and(|f| is_replaceable(f)) {
-                    let what = format!("字段 {name} 不在导出之列，或不能代替");
+                    let what = format!("字段“{name}”不在导出之列，或不能代替");
                     return bad(list, "not-an-option", what);
                 }
             }
         }
         if let Some(both) = replaced.pseudonyms.intersection(&replaced.tokens).next() {
-            let what = format!("字段 {both} 只能以一种代替");
+            let label = fields.iter().find(|f| f.name == *both);
+            let label = label.map_or(both.as_str(), |f| f.label.zh.as_str());
+            let what = format!("“{label}”只能以一种代替");
             return bad("tokens", "not-an-option", what);
         }
         let project = self.project(&call.principal, &replaced.project).await?;

@@ -10,6 +10,7 @@ use kernel_storage::{AuditDraft, By, Commit, CommitError};
 use sdk_contract::call::Write;
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::query::{Filter, Query};
+use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{export, import, object, word};
@@ -338,11 +339,9 @@ impl Job {
 
     /// What the job's files are called.
     pub(super) fn file_name(&self, what: &str) -> String {
-        let day = self
-            .word("created_at")
-            .get(..10)
-            .unwrap_or_default()
-            .replace('-', "");
+        let at = self.word("created_at").parse::<Timestamp>();
+        let day = at.map_or_else(|_| String::new(), |at| at.local_date().to_string());
+        let day = day.replace('-', "");
         let id = self.id();
         let short = id.get(id.len().saturating_sub(6)..).unwrap_or_default();
         format!(
