@@ -14,7 +14,7 @@ use sea_query::{Alias, Expr, ExprTrait as _, Func, Order, Query as Statement, Va
 use serde_json::Value as Json;
 
 use crate::backend::{Conn, Engine, sql};
-use crate::reseal::Exchange;
+use crate::reseal::{self, Exchange};
 use crate::schema::{BlindField, Column, Table};
 use crate::write::Work;
 use crate::{StorageError, Store, query, value};
@@ -200,13 +200,8 @@ impl Store {
             let rows = rows.map_err(StorageError::db(READING))?;
             let mut batch = Vec::with_capacity(rows.len());
             for row in &rows {
-                let id = row.uuid(0)?.unwrap_or_default();
-                let key = |text: &str| Value::Uuid(value::uuid(text));
-                let mut place = vec![("id", key(&id))];
-                if let Some(name) = table.shard_column() {
-                    place.push((name, key(&row.uuid(1)?.unwrap_or_default())));
-                }
-                after = Some(key(&id));
+                let (id, place) = reseal::place(table, row)?;
+                after = Some(reseal::key(&id));
                 let sealed = row.bytes(2)?.unwrap_or_default();
                 let plain = value::open(self.keys(), table, column, &id, &sealed)?;
                 let plain = value::opened(&plain)?;

@@ -7,7 +7,7 @@
 use kernel_crypto::keys::{self, SealKey};
 use sea_query::{Alias, Expr, ExprTrait as _, Func, Order, Query as Statement, Value};
 
-use crate::backend::Conn;
+use crate::backend::{Conn, Row};
 use crate::schema::{Column, Storage, Table};
 use crate::write::Work;
 use crate::{StorageError, Store, query, value};
@@ -17,12 +17,14 @@ const BATCH: u64 = 200;
 
 const READING: &str = "reading what an older key sealed";
 
+/// Columns and values of a record's key.
+pub(crate) type Place = Vec<(&'static str, Value)>;
+
 /// A sealed value or a digest that takes the place of another.
 pub(crate) struct Exchange {
     pub(crate) table: String,
     pub(crate) column: String,
-    /// Columns and values of its record's key.
-    pub(crate) place: Vec<(&'static str, Value)>,
+    pub(crate) place: Place,
     pub(crate) old: Vec<u8>,
     pub(crate) new: Vec<u8>,
 }
@@ -31,7 +33,7 @@ impl Exchange {
     /// Of a table and a column, at a place, the old value and the new one.
     pub(crate) fn new(
         (table, column): (String, String),
-        place: Vec<(&'static str, Value)>,
+        place: Place,
         (old, new): (Vec<u8>, Vec<u8>),
     ) -> Self {
         Self {
@@ -111,12 +113,7 @@ impl Store {
             let rows = rows.map_err(StorageError::db(READING))?;
             let mut batch = Vec::with_capacity(rows.len());
             for row in &rows {
-                let id = row.uuid(0)?.unwrap_or_default();
-                let key = |text: &str| Value::Uuid(value::uuid(text));
-                let mut place = vec![("id", key(&id))];
-                if let Some(name) = table.shard_column() {
-                    place.push((name, key(&row.uuid(1)?.unwrap_or_default())));
-                }
+                let (id, place) = place(table, row)?;
                 let old = row.bytes(2)?.unwrap_or_default();
                 let new = value::reseal(self.keys(), table, column, &id, &old)?;
                 after = Some(key(&id));
@@ -138,6 +135,21 @@ impl Store {
             }
         }
     }
+}
+
+/// The id of the record that a row begins with, by its id and shard key, and where it is.
+pub(crate) fn place(table: &Table, row: &Row) -> Result<(String, Place), StorageError> {
+    let id = row.uuid(0)?.unwrap_or_default();
+    let mut place = vec![("id", key(&id))];
+    if let Some(name) = table.shard_column() {
+        place.push((name, key(&row.uuid(1)?.unwrap_or_default())));
+    }
+    Ok((id, place))
+}
+
+/// An id as it is bound.
+pub(crate) fn key(id: &str) -> Value {
+    Value::Uuid(value::uuid(id))
 }
 
 /// Runs inside the transaction that `conn` is in.

@@ -264,5 +264,5 @@ async fn a_doubtful_code_passes_once_a_person_confirms_it_and_that_is_on_record(
     let kept = stage.host().store().audit_find(&filter, 10, 0).await;
     let kept = kept.unwrap().records;
     assert_eq!(kept.len(), 1, "being asked back is no refusal");
-    assert_eq!(kept[0].draft.detail["confirmed"], json!(both));
+    assert_eq!(kept[0].draft.detail, json!({ "confirmed": both }));
 }

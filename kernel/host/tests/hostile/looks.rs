@@ -234,7 +234,8 @@ async fn row_93_a_most_sensitive_value_takes_two_people_and_is_seen_once() {
     assert_eq!(looks.len(), 1);
     let mut told = looks[0].detail.clone();
     // Of the request, which is used up by it.
-    told.as_object_mut().unwrap().remove("changes");
+    let changes = told.as_object_mut().unwrap().remove("changes");
+    assert_eq!(changes.unwrap().as_array().unwrap().len(), 1);
     assert_eq!(
         told,
         json!({

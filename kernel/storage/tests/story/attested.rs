@@ -6,8 +6,7 @@ use std::time::Duration;
 use kernel_crypto::keys::custody::Operation;
 use kernel_crypto::keys::{AttestKey, Done, KeyRing};
 use kernel_storage::{
-    CollectionName, CommitError, Finding, Gone, PlanError, QueryError, RowFilter, StorageError,
-    Store,
+    CommitError, Finding, Gone, PlanError, QueryError, RowFilter, StorageError, Store,
 };
 use sdk_contract::call::Write;
 use sdk_contract::def::ModuleDef;
@@ -434,43 +433,6 @@ async fn mm_9_codes_outlive_the_rotation_and_the_end_of_their_key() {
         assert_eq!(store.sweep().await.unwrap().wrong, 1);
         store.close().await;
         assert!(get(&bench.open().await, 2).await.is_some());
-    })
-    .await;
-}
-
-/// What a code costs, by hand: `--ignored --nocapture` in a release build.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn cost_of_a_code() {
-    on_each_engine(async |bench| {
-        for (name, def) in [("without", before()), ("with", desk())] {
-            let store = bench.open().await;
-            store.apply(&def, NOW).await.unwrap();
-            let shelf = CollectionName::new("desk", "shelves");
-            if store
-                .get(&shelf, &id(1), &RowFilter::All)
-                .await
-                .unwrap()
-                .is_none()
-            {
-                put(&store, vec![crate::bench::shelf(1)]).await.unwrap();
-            }
-            let first = if name == "with" { 500_000 } else { 100_000 };
-            let begun = std::time::Instant::now();
-            for some in 0..100 {
-                let all = (0..100).map(|n| order(first + some * 100 + n, full()));
-                put(&store, all.collect()).await.unwrap();
-            }
-            let written = begun.elapsed();
-            let begun = std::time::Instant::now();
-            for page in 1..=50 {
-                let query = Query::new("desk.orders").page(page, 200);
-                store.find(&query, &RowFilter::All).await.unwrap();
-            }
-            let read = begun.elapsed();
-            println!("{name}: 10000 written {written:?}, 10000 read {read:?}");
-            store.close().await;
-        }
     })
     .await;
 }
