@@ -56,7 +56,7 @@ use kernel_portal::Site;
 use sdk_contract::def::Label;
 
 pub use door::{Door, Peer, Tls};
-pub use routes::router;
+pub use routes::{probe, router};
 
 /// What the server's configuration says about the web face.
 #[derive(Debug, Clone)]

@@ -103,6 +103,14 @@ pub fn router(web: Web) -> Router {
         .with_state(web)
 }
 
+/// `/healthz` alone, for a server that only works.
+pub fn probe(web: Web) -> Router {
+    Router::new()
+        .route("/healthz", get(health))
+        .layer(from_fn_with_state(web.clone(), edge::serve))
+        .with_state(web)
+}
+
 /// A file is sent as it is: its parts and its length must be those of its bytes.
 fn packed(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     !headers.contains_key(ACCEPT_RANGES)

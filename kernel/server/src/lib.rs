@@ -1,6 +1,7 @@
 //! What the command `rongqiao` is made of. A library, so that test stages wire the same platform
 //! ([`wire`]) instead of one that resembles it.
 
+mod background;
 mod commands;
 mod config;
 mod evidence;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use axum::Router;
-use kernel_api::{Web, router};
+use kernel_api::Web;
 use kernel_crypto::keys::{KeyRing, KeyRingError};
 use kernel_crypto::sm3::Digest32;
 use kernel_host::clock::{Clock, SystemClock};
@@ -259,11 +259,20 @@ impl Platform {
 
     /// The whole web face. Serve it with connection info.
     pub fn router(&self) -> Result<Router> {
-        Ok(router(Web::new(
+        Ok(kernel_api::router(self.web()?))
+    }
+
+    /// Of a server that serves nobody: whether it is well.
+    pub(crate) fn probe(&self) -> Result<Router> {
+        Ok(kernel_api::probe(self.web()?))
+    }
+
+    fn web(&self) -> Result<Web> {
+        Ok(Web::new(
             self.host.clone(),
             self.sessions.clone(),
             self.config.web(self.city.clone())?,
-        )))
+        ))
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Start {
     pub own_keys: bool,
     /// No demo data: the first start makes the administrators, as in earnest.
     pub bare: bool,
+    /// Which of several servers on one database it is; everything when absent.
+    pub role: Option<&'static str>,
 }
 
 impl Start {
@@ -343,6 +345,9 @@ fn spawn(
     }
     if let Some(config) = &start.config {
         command.arg("--config").arg(config);
+    }
+    if let Some(role) = start.role {
+        command.args(["--role", role]);
     }
     let mut child = command.spawn().expect("the server starts");
     let errors = BufReader::new(child.stderr.take().expect("its log")).lines();

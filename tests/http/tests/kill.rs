@@ -8,15 +8,13 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
 
 use serde_json::{Value, json};
 use tests_http::database::Database;
-use tests_http::steps::{BANK, application, sign_letter, text, trail};
-use tests_http::{Built, Client, Server, Start, until};
+use tests_http::steps::{application, text, trail};
+use tests_http::{Client, Server, Start, until};
 
 const APPLICATIONS: &str = "/api/v1/lending/applications";
 /// Applications to wait for before each kill.
@@ -229,69 +227,4 @@ fn op_01_a_killed_server_keeps_its_word_on_postgresql() {
     if let Some(database) = Database::create("kill") {
         survives(Some(database));
     }
-}
-
-/// A second server on the same database, files and keys.
-struct Node {
-    process: Child,
-    url: String,
-}
-
-impl Node {
-    fn beside(server: &Server) -> Self {
-        let built = Built::find().unwrap();
-        let mut process = Command::new(&built.bin)
-            .args(["serve", "--demo", "--port", "0", "--plugins"])
-            .arg(built.guests.join("plugins"))
-            .arg("--code")
-            .arg(built.guests.join("code"))
-            .args(server.place())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let said = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut said = said.map_while(Result::ok);
-        let url = said.find_map(|line| Some(format!("http://{}", line.split_once("http://")?.1)));
-        // Its output must be read to the end, or it would block when the pipe is full.
-        std::thread::spawn(move || said.for_each(drop));
-        Self {
-            process,
-            url: url.unwrap(),
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[test]
-fn dj_16_when_a_node_is_killed_its_sessions_go_on_at_another() {
-    let Some(database) = Database::create("nodes") else {
-        return;
-    };
-    let start = Start {
-        database: Some(database),
-        ..Start::default()
-    };
-    let Some(mut server) = Server::start_as(start) else {
-        return;
-    };
-    let second = Node::beside(&server);
-    let mut enterprise = server.user("enterprise");
-    let mine = sign_letter(&mut enterprise, BANK);
-    server.kill();
-    server.url.clone_from(&second.url);
-    enterprise.follow(&server);
-    let letter = format!("/api/v1/consent/letters/{mine}");
-    assert_eq!(enterprise.get(&letter).status, 200, "the same session");
-    // Its form token as well: what it writes is there for everybody.
-    let next = sign_letter(&mut enterprise, BANK);
-    let seen = server
-        .user("officer")
-        .get(&format!("/api/v1/consent/letters/{next}"));
-    assert_eq!(seen.status, 200, "{}", seen.body);
 }

@@ -3,38 +3,33 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use kernel_api::{Door, Peer};
 use kernel_host::clock::SystemClock;
-use kernel_host::{Host, Lane};
 use kernel_identity::demo::DemoLogin;
+use kernel_storage::BlobStore;
 use tokio::net::TcpListener;
 
 use super::say;
+use crate::background;
 use crate::evidence::Evidence;
 use crate::lifecycle::Lifecycle;
 use crate::reseal::Reseal;
 use crate::sweep::Sweep;
 use crate::wire::{self, Place, Platform, Setup};
 
-/// Between two looks at what another node may have switched.
-const REFRESH: Duration = Duration::from_secs(2);
-/// Between two looks for what is due: deleted records whose time has passed, accounts nobody used,
-/// arrivals that nobody finished, uploads that wait to be scanned.
-const PURGE: Duration = Duration::from_mins(1);
-/// Between two looks for files that nobody names, which read every record, and for idempotency keys that
-/// nobody repeats.
-const COLLECT: Duration = Duration::from_hours(6);
-/// Before the first, so that a start is not slowed by it.
-const SETTLE: Duration = Duration::from_mins(5);
-/// Between two looks for an import or export that nobody has woken a worker for: one that was asked for
-/// on another node, or left by one.
-const JOBS: Duration = Duration::from_secs(15);
-/// Between two batches of the search index.
-const BETWEEN: Duration = Duration::from_millis(20);
+/// What a server of several on one database does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// Everything.
+    All,
+    /// Serves people and programs, and leaves work that nobody waits for to workers.
+    Web,
+    /// Works; it answers `/healthz` alone.
+    Worker,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -57,6 +52,9 @@ pub(crate) struct Serve {
     /// Serve a rebuilt plugin at once.
     #[arg(long)]
     dev: bool,
+    /// Of several servers on one PostgreSQL: whether this one serves, works, or both.
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    role: Role,
 }
 
 impl Serve {
@@ -75,7 +73,10 @@ impl Serve {
         let host = &platform.host;
         let life = Lifecycle::default();
         life.listen();
-        self.background(&life, host);
+        background::follow(&life, host);
+        if self.dev {
+            background::watch(&life, host);
+        }
         let evidence = Evidence {
             store: platform.store.clone(),
             keys: Arc::clone(host.keys()),
@@ -87,24 +88,12 @@ impl Serve {
             .await?;
         life.spawn(evidence.clone().sign_as_due());
         life.spawn(evidence.clone().keep_keys());
-        if let Some(forward) = platform.forward()? {
-            life.spawn(forward.run());
-        }
         if let Some(check) = platform.clock_check() {
             life.spawn(check.run());
         }
-        let reseal = Reseal {
-            store: platform.store.clone(),
-            blobs,
-            keys: Arc::clone(host.keys()),
-            clock: Arc::clone(host.clock()),
-        };
-        life.spawn(reseal.run());
-        let sweep = Sweep {
-            store: platform.store.clone(),
-            clock: Arc::clone(host.clock()),
-        };
-        life.spawn(sweep.run());
+        if self.role != Role::Web {
+            work(&life, &platform, blobs)?;
+        }
         let listener = TcpListener::bind((self.host, self.port))
             .await
             .with_context(|| format!("port {} is not free", self.port))?;
@@ -115,9 +104,11 @@ impl Serve {
                 first.login, first.name, first.password
             ));
         }
-        let service = platform
-            .router()?
-            .into_make_service_with_connect_info::<Peer>();
+        let router = match self.role {
+            Role::Worker => platform.probe()?,
+            Role::All | Role::Web => platform.router()?,
+        };
+        let service = router.into_make_service_with_connect_info::<Peer>();
         axum::serve(Door::new(listener, tls), service)
             .with_graceful_shutdown(life.stopping())
             .await?;
@@ -126,100 +117,28 @@ impl Serve {
         platform.store.close().await;
         Ok(())
     }
+}
 
-    fn background(&self, life: &Lifecycle, host: &Host) {
-        life.spawn(kernel_messaging::relay(host.store().clone(), host.clone()));
-        let refreshed = host.clone();
-        life.spawn(async move {
-            loop {
-                tokio::time::sleep(REFRESH).await;
-                if let Err(error) = refreshed.refresh_enabled().await {
-                    tracing::error!("{error:#}");
-                }
-                if let Err(error) = refreshed.refresh_data().await {
-                    tracing::error!("{:#}", anyhow::Error::from(error));
-                }
-                if let Err(error) = refreshed.lapse_grants().await {
-                    tracing::error!("{:#}", anyhow::Error::from(error));
-                }
-            }
-        });
-        let purging = host.clone();
-        life.spawn(async move {
-            loop {
-                if let Err(fault) = purging.purge_due().await {
-                    tracing::error!(%fault, "deleted records are not purged");
-                }
-                if let Err(error) = purging.suspend_unused().await {
-                    tracing::error!("{:#}", anyhow::Error::from(error));
-                }
-                if let Err(error) = purging.end_arrivals().await {
-                    tracing::error!("{:#}", anyhow::Error::from(error));
-                }
-                tokio::time::sleep(PURGE).await;
-            }
-        });
-        let scanning = host.clone();
-        life.spawn(async move {
-            loop {
-                if let Err(fault) = scanning.scan_waiting().await {
-                    tracing::error!(%fault, "uploads are not scanned");
-                }
-                tokio::time::sleep(PURGE).await;
-            }
-        });
-        let collecting = host.clone();
-        life.spawn(async move {
-            tokio::time::sleep(SETTLE).await;
-            loop {
-                if let Err(fault) = collecting.collect_files().await {
-                    tracing::error!(%fault, "files are not collected");
-                }
-                if let Err(fault) = collecting.forget_keys().await {
-                    tracing::error!(%fault, "idempotency keys are not forgotten");
-                }
-                tokio::time::sleep(COLLECT).await;
-            }
-        });
-        for lane in [Lane::Any, Lane::Short] {
-            let working = host.clone();
-            let mut wake = host.jobs_wake();
-            life.spawn(async move {
-                loop {
-                    match working.run_jobs(lane).await {
-                        Ok(true) => {}
-                        Ok(false) => drop(tokio::time::timeout(JOBS, wake.changed()).await),
-                        Err(fault) => {
-                            tracing::error!(%fault, "a job does not go on");
-                            tokio::time::sleep(REFRESH).await;
-                        }
-                    }
-                }
-            });
-        }
-        let indexed = host.store().clone();
-        life.spawn(async move {
-            loop {
-                match indexed.index_search().await {
-                    // Batches take turns with the commits of people.
-                    Ok(false) => tokio::time::sleep(BETWEEN).await,
-                    Ok(true) => tokio::time::sleep(REFRESH).await,
-                    Err(error) => {
-                        tracing::error!("the search index is not built: {error:#}");
-                        tokio::time::sleep(REFRESH).await;
-                    }
-                }
-            }
-        });
-        if self.dev {
-            let watching = host.clone();
-            life.spawn(async move {
-                if let Err(error) = watching.watch().await {
-                    tracing::error!("plugins are not watched: {error:#}");
-                }
-            });
-        }
+/// The work of the platform, and of keeping its records, codes and evidence in order.
+fn work(life: &Lifecycle, platform: &Platform, blobs: BlobStore) -> Result<()> {
+    let (store, host) = (&platform.store, &platform.host);
+    background::work(life, host);
+    if let Some(forward) = platform.forward()? {
+        life.spawn(forward.run());
     }
+    let reseal = Reseal {
+        store: store.clone(),
+        blobs,
+        keys: Arc::clone(host.keys()),
+        clock: Arc::clone(host.clock()),
+    };
+    life.spawn(reseal.run());
+    let sweep = Sweep {
+        store: store.clone(),
+        clock: Arc::clone(host.clock()),
+    };
+    life.spawn(sweep.run());
+    Ok(())
 }
 
 fn announce(at: std::net::SocketAddr, secure: bool, logins: &[DemoLogin]) {

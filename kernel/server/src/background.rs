@@ -1,0 +1,129 @@
+//! What a server does beside answering: what every one keeps up with, and the work that nobody waits for.
+
+use std::time::Duration;
+
+use kernel_host::{Host, Lane};
+
+use crate::lifecycle::Lifecycle;
+
+/// Between two looks at what another node may have switched.
+const REFRESH: Duration = Duration::from_secs(2);
+/// Between two looks for what is due: deleted records whose time has passed, accounts nobody used,
+/// arrivals that nobody finished, uploads that wait to be scanned.
+const PURGE: Duration = Duration::from_mins(1);
+/// Between two looks for files that nobody names, which read every record, and for idempotency keys that
+/// nobody repeats.
+const COLLECT: Duration = Duration::from_hours(6);
+/// Before the first, so that a start is not slowed by it.
+const SETTLE: Duration = Duration::from_mins(5);
+/// Between two looks for an import or export that nobody has woken a worker for: one that was asked for
+/// on another node, or left by one.
+const JOBS: Duration = Duration::from_secs(15);
+/// Between two batches of the search index.
+const BETWEEN: Duration = Duration::from_millis(20);
+
+/// Follows what other nodes change: switches, designed tables, the ends of grants.
+pub(crate) fn follow(life: &Lifecycle, host: &Host) {
+    let host = host.clone();
+    life.spawn(async move {
+        loop {
+            tokio::time::sleep(REFRESH).await;
+            if let Err(error) = host.refresh_enabled().await {
+                tracing::error!("{error:#}");
+            }
+            if let Err(error) = host.refresh_data().await {
+                tracing::error!("{:#}", anyhow::Error::from(error));
+            }
+            if let Err(error) = host.lapse_grants().await {
+                tracing::error!("{:#}", anyhow::Error::from(error));
+            }
+        }
+    });
+}
+
+/// Shows every plugin as it is saved.
+pub(crate) fn watch(life: &Lifecycle, host: &Host) {
+    let host = host.clone();
+    life.spawn(async move {
+        if let Err(error) = host.watch().await {
+            tracing::error!("plugins are not watched: {error:#}");
+        }
+    });
+}
+
+/// Events, jobs, the search index, scans and what falls due.
+pub(crate) fn work(life: &Lifecycle, host: &Host) {
+    life.spawn(kernel_messaging::relay(host.store().clone(), host.clone()));
+    life.spawn(end_what_is_due(host.clone()));
+    life.spawn(scan(host.clone()));
+    life.spawn(collect(host.clone()));
+    for lane in [Lane::Any, Lane::Short] {
+        life.spawn(run_jobs(host.clone(), lane));
+    }
+    life.spawn(index(host.clone()));
+}
+
+async fn end_what_is_due(host: Host) {
+    loop {
+        if let Err(fault) = host.purge_due().await {
+            tracing::error!(%fault, "deleted records are not purged");
+        }
+        if let Err(error) = host.suspend_unused().await {
+            tracing::error!("{:#}", anyhow::Error::from(error));
+        }
+        if let Err(error) = host.end_arrivals().await {
+            tracing::error!("{:#}", anyhow::Error::from(error));
+        }
+        tokio::time::sleep(PURGE).await;
+    }
+}
+
+async fn scan(host: Host) {
+    loop {
+        if let Err(fault) = host.scan_waiting().await {
+            tracing::error!(%fault, "uploads are not scanned");
+        }
+        tokio::time::sleep(PURGE).await;
+    }
+}
+
+async fn collect(host: Host) {
+    tokio::time::sleep(SETTLE).await;
+    loop {
+        if let Err(fault) = host.collect_files().await {
+            tracing::error!(%fault, "files are not collected");
+        }
+        if let Err(fault) = host.forget_keys().await {
+            tracing::error!(%fault, "idempotency keys are not forgotten");
+        }
+        tokio::time::sleep(COLLECT).await;
+    }
+}
+
+async fn run_jobs(host: Host, lane: Lane) {
+    let mut wake = host.jobs_wake();
+    loop {
+        match host.run_jobs(lane).await {
+            Ok(true) => {}
+            Ok(false) => drop(tokio::time::timeout(JOBS, wake.changed()).await),
+            Err(fault) => {
+                tracing::error!(%fault, "a job does not go on");
+                tokio::time::sleep(REFRESH).await;
+            }
+        }
+    }
+}
+
+async fn index(host: Host) {
+    loop {
+        match host.store().index_search().await {
+            // Batches take turns with the commits of people.
+            Ok(false) => tokio::time::sleep(BETWEEN).await,
+            Ok(true) => tokio::time::sleep(REFRESH).await,
+            Err(error) => {
+                tracing::error!("the search index is not built: {error:#}");
+                tokio::time::sleep(REFRESH).await;
+            }
+        }
+    }
+}
