@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod config;
 mod crypto;
 mod doctor;
 mod keys;
@@ -32,6 +33,9 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// The configuration.
+    #[command(subcommand)]
+    Config(config::Config),
     /// Checks, runs and replays scoring models.
     #[command(subcommand)]
     Model(model::Model),
@@ -61,6 +65,7 @@ impl Cli {
                 ground.store.close().await;
                 Ok(())
             }
+            Command::Config(config) => config.run(),
             Command::Model(model) => model.run().await,
             Command::Audit(audit) => audit.run().await,
             Command::Keys(keys) => keys.run().await,

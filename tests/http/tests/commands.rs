@@ -202,3 +202,38 @@ fn a_certificate_replays_and_a_changed_one_does_not() {
     let (ok, said) = server.command(&["model", "replay", "01930000-0000-7000-8000-0000000fffff"]);
     assert!(!ok && said.contains("no certificate"), "{said}");
 }
+
+#[test]
+fn a_configuration_is_checked_without_a_start() {
+    let Some(built) = Built::find() else { return };
+    let check = |file: &Path| built.run(&["config", "check", file.to_str().unwrap()]);
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host-config/reference.toml");
+    let (ok, said) = check(&reference);
+    assert!(ok && said.contains("16 districts"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = |text: &str| {
+        let file = folder.path().join("wrong.toml");
+        std::fs::write(&file, text).unwrap();
+        let (ok, said) = check(&file);
+        assert!(!ok, "{said}");
+        said
+    };
+    let said = wrong("[http]\nuplaod_mb = 12\n");
+    assert!(said.contains("uplaod_mb"), "{said}");
+    // Whoever mends a file hears of everything at once.
+    let said = wrong(
+        "city = 'nowhere.toml'\n[tls]\ncertificate = 'nowhere.pem'\nkey = 'nowhere.key'\n\
+         [scan]\nclamd = 'nowhere'\n[files]\nbucket = 'b'\nendpoint = 'http://files.example'\n",
+    );
+    for part in [
+        "[city]",
+        "nowhere.toml",
+        "[tls]",
+        "nowhere.key",
+        "[scan]",
+        "[files]",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
