@@ -114,6 +114,11 @@ impl Store {
     /// declaration is applied again.
     pub async fn apply(&self, module: &ModuleDef, now: i64) -> Result<Applied, PlanError> {
         let _one = self.applying().lock().await;
+        // What a module brings as rows is no part of its tables, and may be sealed where it is stored.
+        let module = &ModuleDef {
+            seeds: Vec::new(),
+            ..module.clone()
+        };
         let document = value::canonical(&json(module)?);
         let digest = kernel_crypto::sm3::digest(document.as_bytes()).to_string();
         let declared = Declared {

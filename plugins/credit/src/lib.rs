@@ -3,6 +3,7 @@
 //! Banks read none of it here. Their models name features, and the kernel hands over just those,
 //! under a letter of consent.
 
+mod changes;
 mod model;
 mod pages;
 mod permissions;
@@ -20,5 +21,6 @@ sdk::plugin! {
     pages: pages::ALL,
     permissions: permissions::ALL,
     features: model::features(),
-    seeds: seed::all()
+    seeds: seed::all(),
+    changes: changes::all()
 }

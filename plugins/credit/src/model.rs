@@ -1,7 +1,8 @@
 //! What exists: one record a source and subject; the newest counts.
 //!
 //! Each field that a scoring model may ask for is declared as a feature with the item of the
-//! sharing catalogue that consent must name.
+//! sharing catalogue that consent must name, and has the level of that item: what the tax office,
+//! the insurance fund and the utilities tell is L3 and stored encrypted, what courts publish L1.
 
 use sdk::prelude::*;
 
@@ -12,20 +13,20 @@ use crate::permissions;
 #[collection(plural = "tax-records", title = source, shard = subject, read = permissions::READ)]
 pub(crate) struct TaxRecord {
     /// 近12个月纳税额.
-    #[field(min = 0)]
-    pub(crate) paid_12m: Money,
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) paid_12m: Option<Money>,
     /// 近12个月销售收入.
-    #[field(min = 0)]
-    pub(crate) sales_12m: Money,
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) sales_12m: Option<Money>,
     /// 月销售收入变异系数. 越小越平稳。
-    #[field(min = 0)]
-    pub(crate) sales_cv: Decimal<4>,
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) sales_cv: Option<Decimal<4>>,
     /// 纳税信用等级. A、B、M、C、D。
-    #[field(max = 1)]
-    pub(crate) grade: String,
+    #[field(max = 1, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) grade: Option<String>,
     /// 连续申报月数. 最近 36 个月内。
-    #[field(min = 0, max = 36)]
-    pub(crate) months_declared: i64,
+    #[field(min = 0, max = 36, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) months_declared: Option<i64>,
     /// 数据来源.
     #[field(max = 60)]
     pub(crate) source: String,
@@ -38,13 +39,14 @@ pub(crate) struct TaxRecord {
 #[collection(plural = "insurance-records", title = source, shard = subject, read = permissions::READ)]
 pub(crate) struct InsuranceRecord {
     /// 参保人数.
-    #[field(min = 0)]
-    pub(crate) insured: i64,
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) insured: Option<i64>,
     /// 参保人数同比变动.
-    pub(crate) insured_change_12m: Decimal<4>,
+    #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) insured_change_12m: Option<Decimal<4>>,
     /// 社保欠缴月数. 最近 36 个月内。
-    #[field(min = 0, max = 36)]
-    pub(crate) months_in_arrears: i64,
+    #[field(min = 0, max = 36, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) months_in_arrears: Option<i64>,
     /// 数据来源.
     #[field(max = 60)]
     pub(crate) source: String,
@@ -57,10 +59,11 @@ pub(crate) struct InsuranceRecord {
 #[collection(plural = "utility-records", title = source, shard = subject, read = permissions::READ)]
 pub(crate) struct UtilityRecord {
     /// 用电量同比变动.
-    pub(crate) power_change_12m: Decimal<4>,
+    #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) power_change_12m: Option<Decimal<4>>,
     /// 水电气欠费次数. 最近 12 个月内。
-    #[field(min = 0)]
-    pub(crate) arrears_count: i64,
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    pub(crate) arrears_count: Option<i64>,
     /// 数据来源.
     #[field(max = 60)]
     pub(crate) source: String,
@@ -73,13 +76,13 @@ pub(crate) struct UtilityRecord {
 #[collection(plural = "judicial-records", title = source, shard = subject, read = permissions::READ)]
 pub(crate) struct JudicialRecord {
     /// 被执行案件数.
-    #[field(min = 0)]
+    #[field(min = 0, level = "L1")]
     pub(crate) enforcement_count: i64,
     /// 失信被执行记录数.
-    #[field(min = 0)]
+    #[field(min = 0, level = "L1")]
     pub(crate) dishonest_count: i64,
     /// 行政处罚次数.
-    #[field(min = 0)]
+    #[field(min = 0, level = "L1")]
     pub(crate) penalty_count: i64,
     /// 数据来源.
     #[field(max = 60)]

@@ -74,36 +74,48 @@ fn count(n: i64, unit: &str) -> Datum {
     Datum::quantity(n, unit)
 }
 
+/// What a source left out is shown as nothing.
+fn told<T>(value: Option<T>, datum: impl FnOnce(T) -> Datum) -> Datum {
+    value.map_or(Datum::None, datum)
+}
+
+fn money(amount: Money) -> Datum {
+    Datum::Money(amount.units)
+}
+
+fn ratio(ratio: Decimal<4>) -> Datum {
+    Datum::ratio(ratio.to_string())
+}
+
 fn tax(r: TaxRecord) -> Sourced {
     let facts = vec![
-        Fact::new("近12个月纳税额", Datum::Money(r.paid_12m.units)),
-        Fact::new("近12个月销售收入", Datum::Money(r.sales_12m.units)),
-        Fact::new("纳税信用等级", Datum::text(r.grade)),
-        Fact::new("连续申报", count(r.months_declared, "个月")).help("最近 36 个月内"),
-        Fact::new("月销售收入变异系数", Datum::Decimal(r.sales_cv.to_string())).help("越小越平稳"),
+        Fact::new("近12个月纳税额", told(r.paid_12m, money)),
+        Fact::new("近12个月销售收入", told(r.sales_12m, money)),
+        Fact::new("纳税信用等级", told(r.grade, Datum::text)),
+        Fact::new("连续申报", told(r.months_declared, |n| count(n, "个月"))).help("最近 36 个月内"),
+        Fact::new(
+            "月销售收入变异系数",
+            told(r.sales_cv, |v| Datum::Decimal(v.to_string())),
+        )
+        .help("越小越平稳"),
     ];
     (facts, r.source, r.as_of)
 }
 
 fn insurance(r: InsuranceRecord) -> Sourced {
     let facts = vec![
-        Fact::new("参保人数", count(r.insured, "人")),
-        Fact::new(
-            "参保人数同比变动",
-            Datum::ratio(r.insured_change_12m.to_string()),
-        ),
-        Fact::new("社保欠缴", count(r.months_in_arrears, "个月")).help("最近 36 个月内"),
+        Fact::new("参保人数", told(r.insured, |n| count(n, "人"))),
+        Fact::new("参保人数同比变动", told(r.insured_change_12m, ratio)),
+        Fact::new("社保欠缴", told(r.months_in_arrears, |n| count(n, "个月")))
+            .help("最近 36 个月内"),
     ];
     (facts, r.source, r.as_of)
 }
 
 fn utility(r: UtilityRecord) -> Sourced {
     let facts = vec![
-        Fact::new(
-            "用电量同比变动",
-            Datum::ratio(r.power_change_12m.to_string()),
-        ),
-        Fact::new("水电气欠费", count(r.arrears_count, "次")).help("最近 12 个月内"),
+        Fact::new("用电量同比变动", told(r.power_change_12m, ratio)),
+        Fact::new("水电气欠费", told(r.arrears_count, |n| count(n, "次"))).help("最近 12 个月内"),
     ];
     (facts, r.source, r.as_of)
 }

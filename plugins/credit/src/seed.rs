@@ -74,11 +74,11 @@ fn seeds(row: Row, as_of: Date) -> Vec<SeedDef> {
         judicial,
     } = row;
     let tax = TaxRecord {
-        paid_12m: tax.paid_12m,
-        sales_12m: tax.sales_12m,
-        sales_cv: tax.sales_cv,
-        grade: tax.grade,
-        months_declared: tax.months_declared,
+        paid_12m: Some(tax.paid_12m),
+        sales_12m: Some(tax.sales_12m),
+        sales_cv: Some(tax.sales_cv),
+        grade: Some(tax.grade),
+        months_declared: Some(tax.months_declared),
         source: "税务局".into(),
         as_of,
     };
@@ -90,15 +90,15 @@ fn seeds(row: Row, as_of: Date) -> Vec<SeedDef> {
         as_of,
     };
     let insurance = insurance.map(|i| InsuranceRecord {
-        insured: i.insured,
-        insured_change_12m: i.insured_change_12m,
-        months_in_arrears: i.months_in_arrears,
+        insured: Some(i.insured),
+        insured_change_12m: Some(i.insured_change_12m),
+        months_in_arrears: Some(i.months_in_arrears),
         source: "人力资源社会保障局".into(),
         as_of,
     });
     let utility = utility.map(|u| UtilityRecord {
-        power_change_12m: u.power_change_12m,
-        arrears_count: u.arrears_count,
+        power_change_12m: Some(u.power_change_12m),
+        arrears_count: Some(u.arrears_count),
         source: "供电、供水与燃气企业".into(),
         as_of,
     });

@@ -35,7 +35,7 @@ pub(crate) struct Enterprise {
     #[field(max = 60, list)]
     pub(crate) industry_name: String,
     /// 法定代表人.
-    #[field(max = 40, mask = "name", reveal = permissions::CONTACT)]
+    #[field(max = 40, level = "L2", mask = "name", reveal = permissions::CONTACT)]
     pub(crate) legal_representative: String,
     /// 注册资本.
     #[field(min = 0)]
@@ -50,10 +50,16 @@ pub(crate) struct Enterprise {
     /// 登记数据日期. 市场监管局的登记信息截至这一天。
     pub(crate) as_of: Date,
     /// 联系人.
-    #[field(max = 40, mask = "name", reveal = permissions::CONTACT)]
+    #[field(max = 40, level = "L2", mask = "name", reveal = permissions::CONTACT)]
     pub(crate) contact: Option<String>,
     /// 联系电话.
-    #[field(format = "phone", encrypted, mask = "phone", reveal = permissions::CONTACT)]
+    #[field(
+        format = "phone",
+        encrypted,
+        level = "L3",
+        mask = "phone",
+        reveal = permissions::CONTACT
+    )]
     pub(crate) phone: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 //! Lending: an enterprise applies, the bank's own model scores, a person decides.
 
 mod actions;
+mod changes;
 mod events;
 mod flows;
 mod model;
@@ -30,5 +31,6 @@ sdk::plugin! {
     pages: pages::ALL,
     blocks: pages::BLOCKS,
     events: events::ALL,
-    permissions: permissions::ALL
+    permissions: permissions::ALL,
+    changes: changes::all()
 }

@@ -101,8 +101,8 @@ pub(crate) struct Application {
     /// 等级.
     #[field(max = 10, mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) grade: Option<String>,
-    /// 评分依据.
-    #[field(json, mask = "hidden", reveal = permissions::SCORE)]
+    /// 评分依据. 含读取的数据。
+    #[field(json, encrypted, level = "L3", mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) reasons: Option<Vec<Contribution>>,
     /// 评分证书.
     #[field(max = 64)]
@@ -236,9 +236,16 @@ pub(crate) struct Quota {
     /// 最高额度. 零表示暂不满足起贷金额。
     #[field(frozen, list)]
     pub(crate) high: Money,
-    /// 测算依据.
-    #[field(json, frozen)]
-    pub(crate) reasons: Vec<String>,
+    /// 测算依据. 含读取的数据。
+    #[field(
+        json,
+        frozen,
+        encrypted,
+        level = "L3",
+        mask = "hidden",
+        reveal = permissions::ESTIMATE
+    )]
+    pub(crate) reasons: Option<Vec<String>>,
     /// 评分证书.
     #[field(max = 64, frozen)]
     pub(crate) certificate: String,

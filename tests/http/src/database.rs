@@ -32,6 +32,17 @@ impl Database {
         Some(database)
     }
 
+    /// All rows of all tables in text, as a thief of the database has them.
+    pub fn dump(&self) -> String {
+        let out = Command::new("pg_dump")
+            .args(["--data-only", "--no-owner", &self.url])
+            .output()
+            .expect("pg_dump runs");
+        let errors = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{errors}");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
     fn execute(&self, statement: &str) {
         let out = self.psql(statement).expect("psql runs");
         assert!(

@@ -298,6 +298,11 @@ impl Server {
         self.built.run(args)
     }
 
+    /// The database it was given, if it was given one.
+    pub fn database(&self) -> Option<&Database> {
+        self.start.database.as_ref()
+    }
+
     pub fn data(&self) -> &Path {
         self.data.path()
     }

@@ -6,9 +6,10 @@ mod jobs;
 mod projects;
 mod trail;
 
+use sdk_contract::change::{ChangeDef, Conversion};
 use sdk_contract::def::{
-    ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Mask, ModuleDef,
-    OptionDef, PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
+    ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Level, Mask,
+    ModuleDef, OptionDef, PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
 };
 use sdk_contract::kind::Kind;
 
@@ -78,6 +79,14 @@ pub(crate) fn def() -> ModuleDef {
             id: "tasks".into(),
             order: 5,
             permission: "model.inspect".into(),
+        }],
+        // It was stored in plain; the plain values go with the release that leaves this out.
+        changes: vec![ChangeDef::Converted {
+            collection: "certificates".into(),
+            field: "document".into(),
+            from: None,
+            by: Conversion::Read,
+            lossy: false,
         }],
         permissions: [
             permissions(),
@@ -228,10 +237,15 @@ fn certificates() -> CollectionDef {
         frozen(text("reference", "业务编号", "Reference")),
         frozen(text("consent", "授权书", "Consent")),
         closed(frozen(text("score", "得分", "Score")), "certificate.reveal"),
-        closed(
-            frozen(field("document", "证书", "Certificate", Kind::Json)),
-            "certificate.reveal",
-        ),
+        // The figures that a score was made of are in it.
+        FieldDef {
+            encrypted: true,
+            level: Some(Level::L3),
+            ..closed(
+                frozen(field("document", "证书", "Certificate", Kind::Json)),
+                "certificate.reveal",
+            )
+        },
         optional(frozen(text("asker", "发起模块", "Asked by"))),
     ];
     collection(

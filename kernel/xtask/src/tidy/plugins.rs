@@ -16,6 +16,7 @@ const PARTS: &[&str] = &[
     "jobs",
     "client",
     "seed",
+    "changes",
 ];
 
 pub(super) fn file_set(repo: &Repo) -> Vec<Finding> {
@@ -23,7 +24,7 @@ pub(super) fn file_set(repo: &Repo) -> Vec<Finding> {
         .filter_map(|(path, _)| {
             let (_, inside) = path.strip_prefix("plugins/")?.split_once('/')?;
             (!canonical(inside))
-                .then(|| Finding::new(path, "is no file of a plugin; see docs/style.md"))
+                .then(|| Finding::new(path, "is no file of a plugin; see docs/plugin-guide.md"))
         })
         .collect()
 }

@@ -63,7 +63,7 @@ impl CollectionAction for Estimate {
                 institution_name: product.institution_name,
                 low: range.low,
                 high: range.high,
-                reasons: range.reasons,
+                reasons: Some(range.reasons),
                 certificate,
                 estimated_at: ctx.now(),
             };

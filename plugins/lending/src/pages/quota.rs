@@ -86,7 +86,7 @@ fn card(quota: &Quota) -> Card {
     let card = Card::new(&quota.product_name)
         .subtitle(&quota.institution_name)
         .icon("building-bank", Tone::Info)
-        .text(quota.reasons.join("；"));
+        .text(quota.reasons.as_deref().unwrap_or_default().join("；"));
     if quota.high == Money::ZERO {
         return card
             .tag("暂不满足", Tone::Neutral)
