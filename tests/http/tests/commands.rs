@@ -218,8 +218,8 @@ fn a_configuration_is_checked_without_a_start() {
         assert!(!ok, "{said}");
         said
     };
-    let said = wrong("[http]\nuplaod_mb = 12\n");
-    assert!(said.contains("uplaod_mb"), "{said}");
+    let said = wrong("[http]\nupload_mib = 12\n");
+    assert!(said.contains("upload_mib"), "{said}");
     // Whoever mends a file hears of everything at once.
     let said = wrong(
         "city = 'nowhere.toml'\n[tls]\ncertificate = 'nowhere.pem'\nkey = 'nowhere.key'\n\
