@@ -139,6 +139,9 @@ pub(crate) fn why(info: &RequestInfo, problem: &Problem) -> String {
                 "That account belongs to another person than the one who is signed in. Sign out first"
             }
             "account-closed" => "The account is closed. Please ask your administrator",
+            "address-not-allowed" => {
+                "Administrators sign in from the networks set for them only. Please change to one of these"
+            }
             "account-unused" => {
                 "The account was unused for too long and is closed. Please ask your administrator"
             }
@@ -326,6 +329,11 @@ pub(crate) fn refusal(error: &LoginError) -> Problem {
         LoginError::Stale => refused(
             "account-unused",
             "账号长期未使用，已停用，请联系本机构管理员恢复",
+        ),
+        LoginError::Elsewhere => Problem::new(
+            StatusCode::FORBIDDEN,
+            "address-not-allowed",
+            "管理员只能从指定的网络登录，请换到该网络后再试",
         ),
         LoginError::Locked { retry_after } => Problem::locked(*retry_after),
         LoginError::Busy { retry_after } => Problem::busy(*retry_after),

@@ -67,6 +67,9 @@ pub enum LoginError {
     /// The account was not used for longer than the policy allows.
     #[error("the account was unused too long")]
     Stale,
+    /// Whoever administers the platform does so from the networks that the policy names.
+    #[error("not from this network")]
+    Elsewhere,
     #[error("sign-in failed")]
     Failed(#[from] IdentityError),
 }

@@ -223,6 +223,11 @@ impl Sessions {
             Ok::<_, IdentityError>(principal.at(origin.request, origin.ip, origin.locale))
         };
         let mut principal = as_principal(&user).await?;
+        if !self.inner.policy.admits(&principal.roles, origin.ip) {
+            self.audit_login(&user.login, "denied", "network", origin)
+                .await?;
+            return Err(LoginError::Elsewhere);
+        }
         let _alone = self.inner.counting.lock().await;
         for _ in 0..ATTEMPTS {
             let (signed, commit) = self

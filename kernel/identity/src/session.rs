@@ -111,8 +111,13 @@ impl Sessions {
         origin: Origin<'_>,
     ) -> Result<Option<Principal>, IdentityError> {
         let digest = self.digest(token);
+        let policy = &self.inner.policy;
+        let here = |principal: Principal| {
+            let admitted = policy.admits(&principal.roles, origin.ip);
+            admitted.then(|| principal.at(origin.request, origin.ip, origin.locale))
+        };
         if let Some(principal) = self.remembered(&digest, origin.now) {
-            return Ok(Some(principal.at(origin.request, origin.ip, origin.locale)));
+            return Ok(here(principal));
         }
         let epoch = self.inner.epoch.load(Ordering::SeqCst);
         let Some(session) = self.row(&digest).await? else {
@@ -127,7 +132,6 @@ impl Sessions {
             origin.now >= moment("seen_at").saturating_add(seconds.saturating_mul(1_000_000))
         };
         // Before anything else is read: what is over for everybody is asked about again and again.
-        let policy = &self.inner.policy;
         let over = origin.now >= moment("expires_at") || idle_for(policy.longest_idle());
         if optional(&session, "ended_at").is_some() || over {
             return Ok(None);
@@ -146,7 +150,7 @@ impl Sessions {
             self.touch(&session, origin).await?;
         }
         self.remember(digest, principal.clone(), origin.now, epoch);
-        Ok(Some(principal.at(origin.request, origin.ip, origin.locale)))
+        Ok(here(principal))
     }
 
     /// Ends a session. Ending none, or one that ended, is no error.

@@ -577,3 +577,30 @@ fn dj_03_a_browser_that_came_by_tls_comes_by_nothing_else() {
         assert_eq!(hsts, Some("max-age=31536000"), "{path}");
     }
 }
+
+#[test]
+fn dj_12_an_administrator_who_comes_from_elsewhere_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rongqiao.toml");
+    let text = "[sessions]\nadministrator_networks = [\"10.1.0.0/16\"]\n";
+    std::fs::write(&config, text).unwrap();
+    let Some(server) = Server::start_as(Start {
+        config: Some(config),
+        ..Start::default()
+    }) else {
+        return;
+    };
+    let sign_in = |login: &str| {
+        let who = json!({ "login": login, "password": server.password(login) });
+        server.anonymous().post("/api/v1/session", &who)
+    };
+    for login in ["operator", "security", "auditor"] {
+        let refused = sign_in(login);
+        assert_eq!(
+            (refused.status, refused.code()),
+            (403, "address-not-allowed"),
+            "{login}"
+        );
+    }
+    assert_eq!(sign_in("officer").status, 200);
+}

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::ADMINISTRATORS;
 use crate::composed::{OrganisationPolicy, covers};
+use crate::network::Network;
 use crate::password_rules::PasswordPolicy;
 use crate::providers::Providers;
 use crate::registration::RegistrationPolicy;
@@ -21,6 +22,8 @@ pub struct SessionPolicy {
     pub idle_seconds: i64,
     /// The same of whoever administers the platform.
     pub idle_seconds_administrator: i64,
+    /// Networks that whoever administers the platform signs in and works from; empty is anywhere.
+    pub administrator_networks: Vec<Network>,
     /// Seconds after sign-in at which a session ends whatever happens.
     pub absolute_seconds: i64,
     /// Sessions one person may have at once; the oldest ends when one more begins.
@@ -44,6 +47,7 @@ impl Default for SessionPolicy {
         Self {
             idle_seconds: 15 * 60,
             idle_seconds_administrator: 10 * 60,
+            administrator_networks: Vec::new(),
             absolute_seconds: 12 * 3600,
             at_once: 5,
             stale_days: 90,
@@ -79,11 +83,21 @@ impl SessionPolicy {
 
     /// Seconds without a request after which a session of whoever has `roles` ends.
     pub(crate) fn idle(&self, roles: &[String]) -> i64 {
-        if roles.iter().any(|role| role.starts_with(ADMINISTRATORS)) {
+        if administers(roles) {
             self.idle_seconds_administrator
         } else {
             self.idle_seconds
         }
+    }
+
+    /// Whether whoever has `roles` may be at this address. What is no address is in no network.
+    pub(crate) fn admits(&self, roles: &[String], address: &str) -> bool {
+        let networks = &self.administrator_networks;
+        networks.is_empty()
+            || !administers(roles)
+            || address
+                .parse()
+                .is_ok_and(|address| networks.iter().any(|n| n.contains(address)))
     }
 
     /// This policy without a second factor that roles must have and without an end for unused
@@ -100,5 +114,39 @@ impl SessionPolicy {
     /// Whether whoever has `role` must have a second factor.
     pub fn needs_factor(&self, role: &str) -> bool {
         covers(&self.second_factor, role)
+    }
+}
+
+fn administers(roles: &[String]) -> bool {
+    roles.iter().any(|role| role.starts_with(ADMINISTRATORS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dj_12_administrators_are_where_they_should_be() {
+        let policy = SessionPolicy {
+            administrator_networks: vec!["10.1.0.0/16".parse().unwrap(), "::1".parse().unwrap()],
+            ..SessionPolicy::default()
+        };
+        let (operator, officer) = (["platform.operator".into()], ["bank.officer".into()]);
+        for (address, inside) in [
+            ("10.1.2.3", true),
+            ("::ffff:10.1.2.3", true),
+            ("::1", true),
+            ("10.2.0.1", false),
+            ("2001:db8::1", false),
+            ("", false),
+            ("10.1.2.3, 10.2.0.1", false),
+        ] {
+            assert_eq!(policy.admits(&operator, address), inside, "{address}");
+            assert!(policy.admits(&officer, address), "{address}");
+            assert!(
+                SessionPolicy::default().admits(&operator, address),
+                "{address}"
+            );
+        }
     }
 }

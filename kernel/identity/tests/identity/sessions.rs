@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel_crypto::keys::KeyRing;
 use kernel_identity::demo::{self, LOGINS_FILE};
 use kernel_identity::error::LoginError;
-use kernel_identity::session::{CACHE_MICROS, SessionPolicy, Sessions};
+use kernel_identity::session::{CACHE_MICROS, Origin, SessionPolicy, Sessions};
 
 use crate::{SECOND, START, at, city, empty, id, people, world};
 
@@ -107,6 +107,42 @@ async fn dj_02_whoever_administers_the_platform_is_signed_out_sooner() {
         let gone = w.sessions.resolve(&token, at("a", seen + idle)).await;
         assert!(gone.unwrap().is_none(), "{login}");
     }
+}
+
+#[tokio::test]
+async fn dj_12_whoever_administers_the_platform_does_so_from_its_networks() {
+    let mut demo = city();
+    demo.users[0].roles = vec!["platform.operator".into()];
+    let (opened, folder) = empty().await;
+    let w = people(opened, folder, &demo).await;
+    let keys = Arc::new(KeyRing::open_or_create(&w.folder.path().join("keys"), None).unwrap());
+    let policy = SessionPolicy {
+        administrator_networks: vec!["10.1.0.0/16".parse().unwrap()],
+        ..SessionPolicy::default()
+    };
+    let sessions = Sessions::new(w.store.clone(), keys, policy);
+    let from = |ip| Origin {
+        ip,
+        ..at("a", START)
+    };
+    let sign_in = async |login, ip| {
+        let signed = sessions.login(login, w.password(login), None, from(ip));
+        signed.await.map(|signed| signed.token)
+    };
+    let refused = sign_in("officer", "203.0.113.9").await;
+    assert!(matches!(refused, Err(LoginError::Elsewhere)), "{refused:?}");
+    assert_eq!(w.audit("denied").await, 1);
+    let token = sign_in("officer", "10.1.2.3").await.unwrap();
+    // Once remembered, too: whoever takes the token away has nothing of it.
+    for _ in 0..2 {
+        for (ip, there) in [("10.1.9.9", true), ("203.0.113.9", false)] {
+            let seen = sessions.resolve(&token, from(ip)).await.unwrap();
+            assert_eq!(seen.is_some(), there, "{ip}");
+        }
+    }
+    let token = sign_in("owner", "203.0.113.9").await.unwrap();
+    let seen = sessions.resolve(&token, from("198.51.100.1")).await;
+    assert!(seen.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -46,8 +46,9 @@ pub const CODES: &[Code] = &[
     code(
         "address-not-allowed",
         &[403],
-        "The app may not call from this network address, or not today.",
-        "Call from an allowed network, or have its list changed.",
+        "The app may not call from this network address, or not today; or an administrator may not sign in \
+         from it.",
+        "Call from an allowed network, or have the list changed.",
     ),
     code(
         "app-not-active",
