@@ -9,7 +9,7 @@ use kernel_crypto::sm2::SigningKey;
 use serde_json::{Value, json};
 use tests_http::program::{Parts, Program, now, pem, registration};
 use tests_http::steps::{BANK, recorded};
-use tests_http::{Server, Signed, Start};
+use tests_http::{Server, Signed, Start, until};
 
 /// Records of calls of programs, as an auditor finds them.
 fn calls_recorded(server: &Server) -> u64 {
@@ -433,4 +433,31 @@ fn the_documented_example_runs_with_curl_and_openssl() {
     assert_eq!(who["name"], "信贷核心系统");
     assert_eq!(list["size"], 5, "{list}");
     assert_eq!(missing["code"], "not-found");
+}
+
+#[test]
+fn mm_2d_an_app_let_in_by_a_change_of_the_database_is_not_let_in() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let suspended = Program::approved(&server, |_| {});
+    let other = Program::approved(&server, |_| {});
+    let reason = json!({ "reason": "核查" });
+    suspended.decide(&server, "operator", "suspend", &reason);
+    let anyone = server.anonymous();
+    assert_eq!(suspended.calls(&anyone).answer.code(), "app-not-active");
+    let file = server.data().join("rongqiao.sqlite");
+    let let_in = format!(
+        "UPDATE access__apps SET status = 'active' WHERE id = '{}'",
+        suspended.id
+    );
+    tests_scratch::tamper_file(&file, &let_in).expect("the database is changed");
+    // What is remembered of an app is short-lived; what is read again is not believed.
+    until("the alarm is raised", || {
+        let refused = suspended.calls(&anyone).answer;
+        assert_ne!(refused.status, 200, "{}", refused.body);
+        server.log().contains("record.altered")
+    });
+    assert_eq!(suspended.calls(&anyone).answer.status, 503);
+    assert_eq!(other.calls(&anyone).answer.status, 200);
 }
