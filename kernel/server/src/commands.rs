@@ -7,6 +7,7 @@ mod crypto;
 mod doctor;
 mod keys;
 mod model;
+mod release;
 mod serve;
 
 use anyhow::Result;
@@ -39,6 +40,9 @@ enum Command {
     /// Checks, runs and replays scoring models.
     #[command(subcommand)]
     Model(model::Model),
+    /// What a publisher signs.
+    #[command(subcommand)]
+    Release(release::Release),
     /// The audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -67,6 +71,7 @@ impl Cli {
             }
             Command::Config(config) => config.run(),
             Command::Model(model) => model.run().await,
+            Command::Release(release) => release.run(),
             Command::Audit(audit) => audit.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::Crypto(crypto) => crypto.run(),

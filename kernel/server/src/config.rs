@@ -27,6 +27,7 @@ pub(crate) use city::City;
 use files::FilesConfig;
 
 use crate::forward::{Collector, Sender};
+use crate::release::ReleaseConfig;
 use crate::sntp::ClockConfig;
 use crate::tls::TlsConfig;
 
@@ -39,6 +40,7 @@ pub(crate) struct Config {
     site: SiteConfig,
     http: HttpConfig,
     pub(crate) tls: TlsConfig,
+    pub(crate) release: ReleaseConfig,
     sessions: SessionPolicy,
     pub(crate) audit: AuditConfig,
     pub(crate) clock: ClockConfig,

@@ -25,9 +25,10 @@ impl Config {
         let read = config::Config::read(Some(&file))?;
         let city = read.city();
         let known = city.as_ref().ok().map(|c| (c.regions.len(), c.roles.len()));
-        let parts: [(&str, Result<()>); 6] = [
+        let parts: [(&str, Result<()>); 7] = [
             ("city", city.and_then(|c| read.web(c)).map(drop)),
             ("tls", read.tls.load().map(drop)),
+            ("release", read.release.signed().map(drop)),
             ("sessions", read.sessions(false).map(drop)),
             ("files", read.bucket().map(drop)),
             ("scan", read.scanner().map(drop)),

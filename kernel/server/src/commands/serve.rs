@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use kernel_api::{Door, Peer};
 use kernel_host::clock::SystemClock;
@@ -59,7 +59,13 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<()> {
-        let tls = wire::config(&self.place)?.tls.load()?;
+        let config = wire::config(&self.place)?;
+        ensure!(
+            !(self.dev && config.release.is_on()),
+            "--dev serves what is saved, and release.list what was signed: leave one out"
+        );
+        config.release.check(&self.plugins)?;
+        let tls = config.tls.load()?;
         let _sole = wire::sole(&self.place)?;
         let setup = Setup {
             plugins: self.plugins.clone(),
