@@ -45,6 +45,11 @@ pub enum StorageError {
     },
     #[error("the store address is neither sqlite:PATH nor postgres://…")]
     Address,
+    #[error(
+        "the database is on another machine, and its address does not ask for TLS with a checked \
+         certificate: add ?sslmode=verify-full&sslrootcert=FILE"
+    )]
+    InPlain,
     /// Written by a newer or an altered build; starting would guess.
     #[error("the database is not in a state this build knows: {0}")]
     UnknownState(String),

@@ -4,13 +4,14 @@
 //! round trip for each statement. Here a connection that comes back in the middle of something is
 //! closed, so that the server ends it and lets go of its locks; any other is as good as before.
 
+use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, QueueMode, RecycleError, RecycleResult, Timeouts};
 use futures_util::TryStreamExt as _;
 use sea_query::Value;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres};
 
 use super::{ACQUIRE, Row, Sql, Text, unbindable};
@@ -56,6 +57,9 @@ impl managed::Manager for Manager {
 /// The pool of a database, with one connection made to see whether it can be.
 pub(crate) async fn pool(url: &str) -> Result<Pool, StorageError> {
     let options: PgConnectOptions = url.parse().map_err(|_| StorageError::Address)?;
+    if !is_safe(&options) {
+        return Err(StorageError::InPlain);
+    }
     let manager = Manager {
         options: options.disable_statement_logging(),
     };
@@ -72,6 +76,18 @@ pub(crate) async fn pool(url: &str) -> Result<Pool, StorageError> {
         .map_err(|e| StorageError::Damaged(format!("a pool: {e}")))?;
     drop(leased(&pool).await?);
     Ok(pool)
+}
+
+/// Whether what passes between here and the database stays on this machine, or under TLS with a server
+/// whose certificate is checked.
+fn is_safe(options: &PgConnectOptions) -> bool {
+    let host = options.get_host().trim_matches(['[', ']']);
+    let here = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
+    let mode = options.get_ssl_mode();
+    here || matches!(mode, PgSslMode::VerifyCa | PgSslMode::VerifyFull)
 }
 
 /// A connection out of the pool.
@@ -231,4 +247,41 @@ fn arguments(values: Vec<Value>) -> Result<PgArguments, EngineError> {
         .map_err(sqlx::Error::Encode)?;
     }
     Ok(args)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dj_15_a_database_elsewhere_is_asked_under_checked_tls_alone() {
+        let safe = |url: &str| is_safe(&url.parse().unwrap());
+        for here in [
+            "postgres://a:b@127.0.0.1/x",
+            "postgres://a:b@[::1]:5433/x?sslmode=disable",
+            "postgres://a@localhost/x",
+            "postgres:///x?host=/run/postgresql",
+        ] {
+            assert!(safe(here), "{here}");
+        }
+        for elsewhere in [
+            "192.0.2.1",
+            "db.example",
+            "localhost.example",
+            "[2001:db8::1]",
+        ] {
+            let url = format!("postgres://a:b@{elsewhere}/x");
+            for mode in [
+                "",
+                "?sslmode=disable",
+                "?sslmode=prefer",
+                "?sslmode=require",
+            ] {
+                assert!(!safe(&format!("{url}{mode}")), "{elsewhere}{mode}");
+            }
+            for mode in ["verify-ca", "verify-full"] {
+                assert!(safe(&format!("{url}?sslmode={mode}")), "{elsewhere} {mode}");
+            }
+        }
+    }
 }

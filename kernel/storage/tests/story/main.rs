@@ -37,3 +37,4 @@ mod schema_names;
 mod schema_rows;
 mod search;
 mod server;
+mod transport;

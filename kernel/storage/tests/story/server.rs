@@ -64,6 +64,45 @@ impl Server {
         format!("postgres://story@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Has it take connections under TLS alone, and gives the file of the certificate it shows. None, with
+    /// the reason said, where there is no `openssl` to make one.
+    pub(crate) async fn secure(&self) -> Option<PathBuf> {
+        let data = self.dir.path().join("data");
+        let certificate = data.join("server.crt");
+        let made = programs_as(Path::new("openssl"))
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
+            ])
+            .args([
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+            ])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .arg(data.join("server.key"))
+            .arg("-out")
+            .arg(&certificate)
+            .stderr(Stdio::null())
+            .status();
+        if !made.is_ok_and(|made| made.success()) {
+            println!("skipped: the command openssl makes no certificate");
+            return None;
+        }
+        let only = "hostssl all all 127.0.0.1/32 trust\n";
+        std::fs::write(data.join("pg_hba.conf"), only).unwrap();
+        let mut conn = sqlx::PgConnection::connect(&self.url()).await.unwrap();
+        for told in ["ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"] {
+            sqlx::query(told).execute(&mut conn).await.unwrap();
+        }
+        // In plain it takes none once it has heard.
+        let plain = format!("{}?sslmode=disable", self.url());
+        while sqlx::PgConnection::connect(&plain).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        Some(certificate)
+    }
+
     /// Ends it at once, as a crash does, and starts it again.
     pub(crate) async fn restart(&mut self) {
         self.stop();
