@@ -5,6 +5,7 @@
 //! something in stays sealed for good: evidence, never content.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,8 +33,8 @@ const ROUND: u32 = 50;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Clamd {
     Unix(PathBuf),
-    /// `host:port`
-    Tcp(String),
+    /// Of this machine.
+    Tcp(SocketAddr),
 }
 
 /// What a scan said.
@@ -46,7 +47,9 @@ pub enum Verdict {
 
 /// Not where a clamd could be.
 #[derive(Debug, thiserror::Error)]
-#[error("'{0}' is neither unix:PATH nor HOST:PORT")]
+#[error(
+    "'{0}' is neither unix:PATH nor a port of this machine, 127.0.0.1:3310: clamd speaks no TLS"
+)]
 pub struct BadAddress(String);
 
 impl FromStr for Clamd {
@@ -56,12 +59,12 @@ impl FromStr for Clamd {
         if let Some(path) = text.strip_prefix("unix:").filter(|p| p.starts_with('/')) {
             return Ok(Self::Unix(path.into()));
         }
-        match text.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-                Ok(Self::Tcp(text.to_owned()))
-            }
-            _ => Err(BadAddress(text.to_owned())),
-        }
+        let address = text.parse().ok();
+        // Whatever people upload would cross the network in plain.
+        address
+            .filter(|address: &SocketAddr| address.ip().is_loopback())
+            .map(Self::Tcp)
+            .ok_or_else(|| BadAddress(text.to_owned()))
     }
 }
 
@@ -225,7 +228,15 @@ mod tests {
             Clamd::Unix("/run/clamd.ctl".into())
         );
         assert!("127.0.0.1:3310".parse::<Clamd>().is_ok());
-        for bad in ["", "unix:", "unix:relative", "localhost", "a:b", ":3310"] {
+        for bad in [
+            "",
+            "unix:",
+            "unix:relative",
+            "localhost",
+            "a:b",
+            ":3310",
+            "192.0.2.1:3310",
+        ] {
             assert!(bad.parse::<Clamd>().is_err(), "{bad}");
         }
     }

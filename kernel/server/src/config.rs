@@ -74,7 +74,7 @@ const AUTHORITIES: [&str; 2] = [
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct ScanConfig {
-    /// `unix:PATH` or `HOST:PORT`; empty is no scanning.
+    /// `unix:PATH` or a port of this machine; empty is no scanning.
     clamd: String,
 }
 
