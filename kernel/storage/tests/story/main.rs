@@ -14,6 +14,7 @@
 
 mod attested;
 mod audit;
+mod back_in_time;
 mod backup;
 mod bench;
 mod blinds;

@@ -118,6 +118,74 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Has it archive its log and makes a base backup, as docs/operations.md says.
+    pub(crate) async fn archive(&mut self) {
+        let archive = self.archived();
+        run(programs_as(Path::new("mkdir")).arg(&archive));
+        let at = archive.display();
+        self.configure(&format!(
+            "wal_level = replica\narchive_mode = on\n\
+             archive_command = 'test ! -f {at}/%f && cp %p {at}/%f'\n"
+        ));
+        self.restart().await;
+        let base = self.dir.path().join("base");
+        let mut made = programs_as(&self.bin.join("pg_basebackup"));
+        made.arg("-D").arg(&base);
+        made.args(["-X", "stream", "-c", "fast", "-h", "127.0.0.1"]);
+        made.args(["-U", "story", "-p", &self.port.to_string()]);
+        run(made.current_dir(self.dir.path()));
+        run(programs_as(&self.bin.join("pg_verifybackup"))
+            .arg("--quiet")
+            .arg(&base)
+            .current_dir(self.dir.path()));
+    }
+
+    /// Starts anew from the base backup, up to a moment of the log.
+    pub(crate) async fn go_back(&mut self, moment: &str) {
+        let last: String = self.ask("SELECT pg_walfile_name(pg_switch_wal())").await;
+        let archived = "SELECT last_archived_wal FROM pg_stat_archiver";
+        while self.ask::<Option<String>>(archived).await.as_ref() != Some(&last) {
+            tokio::task::yield_now().await;
+        }
+        self.stop();
+        let (data, base) = (self.dir.path().join("data"), self.dir.path().join("base"));
+        std::fs::rename(&data, self.dir.path().join("lost")).unwrap();
+        std::fs::rename(base, &data).unwrap();
+        let at = self.archived();
+        self.configure(&format!(
+            "restore_command = 'cp {}/%f %p'\nrecovery_target_time = '{moment}'\n\
+             recovery_target_action = 'promote'\n",
+            at.display()
+        ));
+        run(programs_as(Path::new("touch")).arg(data.join("recovery.signal")));
+        self.child = launch(&self.bin, self.dir.path(), self.port);
+        self.answers().await;
+        while self.ask("SELECT pg_is_in_recovery()").await {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What the database says now.
+    pub(crate) async fn ask<T>(&self, question: &'static str) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        let mut conn = sqlx::PgConnection::connect(&self.url()).await.unwrap();
+        let answer = sqlx::query_scalar(question).fetch_one(&mut conn).await;
+        answer.unwrap()
+    }
+
+    fn archived(&self) -> PathBuf {
+        self.dir.path().join("archive")
+    }
+
+    fn configure(&self, lines: &str) {
+        let file = self.dir.path().join("data/postgresql.conf");
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        text.push_str(lines);
+        std::fs::write(&file, text).unwrap();
+    }
+
     /// Bounds the size of every file that any of its processes writes, or lifts the bound.
     pub(crate) fn limit_files(&self, most: Option<u64>) {
         let most = most.map_or("unlimited".to_owned(), |m| m.to_string());
