@@ -260,6 +260,12 @@ pub const CODES: &[Code] = &[
         "Use another value, or the record that is there.",
     ),
     code(
+        "file-collected",
+        &[410],
+        "A file that the history of a record names was removed before histories kept their files.",
+        "Only its name and digest are left.",
+    ),
+    code(
         "file-expired",
         &[410],
         "The files of an import or export are kept for a configured time only, which has passed.",
