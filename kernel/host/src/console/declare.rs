@@ -1,5 +1,6 @@
 //! The console's declaration, written by hand since the kernel does not use the SDK.
 
+mod alterations;
 mod classified;
 mod deletions;
 mod jobs;
@@ -34,6 +35,7 @@ pub(crate) fn def() -> ModuleDef {
                 trials(),
                 deletions::collection(),
                 classified::collection(),
+                alterations::collection(),
             ],
             jobs::collections(),
             trail::collections(),
@@ -49,6 +51,7 @@ pub(crate) fn def() -> ModuleDef {
                 trail::status(),
             ],
             classified::choices(),
+            alterations::choices(),
             jobs::choices(),
         ]
         .concat(),
@@ -64,6 +67,7 @@ pub(crate) fn def() -> ModuleDef {
             jobs::actions(),
             trail::actions(),
             projects::actions(),
+            alterations::actions(),
         ]
         .concat(),
         pages: [
@@ -72,6 +76,7 @@ pub(crate) fn def() -> ModuleDef {
             jobs::pages(),
             projects::pages(),
             trail::pages(),
+            alterations::pages(),
         ]
         .concat(),
         blocks: vec![BlockDef {
@@ -85,6 +90,7 @@ pub(crate) fn def() -> ModuleDef {
             deletions::permissions(),
             jobs::permissions(),
             projects::permissions(),
+            alterations::permissions(),
         ]
         .concat(),
         ..ModuleDef::default()

@@ -17,7 +17,7 @@ use super::say;
 use crate::evidence::Evidence;
 use crate::lifecycle::Lifecycle;
 use crate::reseal::Reseal;
-use crate::sweep::Sweep;
+use crate::sweep;
 use crate::wire::{self, Place, Platform, Setup};
 
 /// Between two looks at what another node may have switched.
@@ -100,11 +100,7 @@ impl Serve {
             clock: Arc::clone(host.clock()),
         };
         life.spawn(reseal.run());
-        let sweep = Sweep {
-            store: platform.store.clone(),
-            clock: Arc::clone(host.clock()),
-        };
-        life.spawn(sweep.run());
+        life.spawn(sweep::daily(host.clone()));
         let listener = TcpListener::bind((self.host, self.port))
             .await
             .with_context(|| format!("port {} is not free", self.port))?;

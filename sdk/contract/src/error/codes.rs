@@ -50,6 +50,24 @@ pub const CODES: &[Code] = &[
         "Call from an allowed network, or have its list changed.",
     ),
     code(
+        "alteration.impossible",
+        &[422],
+        "The record cannot be put right in this way: its history does not have it, or what stands there cannot be read.",
+        "Choose the other way, or restore a backup.",
+    ),
+    code(
+        "alteration.in-review",
+        &[409],
+        "A repair of the record waits for a second person.",
+        "Have it decided or withdrawn first.",
+    ),
+    code(
+        "alteration.none",
+        &[409],
+        "The record is as the platform wrote it, or is not there any more.",
+        "Nothing is to be repaired; one that is gone comes back from a backup.",
+    ),
+    code(
         "app-not-active",
         &[403],
         "The app is not approved yet, suspended or closed.",
@@ -504,6 +522,12 @@ pub const CODES: &[Code] = &[
         &[503],
         "The store did not answer. What was not confirmed was not done.",
         "Send the same request again with its idempotency key.",
+    ),
+    code(
+        "structure-altered",
+        &[503],
+        "How the table is designed was changed in the database by other means than the platform. The table is out of use; its records are untouched.",
+        "The security administrator asks for the repair of the design, and another person decides it.",
     ),
     code(
         "timeout",
