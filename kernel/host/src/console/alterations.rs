@@ -501,8 +501,8 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     ];
     let columns = vec![
         Column::new("field", "字段", 0),
-        Column::new("kept", "变更历史所载", 0),
-        Column::new("stands", "现有内容", 0),
+        Column::new("which", "依据", 0),
+        Column::new("value", "内容", 0),
     ];
     let rows = differing(host, &row, &wronged);
     let table = Table::new(columns).rows(rows).empty("字段与变更历史相同");
@@ -546,7 +546,7 @@ fn way(row: &Map<String, Value>, wronged: &Wronged, how: Mend) -> Action {
 fn differing(host: &Host, row: &Map<String, Value>, wronged: &Wronged) -> Vec<Row> {
     let catalog = host.catalog();
     let declared = catalog.collection(word(row, "what"));
-    let rows = wronged.fields.iter().map(|one| {
+    let rows = wronged.fields.iter().flat_map(|one| {
         let field = declared.and_then(|(_, c)| c.field(&one.field));
         let shown = |value: &Value| match (declared, field) {
             (Some(_), Some(field)) if field.mask.is_some() => Datum::text("***"),
@@ -556,8 +556,15 @@ fn differing(host: &Host, row: &Map<String, Value>, wronged: &Wronged) -> Vec<Ro
             _ => Datum::text(value.to_string()),
         };
         let label = field.map_or(one.field.as_str(), |f| f.label.zh.as_str());
-        let cells = vec![Datum::text(label), shown(&one.kept), shown(&one.stands)];
-        Row::new(one.field.as_str(), cells)
+        // One below the other: a value may be long.
+        let both = [
+            ("kept", "变更历史所载", &one.kept),
+            ("stands", "现有内容", &one.stands),
+        ];
+        both.map(|(key, which, value)| {
+            let cells = vec![Datum::text(label), Datum::text(which), shown(value)];
+            Row::new(format!("{}-{key}", one.field), cells)
+        })
     });
     rows.collect()
 }
