@@ -48,13 +48,13 @@ pub(crate) async fn list(
     let listing = match listing? {
         Ok(listing) => listing,
         Err(faults) => {
-            web.host().find(&caller.principal, probe).await?;
+            web.host().list(&caller.principal, probe).await?;
             return Err(Fault::invalid(faults).into());
         }
     };
     let Listing { query, page, size } = listing;
     let paged = query.cursor.is_some();
-    let found = web.host().find(&caller.principal, query).await?;
+    let found = web.host().list(&caller.principal, query).await?;
     let view = ("list.view", asked.as_deref().unwrap_or_default());
     web.host()
         .viewed(&caller.principal, &name, view, found.records.len())
@@ -70,6 +70,9 @@ pub(crate) async fn list(
     }
     if !found.facets.is_empty() {
         answer.insert("facets".into(), json!(found.facets));
+    }
+    if !found.altered.is_empty() {
+        answer.insert("altered".into(), json!(found.altered));
     }
     Ok(Json(Value::Object(answer)))
 }

@@ -271,6 +271,10 @@ fn fixed_schemas() -> Map<String, Value> {
             ]),
         ),
         (
+            "AlteredRecord",
+            object(&[("collection", text.clone()), ("id", uuid())]),
+        ),
+        (
             "File",
             object(&[
                 ("digest", text.clone()),
@@ -371,10 +375,8 @@ fn list(module: &ModuleDef, collection: &CollectionDef, schema: &str) -> Value {
         ("page", json!({ "type": "integer" })),
         ("size", json!({ "type": "integer" })),
         ("next", json!({ "type": ["string", "null"] })),
-        (
-            "facets",
-            json!({ "type": "array", "items": reference("Facet") }),
-        ),
+        ("facets", many("Facet")),
+        ("altered", many("AlteredRecord")),
     ]);
     let answer = json!({ "description": collection.label.zh, "content": json_content(&page) });
     let id = format!("{}.{}.list", module.id, collection.entity);
@@ -588,6 +590,10 @@ fn with_problems(answer: &Value, status: &str) -> Value {
 
 fn parameter(place: &str, name: &str, required: bool, schema: &Value) -> Value {
     json!({ "in": place, "name": name, "required": required, "schema": schema })
+}
+
+fn many(schema: &str) -> Value {
+    json!({ "type": "array", "items": reference(schema) })
 }
 
 fn object(properties: &[(&str, Value)]) -> Value {

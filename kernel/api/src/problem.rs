@@ -7,7 +7,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sdk_contract::def::Label;
-use sdk_contract::error::{FILE_EXPIRED, Fault, FaultKind, FieldFault, STEP_UP};
+use sdk_contract::error::{FILE_COLLECTED, FILE_EXPIRED, Fault, FaultKind, FieldFault, STEP_UP};
 use serde_json::{Map, Value, json};
 
 use crate::step_up;
@@ -160,7 +160,11 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let status = match fault.kind {
             FaultKind::Forbidden if fault.code == UNAUTHENTICATED => StatusCode::UNAUTHORIZED,
-            FaultKind::NotFound if fault.code == FILE_EXPIRED => StatusCode::GONE,
+            FaultKind::NotFound
+                if [FILE_COLLECTED, FILE_EXPIRED].contains(&fault.code.as_str()) =>
+            {
+                StatusCode::GONE
+            }
             kind => {
                 StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -200,6 +204,7 @@ mod tests {
         let of = |kind, code: &str| Problem::from(Fault::new(kind, code, "m")).status.as_u16();
         assert_eq!(of(FaultKind::NotFound, "x"), 404);
         assert_eq!(of(FaultKind::NotFound, FILE_EXPIRED), 410);
+        assert_eq!(of(FaultKind::NotFound, FILE_COLLECTED), 410);
         assert_eq!(of(FaultKind::Forbidden, "forbidden"), 403);
         assert_eq!(of(FaultKind::Forbidden, "unauthenticated"), 401);
         assert_eq!(of(FaultKind::Conflict, "x"), 409);

@@ -98,7 +98,7 @@ impl storage::Host for GuestState {
                 self.collection(&to)?;
             }
             let name = query.collection.clone();
-            let found = self.host.find(&self.call.principal, query).await?;
+            let found = self.host.listed(&self.call, query).await?;
             self.saw(&name, &found.records);
             write(&found)
         };

@@ -29,6 +29,8 @@ pub struct Installed {
     /// SM3 of the component, hex; empty for the console.
     pub digest: String,
     pub enabled: Enabled,
+    /// Collections that are out of use, because how they are designed is not to be relied on.
+    pub(crate) suspended: BTreeSet<String>,
     pub(crate) module: Arc<dyn Module>,
 }
 
@@ -48,6 +50,7 @@ impl Installed {
                 everywhere: true,
                 ..Enabled::default()
             },
+            suspended: BTreeSet::new(),
             module,
         }
     }
@@ -93,19 +96,27 @@ pub struct Catalog {
 impl Catalog {
     /// The page declared for a path. A literal segment wins over a `{name}`.
     pub fn match_page(&self, path: &str) -> Option<Matched> {
-        let module = path.strip_prefix('/')?.split('/').next()?;
+        let mut parts = path.strip_prefix('/')?.splitn(3, '/');
+        let module = parts.next()?;
         let installed = self.modules.get(module)?;
-        installed
-            .def
-            .pages
-            .iter()
-            .filter_map(|page| Some((page, params(&page.path, path)?)))
-            .min_by_key(|(_, params)| params.len())
-            .map(|(page, params)| Matched {
-                module: module.into(),
-                page: page.clone(),
-                params,
-            })
+        let matched = |path: &str| {
+            let pages = installed.def.pages.iter();
+            pages
+                .filter_map(|page| Some((page, params(&page.path, path)?)))
+                .min_by_key(|(_, params)| params.len())
+                .map(|(page, params)| Matched {
+                    module: module.into(),
+                    page: page.clone(),
+                    params,
+                })
+        };
+        // Pages that go by the name of a collection are found by the one that it had, too.
+        let today = || {
+            let now = installed.former.get(parts.next()?)?;
+            let rest = parts.next().map(|rest| format!("/{rest}"));
+            matched(&format!("/{module}/{now}{}", rest.unwrap_or_default()))
+        };
+        matched(path).or_else(today)
     }
 
     /// The declared collection behind `<module>.<collection>`, by the name it has or once had.

@@ -1,6 +1,7 @@
 //! The kernel's own module: plugins, scoring models, certificates, audit. Native, but behind the
 //! same trait, declaration, permissions and pages as every plugin.
 
+mod alterations;
 mod audit_pages;
 mod call_pages;
 mod classified;
@@ -21,7 +22,7 @@ mod verifications;
 
 use async_trait::async_trait;
 use kernel_identity::principal::Principal;
-use sdk_contract::call::{Ask, Event, Reply};
+use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{Outcome, Page};
 use serde_json::{Map, Value, json};
@@ -29,6 +30,9 @@ use serde_json::{Map, Value, json};
 use crate::Host;
 use crate::module::{Call, Input, Module};
 
+pub(crate) use alterations::{
+    DEED as REPAIR, PATH as ALTERATIONS_PATH, decided as repair_decided, repairs,
+};
 pub use collectors::Stand;
 pub(crate) use declare::def;
 pub(crate) use deletions::{restored, rows as deletion_rows};
@@ -58,6 +62,8 @@ impl Module for Console {
         }
         match ask.path.as_str() {
             "/console/plugins" => plugin_pages::list(host, call).await,
+            "/console/alterations" => alterations::list(host, call, ask).await,
+            "/console/alterations/{id}" => alterations::detail(host, call, ask).await,
             "/console/audit" => audit_pages::list(host, call, ask).await,
             "/console/classified" => classified::list(host, call, ask).await,
             "/console/collectors" => collectors::list(host, call, ask).await,
@@ -87,6 +93,8 @@ impl Module for Console {
         match action {
             "plugin.enable" => plugins::switch(host, call, &input, true),
             "plugin.disable" => plugins::switch(host, call, &input, false),
+            "alteration.look" => Ok(alterations::look(host)),
+            "alteration.repair" => alterations::repair(host, call, &input).await,
             "deletion.restore" => deletions::restore(call, &input),
             "deletion.hold" => deletions::hold(call, &input),
             "deletion.release" => deletions::release(call, &input),
@@ -104,6 +112,20 @@ impl Module for Console {
             "model.withdraw" => models::close(call, &input, "withdrawn"),
             "model.trial" => trials::start(host, call, &input).await,
             _ => Err(Fault::not_found()),
+        }
+    }
+
+    async fn others(
+        &self,
+        call: &Call,
+        action: &str,
+        input: &Input,
+        reply: &Reply,
+    ) -> Result<Vec<(String, Write)>, Fault> {
+        if action == "alteration.repair" {
+            alterations::ask(&self.host, call, input, reply).await
+        } else {
+            Ok(Vec::new())
         }
     }
 

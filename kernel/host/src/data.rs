@@ -12,7 +12,9 @@ mod forecast;
 mod forms;
 mod records;
 mod structures;
+mod suspended;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +36,9 @@ use crate::values::object;
 
 pub(crate) use declare::ID;
 use declare::{COLLECTION, PATH};
+use design::Design;
 use structures::Structure;
+pub(crate) use suspended::fault as suspended;
 
 /// How long an approval waits for what it approves to be there. It goes on all the same.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,14 +58,18 @@ impl Module for Data {
             Some("/{id}/add") => forms::add(host, call, ask).await,
             Some("/{id}/fields/{field}") => forms::change(host, call, ask).await,
             Some("/{id}/fields/{field}/convert") => forms::convert(host, call, ask).await,
-            _ => records::page(host, call, ask).await,
+            _ => {
+                let collection = ask.path.split('/').nth(2).unwrap_or_default();
+                suspended::in_use(host, collection)?;
+                records::page(host, call, ask).await
+            }
         }
     }
 
     async fn act(&self, call: &Call, action: &str, input: Input) -> Result<Reply, Fault> {
         match action.split_once('.') {
             Some(("structure", verb)) => structures::act(&self.host, call, verb, &input).await,
-            Some((collection, verb)) => records::act(&self.host, call, collection, verb, &input),
+            Some((entity, verb)) => records::act(&self.host, call, entity, verb, &input),
             None => Err(Fault::not_found()),
         }
     }
@@ -127,11 +135,11 @@ impl Host {
     async fn make_data(&self) -> Result<bool, InstallError> {
         let _one = self.0.designs.lock().await;
         let all = self.structures().await?;
-        let wanted = definition(&all);
+        let wanted = self.wanted(&all).await?;
         if self.data_is(&wanted) && all.iter().all(|s| s.approved.is_none()) {
             return Ok(false);
         }
-        match self.declare(&wanted).await {
+        match self.declare(&wanted.def).await {
             Ok(()) => {
                 self.put_data(wanted);
                 for structure in all.iter().filter(|s| s.approved.is_some()) {
@@ -150,8 +158,8 @@ impl Host {
                     let why = reasons.join("\n");
                     self.settle(structure, Some(&why)).await?;
                 }
-                let serving = definition(&self.structures().await?);
-                self.declare(&serving).await?;
+                let serving = self.wanted(&self.structures().await?).await?;
+                self.declare(&serving.def).await?;
                 self.put_data(serving);
                 Ok(true)
             }
@@ -174,26 +182,47 @@ impl Host {
         let _ = tokio::time::timeout(PATIENCE, work).await;
     }
 
-    fn data_is(&self, wanted: &ModuleDef) -> bool {
-        let catalog = self.catalog();
-        catalog.modules.get(ID).is_some_and(|m| m.def == *wanted)
+    /// What the approved designs make, and beside it what is out of use.
+    async fn wanted(&self, all: &[Structure]) -> Result<Wanted, InstallError> {
+        let mut def = definition(all);
+        let declared = self.store().declared(ID).await?;
+        let suspended = declared.map(|declared| suspended::carry(&mut def, &declared, all));
+        let suspended = suspended.unwrap_or_default();
+        Ok(Wanted { def, suspended })
     }
 
-    fn put_data(&self, def: ModuleDef) {
+    fn data_is(&self, wanted: &Wanted) -> bool {
+        let catalog = self.catalog();
+        let is = |m: &Arc<Installed>| m.def == wanted.def && m.suspended == wanted.suspended;
+        catalog.modules.get(ID).is_some_and(is)
+    }
+
+    fn put_data(&self, wanted: Wanted) {
+        if !wanted.suspended.is_empty() {
+            tracing::error!(
+                code = "record.altered",
+                collections = ?wanted.suspended,
+                "designed collections are out of use: what was designed is not as the platform wrote it"
+            );
+        }
         let former = self.store().former(ID);
         let module = Arc::new(Data { host: self.clone() });
-        let installed = Installed::native(def, former, module);
+        let installed = Installed {
+            suspended: wanted.suspended,
+            ..Installed::native(wanted.def, former, module)
+        };
         self.change_catalog(|c| {
             c.modules.insert(ID.to_owned(), Arc::new(installed));
         });
     }
 
+    /// Those that are as the platform wrote them.
     async fn structures(&self) -> Result<Vec<Structure>, InstallError> {
         let name = CollectionName::new(ID, COLLECTION);
         let asked = Query::new(name.to_string())
             .sort("created_at", false)
             .limit(MAX_LIMIT);
-        let found = self.store().find(&asked, &Self::KERNEL).await;
+        let found = self.store().list(&asked, &Self::KERNEL).await;
         let found = found.map_err(query)?;
         Ok(found.records.iter().map(Structure::read).collect())
     }
@@ -206,7 +235,12 @@ impl Host {
     ) -> Result<(), InstallError> {
         let approved = json!(structure.approved);
         let values = match problem {
-            None => json!({ "live": approved, "approved": null, "problem": null }),
+            None => json!({
+                "name": structure.approved.as_ref().map(Design::name),
+                "live": approved,
+                "approved": null,
+                "problem": null,
+            }),
             Some(why) => {
                 let why: String = why.chars().take(2_000).collect();
                 json!({ "draft": approved, "approved": null, "problem": why })
@@ -238,6 +272,13 @@ impl Host {
             }),
         }
     }
+}
+
+/// What the module is to be.
+struct Wanted {
+    def: ModuleDef,
+    /// Names of collections that are out of use.
+    suspended: BTreeSet<String>,
 }
 
 fn definition(all: &[Structure]) -> ModuleDef {

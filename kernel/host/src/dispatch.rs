@@ -14,17 +14,21 @@ use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::{ActionDef, BlockDef, Tone};
 use sdk_contract::error::{CONFIRM, Fault, FaultKind, STEP_UP};
 use sdk_contract::input;
-use sdk_contract::page::{Block, Notice, Outcome, Page, Section};
+use sdk_contract::page::{Action, Block, Notice, Outcome, Page, Section};
+use sdk_contract::query::AlteredRecord;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Installed, Matched};
 use crate::effects::{self, Move, Running};
-use crate::module::{Call, Input, fill, new_id};
+use crate::module::{Call, Input, LeftOut, fill, new_id};
 use crate::reads::{permitted, readable, storage};
 use crate::{Host, console, uploads};
 
 pub(crate) use commit::commit_fault;
 use commit::{expected, misreferred, request_digest};
+
+/// Records that a page names as missing on it; of more it says so.
+const MOST_NAMED: usize = 5;
 
 /// A request to run one declared action.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -77,7 +81,18 @@ impl Host {
             seed,
             purpose: None,
             seen: Arc::default(),
+            left_out: None,
         })
+    }
+
+    /// A call that draws a page.
+    fn page_call(&self, p: &Principal) -> Result<(Call, Arc<LeftOut>), Fault> {
+        let left_out = Arc::<LeftOut>::default();
+        let call = Call {
+            left_out: Some(Arc::clone(&left_out)),
+            ..self.call(p)?
+        };
+        Ok((call, left_out))
     }
 
     /// A declared page, drawn by its module for this principal.
@@ -90,12 +105,13 @@ impl Host {
             p,
             &declared.ok_or_else(Fault::not_found)?.permission,
         )?;
-        let call = self.call(p)?;
+        let (call, left_out) = self.page_call(p)?;
         let mut page = installed.module.page(&call, &ask).await?;
         page.files_mut().for_each(|file| file.within(module));
         self.offer_looks(p, module, &mut page).await?;
         self.offer_transfers(p, module, &ask, &mut page);
         self.fill_histories(p, module, &mut page).await?;
+        self.tell_left_out(&call, &left_out, &mut page);
         if page.guarded {
             self.audit(&call, "page.view", &address(&ask), "ok", Value::Null)
                 .await?;
@@ -106,7 +122,7 @@ impl Host {
     /// The home page: the blocks of every module the principal may see, in their declared order.
     /// A module that fails costs its own block only.
     pub async fn home(&self, p: &Principal) -> Result<Page, Fault> {
-        let call = self.call(p)?;
+        let (call, left_out) = self.page_call(p)?;
         let catalog = self.catalog();
         let mut blocks: Vec<(&Arc<Installed>, &BlockDef)> = catalog
             .modules
@@ -148,7 +164,36 @@ impl Host {
                 }
             }
         }
+        self.tell_left_out(&call, &left_out, &mut home);
         Ok(home)
+    }
+
+    /// Says on top of a page what is missing on it, and why.
+    fn tell_left_out(&self, call: &Call, left_out: &LeftOut, page: &mut Page) {
+        let all = left_out.take();
+        if all.is_empty() {
+            return;
+        }
+        let catalog = self.catalog();
+        let name = |one: &AlteredRecord| {
+            let declared = catalog.collection(&one.collection);
+            let label = declared.map_or(one.collection.as_str(), |(_, c)| c.label.zh.as_str());
+            format!("{label} {}", one.id)
+        };
+        let names: Vec<String> = all.iter().take(MOST_NAMED).map(name).collect();
+        let more = if all.len() > names.len() { "等" } else { "" };
+        let lead = format!("本页有 {} 条记录未显示", all.len());
+        let text = format!(
+            "它们与平台写入时不一致，已停止使用并告警；合计数仍包含它们：{}{more}",
+            names.join("、")
+        );
+        let mut notice = Notice::new(Tone::Danger, lead, text);
+        if console::pages::may(self, call, "alteration.read") {
+            let open = Action::open("被改动的记录", console::ALTERATIONS_PATH);
+            notice.actions.push(open);
+        }
+        let notice = Block::notice("left-out", notice);
+        page.sections.insert(0, Section::stack().block(notice));
     }
 
     /// Runs one action and commits what it wants, or nothing.
@@ -275,6 +320,7 @@ impl Host {
             writes,
             others,
             restored: console::restored(&def.id, &action.name, record.as_ref()),
+            repairs: console::repairs(&def.id, &action.name, record.as_ref()),
             files,
             events,
             audit: vec![draft(

@@ -8,12 +8,12 @@ use std::ops::Range;
 use kernel_identity::principal::Principal;
 use kernel_storage::{Blob, BlobState, FileChange, old_digest};
 use sdk_contract::def::Level;
-use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::error::{FILE_COLLECTED, Fault, FaultKind};
 use sdk_contract::page::Place;
 use serde_json::{Value, json};
 
 use crate::Host;
-use crate::reads::{ask, readable, storage};
+use crate::reads::{Readable, ask, readable, storage};
 use crate::uploads::{digest, file_field, items, unavailable};
 use crate::values::word;
 use crate::{reads, sniff};
@@ -36,7 +36,9 @@ pub struct RecordFile {
 }
 
 impl Host {
-    /// A file of a record: the one with this digest, or the only one of its field.
+    /// A file of a record: the one with this digest, which may be one that the field had before, or the
+    /// only one that is in it. Who may read the history may open what it names, as the field may be
+    /// read now.
     pub async fn file(
         &self,
         p: &Principal,
@@ -47,7 +49,15 @@ impl Host {
         let readable = readable(&catalog, p, &at.collection)?;
         let field = file_field(readable.collection, &at.field).ok_or_else(Fault::not_found)?;
         let record = self.store().get(&readable.name, &at.id, &readable.rows);
-        let record = record.await.map_err(|e| ask(&e))?;
+        let mut record = record.await.map_err(|e| ask(&e))?;
+        let is_there = record.is_some();
+        if !is_there {
+            // Of one that was deleted and is kept there is the history.
+            let kept = self
+                .store()
+                .get_kept(&readable.name, &at.id, &readable.rows);
+            record = kept.await.map_err(|e| ask(&e))?;
+        }
         let record = record.ok_or_else(Fault::not_found)?;
         if readable.sight(p).hides(&field.name, &record) {
             let label = &field.label.zh;
@@ -57,15 +67,58 @@ impl Host {
             .collection(&at.collection)
             .ok_or_else(Fault::not_found)?;
         installed.module.may_open(p, &c.name, &record)?;
-        let value = record.get(&field.name).unwrap_or(&Value::Null);
-        let mut files = items(value).filter(|f| wanted.is_none() || digest(f) == wanted);
-        let file = files.next().ok_or_else(Fault::not_found)?;
-        if wanted.is_none() && files.next().is_some() {
-            return Err(Fault::not_found());
-        }
+        let value = record.get(&field.name).filter(|_| is_there);
+        let mut files = items(value.unwrap_or(&Value::Null))
+            .filter(|f| digest(f).is_some() && (wanted.is_none() || digest(f) == wanted));
         let recorded =
             readable.collection.audited || field.mask.is_some() || field.level >= Some(Level::L3);
+        match (files.next(), wanted) {
+            (Some(_), None) if files.next().is_some() => Err(Fault::not_found()),
+            (Some(file), _) => self.record_file(file, at, recorded).await,
+            (None, Some(wanted)) if readable.collection.audited => {
+                let file = self.past_file(&readable, &at, wanted).await?;
+                self.past_record_file(&file, at, recorded).await
+            }
+            (None, _) => Err(Fault::not_found()),
+        }
+    }
+
+    /// A file that a field of a record had before, by its history.
+    async fn past_file(
+        &self,
+        readable: &Readable<'_>,
+        at: &Place,
+        wanted: &str,
+    ) -> Result<Value, Fault> {
+        let changes = self.store().changes(&readable.name, &at.id).await;
+        let changes = changes.map_err(|e| storage(&e))?;
+        let versions = changes
+            .iter()
+            .flat_map(|c| c.before.iter().chain([&c.after]));
+        let values = versions.filter_map(|version| version.get(&at.field));
+        let mut files = values.flat_map(items);
+        let file = files.find(|file| digest(file) == Some(wanted));
+        file.cloned().ok_or_else(Fault::not_found)
+    }
+
+    /// The same to be read. What was removed when the history did not yet keep its files stays gone.
+    async fn past_record_file(
+        &self,
+        file: &Value,
+        at: Place,
+        recorded: bool,
+    ) -> Result<RecordFile, Fault> {
+        if self.is_collected(digest(file).unwrap_or_default()).await? {
+            let what = "该历史文件已清理，仅保留文件名和摘要";
+            return Err(Fault::new(FaultKind::NotFound, FILE_COLLECTED, what));
+        }
         self.record_file(file, at, recorded).await
+    }
+
+    /// Whether nobody's copy of a file is kept any more.
+    pub(crate) async fn is_collected(&self, digest: &str) -> Result<bool, Fault> {
+        let copies = self.store().blobs(digest).await;
+        Ok(copies.map_err(|e| storage(&e))?.is_empty())
     }
 
     /// A file that a record names and somebody may read.

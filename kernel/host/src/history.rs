@@ -8,7 +8,9 @@ use kernel_storage::{Change, CollectionName, CommitError};
 use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::kind::Kind;
-use sdk_contract::page::{Block, Body, Column, Datum, Notice, Page, Row, Table, Tone};
+use sdk_contract::page::{
+    Block, Body, Column, Datum, FileRef, Notice, Page, Place, Row, Table, Tone,
+};
 use sdk_contract::scalar::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,6 +19,8 @@ use crate::Host;
 use crate::console::Names;
 use crate::mask::Sight;
 use crate::reads::{Readable, ask, readable, storage};
+use crate::uploads::{digest, is_file, items};
+use crate::values::word;
 
 /// One change of a record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,6 +40,9 @@ pub struct Past {
     pub before: Option<Map<String, Value>>,
     pub after: Map<String, Value>,
 }
+
+/// Earlier files that a page names; the API names all.
+const MOST_FILES: usize = 100;
 
 impl Host {
     /// The kept changes of a record the principal may read, oldest first; also of one that was
@@ -106,21 +113,94 @@ impl Host {
         module: &str,
         page: &mut Page,
     ) -> Result<(), Fault> {
-        for block in page.sections.iter_mut().flat_map(|s| &mut s.blocks) {
-            let Body::History { collection, record } = &block.body else {
-                continue;
-            };
-            let name = CollectionName::within(module, collection).to_string();
-            block.body = match self.history(p, &name, record).await {
-                Ok(past) => self.table(&name, &past),
-                Err(fault) if matches!(fault.kind, FaultKind::NotFound | FaultKind::Forbidden) => {
-                    let text = "您的岗位不能查看这条记录的变更历史";
-                    Body::Notice(Notice::new(Tone::Neutral, "", text))
-                }
-                Err(fault) => return Err(fault),
-            };
+        for section in &mut page.sections {
+            let mut blocks = Vec::with_capacity(section.blocks.len());
+            for mut block in std::mem::take(&mut section.blocks) {
+                let Body::History { collection, record } = &block.body else {
+                    blocks.push(block);
+                    continue;
+                };
+                let name = CollectionName::within(module, collection).to_string();
+                let mut files = None;
+                block.body = match self.history(p, &name, record).await {
+                    Ok(past) => {
+                        let id = format!("{}-files", block.id);
+                        let of = (name.as_str(), record.as_str());
+                        files = self.past_files(id, of, &past).await?;
+                        self.table(&name, &past)
+                    }
+                    Err(fault)
+                        if matches!(fault.kind, FaultKind::NotFound | FaultKind::Forbidden) =>
+                    {
+                        let text = "您的岗位不能查看这条记录的变更历史";
+                        Body::Notice(Notice::new(Tone::Neutral, "", text))
+                    }
+                    Err(fault) => return Err(fault),
+                };
+                blocks.push(block);
+                blocks.extend(files);
+            }
+            section.blocks = blocks;
         }
         Ok(())
+    }
+
+    /// The files that a history names, newest first, each as the field may be seen now.
+    async fn past_files(
+        &self,
+        id: String,
+        (name, record): (&str, &str),
+        past: &[Past],
+    ) -> Result<Option<Block>, Fault> {
+        let catalog = self.catalog();
+        let (_, declared) = catalog.collection(name).ok_or_else(Fault::not_found)?;
+        let mut rows = Vec::new();
+        for one in past.iter().rev() {
+            for field in declared.fields.iter().filter(|f| is_file(f)) {
+                let place = || Place {
+                    collection: name.to_owned(),
+                    id: record.to_owned(),
+                    field: field.name.clone(),
+                };
+                let mut files = Vec::new();
+                let value = one.after.get(&field.name).unwrap_or(&Value::Null);
+                for file in items(value) {
+                    let (Some(digest), Some(of)) = (digest(file), file.as_object()) else {
+                        continue;
+                    };
+                    let shown = word(of, "name").to_owned();
+                    files.push(if self.is_collected(digest).await? {
+                        Datum::text(format!("{shown}（已清理，仅保留名称）"))
+                    } else {
+                        Datum::File(FileRef {
+                            id: digest.to_owned(),
+                            name: shown,
+                            bytes: of.get("size").and_then(Value::as_u64).unwrap_or_default(),
+                            of: Some(place()),
+                        })
+                    });
+                }
+                for file in files {
+                    let key = format!("f{}", rows.len());
+                    let label = Datum::text(field.label.zh.as_str());
+                    let cells = vec![Datum::time_text(&one.at), label, file];
+                    rows.push(Row::new(key, cells));
+                }
+            }
+            if rows.len() >= MOST_FILES {
+                break;
+            }
+        }
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let columns = vec![
+            Column::new("at", "存入时间", 0),
+            Column::new("field", "字段", 1),
+            Column::new("file", "文件", 0),
+        ];
+        let block = Block::table(id, Table::new(columns).rows(rows));
+        Ok(Some(block.title("历次文件")))
     }
 
     /// Newest first.
@@ -295,6 +375,13 @@ pub(crate) fn words(def: &ModuleDef, field: &FieldDef, value: &Value) -> String 
             .map_or_else(|| value.clone(), |o| o.label.zh.clone()),
         (Kind::Bool, Value::Bool(yes)) => if *yes { "是" } else { "否" }.to_owned(),
         (Kind::Datetime, Value::String(at)) => minute(at),
+        (Kind::File { .. }, files) => {
+            let files = items(files).filter_map(Value::as_object);
+            files
+                .map(|f| word(f, "name"))
+                .collect::<Vec<_>>()
+                .join("、")
+        }
         (_, Value::String(text)) => text.clone(),
         (_, other) => other.to_string(),
     }

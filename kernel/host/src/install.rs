@@ -1,5 +1,6 @@
 //! From a folder to an installed module.
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -207,6 +208,7 @@ impl Host {
             manifest: Some(manifest),
             digest,
             enabled,
+            suspended: BTreeSet::new(),
             module: Arc::new(guest),
         };
         tracing::info!(plugin = name, digest = %installed.digest, "installed");

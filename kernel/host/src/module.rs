@@ -10,10 +10,11 @@ use sdk_contract::call::{Ask, CallContext, Event, Reply, Write};
 use sdk_contract::def::FieldDef;
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
+use sdk_contract::query::AlteredRecord;
 use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Map, Value};
 
-use crate::uploads;
+use crate::{reads, uploads};
 
 /// One call of a module: who, when, and the randomness it may use.
 #[derive(Debug, Clone)]
@@ -25,6 +26,19 @@ pub(crate) struct Call {
     pub purpose: Option<String>,
     /// Files that the module has read.
     pub seen: Arc<Seen>,
+    /// Where a page is drawn: what is not on it.
+    pub left_out: Option<Arc<LeftOut>>,
+}
+
+/// Records that a page shows nothing of, because they are not as the platform wrote them.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut(Mutex<BTreeSet<AlteredRecord>>);
+
+impl LeftOut {
+    pub(crate) fn take(&self) -> BTreeSet<AlteredRecord> {
+        let mut left_out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *left_out)
+    }
 }
 
 /// Digests of the files in the records that a call has read, as the caller sees them.
@@ -46,6 +60,16 @@ impl Seen {
 }
 
 impl Call {
+    /// Keeps in mind that a record is missing on the page that is drawn. Whatever acts is refused.
+    pub(crate) fn leave_out(&self, record: &AlteredRecord) -> Result<(), Fault> {
+        let Some(left_out) = &self.left_out else {
+            return Err(reads::altered());
+        };
+        let mut all = left_out.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(record.clone());
+        Ok(())
+    }
+
     pub(crate) fn context(&self) -> CallContext {
         CallContext {
             now: self.now.micros(),

@@ -29,16 +29,17 @@ use kernel_identity::module::MODULE;
 use kernel_identity::refusal::{ChangeError, Refusal};
 use kernel_identity::session::{Origin, Sessions};
 use kernel_identity::tree::Tree;
-use kernel_storage::RowFilter;
+use kernel_storage::{QueryError, RowFilter, StorageError};
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::page::{Outcome, Page};
+use sdk_contract::query::AlteredRecord;
 use serde_json::{Map, Value, json};
 
 use crate::Host;
 use crate::account::{self, Account};
 use crate::module::{Call, Input, Module, Wording};
-use crate::reads::{chain, permitted};
+use crate::reads::{self, chain, permitted};
 use crate::values::word;
 use in_words::Words;
 
@@ -350,8 +351,24 @@ fn fault(error: ChangeError) -> Fault {
     }
 }
 
+/// The record that was not as the platform wrote it, where that is why.
+fn altered(error: &kernel_identity::error::IdentityError) -> Option<AlteredRecord> {
+    use kernel_identity::error::IdentityError;
+    let IdentityError::Read(QueryError::Storage(StorageError::Altered { collection, id })) = error
+    else {
+        return None;
+    };
+    Some(AlteredRecord {
+        collection: collection.to_string(),
+        id: id.clone(),
+    })
+}
+
 fn failed(error: &kernel_identity::error::IdentityError) -> Fault {
     tracing::error!(error = chain(error), "identity failed");
+    if altered(error).is_some() {
+        return reads::altered();
+    }
     Fault::new(
         FaultKind::Unavailable,
         "unavailable",

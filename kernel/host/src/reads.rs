@@ -10,11 +10,14 @@ use sdk_contract::def::{CollectionDef, ModuleDef, SYSTEM_FIELDS, Shard};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::kind::Kind;
 use sdk_contract::listing::Listing;
-use sdk_contract::query::{Aggregate, Filter, Found, Group, MAX_WITH, Query, Step, With};
+use sdk_contract::query::{
+    Aggregate, AlteredRecord, Filter, Found, Group, MAX_WITH, Query, Step, With,
+};
 use serde_json::{Map, Value};
 
 use crate::Host;
 use crate::mask::Sight;
+use crate::module::Call;
 
 /// A collection as one principal may read it.
 pub(crate) struct Readable<'a> {
@@ -44,9 +47,30 @@ impl Host {
         Ok(record)
     }
 
-    /// A page of records. Fields of referred records come along as far as the principal may read
-    /// those records.
-    pub async fn find(&self, p: &Principal, mut query: Query) -> Result<Found, Fault> {
+    /// A page of records, to decide by: refused with one that is not as the platform wrote it, which
+    /// [`Host::list`] names.
+    pub async fn find(&self, p: &Principal, query: Query) -> Result<Found, Fault> {
+        let found = self.list(p, query).await?;
+        if found.altered.is_empty() {
+            Ok(found)
+        } else {
+            Err(altered())
+        }
+    }
+
+    /// The same for whatever a module draws. On a page those that are not as the platform wrote them
+    /// are told of beside it; an action has nothing to do with them.
+    pub(crate) async fn listed(&self, call: &Call, query: Query) -> Result<Found, Fault> {
+        let found = self.list(&call.principal, query).await?;
+        for one in &found.altered {
+            call.leave_out(one)?;
+        }
+        Ok(found)
+    }
+
+    /// A page of records, to show. Fields of referred records come along as far as the principal may
+    /// read those records. Of what is not as the platform wrote it only the names come.
+    pub async fn list(&self, p: &Principal, mut query: Query) -> Result<Found, Fault> {
         let catalog = self.catalog();
         let readable = readable(&catalog, p, &query.collection)?;
         let retired = match query.as_of {
@@ -62,7 +86,7 @@ impl Host {
         let joins = readable.joins(&query)?;
         let mut found = self
             .store()
-            .find(&query, &readable.rows)
+            .list(&query, &readable.rows)
             .await
             .map_err(|e| ask(&e))?;
         // Before references are followed: a masked one leads nowhere.
@@ -70,7 +94,8 @@ impl Host {
             sight.mask(record);
         }
         for join in &joins {
-            self.join(&catalog, p, join, &mut found.records).await?;
+            let altered = self.join(&catalog, p, join, &mut found.records).await?;
+            found.altered.extend(altered);
         }
         Ok(found)
     }
@@ -135,14 +160,15 @@ impl Host {
     }
 
     /// Reads along what a ref field of these records names, masked as they are. Whatever the principal
-    /// may not read, the collection or single records of it, is null.
+    /// may not read, the collection or single records of it, is null, and so is what is not as the
+    /// platform wrote it: that is named.
     async fn join(
         &self,
         catalog: &crate::Catalog,
         p: &Principal,
         join: &Join<'_>,
         records: &mut [Map<String, Value>],
-    ) -> Result<(), Fault> {
+    ) -> Result<Vec<AlteredRecord>, Fault> {
         let mut ids: Vec<String> = records
             .iter()
             .filter_map(|r| r.get(join.field)?.as_str())
@@ -159,6 +185,7 @@ impl Host {
             }
         }
         let mut read = std::collections::BTreeMap::new();
+        let mut altered = Vec::new();
         if let (Ok(target), false) = (&target, ids.is_empty()) {
             let query = Query {
                 limit: sdk_contract::query::MAX_LIMIT,
@@ -168,8 +195,10 @@ impl Host {
                 })
             };
             let sight = target.sight(p);
-            let found = self.store().find(&query, &target.rows).await;
-            for mut record in found.map_err(|e| ask(&e))?.records {
+            let found = self.store().list(&query, &target.rows).await;
+            let found = found.map_err(|e| ask(&e))?;
+            altered = found.altered;
+            for mut record in found.records {
                 sight.mask(&mut record);
                 let id = record.get("id").and_then(Value::as_str).unwrap_or_default();
                 read.insert(id.to_owned(), record);
@@ -187,7 +216,7 @@ impl Host {
                 record.insert(format!("{}.{name}", join.field), value);
             }
         }
-        Ok(())
+        Ok(altered)
     }
 
     pub async fn aggregate(
@@ -287,6 +316,9 @@ pub(crate) fn readable<'a>(
         return Err(Fault::not_found());
     }
     let rows = permitted(&installed.def, p, &collection.read)?;
+    if installed.suspended.contains(&collection.name) {
+        return Err(crate::data::suspended());
+    }
     let name = CollectionName::new(&installed.def.id, &collection.name);
     Ok(Readable {
         name,
@@ -356,16 +388,21 @@ pub(crate) fn ask(error: &QueryError) -> Fault {
 pub(crate) fn storage(error: &kernel_storage::StorageError) -> Fault {
     tracing::error!(error = chain(error), "the store failed");
     if matches!(error, kernel_storage::StorageError::Altered { .. }) {
-        return Fault::new(
-            FaultKind::Unavailable,
-            "record-altered",
-            "数据与平台写入时不一致，已停止使用并告警，请联系平台运维人员",
-        );
+        return altered();
     }
     Fault::new(
         FaultKind::Unavailable,
         "storage-unavailable",
         "数据服务暂时不可用，请稍后再试",
+    )
+}
+
+/// What is not as the platform wrote it is not used.
+pub(crate) fn altered() -> Fault {
+    Fault::new(
+        FaultKind::Unavailable,
+        "record-altered",
+        "数据与平台写入时不一致，已停止使用并告警，请联系平台运维人员",
     )
 }
 

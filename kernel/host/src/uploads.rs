@@ -458,7 +458,7 @@ pub(crate) fn whose(p: &Principal) -> Option<(&str, &str)> {
     Some((p.organisation.as_deref().unwrap_or(user), user))
 }
 
-fn is_file(field: &FieldDef) -> bool {
+pub(crate) fn is_file(field: &FieldDef) -> bool {
     matches!(field.kind, Kind::File { .. })
 }
 

@@ -23,7 +23,8 @@ use kernel_host::{Engines, Ground, Host, KeptCode, Limits, RecordFile, UploadRef
 use kernel_identity::principal::Principal;
 use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::{
-    AuditFilter, BlobState, BlobStore, Bucket, By, Commit, CommitError, Store, StoreUrl,
+    AuditFilter, BlobState, BlobStore, Bucket, By, Commit, CommitError, FileChange, FileWork,
+    Store, StoreUrl,
 };
 use sdk_contract::call::Write;
 use sdk_contract::error::{Fault, FaultKind};
@@ -488,6 +489,81 @@ async fn open(bench: &Bench, n: u32) -> Result<RecordFile, Fault> {
     let other = bench.host.file(&plugin, braced, None).await;
     assert_eq!(other.unwrap_err().kind, FaultKind::NotFound, "one name");
     bench.host.file(&plugin, place, None).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_the_history_names_is_opened_as_the_present_one() {
+    let Some(guests) = setting("RONGQIAO_GUESTS").map(PathBuf::from) else {
+        println!("skipped: RONGQIAO_GUESTS is not set");
+        return;
+    };
+    everywhere(async |at| {
+        let bench = Bench::with(at, None, Some(&guests)).await;
+        let [first, second] = ["1\n", "2\n"];
+        let first = bench.upload(first).await.unwrap();
+        let second = bench.upload(second).await.unwrap();
+        loan(&bench, 1, &first).await;
+        let change = Write::Update {
+            collection: "loans".into(),
+            id: id(1),
+            revision: 1,
+            values: values(json!({ "contract": second })),
+        };
+        let change = Commit {
+            module: "example".into(),
+            ..commit(vec![change])
+        };
+        bench.host.store().commit(change).await.unwrap();
+        assert_eq!(bench.collect().await.removed, 0);
+        let place = Place {
+            collection: "example.loans".into(),
+            id: id(1),
+            field: "contract".into(),
+        };
+        let open = async |who: &Principal, digest: &str| {
+            bench.host.file(who, place.clone(), Some(digest)).await
+        };
+        let plugin = Principal::module("example", "test");
+        let file = open(&plugin, &first.digest).await.unwrap();
+        let bytes = bench.host.file_part(&file, 0..file.size).await.unwrap();
+        assert_eq!(
+            (bytes.as_slice(), file.name.as_str()),
+            (&b"1\n"[..], "a.csv")
+        );
+        assert!(open(&plugin, &second.digest).await.is_ok());
+        let stranger = open(&Principal::anonymous(), &first.digest).await;
+        assert_eq!(stranger.unwrap_err().code, "unauthenticated");
+        // What was removed before is gone, and that is said.
+        let blob = bench
+            .host
+            .store()
+            .blobs(&first.digest)
+            .await
+            .unwrap()
+            .remove(0);
+        for change in [
+            FileChange::Mark {
+                digest: blob.digest.clone(),
+                owner: blob.owner.clone(),
+                unused: true,
+            },
+            FileChange::Remove {
+                digest: blob.digest.clone(),
+                owner: blob.owner.clone(),
+                marked: NOW,
+            },
+        ] {
+            let work = FileWork {
+                change,
+                at: NOW,
+                audit: Vec::new(),
+            };
+            assert!(bench.host.store().change_files(work).await.unwrap());
+        }
+        let gone = open(&plugin, &first.digest).await.unwrap_err();
+        assert_eq!(gone.code, "file-collected");
+    })
+    .await;
 }
 
 async fn state(bench: &Bench, digest: &str) -> BlobState {

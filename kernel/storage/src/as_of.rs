@@ -93,7 +93,7 @@ impl Store {
         for row in found {
             read.push(value::full_record(self.keys(), table, row)?);
         }
-        let mut records = whole::complete(&mut conn, self.keys(), table, read).await?;
+        let (mut records, altered) = whole::apart(&mut conn, self.keys(), table, read).await?;
         take_back(&mut conn, table, &mut records, moment).await?;
 
         let answer = eval::answer(
@@ -104,6 +104,8 @@ impl Store {
             sdk_search::finds,
         );
         let (mut found, last) = answer.map_err(|e| QueryError::Moment(e.to_string()))?;
+        // Whether they were in the answer then is not known of them.
+        found.altered = crate::read::named(altered)?;
         if let Some(last) = last {
             found.next = Some(query::next(of, query, &last)?);
         }

@@ -45,6 +45,8 @@ pub(crate) struct Raw {
 struct Found {
     image: Image,
     code: Option<Vec<u8>>,
+    /// Fields in which nothing stands that the platform could have written.
+    unreadable: Vec<String>,
 }
 
 impl Image {
@@ -89,6 +91,11 @@ impl Image {
         text
     }
 
+    /// SM3 of it, in hex: two that are alike read alike.
+    pub(crate) fn digest(&self, table: &Table) -> String {
+        kernel_crypto::sm3::digest(&self.text(table)).to_string()
+    }
+
     fn revision(&self) -> &[u8] {
         self.cells.get("revision").map_or(&[], Vec::as_slice)
     }
@@ -103,7 +110,7 @@ impl Image {
         [&code, self.revision()].concat()
     }
 
-    fn holds(&self, keys: &KeyRing, table: &Table, code: &[u8]) -> bool {
+    pub(crate) fn holds(&self, keys: &KeyRing, table: &Table, code: &[u8]) -> bool {
         code.split_at_checked(ATTESTED).is_some_and(|(code, of)| {
             of == self.revision() && keys.attests(AttestKey::Record, &self.text(table), code)
         })
@@ -113,13 +120,41 @@ impl Image {
 impl Raw {
     /// `found` where somebody is to hold the record against its code, or to make one.
     pub(crate) fn new(record: Record, found: Option<(Image, Option<Vec<u8>>)>) -> Self {
-        let found = found.map(|(image, code)| Box::new(Found { image, code }));
+        let found = found.map(|(image, code)| {
+            Box::new(Found {
+                image,
+                code,
+                unreadable: Vec::new(),
+            })
+        });
         Self { record, found }
+    }
+
+    /// Names fields that cannot be read, of a record that a code speaks for: it does not hold.
+    pub(crate) fn unreadable(&mut self, fields: Vec<String>) {
+        if let Some(found) = &mut self.found {
+            found.unreadable.extend(fields);
+        }
+    }
+
+    /// Whether all of it can be read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.unread().is_empty()
+    }
+
+    /// The fields that cannot be read.
+    pub(crate) fn unread(&self) -> &[String] {
+        self.found.as_ref().map_or(&[], |found| &found.unreadable)
     }
 
     pub(crate) fn id(&self) -> &str {
         let id = self.record.get("id").and_then(Json::as_str);
         id.unwrap_or_default()
+    }
+
+    /// The record, whatever became of it: for its place among others, never to hand on.
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
     }
 
     pub(crate) fn get(&self, field: &str) -> Option<&Json> {
@@ -136,12 +171,11 @@ impl Raw {
 
     /// Whether the record is as it was written; always, where nothing speaks for it.
     pub(crate) fn holds(&self, keys: &KeyRing, table: &Table) -> bool {
-        let code = |found: &Found| found.code.clone().unwrap_or_default();
-        table.code.is_none()
-            || self
-                .found
-                .as_ref()
-                .is_some_and(|found| found.image.holds(keys, table, &code(found)))
+        let holds = |found: &Found| {
+            let code = found.code.as_deref().unwrap_or_default();
+            found.unreadable.is_empty() && found.image.holds(keys, table, code)
+        };
+        table.code.is_none() || self.found.as_deref().is_some_and(holds)
     }
 
     /// Refuses a record that is not as it was written, and raises the alarm.

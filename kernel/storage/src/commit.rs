@@ -4,7 +4,7 @@ use sdk_contract::call::{EventDraft, Write};
 use serde_json::Value;
 
 use crate::convert::Batch;
-use crate::{Admission, AuditDraft, CollectionName, Record};
+use crate::{Admission, AuditDraft, CollectionName, Record, Repair};
 
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,6 +37,9 @@ pub struct Commit {
     pub restored: Vec<Gone>,
     /// Deleted records that are to be gone for good. Their history, steps and audit records stay.
     pub purged: Vec<Gone>,
+    /// Records that are not as the platform wrote them, and are to be put right. The first audit record
+    /// has the digests of before and after.
+    pub repairs: Vec<Repair>,
     pub steps: Vec<StepDraft>,
     pub events: Vec<NewEvent>,
     pub audit: Vec<AuditDraft>,

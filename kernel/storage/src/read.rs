@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use sdk_contract::def::FieldDef;
 use sdk_contract::query::{
-    Aggregate, FACET_VALUES, Facet, FacetValue, Found, Group, Query, Step, average,
+    Aggregate, AlteredRecord, FACET_VALUES, Facet, FacetValue, Found, Group, Query, Step, average,
 };
 use sdk_contract::scalar::{Timestamp, print_scaled};
 use sea_query::{Alias, Expr, ExprTrait as _};
 use serde_json::Value as Json;
 
+use crate::attest::Raw;
 use crate::backend::{Row, sql};
 use crate::query::{self, Asked, Shape};
 use crate::schema::{Storage, Table};
@@ -126,8 +127,24 @@ impl Store {
         Ok(whole.into_iter().next())
     }
 
-    /// A page of records. `query.collection` is the full name.
+    /// A page of records, to decide by. `query.collection` is the full name. With a record in it that
+    /// is not as the platform wrote it, it is refused whole: whatever is decided by a list is decided
+    /// by what is not in it, too.
     pub async fn find(&self, query: &Query, rows: &RowFilter) -> Result<Found, QueryError> {
+        let found = self.list(query, rows).await?;
+        match found.altered.first() {
+            None => Ok(found),
+            Some(one) => Err(StorageError::Altered {
+                collection: one.collection.parse()?,
+                id: one.id.clone(),
+            }
+            .into()),
+        }
+    }
+
+    /// The same, to show: records that are not as the platform wrote them are named in
+    /// [`Found::altered`], and the others are there.
+    pub async fn list(&self, query: &Query, rows: &RowFilter) -> Result<Found, QueryError> {
         let found = self.find_now(query, rows).await;
         if self.relearned(found.as_ref().err()).await? {
             return self.find_now(query, rows).await;
@@ -186,11 +203,16 @@ impl Store {
         }
         let more = query.cursor.is_some() && read.len() > query.limit as usize;
         read.truncate(query.limit as usize);
-        found.records = whole::complete(&mut conn, self.keys(), table, read).await?;
         if more {
-            let last = found.records.last();
-            found.next = last.map(|r| query::next(of, query, r)).transpose()?;
+            // A place is all that is taken from it, whatever became of it. What cannot be read gives
+            // none, and comes again on the next page.
+            let last = read.iter().rev().find(|raw| raw.is_readable());
+            let last = last.ok_or_else(|| altered_of(&read, table))?;
+            found.next = Some(query::next(of, query, last.record())?);
         }
+        let (records, altered) = whole::apart(&mut conn, self.keys(), table, read).await?;
+        found.records = records;
+        found.altered = named(altered)?;
         for (field, statement) in query.facets.iter().zip(facets) {
             let rows = conn.rows(statement).await.map_err(&finding)?;
             found.facets.push(facet(table, field, rows)?);
@@ -458,6 +480,28 @@ impl Store {
             .rows(sql(text, values))
             .await
             .map_err(StorageError::db(doing))
+    }
+}
+
+/// Those that errors are about; any other error is what it is.
+pub(crate) fn named(altered: Vec<StorageError>) -> Result<Vec<AlteredRecord>, StorageError> {
+    let name = |error| match error {
+        StorageError::Altered { collection, id } => Ok(AlteredRecord {
+            collection: collection.to_string(),
+            id,
+        }),
+        other => Err(other),
+    };
+    altered.into_iter().map(name).collect()
+}
+
+fn altered_of(read: &[Raw], table: &Table) -> StorageError {
+    StorageError::Altered {
+        collection: table.name.clone(),
+        id: read
+            .last()
+            .map(|raw| raw.id().to_owned())
+            .unwrap_or_default(),
     }
 }
 

@@ -15,11 +15,10 @@ use serde_json::Value as Json;
 
 use crate::attest::Raw;
 use crate::backend::Conn;
-use crate::read::object;
 use crate::reseal::Exchange;
 use crate::schema::{Column, RowsField, Table};
 use crate::write::Work;
-use crate::{Record, StorageError, Store, query, schemas, value, whole};
+use crate::{Record, StorageError, Store, query, repair, schemas, value, whole};
 
 /// Records of one batch.
 const BATCH: usize = 200;
@@ -145,7 +144,7 @@ impl Store {
         Ok(read)
     }
 
-    async fn why(
+    pub(crate) async fn why(
         &self,
         conn: &mut Conn<'_>,
         table: &Table,
@@ -371,24 +370,8 @@ async fn differing(
     id: &str,
     record: Record,
 ) -> Result<Vec<String>, StorageError> {
-    if !table.audited {
-        return Ok(Vec::new());
-    }
-    let statement = {
-        let mut select = Statement::select();
-        select
-            .column(Alias::new("after"))
-            .from(Alias::new("kernel__changes"))
-            .and_where(Expr::col(Alias::new("collection")).eq(table.first.to_string()))
-            .and_where(Expr::col(Alias::new("record")).eq(id))
-            .order_by(Alias::new("revision"), Order::Asc);
-        conn.engine().build(&select)
-    };
-    let rows = conn.rows(statement).await;
-    let mut last = Record::new();
-    for row in rows.map_err(StorageError::db(SWEEPING))? {
-        last.extend(table.of_history(object(&row.string(0)?)?));
-    }
+    let kept = repair::kept(conn, table, id).await?;
+    let last = kept.map(|kept| kept.fields).unwrap_or_default();
     let now = |field: &str| record.get(field).cloned();
     let differing = last.iter().filter(|(field, value)| {
         // A field that has been converted since is not compared.

@@ -132,26 +132,23 @@ fn of_columns<'t>(
 ) -> Result<Raw, StorageError> {
     let mut record = crate::Record::new();
     let mut id = String::new();
+    let mut unreadable = Vec::new();
     let mut next = 0;
     for (index, column) in columns.enumerate() {
         next = index + 1;
-        if let (Some(image), true) = (&mut image, column.storage != Storage::Sealed) {
-            image.keep(&column.stored, stored(column.storage, &row, index)?);
-        }
-        let value = match column.storage {
-            Storage::Sealed => match row.bytes(index)? {
-                // The id is the first column, so it is known here.
-                Some(sealed) => {
-                    let plain = open(keys, table, column, &id, &sealed)?;
-                    let value = opened(&plain)?;
-                    if let Some(image) = &mut image {
-                        image.keep(&column.stored, Some(plain));
-                    }
-                    value
-                }
-                None => Json::Null,
-            },
-            storage => read(storage, &mut row, index)?,
+        let at = At {
+            table,
+            column,
+            id: &id,
+        };
+        let value = match cell(keys, at, (&mut row, index), image.as_mut()) {
+            Ok(value) => value,
+            // Where a code speaks for the record, it is this record alone that is of no use.
+            Err(_) if table.code.is_some() => {
+                unreadable.push(column.name.clone());
+                Json::Null
+            }
+            Err(error) => return Err(error),
         };
         if index == 0 {
             value.as_str().unwrap_or_default().clone_into(&mut id);
@@ -162,14 +159,55 @@ fn of_columns<'t>(
         return Ok(Raw::new(record, None));
     };
     if table.deletes {
-        image.keep(ROW_DELETED, stored(Storage::Datetime, &row, next)?);
+        match stored(Storage::Datetime, &row, next) {
+            Ok(cell) => image.keep(ROW_DELETED, cell),
+            Err(_) if table.code.is_some() => unreadable.push(ROW_DELETED.to_owned()),
+            Err(error) => return Err(error),
+        }
         next += 1;
     }
     let code = match table.code {
-        Some(_) => row.bytes(next)?,
+        // One of another type is none.
+        Some(_) => row.bytes(next).ok().flatten(),
         None => None,
     };
-    Ok(Raw::new(record, Some((image, code))))
+    let mut raw = Raw::new(record, Some((image, code)));
+    raw.unreadable(unreadable);
+    Ok(raw)
+}
+
+/// Where a value stands. The id is the first column, so it is known when others are read.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    table: &'a Table,
+    column: &'a Column,
+    id: &'a str,
+}
+
+/// A value, kept in the image as it is stored; a sealed one as it was before, or, where it does not
+/// open, as it is.
+fn cell(
+    keys: &KeyRing,
+    at: At<'_>,
+    (row, index): (&mut Row, usize),
+    image: Option<&mut Image>,
+) -> Result<Json, StorageError> {
+    let At { table, column, id } = at;
+    if column.storage != Storage::Sealed {
+        if let Some(image) = image {
+            image.keep(&column.stored, stored(column.storage, row, index)?);
+        }
+        return read(column.storage, row, index);
+    }
+    let Some(sealed) = row.bytes(index)? else {
+        return Ok(Json::Null);
+    };
+    let plain = open(keys, table, column, id, &sealed);
+    if let Some(image) = image {
+        let kept = plain.as_ref().map_or(&sealed, |plain| plain);
+        image.keep(&column.stored, Some(kept.clone()));
+    }
+    opened(&plain?)
 }
 
 /// Binds ciphertext to its table, column and row, so that it opens nowhere else.

@@ -1,7 +1,7 @@
 //! Records made whole: the rows of their rows fields read, held against their codes, their computed
 //! fields made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_crypto::keys::KeyRing;
 use sdk_contract::kind::compute;
@@ -9,9 +9,9 @@ use sea_query::{Alias, Expr, ExprTrait as _};
 use serde_json::Value as Json;
 
 use crate::attest::{self, Cells, Raw};
-use crate::backend::Conn;
+use crate::backend::{Conn, Row};
 use crate::query;
-use crate::schema::{ROW_POSITION, ROW_RECORD, ROW_SHARD, RowsField, Table};
+use crate::schema::{Column, ROW_POSITION, ROW_RECORD, ROW_SHARD, RowsField, Table};
 use crate::{Record, StorageError, value};
 
 /// Records whose rows one statement reads; more are read in turns.
@@ -23,19 +23,38 @@ pub(crate) async fn complete(
     conn: &mut Conn<'_>,
     keys: &KeyRing,
     table: &Table,
-    mut read: Vec<Raw>,
+    read: Vec<Raw>,
 ) -> Result<Vec<Record>, StorageError> {
+    let (records, altered) = apart(conn, keys, table, read).await?;
+    match altered.into_iter().next() {
+        None => Ok(records),
+        Some(error) => Err(error),
+    }
+}
+
+/// The same, with each that is not as it was written set apart, as the error that it is.
+pub(crate) async fn apart(
+    conn: &mut Conn<'_>,
+    keys: &KeyRing,
+    table: &Table,
+    mut read: Vec<Raw>,
+) -> Result<(Vec<Record>, Vec<StorageError>), StorageError> {
     let rows: Vec<&RowsField> = table.rows.iter().collect();
     fill(conn, table, &rows, &mut read).await?;
     let mut records = Vec::with_capacity(read.len());
+    let mut altered = Vec::new();
     for raw in read {
-        let (mut record, _) = raw.checked(keys, table)?;
-        if table.computes {
-            compute(&table.def.fields, &mut record);
+        match raw.checked(keys, table) {
+            Ok((mut record, _)) => {
+                if table.computes {
+                    compute(&table.def.fields, &mut record);
+                }
+                records.push(record);
+            }
+            Err(error) => altered.push(error),
         }
-        records.push(record);
     }
-    Ok(records)
+    Ok((records, altered))
 }
 
 /// Reads the rows of some of a table's rows fields.
@@ -60,6 +79,8 @@ async fn read_rows(
     records: &mut [Raw],
 ) -> Result<(), StorageError> {
     let mut of: BTreeMap<String, Vec<(Json, Cells)>> = BTreeMap::new();
+    // Records of which a row cannot be read, where codes speak for them.
+    let mut unreadable = BTreeSet::new();
     let ids = |name: &str| -> Vec<sea_query::Value> {
         let mut ids: Vec<_> = records
             .iter()
@@ -91,13 +112,16 @@ async fn read_rows(
                 match column.name.as_str() {
                     ROW_RECORD => record = row.uuid(index)?.unwrap_or_default(),
                     _ if column.system => {}
-                    name => {
-                        if let Some(cell) = attest::stored(column.storage, &row, index)? {
-                            cells.insert(column.stored.clone(), cell);
+                    name => match read_cell(column, &mut row, index) {
+                        Ok((cell, value)) => {
+                            cells.extend(cell.map(|cell| (column.stored.clone(), cell)));
+                            fields.insert(name.to_owned(), value);
                         }
-                        let value = value::read(column.storage, &mut row, index)?;
-                        fields.insert(name.to_owned(), value);
-                    }
+                        Err(_) if table.code.is_some() => {
+                            unreadable.insert(record.clone());
+                        }
+                        Err(error) => return Err(error),
+                    },
                 }
             }
             let row = (Json::Object(fields), cells);
@@ -107,6 +131,19 @@ async fn read_rows(
     for record in records {
         let list = of.remove(record.id()).unwrap_or_default();
         record.add_rows((&rows.name, &rows.key), list);
+        if unreadable.contains(record.id()) {
+            record.unreadable(vec![rows.name.clone()]);
+        }
     }
     Ok(())
+}
+
+/// A value of a row as it is stored, and as it is read.
+fn read_cell(
+    column: &Column,
+    row: &mut Row,
+    index: usize,
+) -> Result<(Option<Vec<u8>>, Json), StorageError> {
+    let cell = attest::stored(column.storage, row, index)?;
+    Ok((cell, value::read(column.storage, row, index)?))
 }

@@ -4,6 +4,7 @@ mod digests;
 mod gone;
 pub(crate) mod late;
 mod records;
+mod repair;
 mod rows;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use serde_json::Value as Json;
 
 use self::late::Late;
 use self::records::invalid;
-use crate::attest::Image;
+use crate::attest::{Image, Raw};
 use crate::audit::Kept;
 use crate::backend::{Conn, Engine, built, sql};
 use crate::convert::{BATCH, Batch, Converter};
@@ -238,6 +239,8 @@ struct Run<'a, 'c> {
     blind: Option<blind::Number>,
     /// What the history keeps of it, for its audit record.
     kept: Vec<Kept>,
+    /// What was put right, for its audit record.
+    repaired: Vec<Json>,
     done: Committed,
 }
 
@@ -274,6 +277,7 @@ impl<'a, 'c> Run<'a, 'c> {
             references: Vec::new(),
             blind: None,
             kept: Vec::new(),
+            repaired: Vec::new(),
             done,
         }
     }
@@ -306,6 +310,9 @@ impl<'a, 'c> Run<'a, 'c> {
         for gone in &commit.purged {
             self.purge(gone).await?;
         }
+        for repair in &commit.repairs {
+            self.repair(repair).await?;
+        }
         self.check_references().await?;
         for step in &commit.steps {
             self.step(step).await?;
@@ -316,6 +323,7 @@ impl<'a, 'c> Run<'a, 'c> {
         let mut audit = commit.audit.clone();
         if let Some(first) = audit.first_mut() {
             first.tell(&self.kept);
+            first.tell_repaired(self.repaired);
         }
         self.done.audit = self.late.record(&audit);
         Ok(self.done)
@@ -392,6 +400,18 @@ impl<'a, 'c> Run<'a, 'c> {
         id: &str,
         only: Option<Expr>,
     ) -> Result<Held, CommitError> {
+        let (id, raw) = self.raw(table, id, only).await?;
+        let (record, image) = raw.checked(&self.shared.keys, table)?;
+        Ok(Held { id, record, image })
+    }
+
+    /// The same, whatever became of it.
+    async fn raw(
+        &mut self,
+        table: &Table,
+        id: &str,
+        only: Option<Expr>,
+    ) -> Result<(String, Raw), CommitError> {
         let not_found = || CommitError::NotFound {
             collection: table.name.clone(),
             id: id.to_owned(),
@@ -414,17 +434,11 @@ impl<'a, 'c> Run<'a, 'c> {
             .await
             .map_err(StorageError::db("reading a record to change"))?
             .ok_or_else(not_found)?;
-        let keys = &self.shared.keys;
-        let mut raw = [value::record(keys, table, row)?];
+        let mut raw = [value::record(&self.shared.keys, table, row)?];
         let rows: Vec<&RowsField> = table.rows.iter().collect();
         whole::fill(self.conn, table, &rows, &mut raw).await?;
         let [raw] = raw;
-        let (record, image) = raw.checked(keys, table)?;
-        Ok(Held {
-            id: uuid.to_string(),
-            record,
-            image,
-        })
+        Ok((uuid.to_string(), raw))
     }
 
     /// The code of a record as it will be, where its collection has codes.

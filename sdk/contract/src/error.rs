@@ -35,6 +35,8 @@ impl FaultKind {
 pub const CONFIRM: &str = "confirm";
 /// Code of what was there and is kept no longer: 410.
 pub const FILE_EXPIRED: &str = "file-expired";
+/// Code of a file that a history names and that was removed: 410.
+pub const FILE_COLLECTED: &str = "file-collected";
 /// Code of [`Fault::step_up`].
 pub const STEP_UP: &str = "step-up-needed";
 

@@ -310,8 +310,8 @@ pub fn answer(
     let found = Found {
         records,
         total,
-        next: None,
         facets,
+        ..Found::default()
     };
     Ok((found, last))
 }

@@ -125,6 +125,18 @@ pub struct Found {
     /// In the order asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facets: Vec<Facet>,
+    /// Records of this answer that are not as the platform wrote them. They are counted where
+    /// records are, and not among `records`: nothing is read from them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub altered: Vec<AlteredRecord>,
+}
+
+/// A record that was changed, moved or put there behind the platform's back, by its name alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct AlteredRecord {
+    /// `<module>.<collection>`
+    pub collection: String,
+    pub id: String,
 }
 
 /// How the matching rows spread over the values of a field.

@@ -9,7 +9,7 @@
 
 use serde_json::{Value, json};
 use tests_http::database::Database;
-use tests_http::steps::{BANK, text, trail};
+use tests_http::steps::{BANK, recorded, text, trail};
 use tests_http::{Built, Client, Server, Signed, Start};
 
 const LOANS: &str = "/api/v1/example/loans";
@@ -138,6 +138,81 @@ fn who_may_read_the_field_fetches_the_file_and_nobody_else() {
         let reads = trail(&server.user("auditor"), &id);
         let reads = reads.iter().filter(|action| *action == "file.read");
         assert_eq!(reads.count(), 9);
+    });
+}
+
+#[test]
+fn whoever_reads_the_history_opens_the_files_it_names() {
+    on_each_engine(|server| {
+        let mut owner = server.user("enterprise");
+        let id = loan(&mut owner, "H1");
+        let (first, second) = ("name,number\nA,1\n", "name,number\nB,2\n");
+        let mut digests = Vec::new();
+        for (name, content) in [("first.csv", first), ("second.csv", second)] {
+            let file = owner.upload(name, content.as_bytes());
+            digests.push(text(&file.body["digest"]));
+            let attached = attach(&mut owner, &id, &json!({ "contract": file.body }));
+            assert_eq!(attached.status, 200, "{}", attached.body);
+        }
+        let history = owner.get(&format!("{LOANS}/{id}/history"));
+        let items = history.body["items"].as_array().unwrap();
+        let named: Vec<&Value> = items
+            .iter()
+            .map(|i| &i["after"]["contract"]["digest"])
+            .collect();
+        assert_eq!(named[1..], [&json!(digests[0]), &json!(digests[1])]);
+
+        let path = |digest: &str| format!("{LOANS}/{id}/files/contract/{digest}");
+        let earlier = fetch(&owner, &path(&digests[0]), &[]);
+        assert_eq!(earlier.answer.text(), first);
+        assert!(
+            earlier
+                .header("content-disposition")
+                .unwrap()
+                .contains("first.csv")
+        );
+        assert_eq!(fetch(&owner, &path(&digests[1]), &[]).answer.text(), second);
+        // Without a name it is the present one.
+        let present = fetch(&owner, &format!("{LOANS}/{id}/files/contract"), &[]);
+        assert_eq!(present.answer.text(), second);
+        // For people, too, and on record.
+        let link = format!("/files/example/loans/{id}/contract/{}", digests[0]);
+        let before = recorded(&server, "what=file.read");
+        assert_eq!(fetch(&owner, &link, &[]).answer.text(), first);
+        assert_eq!(recorded(&server, "what=file.read"), before + 1);
+        // As the present one: the bank's officer reads it, others find nothing.
+        let officer = server.user("officer");
+        assert_eq!(
+            fetch(&officer, &path(&digests[0]), &[]).answer.text(),
+            first
+        );
+        let stranger = server.user("enterprise2");
+        assert_eq!(fetch(&stranger, &path(&digests[0]), &[]).answer.status, 404);
+        assert_eq!(
+            fetch(&server.anonymous(), &path(&digests[0]), &[])
+                .answer
+                .status,
+            401
+        );
+        // Of another record or field it is not, and neither is what no history names.
+        let other = loan(&mut owner, "H2");
+        let foreign = format!("{LOANS}/{other}/files/contract/{}", digests[0]);
+        let unnamed = path(&"0".repeat(64));
+        let field = format!("{LOANS}/{id}/files/papers/{}", digests[0]);
+        for wrong in [&foreign, &unnamed, &field] {
+            assert_eq!(fetch(&owner, wrong, &[]).answer.status, 404, "{wrong}");
+        }
+
+        // Removed in the days when histories did not keep their files, it is gone, and that is said.
+        let file = server.data().join("rongqiao.sqlite");
+        if !file.exists() {
+            return;
+        }
+        let forget = format!("DELETE FROM kernel__blobs WHERE digest = '{}'", digests[0]);
+        tests_scratch::tamper_file(&file, &forget).unwrap();
+        let gone = fetch(&owner, &path(&digests[0]), &[]).answer;
+        assert_eq!((gone.status, gone.code()), (410, "file-collected"));
+        assert_eq!(fetch(&owner, &path(&digests[1]), &[]).answer.status, 200);
     });
 }
 

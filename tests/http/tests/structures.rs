@@ -13,6 +13,8 @@ use tests_http::steps::designed;
 use tests_http::{Client, Server, until};
 
 const TABLE: &str = "/api/v1/data/park-tenants";
+/// What it is called once it is renamed.
+const NEW: &str = "/api/v1/data/tenants";
 
 /// A design on its way: who designs, and the row.
 struct Desk {
@@ -100,11 +102,14 @@ fn mm_4c_a_level_lowered_in_the_database_is_not_believed() {
     let lower =
         "UPDATE data__structures SET live = replace(live, '\"level\":\"L3\"', '\"level\":\"L1\"')";
     tests_scratch::tamper_file(&file, lower).unwrap();
-    // The servers look every two seconds; what was in use stays in use.
+    // The servers look every two seconds, and take the table out of use.
     until("the alarm is raised", || {
         server.log().contains("record.altered")
     });
-    assert_eq!(seen(), json!("****"));
+    until("the table is out of use", || {
+        auditor.get(TABLE).status == 503
+    });
+    assert_eq!(auditor.get(TABLE).code(), "structure-altered");
     let structure = desk
         .operator
         .get(&format!("/api/v1/data/structures/{}", desk.id));
@@ -254,6 +259,95 @@ fn row_143_an_incompatible_change_is_tried_out_and_then_converts() {
     desk.designed("forget", &json!({ "field": "staff" }));
     desk.approve();
     assert!(!desk.page().contains("保留的旧数据"));
+}
+
+#[test]
+fn row_143_a_table_is_renamed_and_answers_to_both_names() {
+    let Some(mut server) = Server::start() else {
+        return;
+    };
+    let mut desk = Desk::open(&server);
+    desk.designed(
+        "add",
+        &json!({"name": "class", "label": "规模", "kind": "choice", "options": "small 小型\nlarge 大型", "list": true}),
+    );
+    desk.approve();
+    let id = desk.insert(&json!({ "name": "融桥科技", "class": "small" }));
+
+    // What is no name, or somebody else's, is refused in words, and nothing is changed.
+    for (name, code) in [
+        ("", "required"),
+        ("园区", "bad-design"),
+        ("structures", "taken"),
+        ("a-name-of-more-than-thirty-characters", "too-long"),
+    ] {
+        let refused = desk.design("rename", &json!({ "name": name }));
+        assert_eq!(refused.status, 400, "{name}: {}", refused.body);
+        assert_eq!(refused.body["errors"][0]["code"], code, "{}", refused.body);
+    }
+    desk.designed("rename", &json!({ "name": "tenants" }));
+    assert!(
+        desk.page().contains("数据表 park-tenants 改名为 tenants"),
+        "the plan"
+    );
+    assert_eq!(
+        desk.security.get("/api/v1/data/tenants").status,
+        404,
+        "not yet"
+    );
+    assert_eq!(desk.design("close", &json!({})).code(), "data.not-ready");
+    desk.approve();
+
+    let auditor = server.user("auditor");
+    for path in [NEW, TABLE] {
+        let record = auditor.get(&format!("{path}/{id}"));
+        assert_eq!(record.body["name"], "融桥科技", "{path}: {}", record.body);
+        let list = auditor.get(&format!("{path}?class=small"));
+        assert_eq!(list.body["total"], 1, "{path}: {}", list.body);
+    }
+    for page in ["/data/tenants", "/data/park-tenants"] {
+        for path in [page.to_owned(), format!("{page}/{id}")] {
+            let drawn = auditor.page(&path);
+            assert_eq!(drawn.status, 200, "{path}: {}", drawn.body);
+            assert!(drawn.body.to_string().contains("融桥科技"), "{path}");
+        }
+    }
+    // Written by either name, with one history.
+    for (n, path) in [(1, TABLE), (2, NEW)] {
+        let saved = desk.security.post(
+            &format!("{path}/{id}/update"),
+            &json!({ "name": format!("融桥科技{n}"), "class": "large" }),
+        );
+        assert_eq!(saved.status, 200, "{}", saved.body);
+    }
+    let history = auditor.get(&format!("{NEW}/{id}/history"));
+    assert_eq!(history.body["items"].as_array().unwrap().len(), 3);
+    assert!(
+        desk.page().contains("改名为 tenants"),
+        "the history in words"
+    );
+    let api = auditor.get("/api/v1/openapi.json").body.to_string();
+    assert!(api.contains(NEW));
+    // The old name is no other table's; its own it may be again.
+    let input =
+        json!({"name": "park-tenants", "label": "x", "title_name": "name", "title_label": "x"});
+    let other = desk.operator.post("/api/v1/data/structures/create", &input);
+    assert_eq!(other.body["errors"][0]["code"], "taken", "{}", other.body);
+
+    server.kill();
+    server.start_again();
+    let mut desk = Desk {
+        operator: server.user("operator"),
+        security: server.user("security"),
+        id: desk.id,
+    };
+    assert_eq!(desk.security.get(&format!("{TABLE}/{id}")).status, 200);
+    desk.designed("rename", &json!({ "name": "park-tenants" }));
+    desk.approve();
+    for path in [NEW, TABLE] {
+        let record = desk.security.get(&format!("{path}/{id}"));
+        assert_eq!(record.body["name"], "融桥科技2", "{path}: {}", record.body);
+    }
 }
 
 #[test]

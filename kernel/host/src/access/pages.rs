@@ -24,7 +24,7 @@ const ROWS: u32 = 20;
 pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {
     let number = ask.page_number().min(500);
     let query = Query::new("access.apps").sort("created_at", true);
-    let found = host.find(&call.principal, query.page(number, ROWS)).await?;
+    let found = host.listed(call, query.page(number, ROWS)).await?;
     let mut rows = Vec::new();
     for record in &found.records {
         let app = App::read(record);

@@ -24,7 +24,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     let query = Query::new("console.certificates")
         .sort("created_at", true)
         .page(number, PAGE);
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let known = Known::of(host, call, &found.records).await?;
     // Whoever sees no score on the page sees no column of it.
     let scored = found.records.iter().any(|r| !word(r, "score").is_empty());

@@ -231,7 +231,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
         let found = |name: &str| Filter::contains(name, words);
         asked = asked.filter(found("label").or(found("collection_name")));
     }
-    let found = host.find(&call.principal, asked).await?;
+    let found = host.listed(call, asked).await?;
     let catalog = host.catalog();
     let def = &catalog.modules.get(ID).ok_or_else(Fault::not_found)?.def;
     let c = def.collection(CLASSIFIED).ok_or_else(Fault::not_found)?;

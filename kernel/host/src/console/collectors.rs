@@ -143,7 +143,7 @@ pub(super) async fn list(host: &Host, call: &Call, _: &Ask) -> Result<Page, Faul
     let query = Query::new(CollectionName::new(ID, COLLECTORS).to_string())
         .sort("address", false)
         .limit(MAX_LIMIT);
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let last = host.store().audit_head().await;
     let last = last.map_err(|e| crate::reads::storage(&e))?.records;
     let rows = found.records.iter().map(|row| {

@@ -1,5 +1,6 @@
 //! The console's declaration, written by hand since the kernel does not use the SDK.
 
+mod alterations;
 mod classified;
 mod deletions;
 mod jobs;
@@ -35,6 +36,7 @@ pub(crate) fn def() -> ModuleDef {
                 trials(),
                 deletions::collection(),
                 classified::collection(),
+                alterations::collection(),
             ],
             jobs::collections(),
             trail::collections(),
@@ -50,6 +52,7 @@ pub(crate) fn def() -> ModuleDef {
                 trail::status(),
             ],
             classified::choices(),
+            alterations::choices(),
             jobs::choices(),
         ]
         .concat(),
@@ -65,6 +68,7 @@ pub(crate) fn def() -> ModuleDef {
             jobs::actions(),
             trail::actions(),
             projects::actions(),
+            alterations::actions(),
         ]
         .concat(),
         pages: [
@@ -73,6 +77,7 @@ pub(crate) fn def() -> ModuleDef {
             jobs::pages(),
             projects::pages(),
             trail::pages(),
+            alterations::pages(),
         ]
         .concat(),
         blocks: vec![BlockDef {
@@ -94,6 +99,7 @@ pub(crate) fn def() -> ModuleDef {
             deletions::permissions(),
             jobs::permissions(),
             projects::permissions(),
+            alterations::permissions(),
         ]
         .concat(),
         ..ModuleDef::default()

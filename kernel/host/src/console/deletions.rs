@@ -207,7 +207,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     if let Some(words) = ask.query("q") {
         query = query.filter(Filter::search(words));
     }
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let total = found.total.unwrap_or_default();
     let catalog = host.catalog();
     let declared = catalog.modules.get(ID).ok_or_else(Fault::not_found)?;

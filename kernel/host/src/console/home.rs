@@ -30,6 +30,6 @@ async fn count(host: &Host, call: &Call, status: &str) -> Result<i64, Fault> {
     let query = Query::new("console.models")
         .filter(Filter::eq("status", status))
         .page(1, 1);
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     Ok(i64::try_from(found.total.unwrap_or_default()).unwrap_or(i64::MAX))
 }

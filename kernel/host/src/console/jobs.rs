@@ -147,7 +147,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
         let trace = Filter::eq("trace", words.trim().to_lowercase());
         query = query.filter(trace.or(Filter::contains("label", words)));
     }
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let (c, datums) = declared(host, &format!("{ID}.{JOBS}"))?;
     let rows = found.records.iter().map(|job| {
         let id = word(job, "id");

@@ -36,7 +36,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     let query = Query::new("console.models")
         .sort("created_at", true)
         .page(at, PAGE);
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let rows = found.records.iter().map(|r| {
         let id = word(r, "id");
         Row::new(
@@ -295,7 +295,7 @@ async fn trials(host: &Host, call: &Call, model: &str) -> Result<Block, Fault> {
         .filter(Filter::eq("model", model))
         .sort("created_at", true)
         .limit(10);
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let rows = found.records.iter().map(|r| {
         let id = word(r, "id");
         Row::new(

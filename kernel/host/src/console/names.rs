@@ -40,9 +40,10 @@ impl Names {
                 continue;
             }
             let name = CollectionName::new(module, collection);
+            // What is not as the platform wrote it has no name.
             let found = host
                 .store()
-                .find(&by_ids(&name.to_string(), ids), &Host::KERNEL)
+                .list(&by_ids(&name.to_string(), ids), &Host::KERNEL)
                 .await
                 .map_err(|e| ask(&e))?;
             let pairs = found
@@ -93,7 +94,7 @@ pub(crate) async fn users_called(host: &Host, typed: &str) -> Result<Vec<String>
         .limit(MAX_LIMIT);
     let found = host
         .store()
-        .find(&query, &Host::KERNEL)
+        .list(&query, &Host::KERNEL)
         .await
         .map_err(|e| ask(&e))?;
     let ids = found.records.iter().map(|r| word(r, "id").to_owned());
@@ -115,7 +116,7 @@ pub(crate) async fn titles(
     for (def, collection) in collections {
         let name = format!("{}.{}", def.id, collection.name);
         // What the caller may not read stays an id.
-        let Ok(found) = host.find(p, by_ids(&name, wanted.clone())).await else {
+        let Ok(found) = host.list(p, by_ids(&name, wanted.clone())).await else {
             continue;
         };
         for record in &found.records {
@@ -138,7 +139,7 @@ pub(crate) async fn records_called(host: &Host, p: &Principal, typed: &str) -> V
             let query = Query::new(name)
                 .filter(Filter::eq(&collection.title, typed))
                 .limit(MAX_LIMIT);
-            if let Ok(rows) = host.find(p, query).await {
+            if let Ok(rows) = host.list(p, query).await {
                 found.extend(rows.records.iter().map(|r| word(r, "id").to_owned()));
             }
         }

@@ -15,7 +15,7 @@ use crate::{Host, Installed};
 
 pub(super) async fn list(host: &Host, call: &Call) -> Result<Page, Fault> {
     let query = Query::new("console.plugins").sort("code", false).limit(200);
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let catalog = host.catalog();
     let mut rows = Vec::new();
     let mut editions = Vec::new();

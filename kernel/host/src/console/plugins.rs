@@ -102,6 +102,7 @@ impl Host {
                     manifest: installed.manifest.clone(),
                     digest: installed.digest.clone(),
                     enabled: now,
+                    suspended: installed.suspended.clone(),
                     module: std::sync::Arc::clone(&installed.module),
                 };
                 self.change_catalog(|c| {

@@ -223,7 +223,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     let query = Query::new(format!("{ID}.{PROJECTS}"))
         .sort("created_at", true)
         .page(page, PAGE);
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let rows = found.records.iter().map(|project| {
         let id = word(project, "id");
         let cells = vec![
@@ -352,7 +352,7 @@ async fn turned_back(host: &Host, call: &Call, ask: &Ask, project: &str) -> Resu
         .filter(Filter::eq("project", project))
         .sort("created_at", true)
         .page(page, PAGE);
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let rows = found.records.iter().map(|r| {
         let id = word(r, "id");
         let value = match word(r, "value") {

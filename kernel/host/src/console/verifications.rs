@@ -111,7 +111,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     let query = Query::new(CollectionName::new(ID, VERIFICATIONS).to_string())
         .sort("created_at", true)
         .page(at, PAGE);
-    let found = host.find(&call.principal, query).await?;
+    let found = host.listed(call, query).await?;
     let status = declare::verification_status();
     let shown = |value: &str| {
         let option = status.options.iter().find(|o| o.value == value);

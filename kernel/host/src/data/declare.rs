@@ -184,7 +184,6 @@ fn structures() -> CollectionDef {
     let fields = vec![
         FieldDef {
             unique: true,
-            frozen: true,
             list: true,
             search: true,
             ..required("name", "表名", text(30))
@@ -279,6 +278,12 @@ fn actions() -> Vec<ActionDef> {
             .concat(),
         ),
         action("describe", "修改说明与权限", true, words()),
+        action(
+            "rename",
+            "修改表名",
+            true,
+            vec![required("name", "表名", text(30))],
+        ),
         action("add", "新增字段", true, [named(), kind(), marks()].concat()),
         action(
             "change",

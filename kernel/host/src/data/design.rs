@@ -3,6 +3,7 @@
 //! part of the module's declaration.
 
 mod made;
+mod names;
 mod options;
 
 use sdk_contract::change::{ChangeDef, Conversion};
@@ -11,13 +12,13 @@ use sdk_contract::def::{
 };
 use sdk_contract::error::FieldFault;
 use sdk_contract::kind::Kind;
-use sdk_contract::manifest::is_slug;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::names::table_name;
 pub(super) use self::options::option_lines;
 use self::options::{options, renamed_options};
-use super::declare::{COLLECTION, ENTITY, kinds};
+use super::declare::kinds;
 use crate::values::word;
 
 /// Fields of one collection.
@@ -100,14 +101,8 @@ impl Design {
     /// A new collection with its first field, which names a record.
     pub(super) fn new(typed: &Typed, taken: &[String]) -> Result<Self, Vec<FieldFault>> {
         let mut faults = Vec::new();
-        let name = word(typed, "name").trim().to_owned();
-        if !is_slug(&name) || name.len() > 30 {
-            let text =
-                "表名为小写英文字母开头，只含小写字母、数字和短横线，最长 30 位，如 park-tenants";
-            faults.push(bad("name", text));
-        } else if [COLLECTION, ENTITY].contains(&name.as_str()) || taken.contains(&name) {
-            faults.push(FieldFault::new("name", "taken", "已有同名的数据表"));
-        }
+        let name = table_name(typed, taken).map_err(|f| faults.push(f));
+        let name = name.unwrap_or_default();
         let title = field_name(typed, "title_name").map_err(|f| faults.push(f));
         if !faults.is_empty() {
             return Err(faults);
@@ -187,7 +182,7 @@ impl Design {
     }
 
     fn choice_name(&self, field: &str) -> String {
-        format!("{}.{field}", self.name())
+        format!("{}.{field}", self.first_name())
     }
 
     /// Adds a field.

@@ -9,6 +9,7 @@ use sdk_contract::validate;
 use super::declare;
 use super::design::{Design, Life, kind_word};
 use super::structures::Structure;
+use super::suspended;
 use crate::Host;
 use crate::reads::storage;
 
@@ -60,7 +61,11 @@ pub(super) async fn of(
             other.approved.as_ref().or(other.live.as_ref())
         }
     });
-    let def = declare::definition(designs);
+    let mut def = declare::definition(designs);
+    let declared = host.store().declared(declare::ID).await;
+    if let Some(declared) = declared.map_err(|e| storage(&e))? {
+        suspended::carry(&mut def, &declared, &all);
+    }
     let mut refusals = validate::faults(&def);
     let mut values = Vec::new();
     if refusals.is_empty() {
@@ -68,7 +73,7 @@ pub(super) async fn of(
         let forecast = forecast.map_err(|e| storage(&e))?;
         refusals = forecast.refusals;
         values = forecast.values;
-        values.retain(|o| o.collection == structure.name);
+        values.retain(|o| o.collection == draft.name());
     }
     Ok(Forecast {
         changes: changes(structure.live.as_ref(), draft),
@@ -100,6 +105,10 @@ fn changes(live: Option<&Design>, draft: &Design) -> Vec<String> {
         (Life::Retired, Life::Used) => all.push("恢复使用数据表".to_owned()),
         (Life::Retired, Life::Gone) => all.push("移除数据表，全部记录删除".to_owned()),
         _ => {}
+    }
+    if live.name() != draft.name() {
+        let (was, now) = (live.name(), draft.name());
+        all.push(format!("数据表 {was} 改名为 {now}，数据不动，原名仍可访问"));
     }
     for field in &draft.collection.fields {
         let name = &field.name;

@@ -66,7 +66,7 @@ pub(super) fn new(host: &Host) -> Page {
         Field::text("name", "表名", 30)
             .required()
             .hint("park-tenants")
-            .help("用于接口地址，小写英文字母、数字和短横线，以后不能修改"),
+            .help("用于接口地址，小写英文字母、数字和短横线"),
     );
     let form = words(form, host, None)
         .group("第一个字段：记录名称")
@@ -88,6 +88,13 @@ pub(super) fn new(host: &Host) -> Page {
 pub(super) fn describe(host: &Host, structure: &Structure, design: &Design) -> Form {
     let submit = Action::send("保存", "structure.describe").record(&structure.id);
     words(Form::new("describe", submit), host, Some(design))
+}
+
+pub(super) fn rename(structure: &Structure, design: &Design) -> Form {
+    let submit = Action::send("保存", "structure.rename").record(&structure.id);
+    let help = "用于接口地址和页面地址；启用后原名仍可访问，也不会给别的数据表使用";
+    let name = Field::text("name", "表名", 30).required().help(help);
+    Form::new("rename", submit).field(name.initial(design.name()))
 }
 
 fn kind_fields(form: Form, kinds: &str) -> Form {

@@ -12,6 +12,7 @@ use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::declare::ID;
+use super::suspended;
 use crate::Host;
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::{Call, Input, new_id};
@@ -113,7 +114,7 @@ impl Desk<'_> {
             .filter(|(s, _)| known(s))
             .unwrap_or(("created_at", true));
         query = query.sort(by, descending).page(number, PAGE);
-        let found = self.host.find(&self.call.principal, query).await?;
+        let found = self.host.listed(self.call, query).await?;
 
         let listed: Vec<&FieldDef> = fields
             .iter()
@@ -217,14 +218,16 @@ impl Desk<'_> {
 pub(super) fn act(
     host: &Host,
     call: &Call,
-    collection: &str,
+    entity: &str,
     verb: &str,
     input: &Input,
 ) -> Result<Reply, Fault> {
     let catalog = host.catalog();
     let module = catalog.modules.get(ID).ok_or_else(Fault::not_found)?;
-    let declared = module.def.collection(collection);
-    let c = declared.ok_or_else(Fault::not_found)?;
+    let mut declared = module.def.collections.iter();
+    let c = declared.find(|c| c.entity == entity);
+    let c = c.ok_or_else(Fault::not_found)?;
+    suspended::in_use(host, &c.name)?;
     let path = format!("/{ID}/{}", c.name);
     let p = &call.principal;
     if verb == "create" {

@@ -1,6 +1,8 @@
 //! 数据结构: the list of designed collections, one with what is being designed, and what is done
 //! to it.
 
+mod create;
+
 use kernel_identity::history::Deed;
 use kernel_identity::module::MODULE as PLATFORM;
 use kernel_identity::two_person::{self, Request, Verdict};
@@ -11,7 +13,7 @@ use sdk_contract::error::{Fault, FieldFault};
 use sdk_contract::page::{
     Action, Block, Column, Confirm, Datum, Fact, Notice, Outcome, Page, Row, Section, Table,
 };
-use sdk_contract::query::{Filter, MAX_LIMIT, Query};
+use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::declare::{COLLECTION, ID, PATH};
@@ -25,8 +27,6 @@ use crate::{Host, data};
 
 /// Hours within which a second person decides.
 const HOURS: i64 = 72;
-/// Designed collections of one platform.
-const MOST: u64 = 100;
 
 /// A designed collection as stored.
 pub(super) struct Structure {
@@ -58,6 +58,13 @@ impl Structure {
             request: word(record, "request").to_owned(),
             problem: word(record, "problem").to_owned(),
         }
+    }
+
+    /// What it is called, in all that is known of it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let designs = [&self.live, &self.approved, &self.draft];
+        let designs = designs.into_iter().flatten().map(Design::name);
+        std::iter::once(self.name.as_str()).chain(designs)
     }
 
     pub(super) fn update(&self, values: Map<String, Value>) -> Write {
@@ -140,7 +147,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
     if let Some(words) = ask.query("q") {
         query = query.filter(Filter::search(words));
     }
-    let found = host.find(&call.principal, query.page(number, PAGE)).await?;
+    let found = host.listed(call, query.page(number, PAGE)).await?;
     let rows = found.records.iter().map(|record| {
         let structure = Structure::read(record);
         let fields = structure.design().map_or(0, |d| d.collection.fields.len());
@@ -220,6 +227,8 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     if edits && used {
         let form = super::forms::describe(host, &structure, &design);
         tabs.push(Block::form(form).title("修改说明与权限"));
+        let form = super::forms::rename(&structure, &design);
+        tabs.push(Block::form(form).title("修改表名"));
     }
     if let Some(old) = old(&structure, &design, edits) {
         tabs.push(old);
@@ -444,7 +453,7 @@ pub(super) async fn act(
     input: &Input,
 ) -> Result<Reply, Fault> {
     if verb == "create" {
-        return create(host, call, input).await;
+        return create::create(host, call, input).await;
     }
     let record = input.record.as_ref().ok_or_else(Fault::not_found)?;
     let structure = Structure::read(record);
@@ -457,6 +466,17 @@ pub(super) async fn act(
             roles_known(host, typed)?;
             draft.describe(typed);
             "已保存，提交复核后生效"
+        }
+        "rename" => {
+            if draft.life != Life::Used || live.is_some_and(|d| d.life != Life::Used) {
+                return Err(Fault::refused(
+                    "data.not-ready",
+                    "已停用的数据表不能改名，请先恢复使用",
+                ));
+            }
+            let taken = create::taken(host, Some(&structure)).await?;
+            draft.call(typed, &taken, live).map_err(Fault::invalid)?;
+            "已保存，提交复核后启用新表名"
         }
         "add" => {
             draft.add(typed).map_err(Fault::invalid)?;
@@ -485,6 +505,12 @@ pub(super) async fn act(
             draft.forget(field);
             "已保存，提交复核后移除"
         }
+        "close" if live.is_some_and(|d| d.name() != draft.name()) => {
+            return Err(Fault::refused(
+                "data.not-ready",
+                "改名还未启用，请先提交复核或放弃修改，再停用",
+            ));
+        }
         "close" => {
             draft.life = match draft.life {
                 Life::Used => Life::Retired,
@@ -509,8 +535,12 @@ pub(super) async fn act(
         "submit" => return submit(host, call, &structure, &draft, input).await,
         _ => return Err(Fault::not_found()),
     };
-    let values = json!({ "draft": draft, "label": draft.collection.label.zh });
-    Ok(to(&structure, object(values), toast))
+    let mut values = object(json!({ "draft": draft, "label": draft.collection.label.zh }));
+    if live.is_none() {
+        // What nobody uses yet is called as it is designed.
+        values.insert("name".into(), draft.name().into());
+    }
+    Ok(to(&structure, values, toast))
 }
 
 fn to(structure: &Structure, values: Map<String, Value>, toast: &str) -> Reply {
@@ -535,47 +565,6 @@ fn roles_known(host: &Host, typed: &Map<String, Value>) -> Result<(), Fault> {
     } else {
         Err(Fault::invalid(faults))
     }
-}
-
-async fn create(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
-    roles_known(host, &input.values)?;
-    let asked = Query {
-        total: true,
-        ..Query::new(format!("{ID}.{COLLECTION}")).limit(MAX_LIMIT)
-    };
-    let found = host.store().find(&asked, &Host::KERNEL).await;
-    let found = found.map_err(|e| ask_fault(&e))?;
-    if found.total.unwrap_or_default() >= MOST {
-        return Err(Fault::refused("data.too-many", "数据表已达上限 100 张"));
-    }
-    let taken: Vec<String> = found
-        .records
-        .iter()
-        .map(|r| word(r, "name").to_owned())
-        .collect();
-    let design = Design::new(&input.values, &taken).map_err(Fault::invalid)?;
-    let id = new_id(call.now)?;
-    let write = Write::Insert {
-        collection: COLLECTION.into(),
-        id: id.clone(),
-        subject: None,
-        organisation: None,
-        district: None,
-        values: object(json!({
-            "name": design.name(),
-            "label": design.collection.label.zh,
-            "draft": design,
-        })),
-    };
-    Ok(Reply {
-        writes: vec![write],
-        outcome: Some(Outcome::go(
-            format!("{PATH}/{id}"),
-            "已新建，请继续设计字段，完成后提交复核",
-        )),
-        result: json!({ "id": id }),
-        ..Reply::default()
-    })
 }
 
 async fn submit(

@@ -18,7 +18,7 @@ const CHANGES: &str = "platform.changes";
 pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let number = page_number(ask);
     let query = asked(ask).page(number, PAGE);
-    let found = desk.host.find(&desk.call.principal, query).await?;
+    let found = desk.host.listed(desk.call, query).await?;
     // The page's own names, as the list of the collection has them.
     let named = [("from", "created_at.min"), ("to", "created_at.max")];
     let narrowed = ask.query.iter().map(|(name, value)| {
@@ -48,7 +48,7 @@ pub(super) async fn of(desk: &Desk<'_>, field: &str, id: &str) -> Result<Block, 
         .filter(Filter::eq(field, id))
         .sort("created_at", true)
         .limit(PAGE);
-    let found = desk.host.find(&desk.call.principal, query).await?;
+    let found = desk.host.listed(desk.call, query).await?;
     let table = table(desk, &found.records).empty("还没有变更");
     Ok(Block::table("history", table).more("全部变更", PATH))
 }

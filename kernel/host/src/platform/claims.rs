@@ -176,14 +176,13 @@ pub(super) async fn own(desk: &Desk<'_>) -> Result<Page, Fault> {
 }
 
 pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
-    let p = &desk.call.principal;
     let number = page_number(ask);
     let waits = Filter::eq("status", "pending");
     let all = || Query::new("platform.claims").sort("created_at", true);
     let pending = all().filter(waits.clone()).limit(MAX_LIMIT);
-    let pending = desk.host.find(p, pending).await?;
+    let pending = desk.host.listed(desk.call, pending).await?;
     let decided = all().filter(waits.not()).page(number, PAGE);
-    let decided = desk.host.find(p, decided).await?;
+    let decided = desk.host.listed(desk.call, decided).await?;
     let waiting = table(&pending.records).empty("没有待审核的申请");
     let done = table(&decided.records)
         .paging(number, PAGE, decided.total.unwrap_or_default())

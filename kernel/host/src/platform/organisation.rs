@@ -249,7 +249,7 @@ async fn heads(desk: &Desk<'_>, node: &Node) -> Result<Vec<Choice>, Fault> {
             field: "parent".into(),
         })
         .limit(MAX_LIMIT);
-    let found = desk.host.find(&desk.call.principal, query).await?;
+    let found = desk.host.listed(desk.call, query).await?;
     let others = found.records.iter();
     Ok(others
         .filter(|r| word(r, "id") != node.id && word(r, "status") != "closed")

@@ -33,7 +33,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         query = query.filter(Filter::contains("name", text));
     }
     let query = query.sort("type", false).page(number, PAGE);
-    let found = desk.host.find(p, query).await?;
+    let found = desk.host.listed(desk.call, query).await?;
     let rows = found.records.iter().map(|r| {
         let id = word(r, "id");
         Row::new(

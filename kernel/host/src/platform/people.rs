@@ -40,7 +40,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         ]));
     }
     let query = query.page(number, PAGE);
-    let found = desk.host.find(&desk.call.principal, query).await?;
+    let found = desk.host.listed(desk.call, query).await?;
     let places = found.records.iter().map(|r| word(r, "organisation"));
     let names = Names::of(desk.host, Vec::new(), places.collect()).await?;
     let rows = found.records.iter().map(|r| {

@@ -15,19 +15,18 @@ use serde_json::{Map, Value, json};
 use super::{Desk, done, fault, record, word};
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::Input;
-use crate::{Host, data, look, transfer};
+use crate::{Host, console, data, look, transfer};
 
 pub(super) const PATH: &str = "/platform/requests";
 
 pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
-    let p = &desk.call.principal;
     let number = page_number(ask);
     let waits = Filter::eq("status", "pending");
     let all = || Query::new("platform.requests").sort("created_at", true);
     let pending = all().filter(waits.clone()).limit(MAX_LIMIT);
-    let pending = desk.host.find(p, pending).await?;
+    let pending = desk.host.listed(desk.call, pending).await?;
     let decided = all().filter(waits.not()).page(number, PAGE);
-    let decided = desk.host.find(p, decided).await?;
+    let decided = desk.host.listed(desk.call, decided).await?;
     let mut rows = Vec::new();
     for r in &pending.records {
         rows.push(row(desk, r, about(desk, r).await));
@@ -183,10 +182,10 @@ pub(super) async fn others(
         _ => return Ok(Vec::new()),
     };
     let request = Request::read(record(input)?);
-    if request.deed == data::DEED {
-        data::decided(host, &request, verdict).await
-    } else {
-        Ok(Vec::new())
+    match request.deed.as_str() {
+        data::DEED => data::decided(host, &request, verdict).await,
+        console::REPAIR => console::repair_decided(host, &request, verdict).await,
+        _ => Ok(Vec::new()),
     }
 }
 
@@ -213,8 +212,8 @@ async fn effect(desk: &Desk<'_>, request: &Request, input: &Input) -> Result<Vec
             lifted.map_err(fault)
         }
         // Their effect is in other modules: see [`others`], and [`Host::job_requests`]. A look has
-        // none but that whoever asked may look, and that reads this decision.
-        data::DEED | transfer::DEED | look::DEED => Ok(Vec::new()),
+        // none but that whoever asked may look, and that reads this decision; a repair is the commit's.
+        data::DEED | transfer::DEED | look::DEED | console::REPAIR => Ok(Vec::new()),
         other => {
             tracing::error!(deed = other, "nobody carries this request out");
             Err(Fault::internal("该事项无法执行，请联系平台运营"))

@@ -32,7 +32,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let query = Query::new("platform.resets")
         .sort("created_at", true)
         .page(number, PAGE);
-    let found = desk.host.find(&desk.call.principal, query).await?;
+    let found = desk.host.listed(desk.call, query).await?;
     let of = |field: &'static str| found.records.iter().map(|r| word(r, field)).collect();
     let names = Names::of(desk.host, of("issued_by"), of("organisation")).await?;
     let now = desk.call.now.micros();

@@ -39,7 +39,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         query = query.filter(users_called(desk.host, who).await.map(posts::of_users)?);
     }
     let query = query.page(number, PAGE);
-    let found = desk.host.find(&desk.call.principal, query).await?;
+    let found = desk.host.listed(desk.call, query).await?;
     let people = found.records.iter().map(|r| word(r, "user")).collect();
     let places = found
         .records
@@ -149,7 +149,7 @@ pub(super) async fn block(desk: &Desk<'_>) -> Result<Page, Fault> {
     };
     let count = async |late: bool| {
         let query: Query = posts::holding().filter(times.filter(late)).page(1, 1);
-        let found = desk.host.find(&desk.call.principal, query).await?;
+        let found = desk.host.listed(desk.call, query).await?;
         let total = found.total.unwrap_or_default();
         Ok::<_, Fault>(i64::try_from(total).unwrap_or(i64::MAX))
     };

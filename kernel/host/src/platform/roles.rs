@@ -27,7 +27,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let query = Query::new("platform.roles")
         .sort("created_at", true)
         .page(number, PAGE);
-    let found = desk.host.find(p, query).await?;
+    let found = desk.host.listed(desk.call, query).await?;
     let places = found
         .records
         .iter()

@@ -58,7 +58,13 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
             let what = "现在所含的敏感信息与申请时不同，须另一人复核，请重新申请导出";
             return Err(Stop::Failed(what.to_owned()));
         }
-        let mut found = job.host.find(&person, query.clone()).await?;
+        let mut found = job.host.list(&person, query.clone()).await?;
+        // A file goes where nobody can tell that something is missing in it.
+        if let Some(one) = found.altered.first() {
+            let (what, id) = (&one.collection, &one.id);
+            let why = format!("记录 {what} {id} 与平台写入时不一致，须先修复，请联系安全管理员");
+            return Err(Stop::Failed(why));
+        }
         if let Some(replaced) = &replaced {
             let secret = job.secret(replaced).await?;
             let with = job.host.keys().pseudonyms(&replaced.project, &secret);

@@ -17,7 +17,7 @@ use crate::background;
 use crate::evidence::Evidence;
 use crate::lifecycle::Lifecycle;
 use crate::reseal::Reseal;
-use crate::sweep::Sweep;
+use crate::sweep;
 use crate::wire::{self, Place, Platform, Setup};
 
 /// What a server of several on one database does.
@@ -139,11 +139,7 @@ fn work(life: &Lifecycle, platform: &Platform, blobs: BlobStore) -> Result<()> {
         clock: Arc::clone(host.clock()),
     };
     life.spawn(reseal.run());
-    let sweep = Sweep {
-        store: store.clone(),
-        clock: Arc::clone(host.clock()),
-    };
-    life.spawn(sweep.run());
+    life.spawn(sweep::daily(host.clone()));
     Ok(())
 }
 

@@ -42,6 +42,19 @@ impl AuditDraft {
         }
     }
 
+    /// Names the records that were put right, with the digests of what stood there and stands there now.
+    pub(crate) fn tell_repaired(&mut self, repaired: Vec<Value>) {
+        if repaired.is_empty() {
+            return;
+        }
+        if self.detail.is_null() {
+            self.detail = json!({});
+        }
+        if let Some(detail) = self.detail.as_object_mut() {
+            detail.insert("repaired".into(), repaired.into());
+        }
+    }
+
     fn told(&self) -> &[Value] {
         let changes = self.detail.get(CHANGES).and_then(Value::as_array);
         changes.map_or(&[], Vec::as_slice)

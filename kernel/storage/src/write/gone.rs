@@ -43,20 +43,28 @@ impl Run<'_, '_> {
     /// Removes a deleted record. What was kept of its changes and steps stays.
     pub(super) async fn purge(&mut self, gone: &Gone) -> Result<(), CommitError> {
         let table = self.table(&gone.collection)?;
-        let Held {
-            id, record: now, ..
-        } = self.deleted(&table, gone).await?;
+        let now = self.deleted(&table, gone).await?;
+        self.take_away(&table, &now.record).await
+    }
+
+    /// Removes a record with its rows and what it is found by.
+    pub(super) async fn take_away(
+        &mut self,
+        table: &Table,
+        now: &Record,
+    ) -> Result<(), CommitError> {
+        let id = now.get("id").and_then(Json::as_str).unwrap_or_default();
         let shard = table.shard_column().and_then(|name| now.get(name));
         let shard = shard.and_then(Json::as_str);
         for rows in table.rows_tables() {
-            self.remove_rows(rows, (shard, &id)).await?;
+            self.remove_rows(rows, (shard, id)).await?;
         }
-        let key = search::Key { shard, id: &id };
-        search::remove(self.conn, &table, key).await?;
+        let key = search::Key { shard, id };
+        search::remove(self.conn, table, key).await?;
         let statement = {
             let mut delete = Statement::delete();
             delete.from_table(Alias::new(&table.sql_name));
-            for (name, value) in place(&table, &now) {
+            for (name, value) in place(table, now) {
                 delete.and_where(is(name, value));
             }
             self.conn.engine().build(&delete)

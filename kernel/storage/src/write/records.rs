@@ -346,7 +346,7 @@ fn declared<'t>(table: &'t Table, field: &str) -> Result<&'t Column, CommitError
 }
 
 /// What the history may show: nothing encrypted.
-fn visible(table: &Table, values: &Map<String, Json>) -> Record {
+pub(super) fn visible(table: &Table, values: &Map<String, Json>) -> Record {
     let shown = |field: &str| {
         table
             .column(field)

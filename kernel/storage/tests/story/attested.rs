@@ -21,7 +21,7 @@ use crate::reseal::{both, custodians};
 use crate::schema_life::{converted, field, fields, numbers, retired};
 
 /// The bench's module with codes, rows, deletions and a secret.
-fn desk() -> ModuleDef {
+pub(crate) fn desk() -> ModuleDef {
     let mut desk = module();
     desk.collections[0].attested = true;
     desk.collections[0].keep_deleted = Some(30);
@@ -37,7 +37,7 @@ fn desk() -> ModuleDef {
 }
 
 /// A value of every kind.
-fn full() -> Value {
+pub(crate) fn full() -> Value {
     json!({
         "status": "open", "amount": "12.50", "ratio": "0.1234", "lines": 7,
         "placed": "2026-11-23", "seen": "2026-11-23T08:00:00.000000Z", "urgent": true,
@@ -46,7 +46,7 @@ fn full() -> Value {
     })
 }
 
-async fn stocked(bench: &Bench) -> Store {
+pub(crate) async fn stocked(bench: &Bench) -> Store {
     let store = bench.open().await;
     store.apply(&desk(), NOW).await.unwrap();
     put(&store, vec![crate::bench::shelf(1)]).await.unwrap();
@@ -57,7 +57,7 @@ async fn stocked(bench: &Bench) -> Store {
 }
 
 /// On `PostgreSQL` the table lets nothing in without a code; who can change rows can take that away.
-async fn unguard(bench: &Bench, column: &str) {
+pub(crate) async fn unguard(bench: &Bench, column: &str) {
     if matches!(bench.url, kernel_storage::StoreUrl::Postgres(_)) {
         let guard = format!("ALTER TABLE desk__orders DROP CONSTRAINT {column}__guard");
         bench.tamper(&guard).await;
@@ -69,7 +69,7 @@ fn is_altered(error: &StorageError, n: u32) -> bool {
         if *collection == orders() && *of == id(n))
 }
 
-async fn refused(store: &Store, n: u32) {
+pub(crate) async fn refused(store: &Store, n: u32) {
     let got = store.get(&orders(), &id(n), &RowFilter::All).await;
     assert!(
         matches!(&got, Err(QueryError::Storage(e)) if is_altered(e, n)),
@@ -88,7 +88,7 @@ async fn refused(store: &Store, n: u32) {
     );
 }
 
-async fn findings(store: &Store) -> Vec<(String, Finding, Vec<String>)> {
+pub(crate) async fn findings(store: &Store) -> Vec<(String, Finding, Vec<String>)> {
     let swept = store.sweep().await.unwrap();
     let found = swept.found.into_iter();
     found.map(|f| (f.id, f.finding, f.fields)).collect()

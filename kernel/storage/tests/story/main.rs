@@ -31,6 +31,7 @@ mod moments;
 mod outbox;
 mod questions;
 mod reads;
+mod repairs;
 mod reseal;
 mod schema;
 mod schema_life;

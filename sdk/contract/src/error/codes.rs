@@ -51,6 +51,24 @@ pub const CODES: &[Code] = &[
         "Call from an allowed network, or have the list changed.",
     ),
     code(
+        "alteration.impossible",
+        &[422],
+        "The record cannot be put right in this way: its history does not have it, or what stands there cannot be read.",
+        "Choose the other way, or restore a backup.",
+    ),
+    code(
+        "alteration.in-review",
+        &[409],
+        "A repair of the record waits for a second person.",
+        "Have it decided or withdrawn first.",
+    ),
+    code(
+        "alteration.none",
+        &[409],
+        "The record is as the platform wrote it, or is not there any more.",
+        "Nothing is to be repaired; one that is gone comes back from a backup.",
+    ),
+    code(
         "app-not-active",
         &[403],
         "The app is not approved yet, suspended or closed.",
@@ -259,6 +277,12 @@ pub const CODES: &[Code] = &[
         &[409],
         "A record with the same unique value exists; `errors` names the fields.",
         "Use another value, or the record that is there.",
+    ),
+    code(
+        "file-collected",
+        &[410],
+        "A file that the history of a record names was removed before histories kept their files.",
+        "Only its name and digest are left.",
     ),
     code(
         "file-expired",
@@ -499,6 +523,12 @@ pub const CODES: &[Code] = &[
         &[503],
         "The store did not answer. What was not confirmed was not done.",
         "Send the same request again with its idempotency key.",
+    ),
+    code(
+        "structure-altered",
+        &[503],
+        "How the table is designed was changed in the database by other means than the platform. The table is out of use; its records are untouched.",
+        "The security administrator asks for the repair of the design, and another person decides it.",
     ),
     code(
         "timeout",

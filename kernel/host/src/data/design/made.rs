@@ -25,7 +25,7 @@ impl Design {
             Life::Gone => return,
         }
         let mut collection = self.collection.clone();
-        let reveal = format!("{}.reveal", self.name());
+        let reveal = format!("{}.reveal", self.first_name());
         for field in &mut collection.fields {
             field.reveal = field.mask.map(|_| reveal.clone());
         }
@@ -53,7 +53,7 @@ impl Design {
                 }
             }
             PermissionDef {
-                name: format!("{}.{verb}", self.name()),
+                name: format!("{}.{verb}", self.first_name()),
                 label: Label::from(format!("{what}{label}").as_str()),
                 grants,
             }
@@ -83,12 +83,12 @@ impl Design {
             })
             .collect();
         let action = |verb: &str, zh: &str, record: bool, input: Vec<FieldDef>| ActionDef {
-            name: format!("{}.{verb}", self.name()),
+            name: format!("{}.{verb}", self.first_name()),
             label: Label::from(zh),
             help: String::new(),
             collection: self.name().to_owned(),
             record,
-            permission: format!("{}.manage", self.name()),
+            permission: format!("{}.manage", self.first_name()),
             step_up: false,
             purpose: None,
             input,
@@ -114,7 +114,7 @@ impl Design {
             icon: if area == Area::Bench { "table" } else { "" }.into(),
             area,
             order: 850,
-            permission: format!("{}.{verb}", self.name()),
+            permission: format!("{}.{verb}", self.first_name()),
         };
         vec![
             page("", "", Area::Bench, "read"),
