@@ -1,11 +1,13 @@
 //! Masking at the boundary: whoever may not see a value never has it in memory, and cannot ask
 //! about it either.
 
+use kernel_identity::clearance;
 use kernel_identity::decide::{Decision, decide};
 use kernel_identity::principal::Principal;
 use kernel_storage::RowFilter;
-use sdk_contract::def::{CollectionDef, FieldDef, Mask, ModuleDef};
+use sdk_contract::def::{CollectionDef, FieldDef, Level, Mask, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::kind::Kind;
 use sdk_contract::query::{Aggregate, Filter, Key, Measure, Query};
 use serde_json::{Map, Value};
 
@@ -143,17 +145,66 @@ fn masked_fields<'a>(
     p: &Principal,
 ) -> Vec<MaskedField<'a>> {
     let masked = |field: &'a FieldDef| {
-        let permission = field.reveal.as_ref().and_then(|r| def.permission(r));
+        let cleared = clearance::cleared(p, &def.id, field.class());
+        let mask = field.mask.or_else(|| (!cleared).then(|| unsaid(field)))?;
         Some(MaskedField {
             name: &field.name,
-            mask: field.mask?,
-            revealed: match permission.map(|permission| decide(p, &def.id, permission)) {
-                Some(Decision::Allow(rows)) => rows,
-                _ => RowFilter::None,
-            },
+            mask,
+            revealed: revealed(def, field, p),
         })
     };
     fields.iter().filter_map(masked).collect()
+}
+
+/// The rows in which somebody sees a field as it is, of those they read: those that its permission
+/// reaches, where it is masked, and none where it is above their clearance. Every way a value is shown
+/// asks here.
+pub(crate) fn revealed(def: &ModuleDef, field: &FieldDef, p: &Principal) -> RowFilter {
+    if !clearance::cleared(p, &def.id, field.class()) {
+        return RowFilter::None;
+    }
+    if field.mask.is_none() {
+        return RowFilter::All;
+    }
+    let permission = field.reveal.as_ref().and_then(|r| def.permission(r));
+    match permission.map(|permission| decide(p, &def.id, permission)) {
+        Some(Decision::Allow(rows)) => rows,
+        _ => RowFilter::None,
+    }
+}
+
+/// Whether somebody may see a field as it is at all, in whatever rows.
+pub(crate) fn sees(def: &ModuleDef, field: &FieldDef, p: &Principal) -> bool {
+    let mut reveal = field.reveal.iter().filter_map(|r| def.permission(r));
+    let shown = field.mask.is_none() || reveal.any(|r| decide(p, &def.id, r).allowed());
+    shown && clearance::cleared(p, &def.id, field.class())
+}
+
+/// Refuses who is not cleared for a field.
+pub(crate) fn needs_clearance(
+    def: &ModuleDef,
+    field: &FieldDef,
+    p: &Principal,
+) -> Result<(), Fault> {
+    let class = field.class();
+    if clearance::cleared(p, &def.id, class) {
+        return Ok(());
+    }
+    let (label, level) = (&field.label.zh, class.map_or("", Level::name));
+    let own = p.clearance.name();
+    Err(Fault::new(
+        FaultKind::Forbidden,
+        "clearance-needed",
+        format!("{label}是 {level} 级数据，您的数据级别上限为 {own}，不能查看完整内容"),
+    ))
+}
+
+/// How a field that is shown as it is to all who are cleared for it is shown to others.
+fn unsaid(field: &FieldDef) -> Mask {
+    match field.kind {
+        Kind::Text { .. } => Mask::All,
+        _ => Mask::Hidden,
+    }
 }
 
 fn refused(name: &str) -> Fault {
@@ -211,8 +262,8 @@ fn conceal(mask: Mask, name: &str, record: &mut Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use sdk_contract::def::{Label, PermissionDef, RoleGrant, RowScope, Shard};
-    use sdk_contract::kind::Kind;
     use serde_json::json;
 
     use super::*;
@@ -286,6 +337,147 @@ mod tests {
         assert_eq!(seen(&person(&["owner", "staff"]), row("s2", "o2")), masked);
         assert_eq!(seen(&person(&["operator"]), row("s1", "o1")), masked);
         assert_eq!(seen(&Principal::module("m", "r"), row("s2", "o2")), plain);
+    }
+
+    /// The same module with classes of its fields.
+    fn classed(open: Level, phone: Level, figure: Level) -> ModuleDef {
+        let mut def = module();
+        let fields = def.collections[0].fields.iter_mut();
+        for (field, level) in fields.zip([open, phone, figure]) {
+            field.level = Some(level);
+        }
+        def
+    }
+
+    fn cleared(clearance: Level, roles: &[&str]) -> Principal {
+        Principal {
+            clearance,
+            ..person(roles)
+        }
+    }
+
+    /// Which fields of a row are shown as they are.
+    fn whole(def: &ModuleDef, p: &Principal, row: &Map<String, Value>) -> [bool; 3] {
+        let sight = Sight::of(def, &def.collections[0], p);
+        let mut seen = row.clone();
+        sight.mask(&mut seen);
+        ["open", "phone", "figure"].map(|name| {
+            let shown = seen[name] == row[name];
+            assert_eq!(sight.hides(name, row), !shown, "{name}");
+            shown
+        })
+    }
+
+    #[test]
+    fn dj_08_no_grant_shows_what_is_above_the_clearance() {
+        use Level::{L1, L2, L3, L4};
+        let def = classed(L2, L3, L4);
+        let mine = row("s1", "o1");
+        let cases = [
+            (L1, [false, false, false]),
+            (L2, [true, false, false]),
+            (L3, [true, true, false]),
+            (L4, [true, true, true]),
+        ];
+        for (clearance, want) in cases {
+            let p = cleared(clearance, &["owner", "staff"]);
+            assert_eq!(whole(&def, &p, &mine), want, "{clearance:?}");
+            // A clearance gives nothing by itself.
+            let stranger = cleared(clearance, &["operator"]);
+            let open = [want[0], false, false];
+            assert_eq!(whole(&def, &stranger, &mine), open, "{clearance:?}");
+        }
+        let itself = Principal::module("m", "r");
+        assert_eq!(whole(&def, &itself, &row("s2", "o2")), [true; 3]);
+        assert_eq!(whole(&def, &Principal::anonymous(), &mine), [false; 3]);
+    }
+
+    #[test]
+    fn dj_08_what_is_above_the_clearance_cannot_be_asked_about() {
+        let mut def = classed(Level::L2, Level::L3, Level::L4);
+        for field in &mut def.collections[0].fields {
+            field.search = true;
+        }
+        let c = &def.collections[0];
+        let all = RowFilter::Organisations(vec!["o1".into()]);
+        let may = |clearance, query: Query| {
+            let sight = Sight::of(&def, c, &cleared(clearance, &["staff"]));
+            sight.may_query(&query, &all).is_ok()
+        };
+        let query = || Query::new("m.things");
+        for (name, level) in [
+            ("open", Level::L2),
+            ("phone", Level::L3),
+            ("figure", Level::L4),
+        ] {
+            for clearance in Level::ALL {
+                let cleared = level <= clearance;
+                assert_eq!(
+                    may(clearance, query().filter(Filter::eq(name, 1))),
+                    cleared,
+                    "{name}"
+                );
+                assert_eq!(may(clearance, query().sort(name, false)), cleared, "{name}");
+                // Counts are made by no masked field, whoever asks.
+                let counted = cleared && name == "open";
+                assert_eq!(may(clearance, query().facet(name)), counted, "{name}");
+            }
+        }
+        let searched = |clearance| {
+            let mut filter = Filter::search("x");
+            let sight = Sight::of(&def, c, &cleared(clearance, &["staff"]));
+            let may = sight.narrow(c, Some(&mut filter), &all);
+            let Filter::Search { fields, .. } = filter else {
+                panic!()
+            };
+            may.map(|()| fields).map_err(|fault| fault.code)
+        };
+        assert_eq!(searched(Level::L1), Err("masked-field".to_owned()));
+        assert_eq!(searched(Level::L2).unwrap(), ["open"]);
+        assert_eq!(searched(Level::L3).unwrap(), ["open", "phone"]);
+        assert_eq!(searched(Level::L4).unwrap(), ["open", "phone", "figure"]);
+    }
+
+    #[test]
+    fn dj_08_a_list_of_rows_is_of_the_class_of_what_stands_in_it() {
+        let mut def = classed(Level::L1, Level::L1, Level::L1);
+        let cell = FieldDef {
+            level: Some(Level::L2),
+            ..FieldDef::new("cell", Label::default(), Kind::Bool)
+        };
+        def.collections[0].fields[0].kind = Kind::Rows {
+            fields: vec![cell],
+            max: 1,
+        };
+        let row = row("s1", "o1");
+        assert!(!whole(&def, &cleared(Level::L1, &["owner"]), &row)[0]);
+        assert!(whole(&def, &cleared(Level::L2, &["owner"]), &row)[0]);
+    }
+
+    fn levels() -> impl Strategy<Value = Level> {
+        prop::sample::select(Level::ALL.to_vec())
+    }
+
+    proptest! {
+        #[test]
+        fn dj_08_a_higher_clearance_never_shows_less_and_none_what_is_above_it(
+            (open, phone, figure) in (levels(), levels(), levels()),
+            (low, high) in (levels(), levels()),
+            roles in prop::collection::vec(prop::sample::select(vec!["owner", "staff", "other"]), 0..3),
+            (subject, organisation) in (
+                prop::sample::select(vec!["s1", "s2"]), prop::sample::select(vec!["o1", "o2"]),
+            ),
+        ) {
+            let (def, row) = (classed(open, phone, figure), row(subject, organisation));
+            let (low, high) = (low.min(high), low.max(high));
+            let before = whole(&def, &cleared(low, &roles), &row);
+            let after = whole(&def, &cleared(high, &roles), &row);
+            let granted = whole(&module(), &cleared(low, &roles), &row);
+            for (at, level) in [open, phone, figure].into_iter().enumerate() {
+                prop_assert!(!before[at] || after[at], "a higher clearance shows less");
+                prop_assert_eq!(before[at], granted[at] && level <= low);
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use sdk_contract::def::{PermissionDef, RowScope};
+use sdk_contract::def::{Level, PermissionDef, RowScope};
 use serde::{Deserialize, Serialize};
 
 use crate::module::MODULE;
@@ -167,6 +167,8 @@ pub struct Composed {
     /// Titles of the roles.
     pub titles: Vec<String>,
     pub pieces: Vec<Piece>,
+    /// The highest clearance of the roles, as far as the ceiling goes now.
+    pub clearance: Level,
 }
 
 impl Composed {

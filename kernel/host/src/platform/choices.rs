@@ -1,8 +1,9 @@
 //! What the platform's pages offer to choose from, and how they say it.
 
 use kernel_identity::composed::{Piece, reaches};
+use kernel_identity::module::LEVELS;
 use kernel_identity::tree::{Node, Tree};
-use sdk_contract::def::{PermissionDef, RowScope, Tone};
+use sdk_contract::def::{Level, PermissionDef, RowScope, Tone};
 use sdk_contract::page::{Choice, Datum};
 
 use super::Desk;
@@ -27,6 +28,12 @@ pub(crate) fn scope(scope: RowScope) -> &'static str {
         RowScope::District => "本区",
         RowScope::All => "全部",
     }
+}
+
+/// What people call a level of data.
+pub(crate) fn level(level: Level) -> &'static str {
+    let mut all = LEVELS.iter().filter(|(name, ..)| *name == level.name());
+    all.next().map_or(level.name(), |(_, zh, ..)| zh)
 }
 
 pub(super) fn state(node: &Node) -> Datum {

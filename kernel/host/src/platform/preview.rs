@@ -6,6 +6,7 @@ use kernel_storage::RowFilter;
 use sdk_contract::error::Fault;
 use sdk_contract::page::{Block, Column, Datum, Row, Table, Tone};
 
+use super::choices::level;
 use super::{Desk, failed};
 
 /// The table of one person's permissions when they act for an organisation.
@@ -27,14 +28,20 @@ pub(super) async fn of(desk: &Desk<'_>, user: &str, organisation: &str) -> Resul
         Some(p) if p.organisation.as_deref() == Some(organisation) => table.rows(rows(desk, p)),
         _ => table,
     };
-    let mut block = Block::table("preview", table).title("权限预览");
-    if let Some(duty) = seen.as_ref().and_then(|p| p.duty) {
-        block = block.help(format!(
-            "此人须先完成一项：{}。在此之前，其余功能均不可用",
-            duty.message()
-        ));
-    }
-    Ok(block)
+    let block = Block::table("preview", table).title("权限预览");
+    Ok(match &seen {
+        Some(p) => block.help(match p.duty {
+            Some(duty) => format!(
+                "此人须先完成一项：{}。在此之前，其余功能均不可用",
+                duty.message()
+            ),
+            None => format!(
+                "数据级别上限：{}。更高级别的内容一律脱敏，说明理由或经复核也不能查看",
+                level(p.clearance)
+            ),
+        }),
+        None => block,
+    })
 }
 
 fn rows(desk: &Desk<'_>, p: &Principal) -> Vec<Row> {
