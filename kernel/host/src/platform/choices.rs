@@ -8,6 +8,7 @@ use sdk_contract::page::{Choice, Datum};
 
 use super::Desk;
 use crate::Host;
+use crate::mask::is_takeable;
 
 /// What people call a type of organisation.
 pub(super) fn kind(kind: &str) -> &str {
@@ -92,6 +93,7 @@ impl Desk<'_> {
                         module: id.clone(),
                         permission: permission.name.clone(),
                         scope: reach,
+                        without: Vec::new(),
                     };
                     let words = format!(
                         "{} · {}（{}）",
@@ -105,4 +107,52 @@ impl Desk<'_> {
         }
         choices
     }
+
+    /// Every field that a role may take away of what these permissions let somebody read, as
+    /// `<module>:<permission>!<collection>.<field>`.
+    pub(super) fn takeable(&self, ceiling: &[String]) -> Vec<Choice> {
+        let catalog = self.host.catalog();
+        let mut choices = Vec::new();
+        for (id, installed) in &catalog.modules {
+            if id == kernel_identity::module::MODULE {
+                continue;
+            }
+            for c in &installed.def.collections {
+                let read = installed.def.permission(&c.read);
+                if read.is_none_or(|read| reaches(ceiling, read).is_empty()) {
+                    continue;
+                }
+                for field in c.fields.iter().filter(|f| is_takeable(f)) {
+                    let value = format!("{id}:{}!{}.{}", c.read, c.name, field.name);
+                    let module = &installed.def.label.zh;
+                    let words = format!("{module} · {} · {}", c.label.zh, field.label.zh);
+                    choices.push(Choice::new(value, words));
+                }
+            }
+        }
+        choices
+    }
+}
+
+/// What people call a field that a piece takes away, where a role may take it.
+pub(super) fn taken(host: &Host, piece: &Piece, place: &str) -> Option<String> {
+    let (collection, field) = place.split_once('.')?;
+    let catalog = host.catalog();
+    let collection = catalog
+        .modules
+        .get(&piece.module)?
+        .def
+        .collection(collection)?;
+    let of_it = collection.read == piece.permission;
+    let field = collection
+        .field(field)
+        .filter(|f| of_it && is_takeable(f))?;
+    Some(format!("{}的{}", collection.label.zh, field.label.zh))
+}
+
+/// The fields that a piece takes away, as people call them.
+pub(super) fn without(host: &Host, piece: &Piece) -> String {
+    let places = piece.without.iter();
+    let names = places.map(|place| taken(host, piece, place).unwrap_or_else(|| place.clone()));
+    names.collect::<Vec<_>>().join("、")
 }

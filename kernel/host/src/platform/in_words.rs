@@ -137,7 +137,11 @@ impl Words {
         let piece = Piece::parse(text)?;
         let declared = choices::declared(&self.host, &piece.module, &piece.permission);
         let label = declared.map_or_else(|| piece.permission.clone(), |(_, p)| p.label.zh);
-        Some(format!("{label}（{}）", choices::scope(piece.scope)))
+        let reach = choices::scope(piece.scope);
+        Some(match choices::without(&self.host, &piece).as_str() {
+            "" => format!("{label}（{reach}）"),
+            without => format!("{label}（{reach}，隐去{without}）"),
+        })
     }
 }
 

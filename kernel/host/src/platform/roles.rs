@@ -5,7 +5,7 @@ use kernel_identity::composed::Piece;
 use kernel_identity::roles::{RoleRow, Wish};
 use sdk_contract::call::{Ask, Reply};
 use sdk_contract::def::{Level, PermissionDef, Tone};
-use sdk_contract::error::Fault;
+use sdk_contract::error::{Fault, FieldFault};
 use sdk_contract::page::{
     Action, Block, Choice, Column, Confirm, Datum, Fact, Field, Form, Page, Row, Section, Table,
 };
@@ -93,6 +93,8 @@ fn state(role: &RoleRow) -> Datum {
 /// What a role may be made of.
 struct Offer {
     pieces: Vec<Choice>,
+    /// Fields that may be taken away of what they read.
+    fields: Vec<Choice>,
     /// The most it may be cleared for.
     clearance: Level,
 }
@@ -101,6 +103,7 @@ impl Offer {
     fn of(desk: &Desk<'_>, ceiling: &[String]) -> Self {
         Self {
             pieces: desk.pieces(ceiling),
+            fields: desk.takeable(ceiling),
             clearance: desk.directory.clears(&desk.call.principal, ceiling),
         }
     }
@@ -114,8 +117,18 @@ fn wish(form: Form, now: Option<&RoleRow>, offer: Offer) -> Form {
     let mut permissions = Field::pick_many("permissions", "权限", offer.pieces)
         .required()
         .wide();
+    let mut without = Field::pick_many("without", "隐去的字段", offer.fields)
+        .wide()
+        .help("对应的查看权限不显示这些字段，也不能按它们查询；持有人另有角色可看的不受影响");
     for piece in now.iter().flat_map(|r| &r.pieces) {
-        permissions = permissions.initial(piece.to_string());
+        let whole = Piece {
+            without: Vec::new(),
+            ..piece.clone()
+        };
+        permissions = permissions.initial(whole.to_string());
+        for place in &piece.without {
+            without = without.initial(format!("{}:{}!{place}", piece.module, piece.permission));
+        }
     }
     form.field(with(
         Field::text("title", "角色名称", 40).required(),
@@ -126,6 +139,7 @@ fn wish(form: Form, now: Option<&RoleRow>, offer: Offer) -> Form {
         now.map(|r| r.about.as_str()),
     ))
     .field(permissions)
+    .field(without)
     .field(clearance(now, offer.clearance))
     .field(reason())
 }
@@ -195,6 +209,7 @@ fn pieces(desk: &Desk<'_>, role: &RoleRow) -> Table {
                 Datum::text(label),
                 Datum::text(module),
                 Datum::text(scope(piece.scope)),
+                Datum::text(choices::without(desk.host, piece)),
             ],
         )
     });
@@ -202,12 +217,46 @@ fn pieces(desk: &Desk<'_>, role: &RoleRow) -> Table {
         Column::new("permission", "权限", 0),
         Column::new("module", "模块", 1),
         Column::new("rows", "数据范围", 1),
+        Column::new("without", "隐去的字段", 2),
     ];
     Table::new(columns).rows(rows)
 }
 
 fn key(piece: &Piece) -> String {
-    piece.to_string().replace('@', ":")
+    piece.to_string().replace(['@', '!'], ":")
+}
+
+/// The pieces that a role is to have, with what is taken away of each.
+fn asked(desk: &Desk<'_>, input: &Input) -> Result<Vec<String>, Fault> {
+    let bad = |field: &str, code: &str, message: &str| {
+        Fault::invalid(vec![FieldFault::new(field, code, message)])
+    };
+    let mut permissions = words(&input.values, "permissions");
+    for taken in words(&input.values, "without") {
+        let (read, place) = taken.split_once('!').unwrap_or((&taken, ""));
+        let known = Piece::parse(&format!("{read}@own!{place}")).is_some();
+        let mut found = false;
+        for piece in &mut permissions {
+            if known && piece.split('@').next() == Some(read) {
+                *piece = format!("{piece}!{place}");
+                found = true;
+            }
+        }
+        if !found {
+            let message = "请同时选择这些字段对应的查看权限";
+            return Err(bad("without", "not-an-option", message));
+        }
+    }
+    // What is no piece at all is refused with those over the ceiling.
+    for piece in permissions.iter().filter_map(|text| Piece::parse(text)) {
+        let mut places = piece.without.iter();
+        if let Some(place) = places.find(|p| choices::taken(desk.host, &piece, p).is_none()) {
+            let place: String = place.chars().take(80).collect();
+            let message = format!("{place} 不是可以隐去的字段");
+            return Err(bad("without", "not-an-option", &message));
+        }
+    }
+    Ok(permissions)
 }
 
 /// Finds a permission by its module and name.
@@ -221,7 +270,7 @@ pub(super) async fn compose(
     input: &Input,
 ) -> Result<Reply, Fault> {
     let catalog = desk.host.catalog();
-    let permissions = words(&input.values, "permissions");
+    let permissions = asked(desk, input)?;
     let wish = wanted(input, &permissions);
     let made = desk
         .directory
@@ -249,7 +298,7 @@ pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Re
     match verb {
         "edit" => {
             let catalog = desk.host.catalog();
-            let permissions = words(&input.values, "permissions");
+            let permissions = asked(desk, input)?;
             let wish = wanted(input, &permissions);
             let done_ = desk.directory.edit_role(deed, &role, wish, find(&catalog));
             let writes = done_.await.map_err(fault)?;

@@ -211,6 +211,11 @@ fn composed() -> Vec<FieldDef> {
         needed("title", "角色名称", "Title", 40),
         text("about", "说明", "About", 200),
         required("permissions", Label::new("权限", "Permissions"), Kind::Json),
+        field(
+            "without",
+            Label::new("隐去的字段", "Fields taken away"),
+            Kind::Json,
+        ),
         clearance(),
         reason(),
     ]
