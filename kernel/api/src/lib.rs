@@ -97,7 +97,7 @@ struct Inner {
 impl Web {
     pub fn new(host: Host, sessions: Sessions, settings: WebSettings) -> Self {
         Self(Arc::new(Inner {
-            apps: Apps::new(host.store().clone()),
+            apps: Apps::new(host.store().clone(), sessions.clearances().clone()),
             host,
             sessions,
             settings,

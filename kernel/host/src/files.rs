@@ -13,6 +13,7 @@ use sdk_contract::page::Place;
 use serde_json::{Value, json};
 
 use crate::Host;
+use crate::mask::needs_clearance;
 use crate::reads::{Readable, ask, readable, storage};
 use crate::uploads::{digest, file_field, items, unavailable};
 use crate::values::word;
@@ -60,6 +61,7 @@ impl Host {
         }
         let record = record.ok_or_else(Fault::not_found)?;
         if readable.sight(p).hides(&field.name, &record) {
+            needs_clearance(readable.def, field, p)?;
             let label = &field.label.zh;
             return Err(Fault::forbidden(format!("您不能查看{label}")));
         }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::catalog::Installed;
 use crate::files::RecordFile;
-use crate::mask::lets;
+use crate::mask::{Sight, lets, needs_clearance, revealed};
 use crate::module::Call;
 use crate::reads::{ask, permitted, readable};
 use crate::uploads::{digest, items};
@@ -222,15 +222,22 @@ impl Host {
     fn looked_in(&self, p: &Principal, place: &Place, record: &Record) -> Result<Looked, Fault> {
         let catalog = self.catalog();
         let (installed, collection, field) = masked(&catalog, place)?;
-        let reach = |permission: &Option<String>| match permission {
-            Some(name) => permitted(&installed.def, p, name),
-            None => Ok(RowFilter::None),
-        };
+        let def = &installed.def;
+        if Sight::of(def, collection, p).takes(&field.name, record) {
+            return Err(unseen(field));
+        }
         let lets = |rows: &RowFilter| lets(rows, collection.assignee.as_deref(), record);
-        let revealed = reach(&field.reveal).is_ok_and(|rows| lets(&rows));
-        if !revealed && !lets(&reach(&field.look)?) {
-            let label = &field.label.zh;
-            return Err(Fault::forbidden(format!("您不能查看完整的{label}")));
+        let revealed = lets(&revealed(def, field, p));
+        if !revealed {
+            let reach = |permission: &Option<String>| match permission {
+                Some(name) => permitted(def, p, name),
+                None => Ok(RowFilter::None),
+            };
+            let shown = reach(&field.reveal).is_ok_and(|rows| lets(&rows));
+            if !shown && !lets(&reach(&field.look)?) {
+                return Err(unseen(field));
+            }
+            needs_clearance(def, field, p)?;
         }
         Ok(Looked {
             field: field.clone(),
@@ -239,6 +246,10 @@ impl Host {
             file: None,
         })
     }
+}
+
+fn unseen(field: &FieldDef) -> Fault {
+    Fault::forbidden(format!("您不能查看完整的{}", field.label.zh))
 }
 
 /// The masked field of a place, and where it is declared.

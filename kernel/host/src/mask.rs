@@ -1,16 +1,20 @@
 //! Masking at the boundary: whoever may not see a value never has it in memory, and cannot ask
 //! about it either.
 
-use kernel_identity::decide::{Decision, decide};
+use kernel_identity::clearance;
+use kernel_identity::decide::{Decision, decide, decide_field};
 use kernel_identity::principal::Principal;
 use kernel_storage::RowFilter;
-use sdk_contract::def::{CollectionDef, FieldDef, Mask, ModuleDef};
+use sdk_contract::def::{CollectionDef, FieldDef, Level, Mask, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind};
+use sdk_contract::kind::Kind;
 use sdk_contract::query::{Aggregate, Filter, Key, Measure, Query};
 use serde_json::{Map, Value};
 
 /// A collection's masked fields as one principal sees them.
 pub(crate) struct Sight<'a> {
+    collection: &'a CollectionDef,
+    /// A field may be here twice, for its mask and for being taken away.
     masked: Vec<MaskedField<'a>>,
     assignee: Option<&'a str>,
 }
@@ -20,12 +24,15 @@ struct MaskedField<'a> {
     mask: Mask,
     /// The rows in which it is shown as it is.
     revealed: RowFilter,
+    /// By a composed role of the principal, whatever else shows it.
+    taken: bool,
 }
 
 impl<'a> Sight<'a> {
     pub(crate) fn of(def: &ModuleDef, collection: &'a CollectionDef, p: &Principal) -> Self {
         Self {
-            masked: masked_fields(def, &collection.fields, p),
+            collection,
+            masked: masked_fields(def, collection, &collection.fields, p),
             assignee: collection.assignee.as_deref(),
         }
     }
@@ -37,7 +44,8 @@ impl<'a> Sight<'a> {
         retired: &'a [FieldDef],
         p: &Principal,
     ) -> Self {
-        self.masked.extend(masked_fields(def, retired, p));
+        let retired = masked_fields(def, self.collection, retired, p);
+        self.masked.extend(retired);
         self
     }
 
@@ -68,12 +76,18 @@ impl<'a> Sight<'a> {
 
     /// Whether a field of a record is not shown as it is.
     pub(crate) fn hides(&self, name: &str, record: &Map<String, Value>) -> bool {
-        let masked = self.masked(name);
-        masked.is_some_and(|field| !lets(&field.revealed, self.assignee, record))
+        let mut masked = self.masked(name);
+        masked.any(|field| !lets(&field.revealed, self.assignee, record))
     }
 
-    fn masked(&self, name: &str) -> Option<&MaskedField<'a>> {
-        self.masked.iter().find(|f| f.name == name)
+    /// Whether a field of a record is taken away from the principal.
+    pub(crate) fn takes(&self, name: &str, record: &Map<String, Value>) -> bool {
+        let mut taken = self.masked(name).filter(|field| field.taken);
+        taken.any(|field| !lets(&field.revealed, self.assignee, record))
+    }
+
+    fn masked<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s MaskedField<'a>> {
+        self.masked.iter().filter(move |f| f.name == name)
     }
 
     /// Filtering or sorting by a masked field would read it, so it is for those who see it in every
@@ -123,37 +137,132 @@ impl<'a> Sight<'a> {
     }
 
     fn may_count<'f>(&self, mut fields: impl Iterator<Item = &'f str>) -> Result<(), Fault> {
-        match fields.find(|name| self.masked(name).is_some()) {
+        match fields.find(|name| self.masked(name).next().is_some()) {
             Some(name) => Err(refused(name)),
             None => Ok(()),
         }
     }
 
     fn may_ask(&self, name: &str, rows: &RowFilter) -> Result<(), Fault> {
-        match self.masked(name) {
-            Some(f) if f.revealed != RowFilter::All && f.revealed != *rows => Err(refused(name)),
-            _ => Ok(()),
+        let told = |f: &MaskedField<'_>| f.revealed == RowFilter::All || f.revealed == *rows;
+        if self.masked(name).all(told) {
+            Ok(())
+        } else {
+            Err(refused(name))
         }
     }
 }
 
 fn masked_fields<'a>(
     def: &ModuleDef,
+    collection: &CollectionDef,
     fields: &'a [FieldDef],
     p: &Principal,
 ) -> Vec<MaskedField<'a>> {
     let masked = |field: &'a FieldDef| {
-        let permission = field.reveal.as_ref().and_then(|r| def.permission(r));
+        let cleared = clearance::cleared(p, &def.id, field.class());
+        let mask = field.mask.or_else(|| (!cleared).then(|| left_out(field)))?;
         Some(MaskedField {
             name: &field.name,
-            mask: field.mask?,
-            revealed: match permission.map(|permission| decide(p, &def.id, permission)) {
-                Some(Decision::Allow(rows)) => rows,
-                _ => RowFilter::None,
-            },
+            mask,
+            revealed: revealed(def, field, p),
+            taken: false,
         })
     };
-    fields.iter().filter_map(masked).collect()
+    let masked = fields.iter().filter_map(masked);
+    masked.chain(taken(def, collection, fields, p)).collect()
+}
+
+/// The fields that composed roles of somebody take away, with the rows in which another role of theirs
+/// reads them all the same.
+fn taken<'a>(
+    def: &ModuleDef,
+    collection: &CollectionDef,
+    fields: &'a [FieldDef],
+    p: &Principal,
+) -> Vec<MaskedField<'a>> {
+    let Some(read) = def.permission(&collection.read) else {
+        return Vec::new();
+    };
+    let places = p.composed.taken(&def.id, &read.name);
+    if places.is_empty() {
+        return Vec::new();
+    }
+    let all = decide(p, &def.id, read);
+    let taken = |field: &'a FieldDef| {
+        let place = format!("{}.{}", collection.name, field.name);
+        if !places.contains(place.as_str()) {
+            return None;
+        }
+        let read = decide_field(p, &def.id, read, &place);
+        (read != all).then(|| MaskedField {
+            name: &field.name,
+            mask: left_out(field),
+            revealed: match read {
+                Decision::Allow(rows) => rows,
+                Decision::Deny(_) => RowFilter::None,
+            },
+            taken: true,
+        })
+    };
+    fields.iter().filter_map(taken).collect()
+}
+
+/// Whether a composed role may take a field away: whatever reads it gets along without it.
+pub(crate) fn is_takeable(field: &FieldDef) -> bool {
+    !field.required || left_out(field) != Mask::Hidden
+}
+
+/// The rows in which somebody sees a field as it is, of those they read: those that its permission
+/// reaches, where it is masked, and none where it is above their clearance. Every way a value is shown
+/// asks here.
+pub(crate) fn revealed(def: &ModuleDef, field: &FieldDef, p: &Principal) -> RowFilter {
+    if !clearance::cleared(p, &def.id, field.class()) {
+        return RowFilter::None;
+    }
+    if field.mask.is_none() {
+        return RowFilter::All;
+    }
+    let permission = field.reveal.as_ref().and_then(|r| def.permission(r));
+    match permission.map(|permission| decide(p, &def.id, permission)) {
+        Some(Decision::Allow(rows)) => rows,
+        _ => RowFilter::None,
+    }
+}
+
+/// Whether somebody may see a field as it is at all, in whatever rows.
+pub(crate) fn sees(def: &ModuleDef, field: &FieldDef, p: &Principal) -> bool {
+    let mut reveal = field.reveal.iter().filter_map(|r| def.permission(r));
+    let shown = field.mask.is_none() || reveal.any(|r| decide(p, &def.id, r).allowed());
+    shown && clearance::cleared(p, &def.id, field.class())
+}
+
+/// Refuses who is not cleared for a field.
+pub(crate) fn needs_clearance(
+    def: &ModuleDef,
+    field: &FieldDef,
+    p: &Principal,
+) -> Result<(), Fault> {
+    let class = field.class();
+    if clearance::cleared(p, &def.id, class) {
+        return Ok(());
+    }
+    let (label, level) = (&field.label.zh, class.map_or("", Level::name));
+    let own = p.clearance.name();
+    Err(Fault::new(
+        FaultKind::Forbidden,
+        "clearance-needed",
+        format!("{label}是 {level} 级数据，您的数据级别上限为 {own}，不能查看完整内容"),
+    ))
+}
+
+/// How a field is left out whose declaration has no mask for it: what must be there is a text that tells
+/// nothing, where it is a text.
+fn left_out(field: &FieldDef) -> Mask {
+    match field.kind {
+        Kind::Text { .. } | Kind::Code { .. } if field.required => Mask::All,
+        _ => Mask::Hidden,
+    }
 }
 
 fn refused(name: &str) -> Fault {
@@ -210,181 +319,4 @@ fn conceal(mask: Mask, name: &str, record: &mut Map<String, Value>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use sdk_contract::def::{Label, PermissionDef, RoleGrant, RowScope, Shard};
-    use sdk_contract::kind::Kind;
-    use serde_json::json;
-
-    use super::*;
-
-    fn module() -> ModuleDef {
-        let field = |name: &str, mask| FieldDef {
-            list: true,
-            mask,
-            reveal: mask.map(|_| "thing.reveal".into()),
-            ..FieldDef::new(name, Label::default(), Kind::Json)
-        };
-        let grant = |role: &str, scope| RoleGrant {
-            role: role.into(),
-            scope,
-        };
-        ModuleDef {
-            id: "m".into(),
-            collections: vec![CollectionDef::new(
-                "things",
-                "thing",
-                Label::default(),
-                Shard::Subject,
-                vec![
-                    field("open", None),
-                    field("phone", Some(Mask::Phone)),
-                    field("figure", Some(Mask::Hidden)),
-                ],
-            )],
-            permissions: vec![PermissionDef {
-                name: "thing.reveal".into(),
-                label: Label::default(),
-                grants: vec![
-                    grant("owner", RowScope::Own),
-                    grant("staff", RowScope::Organisation),
-                ],
-            }],
-            ..ModuleDef::default()
-        }
-    }
-
-    fn person(roles: &[&str]) -> Principal {
-        Principal {
-            user: Some("u".into()),
-            roles: roles.iter().map(|r| (*r).into()).collect(),
-            subject: Some("s1".into()),
-            organisations: vec!["o1".into()],
-            ..Principal::anonymous()
-        }
-    }
-
-    fn row(subject: &str, organisation: &str) -> Map<String, Value> {
-        let row = json!({ "subject": subject, "organisation": organisation,
-            "open": "x", "phone": "13800001234", "figure": { "score": 7 } });
-        row.as_object().cloned().unwrap()
-    }
-
-    fn seen(p: &Principal, mut row: Map<String, Value>) -> (Value, Value) {
-        let def = module();
-        let sight = Sight::of(&def, &def.collections[0], p);
-        sight.mask(&mut row);
-        (row["phone"].clone(), row["figure"].clone())
-    }
-
-    #[test]
-    fn a_value_is_shown_in_the_rows_its_permission_reaches_and_in_no_other() {
-        let plain = (json!("13800001234"), json!({ "score": 7 }));
-        let masked = (json!("138****1234"), Value::Null);
-        assert_eq!(seen(&person(&["owner"]), row("s1", "o9")), plain);
-        assert_eq!(seen(&person(&["owner"]), row("s2", "o1")), masked);
-        assert_eq!(seen(&person(&["staff"]), row("s2", "o1")), plain);
-        assert_eq!(seen(&person(&["owner", "staff"]), row("s2", "o2")), masked);
-        assert_eq!(seen(&person(&["operator"]), row("s1", "o1")), masked);
-        assert_eq!(seen(&Principal::module("m", "r"), row("s2", "o2")), plain);
-    }
-
-    #[test]
-    fn whom_a_record_was_assigned_to_then_sees_no_more_of_it_now() {
-        let mut def = module();
-        def.permissions[0].grants[0].scope = RowScope::Assigned;
-        let owner = person(&["owner"]);
-        let mut mine = row("s1", "o1");
-        mine.insert("officer".into(), "u".into());
-        mine.insert("created_by".into(), "u".into());
-        for (assignee, then) in [("officer", "138****1234"), ("created_by", "13800001234")] {
-            def.collections[0].assignee = Some(assignee.into());
-            let sight = Sight::of(&def, &def.collections[0], &owner);
-            assert!(!sight.hides("phone", &mine), "{assignee}");
-            let mut past = mine.clone();
-            sight.of_then().mask(&mut past);
-            assert_eq!(past["phone"], then, "{assignee}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_shown_cannot_be_asked_about() {
-        let def = module();
-        let (staff, operator) = (person(&["staff"]), person(&["operator"]));
-        let asked = |p: &Principal, query: Query, rows: &RowFilter| {
-            let sight = Sight::of(&def, &def.collections[0], p);
-            sight.may_query(&query, rows).map_err(|f| f.code)
-        };
-        let own = RowFilter::Organisations(vec!["o1".into()]);
-        let no = || Err("masked-field".to_owned());
-        let query = || Query::new("m.things");
-        let deep = query().filter(Filter::eq("open", 1).or(Filter::eq("figure", 1).not()));
-        assert_eq!(asked(&operator, query(), &RowFilter::All), Ok(()));
-        assert_eq!(asked(&operator, deep.clone(), &RowFilter::All), no());
-        let sorted = query().sort("figure", true);
-        assert_eq!(asked(&operator, sorted.clone(), &RowFilter::All), no());
-        assert_eq!(asked(&staff, deep, &own), Ok(()));
-        assert_eq!(asked(&staff, sorted.clone(), &own), Ok(()));
-        // Who reads more rows than are revealed would learn about the others from the order.
-        assert_eq!(asked(&staff, sorted, &RowFilter::All), no());
-    }
-
-    #[test]
-    fn a_search_passes_over_what_is_not_shown() {
-        let mut def = module();
-        for field in &mut def.collections[0].fields {
-            field.search = true;
-        }
-        let c = &def.collections[0];
-        let looked_at = |p: &Principal, rows: &RowFilter| {
-            let mut filter = Filter::search("x").not();
-            let sight = Sight::of(&def, c, p);
-            sight.narrow(c, Some(&mut filter), rows).unwrap();
-            let Filter::Not(one) = filter else { panic!() };
-            let Filter::Search { fields, .. } = *one else {
-                panic!()
-            };
-            fields
-        };
-        let own = RowFilter::Organisations(vec!["o1".into()]);
-        assert_eq!(looked_at(&person(&["operator"]), &RowFilter::All), ["open"]);
-        assert_eq!(looked_at(&person(&["staff"]), &RowFilter::All), ["open"]);
-        assert_eq!(
-            looked_at(&person(&["staff"]), &own),
-            ["open", "phone", "figure"]
-        );
-        let hidden = CollectionDef {
-            fields: c.fields[1..].to_vec(),
-            ..c.clone()
-        };
-        let sight = Sight::of(&def, &hidden, &person(&["operator"]));
-        let mut filter = Filter::search("x");
-        let refused = sight.narrow(&hidden, Some(&mut filter), &RowFilter::All);
-        assert_eq!(refused.unwrap_err().code, "masked-field");
-    }
-
-    #[test]
-    fn pi_04_what_is_not_shown_is_not_summed() {
-        let def = module();
-        let ask = |group_by: &[&str], measures: Vec<Measure>| Aggregate {
-            collection: "m.things".into(),
-            filter: None,
-            group_by: group_by.iter().map(|g| (*g).into()).collect(),
-            measures,
-            ..Aggregate::default()
-        };
-        let may = |p: &Principal, ask: &Aggregate, rows: &RowFilter| {
-            let sight = Sight::of(&def, &def.collections[0], p);
-            sight.may_aggregate(ask, rows).is_ok()
-        };
-        let own = RowFilter::Organisations(vec!["o1".into()]);
-        let count = ask(&["open"], vec![Measure::Count]);
-        assert!(may(&person(&["operator"]), &count, &RowFilter::All));
-        for measure in [Measure::Sum, Measure::Min, Measure::Max] {
-            let figure = ask(&["open"], vec![measure("figure".into())]);
-            assert!(!may(&person(&["operator"]), &figure, &RowFilter::All));
-            assert!(may(&person(&["staff"]), &figure, &own));
-        }
-        let grouped = ask(&["figure"], vec![Measure::Count]);
-        assert!(!may(&person(&["staff"]), &grouped, &own));
-    }
-}
+mod tests;

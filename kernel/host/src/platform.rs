@@ -338,7 +338,10 @@ fn done(writes: Vec<Write>, input: &Input, path: String, toast: &str, result: Va
 fn fault(error: ChangeError) -> Fault {
     match error {
         ChangeError::Refused(
-            why @ (Refusal::NotAnother | Refusal::NotColleague | Refusal::NotAsker),
+            why @ (Refusal::NotAnother
+            | Refusal::NotColleague
+            | Refusal::NotAsker
+            | Refusal::NotCleared(_)),
         ) => Fault::new(FaultKind::Forbidden, why.code(), why.message()),
         ChangeError::Refused(why) => match why.field() {
             Some(field) => {

@@ -6,7 +6,7 @@ use kernel_identity::module::{MODULE, REQUESTS};
 use kernel_identity::principal::Principal;
 use kernel_identity::two_person::Request;
 use kernel_storage::{CollectionName, QueryError, Record, RowFilter, is_id};
-use sdk_contract::def::{CollectionDef, ModuleDef, SYSTEM_FIELDS, Shard};
+use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, SYSTEM_FIELDS, Shard};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::kind::Kind;
 use sdk_contract::listing::Listing;
@@ -16,7 +16,7 @@ use sdk_contract::query::{
 use serde_json::{Map, Value};
 
 use crate::Host;
-use crate::mask::Sight;
+use crate::mask::{Sight, sees};
 use crate::module::Call;
 
 /// A collection as one principal may read it.
@@ -335,8 +335,8 @@ pub fn listing(
     p: &Principal,
     pairs: &[(String, String)],
 ) -> Result<Listing, Vec<FieldFault>> {
-    let may_reveal = |permission: &str| permitted(def, p, permission).is_ok();
-    sdk_contract::listing::listing(def, c, &may_reveal, pairs)
+    let sees = |field: &FieldDef| sees(def, field, p);
+    sdk_contract::listing::listing(def, c, &sees, pairs)
 }
 
 /// The rows a permission reaches, or the refusal.

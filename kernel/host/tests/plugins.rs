@@ -33,7 +33,7 @@ use kernel_identity::demo::{Demo, DemoOrganisation, DemoUser};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
 use kernel_storage::RowFilter;
 use sdk_contract::call::Ask;
-use sdk_contract::def::{ModuleDef, PermissionDef, RowScope};
+use sdk_contract::def::{Level, ModuleDef, PermissionDef, RowScope};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::page::{Body, Page, check};
 use sdk_contract::query::{Aggregate, Measure, Query};
@@ -164,6 +164,7 @@ fn principal(demo: &Demo, user: &DemoUser) -> Principal {
         login: user.login.clone(),
         name: user.name.clone(),
         roles: user.roles.clone(),
+        clearance: Level::L4,
         organisation: Some(own.id.clone()),
         organisation_name: own.name.clone(),
         organisation_kind: own.kind.clone(),
@@ -244,6 +245,8 @@ async fn dj_07_every_plugin_keeps_the_rules() {
     assert!(asked.pages.len() > 17, "{:?}", asked.pages);
     assert!(asked.drawn > 30, "{} were drawn", asked.drawn);
     assert!(asked.refused > 150, "{} were refused", asked.refused);
+    assert!(asked.told > 0, "no page tells of what is guarded");
+    assert!(asked.guarded > asked.told, "{} told", asked.told);
 }
 
 /// Whoever counts over everybody is not told of few; the few themselves are counted for their owner.

@@ -20,6 +20,8 @@ use serde_json::{Map, Value, json};
 pub use declare::{APPS, MODULE, definition};
 pub use draft::{Draft, change, register};
 
+use crate::clearance::Clearances;
+use crate::composed::Composed;
 use crate::error::IdentityError;
 use crate::module::ORGANISATIONS;
 use crate::network::Network;
@@ -98,6 +100,7 @@ pub enum Refusal {
 #[derive(Clone)]
 pub struct Apps {
     store: Store,
+    clearances: Clearances,
 }
 
 /// A proven request that wants to be let in.
@@ -117,8 +120,8 @@ pub const REPLAYED: &str = "signature-replayed";
 pub const EXHAUSTED: &str = "quota-exhausted";
 
 impl Apps {
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store, clearances: Clearances) -> Self {
+        Self { store, clearances }
     }
 
     /// The app of an id, as it stands now: a suspension holds from the next call on, on every node.
@@ -152,6 +155,7 @@ impl Apps {
                 .collect();
             principal.subject = Some(own.id.clone()).filter(|_| own.kind == SUBJECT);
             principal.roles.clone_from(&app.grant.roles);
+            principal.clearance = self.clearances.held(&app.grant.roles, &Composed::default());
             principal.organisation_name = own.name;
             principal.organisation_kind = own.kind;
             principal.district = own.region;

@@ -6,9 +6,9 @@
 //! that one that is lowered, or a declaration that gets narrower, takes effect on composed roles
 //! at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sdk_contract::def::{PermissionDef, RowScope};
+use sdk_contract::def::{Level, PermissionDef, RowScope};
 use serde::{Deserialize, Serialize};
 
 use crate::module::MODULE;
@@ -78,13 +78,23 @@ pub struct Piece {
     pub module: String,
     pub permission: String,
     pub scope: RowScope,
+    /// What is taken away of what it lets somebody read: `<collection>.<field>`, in order.
+    pub without: Vec<String>,
 }
 
 impl Piece {
-    /// Reads `<module>:<entity>.<verb>@<scope>`.
+    /// Reads `<module>:<entity>.<verb>@<scope>`, and what is taken away: `!<collection>.<field>`, each.
     pub fn parse(text: &str) -> Option<Self> {
         let (module, rest) = text.split_once(':')?;
-        let (permission, scope) = rest.split_once('@')?;
+        let mut parts = rest.split('!');
+        let (permission, scope) = parts.next()?.split_once('@')?;
+        let place = |text: &str| {
+            let (collection, field) = text.split_once('.')?;
+            (!collection.is_empty() && !field.is_empty()).then(|| text.to_owned())
+        };
+        let mut without = parts.map(place).collect::<Option<Vec<String>>>()?;
+        without.sort();
+        without.dedup();
         let scope = match scope {
             "assigned" => RowScope::Assigned,
             "own" => RowScope::Own,
@@ -97,6 +107,7 @@ impl Piece {
             module: module.into(),
             permission: permission.into(),
             scope,
+            without,
         })
     }
 }
@@ -110,7 +121,10 @@ impl std::fmt::Display for Piece {
             RowScope::District => "district",
             RowScope::All => "all",
         };
-        write!(f, "{}:{}@{scope}", self.module, self.permission)
+        write!(f, "{}:{}@{scope}", self.module, self.permission)?;
+        self.without
+            .iter()
+            .try_for_each(|place| write!(f, "!{place}"))
     }
 }
 
@@ -167,15 +181,20 @@ pub struct Composed {
     /// Titles of the roles.
     pub titles: Vec<String>,
     pub pieces: Vec<Piece>,
+    /// The highest clearance of the roles, as far as the ceiling goes now.
+    pub clearance: Level,
 }
 
 impl Composed {
-    /// The reach they give to a permission, as far as the ceiling goes now.
+    /// The reach they give to a permission, as far as the ceiling goes now; to one of the fields that it
+    /// lets somebody read, where that is asked, those that do not take it away.
     pub(crate) fn scopes<'a>(
         &'a self,
         module: &'a str,
         permission: &'a PermissionDef,
+        field: Option<&'a str>,
     ) -> impl Iterator<Item = RowScope> + 'a {
+        let has = move |p: &&Piece| field.is_none_or(|f| p.without.iter().all(|w| w != f));
         let reached = if self.pieces.is_empty() {
             Vec::new()
         } else {
@@ -185,7 +204,17 @@ impl Composed {
             .pieces
             .iter()
             .filter(move |p| p.module == module && p.permission == permission.name);
-        own.map(|p| p.scope).filter(move |s| reached.contains(s))
+        own.filter(has)
+            .map(|p| p.scope)
+            .filter(move |s| reached.contains(s))
+    }
+
+    /// The fields that any of them takes away of what a permission lets somebody read.
+    pub fn taken(&self, module: &str, permission: &str) -> BTreeSet<&str> {
+        let own = self.pieces.iter();
+        let own = own.filter(|p| p.module == module && p.permission == permission);
+        own.flat_map(|p| p.without.iter().map(String::as_str))
+            .collect()
     }
 }
 
@@ -218,12 +247,30 @@ mod tests {
             "m:thing.read@assigned",
             "m-n:a.b@organisation",
             "m:a.b@all",
+            "m:a.b@all!things.phone",
+            "m:a.b@all!others.x!things.phone",
         ] {
             assert_eq!(Piece::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "m:thing.read", "thing.read@own", "m:a.b@mine"] {
+        for text in [
+            "",
+            "m:thing.read",
+            "thing.read@own",
+            "m:a.b@mine",
+            "m:a.b@all!",
+            "m:a.b@all!phone",
+            "m:a.b@all!.phone",
+            "m:a.b@all!things.phone!",
+            "m:a.b!things.phone@all",
+        ] {
             assert_eq!(Piece::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn dj_07_what_is_taken_away_twice_is_taken_away_once() {
+        let piece = Piece::parse("m:a.b@all!things.y!things.x!things.y").unwrap();
+        assert_eq!(piece.without, ["things.x", "things.y"]);
     }
 
     #[test]

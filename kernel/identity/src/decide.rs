@@ -36,6 +36,26 @@ impl Decision {
 /// Unites the scopes of all grants the principal's roles match, and of composed roles as far as the
 /// organisation's ceiling goes. A module acting by itself has all rows of its own module.
 pub fn decide(principal: &Principal, module_id: &str, permission: &PermissionDef) -> Decision {
+    reach(principal, module_id, permission, None)
+}
+
+/// The rows in which a permission to read lets the principal read a field (`<collection>.<field>`): as
+/// [`decide`], without the composed roles that take the field away.
+pub fn decide_field(
+    principal: &Principal,
+    module_id: &str,
+    permission: &PermissionDef,
+    field: &str,
+) -> Decision {
+    reach(principal, module_id, permission, Some(field))
+}
+
+fn reach(
+    principal: &Principal,
+    module_id: &str,
+    permission: &PermissionDef,
+    field: Option<&str>,
+) -> Decision {
     if principal.module.as_deref() == Some(module_id) {
         return Decision::Allow(RowFilter::All);
     }
@@ -48,7 +68,7 @@ pub fn decide(principal: &Principal, module_id: &str, permission: &PermissionDef
         .map(|g| g.scope)
         .collect();
     if duty.is_none() && !principal.is_anonymous() {
-        scopes.extend(principal.composed.scopes(module_id, permission));
+        scopes.extend(principal.composed.scopes(module_id, permission, field));
     }
     if scopes.is_empty() {
         let why = match duty {
@@ -92,6 +112,7 @@ mod tests {
     use sdk_contract::def::{Label, RoleGrant};
 
     use super::*;
+    use crate::composed::{Composed, Piece};
 
     fn permission(grants: &[(&str, RowScope)]) -> PermissionDef {
         PermissionDef {
@@ -265,6 +286,48 @@ mod tests {
         );
     }
 
+    /// Somebody whose composed roles are these, under a ceiling that has all.
+    fn composed(pieces: &[&str]) -> Principal {
+        let pieces = pieces.iter().map(|text| Piece::parse(text).unwrap());
+        let composed = Composed {
+            ceiling: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            pieces: pieces.collect(),
+            ..Composed::default()
+        };
+        Principal {
+            composed: composed.into(),
+            ..user(&[])
+        }
+    }
+
+    #[test]
+    fn dj_07_a_field_is_read_where_a_role_has_it_that_does_not_take_it_away() {
+        let all = permission(&[("a", RowScope::All)]);
+        let of = |pieces: &[&str], field: &str| {
+            let p = composed(pieces);
+            assert!(decide(&p, "m", &all).allowed(), "the row is read anyway");
+            decide_field(&p, "m", &all, field)
+        };
+        let without = "m:thing.read@all!things.phone";
+        let none = Decision::Deny(Denial::NoGrant);
+        let own = Decision::Allow(RowFilter::Subject("s1".into()));
+        assert_eq!(of(&[without], "things.phone"), none);
+        assert_eq!(
+            of(&[without], "things.name"),
+            Decision::Allow(RowFilter::All)
+        );
+        assert_eq!(
+            of(&[without], "others.phone"),
+            Decision::Allow(RowFilter::All)
+        );
+        // Another role that has it shows it in its own rows and in no other.
+        assert_eq!(of(&[without, "m:thing.read@own"], "things.phone"), own);
+        let mut declared = composed(&[without]);
+        declared.roles = vec!["a".into()];
+        let seen = decide_field(&declared, "m", &all, "things.phone");
+        assert_eq!(seen, Decision::Allow(RowFilter::All));
+    }
+
     fn any_grants() -> impl Strategy<Value = Vec<(&'static str, RowScope)>> {
         let role = prop::sample::select(vec!["a", "b", "c", "anyone", "signed-in"]);
         let scope = prop::sample::select(vec![
@@ -317,6 +380,27 @@ mod tests {
                 let reached = matches!(&decision, Decision::Allow(f) if lets(f, row));
                 prop_assert_eq!(reached, expected, "{:?}", row);
             }
+        }
+
+        /// Nothing is read in a row for what a piece takes away that is not read without it.
+        #[test]
+        fn dj_07_taking_fields_away_never_adds(
+            grants in any_grants(),
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                "m:thing.read@own", "m:thing.read@all", "m:thing.read@organisation!things.x",
+                "m:thing.read@all!things.x!things.y", "m:thing.read@district!things.y",
+            ]), 0..4),
+        ) {
+            let (p, read) = (composed(&pieces), permission(&grants));
+            let whole = decide(&p, "m", &read);
+            for field in ["things.x", "things.y"] {
+                let Decision::Allow(seen) = decide_field(&p, "m", &read, field) else { continue };
+                let Decision::Allow(all) = &whole else { panic!("a field of no row") };
+                for row in rows() {
+                    prop_assert!(!lets(&seen, row) || lets(all, row), "{:?}", row);
+                }
+            }
+            prop_assert_eq!(decide_field(&p, "m", &read, "things.z"), whole);
         }
 
         #[test]

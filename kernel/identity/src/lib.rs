@@ -9,6 +9,7 @@ pub mod apps;
 pub mod certificates;
 pub mod challenge;
 pub mod claims;
+pub mod clearance;
 pub mod composed;
 mod counting;
 pub mod decide;

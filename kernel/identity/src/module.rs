@@ -10,6 +10,7 @@ mod reviews;
 
 use sdk_contract::def::{
     CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, RoleGrant, RowScope, Shard,
+    Tone,
 };
 use sdk_contract::kind::Kind;
 
@@ -40,6 +41,14 @@ pub(crate) const CLAIMS: &str = "claims";
 pub(crate) const RESETS: &str = "resets";
 pub(crate) const BINDINGS: &str = "bindings";
 pub(crate) const ARRIVALS: &str = "arrivals";
+
+/// Levels of data as values, and what people call them.
+pub const LEVELS: [(&str, &str, &str, Tone); 4] = [
+    ("L1", "L1 公开", "L1 public", Tone::Neutral),
+    ("L2", "L2 内部", "L2 inner", Tone::Info),
+    ("L3", "L3 敏感", "L3 sensitive", Tone::Warning),
+    ("L4", "L4 高敏", "L4 most sensitive", Tone::Danger),
+];
 
 /// Permission to look after one's own account; every signed-in person has it, whatever their
 /// duties.

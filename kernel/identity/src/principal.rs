@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sdk_contract::call::Caller;
+use sdk_contract::def::Level;
 
 use crate::composed::Composed;
 use crate::duty::Duty;
@@ -24,6 +25,8 @@ pub struct Principal {
     pub roles: Vec<String>,
     /// What composed roles add to them there.
     pub composed: Arc<Composed>,
+    /// Up to which level they see values whole that permissions show them.
+    pub clearance: Level,
     /// Where the user may act; the organisation acted for is one of them.
     pub posts: Arc<[Post]>,
     /// The organisation the user acts for.

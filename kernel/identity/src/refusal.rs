@@ -1,5 +1,7 @@
 //! Why a change of organisations, posts or roles is not made. Pure.
 
+use sdk_contract::def::Level;
+
 use crate::error::IdentityError;
 
 /// A rule that says no.
@@ -45,6 +47,10 @@ pub enum Refusal {
     RolesOverCeiling(String),
     #[error("the permission {0} is not one that the organisation may hand out")]
     PermissionOverCeiling(String),
+    #[error("a role here is cleared up to {} at most", .0.name())]
+    ClearanceOverCeiling(Level),
+    #[error("who decides is not cleared for {}", .0.name())]
+    NotCleared(Level),
     #[error("the role excludes {0}, which the person holds")]
     Excluded(String),
     #[error("the last security administrator stays")]
@@ -100,9 +106,11 @@ impl Refusal {
             Self::HeldAlready | Self::NotHeld | Self::RolesChanged => "role-state",
             Self::Ended => "post-ended",
             Self::Oneself => "own-access",
-            Self::OverCeiling | Self::RolesOverCeiling(_) | Self::PermissionOverCeiling(_) => {
-                "over-ceiling"
-            }
+            Self::OverCeiling
+            | Self::RolesOverCeiling(_)
+            | Self::PermissionOverCeiling(_)
+            | Self::ClearanceOverCeiling(_) => "over-ceiling",
+            Self::NotCleared(_) => "clearance-needed",
             Self::Excluded(_) => "roles-exclude-each-other",
             Self::LastOne | Self::Needed => "last-administrator",
             Self::PastDay => "past-day",
@@ -129,6 +137,7 @@ impl Refusal {
             Self::NoSuchPerson | Self::LoginTaken | Self::BadLogin => Some("login"),
             Self::PastDay => Some("last_day"),
             Self::NoPermission | Self::PermissionOverCeiling(_) => Some("permissions"),
+            Self::ClearanceOverCeiling(_) => Some("clearance"),
             _ => None,
         }
     }
@@ -161,6 +170,13 @@ impl Refusal {
                 "目标机构不能使用这些角色：{roles}。请先收回，或在目标机构（或其上级）另建后改授"
             ),
             Self::PermissionOverCeiling(name) => format!("“{name}”超出本机构的权限上限"),
+            Self::ClearanceOverCeiling(most) => format!(
+                "最高可设为 {}：不能高于本机构可授予的角色，也不能高于您自己的数据级别上限",
+                most.name()
+            ),
+            Self::NotCleared(level) => {
+                format!("须由数据级别上限达到 {} 的另一人复核", level.name())
+            }
             Self::Excluded(other) => {
                 format!("该角色与此人已有或正在申请的“{other}”互斥，不能同时担任")
             }

@@ -2,11 +2,12 @@
 
 use kernel_storage::{Record, RowFilter};
 use sdk_contract::call::Write;
-use sdk_contract::def::PermissionDef;
+use sdk_contract::def::{Level, PermissionDef};
 use sdk_contract::query::{Filter, Query};
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Value, json};
 
+use crate::clearance::UNSAID;
 use crate::composed::{Composed, Piece, compose};
 use crate::directory::Directory;
 use crate::error::IdentityError;
@@ -14,6 +15,7 @@ use crate::grants::holding;
 use crate::history::{Change, Deed, new_id};
 use crate::module::ROLES;
 use crate::people::{get, optional, qualified, strings, text};
+use crate::principal::Principal;
 use crate::refusal::{ChangeError, Refusal};
 use crate::session::{object, update_of};
 
@@ -26,6 +28,8 @@ pub struct RoleRow {
     pub about: String,
     pub organisation: String,
     pub pieces: Vec<Piece>,
+    /// Up to which level whoever holds it sees values whole.
+    pub clearance: Level,
     pub retired: bool,
 }
 
@@ -42,6 +46,10 @@ impl RoleRow {
             about: text(record, "about"),
             organisation: text(record, "organisation"),
             pieces: pieces.iter().filter_map(|p| Piece::parse(p)).collect(),
+            // Roles from before clearances have none.
+            clearance: optional(record, "clearance")
+                .and_then(|level| Level::parse(&level))
+                .unwrap_or(UNSAID),
             retired: optional(record, "retired_at").is_some(),
         }
     }
@@ -54,6 +62,8 @@ pub struct Wish<'a> {
     pub about: &'a str,
     /// `<module>:<permission>@<scope>`
     pub permissions: &'a [String],
+    /// Where it is not said, what roles have of which nothing is said, or the most there may be.
+    pub clearance: Option<Level>,
 }
 
 impl Directory {
@@ -72,9 +82,10 @@ impl Directory {
         }
         let ceiling = self.ceiling(&tree, organisation);
         let pieces = compose(&ceiling, wish.permissions, declared)?;
+        let clearance = self.cleared_for(deed.by, &ceiling, wish.clearance)?;
         self.title_is_free(organisation, wish.title, None).await?;
         let id = new_id(deed.now)?;
-        let values = values(wish, &pieces);
+        let values = values(wish, &pieces, clearance);
         let writes = vec![
             Write::Insert {
                 collection: ROLES.into(),
@@ -109,14 +120,17 @@ impl Directory {
         let tree = self.tree(&role.organisation).await?;
         let ceiling = self.ceiling(&tree, &role.organisation);
         let pieces = compose(&ceiling, wish.permissions, declared)?;
+        let clearance = self.cleared_for(deed.by, &ceiling, wish.clearance)?;
         self.title_is_free(&role.organisation, wish.title, Some(&role.id))
             .await?;
         let was = Wish {
             title: &role.title,
             about: &role.about,
             permissions: &[],
+            clearance: None,
         };
-        let (before, after) = (values(was, &role.pieces), values(wish, &pieces));
+        let before = values(was, &role.pieces, role.clearance);
+        let after = values(wish, &pieces, clearance);
         if before == after {
             return Err(Refusal::Nothing.into());
         }
@@ -152,6 +166,28 @@ impl Directory {
                 ..Change::default()
             })?,
         ])
+    }
+
+    /// The most that somebody may clear a role for that is composed under a ceiling: no more than the
+    /// roles under it, nor than they are themselves.
+    pub fn clears(&self, by: &Principal, ceiling: &[String]) -> Level {
+        let clearances = &self.inner.policy.clearances;
+        clearances.ceiling(ceiling).min(by.clearance)
+    }
+
+    fn cleared_for(
+        &self,
+        by: &Principal,
+        ceiling: &[String],
+        wanted: Option<Level>,
+    ) -> Result<Level, Refusal> {
+        let most = self.clears(by, ceiling);
+        let wanted = wanted.unwrap_or(UNSAID.min(most));
+        if wanted <= most {
+            Ok(wanted)
+        } else {
+            Err(Refusal::ClearanceOverCeiling(most))
+        }
     }
 
     /// Whether no other role in use in the organisation is called so: people tell them by name. Two that
@@ -200,6 +236,7 @@ impl Directory {
         let tree = crate::tree::Tree::around(self.store(), organisation).await?;
         let Some(tree) = tree else { return Ok(all) };
         all.ceiling = self.ceiling(&tree, organisation);
+        let most = self.inner.policy.clearances.ceiling(&all.ceiling);
         for id in roles {
             let row = get(self.store(), ROLES, id).await?;
             let Some(row) = row.as_ref().map(RoleRow::read) else {
@@ -209,6 +246,7 @@ impl Directory {
             if !row.retired && tree.is_within(organisation, &row.organisation) {
                 all.titles.push(row.title);
                 all.pieces.extend(row.pieces);
+                all.clearance = all.clearance.max(row.clearance.min(most));
             }
         }
         all.pieces.sort();
@@ -217,7 +255,10 @@ impl Directory {
     }
 }
 
-fn values(wish: Wish<'_>, pieces: &[Piece]) -> Value {
+fn values(wish: Wish<'_>, pieces: &[Piece], clearance: Level) -> Value {
     let pieces: Vec<String> = pieces.iter().map(Piece::to_string).collect();
-    json!({ "title": wish.title, "about": wish.about, "permissions": pieces })
+    json!({
+        "title": wish.title, "about": wish.about, "permissions": pieces,
+        "clearance": clearance.name(),
+    })
 }

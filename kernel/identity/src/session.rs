@@ -18,6 +18,7 @@ use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
+use crate::clearance::Clearances;
 use crate::composed::Composed;
 use crate::duty::{self, Standing};
 use crate::error::IdentityError;
@@ -102,6 +103,11 @@ impl Sessions {
     /// Hours within which a second person must decide what one asked for.
     pub fn request_hours(&self) -> i64 {
         self.inner.policy.organisations.request_hours
+    }
+
+    /// Of declared roles.
+    pub fn clearances(&self) -> &Clearances {
+        &self.inner.policy.clearances
     }
 
     /// The principal of a token, or `None` when there is no such session (any more).
@@ -274,6 +280,7 @@ impl Sessions {
             factor: ways.any(),
         };
         let duty = duty::open(&self.inner.policy, standing, Timestamp(now));
+        let clearance = self.inner.policy.clearances.held(&roles, &composed);
         Ok(Principal {
             subject: organisation
                 .clone()
@@ -288,6 +295,7 @@ impl Sessions {
             name: user.name,
             roles,
             composed: Arc::new(composed),
+            clearance,
             posts: held.into(),
             organisation,
             organisations,

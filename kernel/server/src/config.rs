@@ -281,6 +281,7 @@ impl Config {
 
     pub(crate) fn web(&self, city: City) -> Result<WebSettings> {
         let (s, h) = (&self.site, &self.http);
+        let roles = city.roles();
         Ok(WebSettings {
             site: Site {
                 name: Label::new(&s.name, &s.name_en),
@@ -299,7 +300,7 @@ impl Config {
                 }),
             },
             regions: city.regions,
-            roles: city.roles,
+            roles,
             address: h.address.clone(),
             secure_cookies: h.secure_cookies || self.tls.is_on(),
             trusted_proxies: h.trusted_proxies.clone(),

@@ -14,7 +14,7 @@ use kernel_host::clock::{Clock, SystemClock};
 use kernel_host::{Engines, Ground, Host, KeptCode, Limits};
 use kernel_identity::demo::{self, Demo, DemoLogin};
 use kernel_identity::first::{self, FirstLogin};
-use kernel_identity::session::Sessions;
+use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::backup::RESTORING;
 use kernel_storage::{BlobStore, CheckpointFolder, Store, StoreUrl};
 
@@ -177,7 +177,10 @@ impl Platform {
         store
             .apply(&kernel_identity::module::definition(), now)
             .await?;
-        let policy = config.sessions(setup.demo)?;
+        let policy = SessionPolicy {
+            clearances: city.clearances(),
+            ..config.sessions(setup.demo)?
+        };
         let sessions = Sessions::new(store.clone(), Arc::clone(&keys), policy);
         let (mut logins, mut first) = (Vec::new(), Vec::new());
         if setup.demo {
@@ -208,7 +211,7 @@ impl Platform {
             scanner: config.scanner()?,
             plugins: setup.plugins,
             regions: city.regions.clone(),
-            roles: city.roles.clone(),
+            roles: city.roles(),
             sessions: sessions.clone(),
             limits: Limits {
                 export_without_approval: config.exports.without_approval,

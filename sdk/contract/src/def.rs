@@ -211,10 +211,11 @@ pub struct FieldDef {
 
 /// Classes of data, in line with GB/T 43697-2024: public, inner, sensitive, most sensitive.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
 )]
 pub enum Level {
     /// 公开
+    #[default]
     L1,
     /// 内部, on conditions.
     L2,
@@ -222,6 +223,24 @@ pub enum Level {
     L3,
     /// 高敏, such as a person's credit record.
     L4,
+}
+
+impl Level {
+    pub const ALL: [Self; 4] = [Self::L1, Self::L2, Self::L3, Self::L4];
+
+    /// `L1` to `L4`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::L1 => "L1",
+            Self::L2 => "L2",
+            Self::L3 => "L3",
+            Self::L4 => "L4",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
 }
 
 /// Formats of masking (tender row 93).
@@ -503,6 +522,15 @@ impl FieldDef {
             reveal: None,
             look: None,
         }
+    }
+
+    /// How sensitive it is with all that stands in it: a list of rows is guarded as a whole.
+    pub fn class(&self) -> Option<Level> {
+        let cells = match &self.kind {
+            Kind::Rows { fields, .. } => fields.iter().filter_map(|f| f.level).max(),
+            _ => None,
+        };
+        self.level.max(cells)
     }
 }
 

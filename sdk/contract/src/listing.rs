@@ -24,18 +24,18 @@ pub struct Listing {
 
 /// Reads a list's parameters: `field=value` (repeated: any of them), `field.min=`, `field.max=`,
 /// `sort=-field,field`, `page` or `cursor`, `size`, `q`, `facets=field,field`,
-/// `with=field.read,field.read`, `as_of=time`. Every wrong one is named. `may_reveal` says whether the
-/// asker has a permission to see a masked field: asking by it would read it.
+/// `with=field.read,field.read`, `as_of=time`. Every wrong one is named. `sees` says whether the asker
+/// sees a field as it is in some row: asking by it would read it.
 pub fn listing(
     module: &ModuleDef,
     collection: &CollectionDef,
-    may_reveal: &dyn Fn(&str) -> bool,
+    sees: &dyn Fn(&FieldDef) -> bool,
     pairs: &[(impl AsRef<str>, impl AsRef<str>)],
 ) -> Result<Listing, Vec<FieldFault>> {
     let reader = Reader {
         module,
         collection,
-        may_reveal,
+        sees,
     };
     let mut faults = Vec::new();
     let (mut page, mut size) = (1, DEFAULT_SIZE);
@@ -144,7 +144,7 @@ fn follow(query: &mut Query, field: &str, read: &str) {
 struct Reader<'a> {
     module: &'a ModuleDef,
     collection: &'a CollectionDef,
-    may_reveal: &'a dyn Fn(&str) -> bool,
+    sees: &'a dyn Fn(&FieldDef) -> bool,
 }
 
 impl Reader<'_> {
@@ -155,13 +155,9 @@ impl Reader<'_> {
         match self.collection.field(name) {
             None => Err("没有这个字段"),
             Some(f) if f.encrypted && !f.blind || !f.kind.ops().equal => Err("该字段不能用于查询"),
-            Some(f) if f.mask.is_some() && !self.is_revealed(f) => Err("该字段不能用于查询"),
+            Some(f) if !(self.sees)(f) => Err("该字段不能用于查询"),
             Some(_) => Ok(()),
         }
-    }
-
-    fn is_revealed(&self, field: &FieldDef) -> bool {
-        field.reveal.as_deref().is_some_and(self.may_reveal)
     }
 
     /// A field whose values are in plain columns, to be sorted, ranged or counted by.
@@ -181,7 +177,7 @@ impl Reader<'_> {
     fn reference<'t>(&self, path: &'t str) -> Result<(&'t str, &'t str), &'static str> {
         let (field, read) = path.split_once('.').ok_or("请写成 字段.字段")?;
         match self.collection.field(field) {
-            Some(f) if f.mask.is_some() && !self.is_revealed(f) => Err("该字段不能用于查询"),
+            Some(f) if !(self.sees)(f) => Err("该字段不能用于查询"),
             Some(f) if matches!(f.kind, Kind::Ref { .. }) => Ok((field, read)),
             _ => Err("该字段不引用其他记录"),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kernel_crypto::sm2::VerifyingKey;
 use kernel_identity::apps::{self, Allowance, App, OVERLAP_HOURS};
+use kernel_identity::composed::Composed;
 use kernel_identity::module::MODULE as PLATFORM;
 use sdk_contract::call::Ask;
 use sdk_contract::error::Fault;
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::Host;
 use crate::module::Call;
+use crate::platform::choices::level;
 use crate::reads::{ask as ask_fault, permitted};
 use crate::values::word;
 
@@ -141,7 +143,7 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
             .block(Block::details("asked", asked(change)).title("申请的变更"));
     }
     page = page
-        .block(Block::details("grant", grant(&app)).title("权限与限额"))
+        .block(Block::details("grant", grant(host, &app)).title("权限与限额"))
         .block(Block::details("keys", keys(&app)).title("公钥"));
     let mut forms = Section::grid();
     for (action, from, label) in [
@@ -187,10 +189,13 @@ fn waits(host: &Host, call: &Call, app: &App, what: &str, lead: &str) -> Block {
     Block::notice(what, notice)
 }
 
-fn grant(app: &App) -> Vec<Fact> {
+fn grant(host: &Host, app: &App) -> Vec<Fact> {
     let grant = &app.grant;
+    let clearances = host.sessions().clearances();
+    let clearance = clearances.held(&grant.roles, &Composed::default());
     vec![
         Fact::new("角色", Datum::text(grant.roles.join("、"))),
+        Fact::new("数据级别上限", Datum::text(level(clearance))),
         Fact::new(
             "允许的网络",
             Datum::text(lines(&grant.networks).replace('\n', "；")),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use kernel_identity::clearance::Clearances;
 use kernel_identity::grants::RoleBook;
 use kernel_identity::principal::{ANYONE, SIGNED_IN};
 use kernel_storage::{By, CollectionName, Commit, CommitError};
@@ -34,7 +35,8 @@ impl Host {
     /// Brings the catalogue in line with the declarations that serve. Nodes may do it at once.
     pub(crate) async fn refresh_classified(&self) -> Result<(), InstallError> {
         let stored = self.classified().await?;
-        let mut wanted = rows(&self.catalog(), &self.role_book());
+        let roles = (&self.role_book(), self.sessions().clearances());
+        let mut wanted = rows(&self.catalog(), roles);
         let now = self.clock().now();
         let mut writes = Vec::new();
         for row in &stored {
@@ -110,8 +112,11 @@ impl Host {
     }
 }
 
+/// What declared roles are called, and cleared for.
+type Roles<'a> = (&'a RoleBook, &'a Clearances);
+
 /// The rows that there should be, by their place.
-fn rows(catalog: &Catalog, roles: &RoleBook) -> BTreeMap<String, Map<String, Value>> {
+fn rows(catalog: &Catalog, roles: Roles<'_>) -> BTreeMap<String, Map<String, Value>> {
     let mut all = BTreeMap::new();
     for installed in catalog.modules.values() {
         let def = &installed.def;
@@ -133,14 +138,14 @@ fn rows(catalog: &Catalog, roles: &RoleBook) -> BTreeMap<String, Map<String, Val
                     "module": def.id,
                     "module_name": def.label.zh,
                     "collection_name": c.label.zh,
-                    "level": level_name(field.level),
+                    "level": field.level.map_or("none", Level::name),
                     "file": matches!(field.kind, Kind::File { .. }),
                     "designed": is_designed(def, c),
                     // Files are sealed whatever their class.
                     "encrypted": field.encrypted || matches!(field.kind, Kind::File { .. }),
                     "mask": guard.mask.map(mask_name),
-                    "seen_by": who(def, roles, guard, guard.reveal.as_deref(), &c.read),
-                    "looked_at_by": guard.look.as_deref().map(|of| holders(def, roles, of)),
+                    "seen_by": who(def, roles, guard, &c.read),
+                    "looked_at_by": guard.look.as_deref().map(|of| holders(def, roles, guard, of)),
                     "retired": false,
                 });
                 all.insert(place, object(values));
@@ -159,24 +164,29 @@ fn rows(catalog: &Catalog, roles: &RoleBook) -> BTreeMap<String, Map<String, Val
 }
 
 /// Who reads a field as it is: whoever reads the record, unless it is masked.
-fn who(
-    def: &ModuleDef,
-    roles: &RoleBook,
-    field: &FieldDef,
-    reveal: Option<&str>,
-    read: &str,
-) -> Option<String> {
-    match (field.mask, reveal) {
-        (None, _) => Some(holders(def, roles, read)),
-        (Some(_), Some(reveal)) => Some(holders(def, roles, reveal)),
+fn who(def: &ModuleDef, roles: Roles<'_>, field: &FieldDef, read: &str) -> Option<String> {
+    match (field.mask, &field.reveal) {
+        (None, _) => Some(holders(def, roles, field, read)),
+        (Some(_), Some(reveal)) => Some(holders(def, roles, field, reveal)),
         (Some(_), None) => None,
     }
 }
 
-/// The roles that a permission is declared for, each with its reach.
-fn holders(def: &ModuleDef, roles: &RoleBook, permission: &str) -> String {
+/// The roles that a permission is declared for, each with its reach; of those that are named, the ones
+/// that are cleared for the field.
+fn holders(
+    def: &ModuleDef,
+    (roles, clearances): Roles<'_>,
+    field: &FieldDef,
+    permission: &str,
+) -> String {
     let grants = def.permission(permission).map(|p| p.grants.as_slice());
-    let named = grants.unwrap_or_default().iter().map(|grant| {
+    let cleared = |role: &str| {
+        let everybody = [ANYONE, SIGNED_IN].contains(&role);
+        everybody || field.class() <= Some(clearances.of_role(role))
+    };
+    let grants = grants.unwrap_or_default().iter();
+    let named = grants.filter(|grant| cleared(&grant.role)).map(|grant| {
         let role = match grant.role.as_str() {
             ANYONE => "任何人",
             SIGNED_IN => "登录用户",
@@ -190,16 +200,6 @@ fn holders(def: &ModuleDef, roles: &RoleBook, permission: &str) -> String {
 
 const fn is_classified(field: &FieldDef) -> bool {
     field.level.is_some() || field.encrypted || field.mask.is_some()
-}
-
-const fn level_name(level: Option<Level>) -> &'static str {
-    match level {
-        None => "none",
-        Some(Level::L1) => "L1",
-        Some(Level::L2) => "L2",
-        Some(Level::L3) => "L3",
-        Some(Level::L4) => "L4",
-    }
 }
 
 const fn mask_name(mask: Mask) -> &'static str {

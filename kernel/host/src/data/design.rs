@@ -281,7 +281,7 @@ impl Design {
     fn mark(field: &mut FieldDef, typed: &Typed, faults: &mut Vec<FieldFault>) {
         let ops = field.kind.ops();
         word(typed, "help").clone_into(&mut field.help);
-        field.level = level(word(typed, "level"));
+        field.level = Level::parse(word(typed, "level"));
         field.encrypted = field.level >= Some(Level::L3);
         let mask = match field.kind {
             Kind::Text { .. } => Mask::All,
@@ -617,25 +617,6 @@ impl Design {
             ChangeDef::Converted { field, .. } => field != name,
             ChangeDef::Renamed { .. } => true,
         });
-    }
-}
-
-fn level(text: &str) -> Option<Level> {
-    match text {
-        "L1" => Some(Level::L1),
-        "L2" => Some(Level::L2),
-        "L3" => Some(Level::L3),
-        "L4" => Some(Level::L4),
-        _ => None,
-    }
-}
-
-pub(super) fn level_word(level: Level) -> &'static str {
-    match level {
-        Level::L1 => "L1",
-        Level::L2 => "L2",
-        Level::L3 => "L3",
-        Level::L4 => "L4",
     }
 }
 

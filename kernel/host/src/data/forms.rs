@@ -1,13 +1,13 @@
 //! The forms in which people design.
 
 use sdk_contract::call::Ask;
-use sdk_contract::def::ChoiceDef;
+use sdk_contract::def::{ChoiceDef, Level};
 use sdk_contract::error::Fault;
 use sdk_contract::kind::Kind;
 use sdk_contract::page::{Action, Block, Choice, Field, Form, Page};
 
 use super::declare::{PATH, definition};
-use super::design::{Design, level_word, option_lines};
+use super::design::{Design, option_lines};
 use super::structures::{Structure, found};
 use crate::Host;
 use crate::console::pages::bench;
@@ -178,7 +178,7 @@ pub(super) async fn change(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     if let Some(choice) = design.options_of(field) {
         form = form.field(options().initial(option_lines(choice)));
     }
-    let level = field.level.map_or("", level_word);
+    let level = field.level.map_or("", Level::name);
     form = form
         .field(with(Field::text("help", "填写说明", 200), &field.help))
         .field(with(pick("level", "数据级别", "levels"), level))
@@ -220,7 +220,7 @@ pub(super) async fn convert(host: &Host, call: &Call, ask: &Ask) -> Result<Page,
         .field(Field::toggle("lossy", "不能转换的值留空").help("旧值保留，确认后才移除"))
         .field(with(
             pick("level", "数据级别", "levels"),
-            field.level.map_or("", level_word),
+            field.level.map_or("", Level::name),
         ))
         .field(ticked(Field::toggle("required", "必填"), field.required));
     Ok(bench("类型变更")

@@ -17,7 +17,7 @@ use sdk_contract::query::{Filter, Query};
 use serde_json::{Map, Value, json};
 
 use super::declare::{COLLECTION, ID, PATH};
-use super::design::{Design, Life, kind_word, level_word, words};
+use super::design::{Design, Life, kind_word, words};
 use super::forecast;
 use crate::console::pages::{PAGE, bench, page_number};
 use crate::module::{Call, Input, new_id};
@@ -295,9 +295,7 @@ fn tick(yes: bool) -> Datum {
 fn fields(structure: &Structure, design: &Design, edits: bool) -> Block {
     let edits = edits && design.life == Life::Used;
     let rows = design.collection.fields.iter().map(|field| {
-        let level = field
-            .level
-            .map_or(Datum::None, |l| Datum::text(level_word(l)));
+        let level = field.level.map_or(Datum::None, |l| Datum::text(l.name()));
         let cells = vec![
             Datum::text(field.label.zh.as_str()),
             Datum::text(field.name.as_str()),

@@ -5,6 +5,7 @@
 //! is readable and the field may be looked at is asked again when the look is taken, and the look
 //! uses the approval up in the commit of its audit record.
 
+use kernel_identity::clearance::cleared;
 use kernel_identity::history::Deed;
 use kernel_identity::module::{MODULE, REQUESTS};
 use kernel_identity::principal::Principal;
@@ -18,7 +19,7 @@ use sdk_contract::scalar::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Look, Looked, Sought, Waiting};
+use super::{Look, Looked, Sought, Waiting, masked};
 use crate::Host;
 use crate::dispatch::{by, commit_fault, draft};
 use crate::module::Call;
@@ -242,22 +243,30 @@ impl Host {
 
 /// Whether somebody may be the second person, besides what holds for every request: the data is the
 /// asker's organisation's to answer for, so nobody outside it decides, the platform's administrators
-/// included.
-pub(crate) fn may_decide(p: &Principal, request: &Request) -> Result<(), Refusal> {
+/// included; and nobody agrees to what they are not cleared for themselves. The request is whole.
+pub(crate) fn may_decide(host: &Host, p: &Principal, request: &Request) -> Result<(), Refusal> {
     let organisation = request.organisation.as_ref();
     let colleague = organisation.is_some_and(|o| p.organisations.contains(o));
-    if colleague {
-        Ok(())
-    } else {
-        Err(Refusal::NotColleague)
+    if !colleague {
+        return Err(Refusal::NotColleague);
+    }
+    let catalog = host.catalog();
+    let class = target(request).and_then(|target| {
+        let (installed, _, field) = masked(&catalog, &target.place).ok()?;
+        Some((&installed.def.id, field.class()?))
+    });
+    match class {
+        Some((module, level)) if !cleared(p, module, Some(level)) => {
+            Err(Refusal::NotCleared(level))
+        }
+        // A field that is there no more is not looked at, whoever agreed.
+        _ => Ok(()),
     }
 }
 
-/// What a look is at, as far as whoever decides may read the record.
-pub(crate) async fn subject(host: &Host, p: &Principal, request: &str) -> Option<String> {
-    // What it is at is masked for everybody.
-    let request = host.request(request).await.ok()??;
-    let place = target(&request)?.place;
+/// What a look is at, as far as whoever decides may read the record. The request is whole.
+pub(crate) async fn subject(host: &Host, p: &Principal, request: &Request) -> Option<String> {
+    let place = target(request)?.place;
     let record = host.get(p, &place.collection, &place.id).await.ok()?;
     let catalog = host.catalog();
     let (_, collection) = catalog.collection(&place.collection)?;

@@ -1,12 +1,14 @@
 //! What the platform's pages offer to choose from, and how they say it.
 
 use kernel_identity::composed::{Piece, reaches};
+use kernel_identity::module::LEVELS;
 use kernel_identity::tree::{Node, Tree};
-use sdk_contract::def::{PermissionDef, RowScope, Tone};
+use sdk_contract::def::{Level, PermissionDef, RowScope, Tone};
 use sdk_contract::page::{Choice, Datum};
 
 use super::Desk;
 use crate::Host;
+use crate::mask::is_takeable;
 
 /// What people call a type of organisation.
 pub(super) fn kind(kind: &str) -> &str {
@@ -27,6 +29,12 @@ pub(crate) fn scope(scope: RowScope) -> &'static str {
         RowScope::District => "本区",
         RowScope::All => "全部",
     }
+}
+
+/// What people call a level of data.
+pub(crate) fn level(level: Level) -> &'static str {
+    let mut all = LEVELS.iter().filter(|(name, ..)| *name == level.name());
+    all.next().map_or(level.name(), |(_, zh, ..)| zh)
 }
 
 pub(super) fn state(node: &Node) -> Datum {
@@ -85,6 +93,7 @@ impl Desk<'_> {
                         module: id.clone(),
                         permission: permission.name.clone(),
                         scope: reach,
+                        without: Vec::new(),
                     };
                     let words = format!(
                         "{} · {}（{}）",
@@ -98,4 +107,52 @@ impl Desk<'_> {
         }
         choices
     }
+
+    /// Every field that a role may take away of what these permissions let somebody read, as
+    /// `<module>:<permission>!<collection>.<field>`.
+    pub(super) fn takeable(&self, ceiling: &[String]) -> Vec<Choice> {
+        let catalog = self.host.catalog();
+        let mut choices = Vec::new();
+        for (id, installed) in &catalog.modules {
+            if id == kernel_identity::module::MODULE {
+                continue;
+            }
+            for c in &installed.def.collections {
+                let read = installed.def.permission(&c.read);
+                if read.is_none_or(|read| reaches(ceiling, read).is_empty()) {
+                    continue;
+                }
+                for field in c.fields.iter().filter(|f| is_takeable(f)) {
+                    let value = format!("{id}:{}!{}.{}", c.read, c.name, field.name);
+                    let module = &installed.def.label.zh;
+                    let words = format!("{module} · {} · {}", c.label.zh, field.label.zh);
+                    choices.push(Choice::new(value, words));
+                }
+            }
+        }
+        choices
+    }
+}
+
+/// What people call a field that a piece takes away, where a role may take it.
+pub(super) fn taken(host: &Host, piece: &Piece, place: &str) -> Option<String> {
+    let (collection, field) = place.split_once('.')?;
+    let catalog = host.catalog();
+    let collection = catalog
+        .modules
+        .get(&piece.module)?
+        .def
+        .collection(collection)?;
+    let of_it = collection.read == piece.permission;
+    let field = collection
+        .field(field)
+        .filter(|f| of_it && is_takeable(f))?;
+    Some(format!("{}的{}", collection.label.zh, field.label.zh))
+}
+
+/// The fields that a piece takes away, as people call them.
+pub(super) fn without(host: &Host, piece: &Piece) -> String {
+    let places = piece.without.iter();
+    let names = places.map(|place| taken(host, piece, place).unwrap_or_else(|| place.clone()));
+    names.collect::<Vec<_>>().join("、")
 }

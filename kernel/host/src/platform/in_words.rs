@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use kernel_identity::composed::Piece;
 use kernel_identity::grants::RoleBook;
 use kernel_identity::module::{ACCOUNT, CHANGES, MODULE, ORGANISATIONS};
+use sdk_contract::def::Level;
 use sdk_contract::page::Choice;
 use sdk_contract::scalar::Timestamp;
 use serde_json::Value;
@@ -25,7 +26,7 @@ const OWN: [(&str, &str); 7] = [
 ];
 
 /// Of an object of a change, what is told and how it is called.
-const TOLD: [(&str, &str); 19] = [
+const TOLD: [(&str, &str); 20] = [
     ("name", "名称"),
     ("code", "代码"),
     ("tier", "层级"),
@@ -44,6 +45,7 @@ const TOLD: [(&str, &str); 19] = [
     ("expires_at", "到期"),
     ("about", "说明"),
     ("permissions", "权限"),
+    ("clearance", "数据级别上限"),
     ("ceiling", "权限上限"),
 ];
 
@@ -117,6 +119,10 @@ impl Words {
                 let all = all.iter().filter_map(Value::as_str);
                 all.map(|r| self.role(r)).collect::<Vec<_>>().join("、")
             }
+            ("clearance", Value::String(name)) => {
+                let level = Level::parse(name).map(choices::level);
+                level.unwrap_or(name).to_owned()
+            }
             (_, Value::String(text)) if text.is_empty() => return None,
             (_, Value::String(text)) => text.clone(),
             (_, other) => other.to_string(),
@@ -131,7 +137,11 @@ impl Words {
         let piece = Piece::parse(text)?;
         let declared = choices::declared(&self.host, &piece.module, &piece.permission);
         let label = declared.map_or_else(|| piece.permission.clone(), |(_, p)| p.label.zh);
-        Some(format!("{label}（{}）", choices::scope(piece.scope)))
+        let reach = choices::scope(piece.scope);
+        Some(match choices::without(&self.host, &piece).as_str() {
+            "" => format!("{label}（{reach}）"),
+            without => format!("{label}（{reach}，隐去{without}）"),
+        })
     }
 }
 

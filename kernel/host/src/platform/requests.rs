@@ -29,10 +29,15 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let decided = desk.host.listed(desk.call, decided).await?;
     let mut rows = Vec::new();
     for r in &pending.records {
-        rows.push(row(desk, r, about(desk, r).await));
+        let whole = whole(desk, r).await?;
+        let about = match &whole {
+            Some(request) => look::subject(desk.host, p, request).await,
+            None => None,
+        };
+        rows.push(row(desk, r, whole, about));
     }
     let waiting = Table::new(columns()).rows(rows).empty("没有待复核的事项");
-    let rows = decided.records.iter().map(|r| row(desk, r, None));
+    let rows = decided.records.iter().map(|r| row(desk, r, None, None));
     let done = Table::new(columns())
         .rows(rows)
         .paging(number, PAGE, decided.total.unwrap_or_default())
@@ -54,17 +59,22 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-/// What a request is about, where its title does not say so to everybody.
-async fn about(desk: &Desk<'_>, r: &Map<String, Value>) -> Option<String> {
+/// A request of which it matters what it is about, with that; it is masked for everybody.
+async fn whole(desk: &Desk<'_>, r: &Map<String, Value>) -> Result<Option<Request>, Fault> {
     if word(r, "deed") == look::DEED {
-        look::subject(desk.host, &desk.call.principal, word(r, "id")).await
+        desk.host.request(word(r, "id")).await
     } else {
-        None
+        Ok(None)
     }
 }
 
-fn row(desk: &Desk<'_>, r: &Map<String, Value>, about: Option<String>) -> Row {
-    let request = Request::read(r);
+fn row(
+    desk: &Desk<'_>,
+    r: &Map<String, Value>,
+    whole: Option<Request>,
+    about: Option<String>,
+) -> Row {
+    let request = whole.unwrap_or_else(|| Request::read(r));
     let now = desk.call.now.micros();
     let p = &desk.call.principal;
     let expired = request.pending && request.is_expired(now);
@@ -123,7 +133,7 @@ fn may_decide(desk: &Desk<'_>, request: &Request) -> Result<(), Refusal> {
     let p = &desk.call.principal;
     request.may_decide(p, desk.call.now.micros())?;
     if request.deed == look::DEED {
-        look::may_decide(p, request)?;
+        look::may_decide(desk.host, p, request)?;
     }
     Ok(())
 }

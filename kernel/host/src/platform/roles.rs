@@ -1,17 +1,18 @@
 //! 角色与权限: roles that organisations compose from declared permissions.
 
+use kernel_identity::clearance::UNSAID;
 use kernel_identity::composed::Piece;
 use kernel_identity::roles::{RoleRow, Wish};
 use sdk_contract::call::{Ask, Reply};
-use sdk_contract::def::{PermissionDef, Tone};
-use sdk_contract::error::Fault;
+use sdk_contract::def::{Level, PermissionDef, Tone};
+use sdk_contract::error::{Fault, FieldFault};
 use sdk_contract::page::{
     Action, Block, Choice, Column, Confirm, Datum, Fact, Field, Form, Page, Row, Section, Table,
 };
 use sdk_contract::query::Query;
 use serde_json::json;
 
-use super::choices::scope;
+use super::choices::{level, scope};
 use super::organisations::reason;
 use super::{Desk, changes, choices, done, fault, record, word, words};
 use crate::Catalog;
@@ -42,6 +43,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
                 Datum::text(role.title.as_str()),
                 Datum::text(names.or_id(&role.organisation)),
                 Datum::quantity(role.pieces.len(), "项"),
+                Datum::text(level(role.clearance)),
                 state(&role),
                 Datum::text(role.about.as_str()),
             ],
@@ -52,6 +54,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         Column::new("title", "角色名称", 0),
         Column::new("organisation", "所属机构", 2),
         Column::new("permissions", "权限", 1),
+        Column::new("clearance", "数据级别上限", 2),
         Column::new("state", "状态", 1),
         Column::new("about", "说明", 3),
     ];
@@ -68,11 +71,11 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         .filter(|o| desk.can("role.compose", o))
     {
         let tree = desk.tree(own).await?;
-        let choices = tree.map(|tree| desk.pieces(&desk.directory.ceiling(&tree, own)));
-        let choices = choices.unwrap_or_default();
-        if !choices.is_empty() {
+        let ceiling = tree.map(|tree| desk.directory.ceiling(&tree, own));
+        let offer = Offer::of(desk, &ceiling.unwrap_or_default());
+        if !offer.pieces.is_empty() {
             let submit = Action::send("新建角色", "organisation.compose").record(own);
-            let form = wish(Form::new("compose", submit), None, choices);
+            let form = wish(Form::new("compose", submit), None, offer);
             page = page.block(Block::form(form).title("新建角色"));
         }
     }
@@ -87,16 +90,45 @@ fn state(role: &RoleRow) -> Datum {
     }
 }
 
-fn wish(form: Form, now: Option<&RoleRow>, choices: Vec<Choice>) -> Form {
+/// What a role may be made of.
+struct Offer {
+    pieces: Vec<Choice>,
+    /// Fields that may be taken away of what they read.
+    fields: Vec<Choice>,
+    /// The most it may be cleared for.
+    clearance: Level,
+}
+
+impl Offer {
+    fn of(desk: &Desk<'_>, ceiling: &[String]) -> Self {
+        Self {
+            pieces: desk.pieces(ceiling),
+            fields: desk.takeable(ceiling),
+            clearance: desk.directory.clears(&desk.call.principal, ceiling),
+        }
+    }
+}
+
+fn wish(form: Form, now: Option<&RoleRow>, offer: Offer) -> Form {
     let with = |field: Field, value: Option<&str>| match value {
         Some(value) if !value.is_empty() => field.initial(value),
         _ => field,
     };
-    let mut permissions = Field::pick_many("permissions", "权限", choices)
+    let mut permissions = Field::pick_many("permissions", "权限", offer.pieces)
         .required()
         .wide();
+    let mut without = Field::pick_many("without", "隐去的字段", offer.fields)
+        .wide()
+        .help("对应的查看权限不显示这些字段，也不能按它们查询；持有人另有角色可看的不受影响");
     for piece in now.iter().flat_map(|r| &r.pieces) {
-        permissions = permissions.initial(piece.to_string());
+        let whole = Piece {
+            without: Vec::new(),
+            ..piece.clone()
+        };
+        permissions = permissions.initial(whole.to_string());
+        for place in &piece.without {
+            without = without.initial(format!("{}:{}!{place}", piece.module, piece.permission));
+        }
     }
     form.field(with(
         Field::text("title", "角色名称", 40).required(),
@@ -107,7 +139,21 @@ fn wish(form: Form, now: Option<&RoleRow>, choices: Vec<Choice>) -> Form {
         now.map(|r| r.about.as_str()),
     ))
     .field(permissions)
+    .field(without)
+    .field(clearance(now, offer.clearance))
     .field(reason())
+}
+
+fn clearance(now: Option<&RoleRow>, most: Level) -> Field {
+    let levels = Level::ALL.into_iter().filter(|level| *level <= most);
+    let levels = levels.map(|l| Choice::new(l.name(), level(l))).collect();
+    let own = now.map_or(UNSAID.min(most), |role| role.clearance);
+    let help = "高于此级别的内容，持有人一律只见脱敏结果";
+    let lowers = format!("现为 {}，高于您可设的上限，保存后改为所选级别", level(own));
+    Field::pick("clearance", "数据级别上限", levels)
+        .required()
+        .initial(own.min(most).name())
+        .help(if own > most { &lowers } else { help })
 }
 
 pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
@@ -123,6 +169,7 @@ pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     let facts = vec![
         Fact::new("所属机构", Datum::text(tree.place(&role.organisation))),
         Fact::new("状态", state(&role)),
+        Fact::new("数据级别上限", Datum::text(level(role.clearance))),
         Fact::new("说明", Datum::text(role.about.as_str())),
         Fact::new("新建于", Datum::time_text(word(&record, "created_at"))),
     ];
@@ -138,9 +185,9 @@ pub(super) async fn detail(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
                 .danger()
                 .confirm(Confirm::new("停用角色", text, "停用").reason("原因")),
         );
-        let choices = desk.pieces(&desk.directory.ceiling(&tree, &role.organisation));
+        let offer = Offer::of(desk, &desk.directory.ceiling(&tree, &role.organisation));
         let submit = Action::send("保存", "role.edit").record(id);
-        let form = wish(Form::new("edit", submit), Some(&role), choices);
+        let form = wish(Form::new("edit", submit), Some(&role), offer);
         tabs.push(Block::form(form).title("修改角色"));
     }
     if desk.can("change.read", &role.organisation) {
@@ -162,6 +209,7 @@ fn pieces(desk: &Desk<'_>, role: &RoleRow) -> Table {
                 Datum::text(label),
                 Datum::text(module),
                 Datum::text(scope(piece.scope)),
+                Datum::text(choices::without(desk.host, piece)),
             ],
         )
     });
@@ -169,12 +217,46 @@ fn pieces(desk: &Desk<'_>, role: &RoleRow) -> Table {
         Column::new("permission", "权限", 0),
         Column::new("module", "模块", 1),
         Column::new("rows", "数据范围", 1),
+        Column::new("without", "隐去的字段", 2),
     ];
     Table::new(columns).rows(rows)
 }
 
 fn key(piece: &Piece) -> String {
-    piece.to_string().replace('@', ":")
+    piece.to_string().replace(['@', '!'], ":")
+}
+
+/// The pieces that a role is to have, with what is taken away of each.
+fn asked(desk: &Desk<'_>, input: &Input) -> Result<Vec<String>, Fault> {
+    let bad = |field: &str, code: &str, message: &str| {
+        Fault::invalid(vec![FieldFault::new(field, code, message)])
+    };
+    let mut permissions = words(&input.values, "permissions");
+    for taken in words(&input.values, "without") {
+        let (read, place) = taken.split_once('!').unwrap_or((&taken, ""));
+        let known = Piece::parse(&format!("{read}@own!{place}")).is_some();
+        let mut found = false;
+        for piece in &mut permissions {
+            if known && piece.split('@').next() == Some(read) {
+                *piece = format!("{piece}!{place}");
+                found = true;
+            }
+        }
+        if !found {
+            let message = "请同时选择这些字段对应的查看权限";
+            return Err(bad("without", "not-an-option", message));
+        }
+    }
+    // What is no piece at all is refused with those over the ceiling.
+    for piece in permissions.iter().filter_map(|text| Piece::parse(text)) {
+        let mut places = piece.without.iter();
+        if let Some(place) = places.find(|p| choices::taken(desk.host, &piece, p).is_none()) {
+            let place: String = place.chars().take(80).collect();
+            let message = format!("{place} 不是可以隐去的字段");
+            return Err(bad("without", "not-an-option", &message));
+        }
+    }
+    Ok(permissions)
 }
 
 /// Finds a permission by its module and name.
@@ -188,7 +270,7 @@ pub(super) async fn compose(
     input: &Input,
 ) -> Result<Reply, Fault> {
     let catalog = desk.host.catalog();
-    let permissions = words(&input.values, "permissions");
+    let permissions = asked(desk, input)?;
     let wish = wanted(input, &permissions);
     let made = desk
         .directory
@@ -204,6 +286,7 @@ fn wanted<'a>(input: &'a Input, permissions: &'a [String]) -> Wish<'a> {
         title: word(&input.values, "title"),
         about: word(&input.values, "about"),
         permissions,
+        clearance: Level::parse(word(&input.values, "clearance")),
     }
 }
 
@@ -215,7 +298,7 @@ pub(super) async fn act(desk: &Desk<'_>, verb: &str, input: &Input) -> Result<Re
     match verb {
         "edit" => {
             let catalog = desk.host.catalog();
-            let permissions = words(&input.values, "permissions");
+            let permissions = asked(desk, input)?;
             let wish = wanted(input, &permissions);
             let done_ = desk.directory.edit_role(deed, &role, wish, find(&catalog));
             let writes = done_.await.map_err(fault)?;

@@ -15,6 +15,7 @@ use super::columns::{Columns, creating};
 use super::replace::in_words;
 use super::{Format, MAX_ROWS, Misread, columns, object, read, word, write};
 use crate::catalog::Installed;
+use crate::mask::{revealed, sees};
 use crate::module::{Call, Input};
 use crate::reads::{chain, permitted, readable};
 use crate::uploads::UploadRef;
@@ -264,7 +265,8 @@ fn chosen<'a>(
     names: &str,
 ) -> Result<Vec<&'a FieldDef>, Fault> {
     if names.trim().is_empty() {
-        let seen = |f: &&FieldDef| f.mask != Some(Mask::Hidden) || is_revealed(def, p, f);
+        let part = |f: &FieldDef| f.mask.is_some_and(|mask| mask != Mask::Hidden);
+        let seen = |f: &&FieldDef| part(f) || sees(def, f, p);
         return Ok(c.fields.iter().filter(seen).collect());
     }
     let names = names.split(',').map(str::trim).filter(|n| !n.is_empty());
@@ -286,19 +288,9 @@ pub(super) fn clear_of(def: &ModuleDef, p: &Principal, fields: &[&FieldDef]) -> 
 
 /// Whether this person sees a sensitive field of others in clear.
 fn is_sensitive(def: &ModuleDef, p: &Principal, field: &FieldDef) -> bool {
-    let own = |rows: &RowFilter| matches!(rows, RowFilter::None | RowFilter::Subject(_));
-    let clear = match (&field.mask, &field.reveal) {
-        (None, _) => true,
-        (Some(_), Some(name)) => permitted(def, p, name).is_ok_and(|rows| !own(&rows)),
-        (Some(_), None) => false,
-    };
-    field.level >= Some(Level::L3) && clear
-}
-
-/// Whether this person sees the field in clear in any row.
-fn is_revealed(def: &ModuleDef, p: &Principal, field: &FieldDef) -> bool {
-    let permission = field.reveal.as_ref();
-    permission.is_some_and(|name| permitted(def, p, name).is_ok())
+    let clear = revealed(def, field, p);
+    let own = matches!(clear, RowFilter::None | RowFilter::Subject(_));
+    field.level >= Some(Level::L3) && !own
 }
 
 /// What a reference's record is called by.

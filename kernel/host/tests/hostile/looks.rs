@@ -5,6 +5,7 @@ use kernel_identity::principal::Principal;
 use kernel_identity::session::SessionPolicy;
 use kernel_storage::{AuditDraft, AuditFilter, Commit};
 use sdk_contract::call::{Ask, Reply, Write};
+use sdk_contract::def::Level;
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::page::{Block, Body, Datum, Fact, LookTakes, Masked, Page, Place};
 use serde_json::{Value, json};
@@ -68,6 +69,7 @@ fn person(n: u32, role: &str, organisation: &str) -> Principal {
         user: Some(user(n)),
         name: format!("用户{n}"),
         roles: vec![role.into()],
+        clearance: Level::L4,
         organisation: Some(organisation.into()),
         organisations: vec![organisation.into()],
         request: "test".into(),
@@ -345,6 +347,72 @@ async fn row_93_an_approval_is_no_permission() {
         assert_eq!(bad.kind, FaultKind::Invalid, "{reason}");
         assert_eq!(bad.fields[0].code, code, "{reason}");
     }
+}
+
+fn at(clearance: Level, p: Principal) -> Principal {
+    Principal { clearance, ..p }
+}
+
+fn clearance_needed(fault: &Fault, level: &str) {
+    assert_eq!(
+        (fault.kind, fault.code.as_str()),
+        (FaultKind::Forbidden, "clearance-needed"),
+        "{fault:?}"
+    );
+    assert!(fault.message.contains(level), "{}", fault.message);
+}
+
+/// The clause's own case: the permission, a reason and a second person are there, the clearance is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn dj_08_a_look_above_the_clearance_is_refused_whoever_agreed() {
+    let stage = stage().await;
+    for clearance in [Level::L1, Level::L2, Level::L3] {
+        let low = at(clearance, asker());
+        assert_eq!(offered(&stage, &low).await, None, "{clearance:?}");
+        let fault = look(&stage, &low).await.unwrap_err();
+        clearance_needed(&fault, "L4");
+    }
+    let refused = trail(&stage, "field.look").await;
+    assert_eq!(refused.len(), 3, "on record as any that is refused");
+    assert_eq!(refused[0].detail["code"], "clearance-needed");
+
+    // Agreed to, and lowered a moment before it is taken.
+    let request = waits(&stage, &asker()).await;
+    decide(&stage, &colleague(), "approve", &request)
+        .await
+        .unwrap();
+    let low = at(Level::L3, asker());
+    clearance_needed(&look(&stage, &low).await.unwrap_err(), "L4");
+    // That used nothing up.
+    sees(&stage, &asker()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dj_08_a_second_person_is_cleared_for_what_they_agree_to() {
+    let stage = stage().await;
+    let request = waits(&stage, &asker()).await;
+    let low = at(Level::L3, colleague());
+    for verb in ["approve", "refuse"] {
+        let fault = decide(&stage, &low, verb, &request).await.unwrap_err();
+        clearance_needed(&fault, "L4");
+    }
+    let ask = Ask {
+        path: "/platform/requests".into(),
+        ..Ask::default()
+    };
+    for (p, off) in [(low, true), (colleague(), false)] {
+        let page = stage
+            .host()
+            .page(&p, "platform", ask.clone())
+            .await
+            .unwrap();
+        let drawn = serde_json::to_string(&page).unwrap();
+        assert_eq!(drawn.contains("数据级别上限达到 L4"), off, "{drawn}");
+    }
+    decide(&stage, &colleague(), "approve", &request)
+        .await
+        .unwrap();
+    sees(&stage, &asker()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Whose pages somebody sees: every page with a record in its path, asked for by everyone who
-//! differs in role, party, organisation, its level, district or assignment.
+//! differs in role, party, organisation, its level, district, assignment or clearance; none tells what
+//! is above somebody's clearance.
 //!
 //! Which collection a page is of is found by trying: a page that draws a planted row for somebody
 //! who may everything is of that row's collection. A second name in a path is of a part of the
@@ -26,6 +27,9 @@ pub(crate) struct Asked {
     pub(crate) pages: Vec<String>,
     pub(crate) drawn: usize,
     pub(crate) refused: usize,
+    /// Values of level L3 and above that stood in what was drawn, and those of them that it told.
+    pub(crate) guarded: usize,
+    pub(crate) told: usize,
 }
 
 /// What a page draws.
@@ -37,6 +41,8 @@ struct Drawn<'a> {
     /// Reaches those who see it.
     read: &'a PermissionDef,
     assigns: bool,
+    /// None of what is numbered.
+    row: Option<&'a Planted>,
 }
 
 /// Has everyone ask for the page of every planted row.
@@ -82,6 +88,7 @@ async fn what<'a>(
             of: &row.collection,
             read: def.permission(&collection.read).unwrap(),
             assigns: collection.assignee.is_some(),
+            row: Some(row),
         }
     });
     let numbered = Drawn {
@@ -90,6 +97,7 @@ async fn what<'a>(
         of: "what is numbered",
         read: def.permission(&page.permission).unwrap(),
         assigns: false,
+        row: None,
     };
     let insider = Asker::insider(def).principal();
     let mut heard = Vec::new();
@@ -120,9 +128,22 @@ async fn everyone(
         let who = format!("{asker} asks for {} of {}", page.path, row.of);
         let p = asker.principal();
         let drawn = host.page(&p, &def.id, ask(page, row.id, &row.part)).await;
-        let Err(fault) = drawn else {
-            assert!(asker.has(opens) && asker.reaches(read), "{who}: drawn");
-            asked.drawn += 1;
+        let fault = match drawn {
+            Ok(page) => {
+                assert!(asker.has(opens) && asker.reaches(read), "{who}: drawn");
+                asked.drawn += 1;
+                let page = serde_json::to_string(&page).unwrap();
+                for (field, canary) in row.row.into_iter().flat_map(|row| row.canaries(def)) {
+                    asked.guarded += 1;
+                    let told = page.contains(&canary);
+                    asked.told += usize::from(told);
+                    assert!(!told || asker.shown(def, field), "{who}: {}", field.name);
+                }
+                None
+            }
+            Err(fault) => Some(fault),
+        };
+        let Some(fault) = fault else {
             // A record that is not there is no more there for those who see this one.
             let nowhere = ask(page, crate::NOWHERE, &row.part);
             let nowhere = host.page(&p, &def.id, nowhere).await;

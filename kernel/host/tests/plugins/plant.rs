@@ -10,7 +10,8 @@ use std::path::Path;
 use kernel_host::Host;
 use kernel_storage::{By, Commit, CommitError};
 use sdk_contract::call::Write;
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef};
+use sdk_contract::code::Format;
+use sdk_contract::def::{CollectionDef, FieldDef, Level, ModuleDef};
 use sdk_contract::kind::{Kind, TABLE};
 use sdk_contract::scalar::print_scaled;
 use serde_json::{Map, Value, json};
@@ -59,6 +60,18 @@ impl Planted {
             }
         }
         parts
+    }
+
+    /// What stands in its most guarded fields and nowhere else.
+    pub(crate) fn canaries<'a>(
+        &'a self,
+        def: &'a ModuleDef,
+    ) -> impl Iterator<Item = (&'a FieldDef, String)> {
+        let fields = self.declared(def).fields.iter();
+        fields.filter_map(|field| {
+            let canary = canary(field)?;
+            (self.values.get(&field.name)? == canary.as_str()).then_some((field, canary))
+        })
     }
 
     /// What its collection is declared as.
@@ -260,10 +273,28 @@ fn example(def: &ModuleDef, collection: &CollectionDef, field: &FieldDef) -> Opt
     own[&collection.name].get(&field.name).cloned()
 }
 
+/// A value that is nowhere else, of a field of level L3 or above that can hold one.
+pub(crate) fn canary(field: &FieldDef) -> Option<String> {
+    match &field.kind {
+        _ if field.level < Some(Level::L3) => None,
+        Kind::Text { max } => {
+            let own = format!("canary-{}", field.name);
+            Some(own.chars().take(*max as usize).collect())
+        }
+        Kind::Code {
+            format: Format::Phone,
+        } => Some("19900007731".to_owned()),
+        _ => None,
+    }
+}
+
 /// A value of a field, canonical; of its own where it must be unique.
 fn value(def: &ModuleDef, collection: &CollectionDef, field: &FieldDef, id: &str) -> Value {
     let own: String = id.chars().rev().take(8).collect();
     let flow = def.flow(&collection.name).filter(|f| f.field == field.name);
+    if let Some(canary) = canary(field) {
+        return canary.into();
+    }
     match &field.kind {
         Kind::Choice { .. } if flow.is_some() => json!(flow.unwrap().initial[0]),
         Kind::Choice { of } => json!(def.choice(of).unwrap().options[0].value),

@@ -1,11 +1,13 @@
 //! Whose rows somebody sees: a row of every collection there is, asked for in every way by everyone
-//! who differs in role, party, organisation, its level, district or assignment.
+//! who differs in role, party, organisation, its level, district, assignment or clearance.
 //!
 //! What is right is worked out here from the declared grants alone, not by the decision it tests.
 
 use kernel_host::{Act, Host, Look, Sought};
 use kernel_identity::principal::{ANYONE, Principal, SIGNED_IN};
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, PermissionDef, RowScope};
+use sdk_contract::def::{
+    CollectionDef, FieldDef, Level as Class, ModuleDef, PermissionDef, RowScope,
+};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::kind::Kind;
 use sdk_contract::page::Place;
@@ -34,6 +36,7 @@ pub(crate) struct Asker {
     level: Level,
     district: bool,
     assigned: bool,
+    clearance: Class,
 }
 
 impl Asker {
@@ -43,6 +46,7 @@ impl Asker {
         level: Level::Elsewhere,
         district: false,
         assigned: false,
+        clearance: Class::L1,
     };
 
     /// Everyone who matters to these permissions: nobody in particular, a role nothing is granted
@@ -60,8 +64,19 @@ impl Asker {
         for role in roles {
             let stranger = Self {
                 roles: vec![role],
+                clearance: Class::L4,
                 ..Self::NOBODY
             };
+            for clearance in [Class::L1, Class::L2, Class::L3] {
+                all.push(Self {
+                    party: true,
+                    level: Level::Same,
+                    district: true,
+                    assigned: assigns,
+                    clearance,
+                    ..stranger.clone()
+                });
+            }
             for bits in 0..8 {
                 let here = if bits & 2 != 0 {
                     Level::Same
@@ -101,6 +116,7 @@ impl Asker {
             level: Level::Same,
             district: true,
             assigned: true,
+            clearance: Class::L4,
         }
     }
 
@@ -122,6 +138,7 @@ impl Asker {
         Principal {
             user: Some(of(self.assigned, ASSIGNEE, OTHER_USER)),
             roles: self.roles.clone(),
+            clearance: self.clearance,
             organisation: organisations.first().cloned(),
             organisations,
             subject: Some(of(self.party, PARTY, OTHER_PARTY)),
@@ -149,6 +166,18 @@ impl Asker {
         self.grants(permission).next().is_some()
     }
 
+    /// Whether a field's level allows it to be seen whole, whatever is granted.
+    fn cleared(&self, field: &FieldDef) -> bool {
+        field.level.is_none_or(|level| level <= self.clearance)
+    }
+
+    /// Whether a field of the row is seen whole without asking.
+    pub(crate) fn shown(&self, def: &ModuleDef, field: &FieldDef) -> bool {
+        let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
+        let revealed = reveal.is_some_and(|permission| self.reaches(permission));
+        (field.mask.is_none() || revealed) && self.cleared(field)
+    }
+
     /// Whether it reaches the row.
     pub(crate) fn reaches(&self, permission: &PermissionDef) -> bool {
         self.grants(permission).any(|scope| match scope {
@@ -173,7 +202,8 @@ impl std::fmt::Display for Asker {
         let (level, row) = (self.level, if self.assigned { ", assigned" } else { "" });
         write!(
             f,
-            "{role} ({party} party, {level:?} organisation, {district} district{row})"
+            "{role} ({party} party, {level:?} organisation, {district} district{row}, {:?})",
+            self.clearance
         )
     }
 }
@@ -280,14 +310,14 @@ async fn asks(
     for field in collection.fields.iter().filter(|f| f.mask.is_some()) {
         let declared = |name: &Option<String>| name.as_ref().map(|n| def.permission(n).unwrap());
         let may = |permission: Option<&PermissionDef>| permission.is_some_and(|p| asker.reaches(p));
-        let looks = sees && (may(declared(&field.look)) || may(declared(&field.reveal)));
+        let granted = sees && (may(declared(&field.look)) || may(declared(&field.reveal)));
+        let looks = granted && asker.cleared(field);
         let place = Place {
             collection: row.collection.clone(),
             id: row.id.clone(),
             field: field.name.clone(),
         };
-        let alone =
-            field.level != Some(sdk_contract::def::Level::L4) || may(declared(&field.reveal));
+        let alone = field.level != Some(Class::L4) || may(declared(&field.reveal));
         let is_file = matches!(field.kind, Kind::File { .. });
         let sought = |reason: &str| Sought {
             place: place.clone(),
@@ -311,7 +341,12 @@ async fn asks(
                 let bytes = host.file_part(&file, 0..u64::MAX).await.unwrap();
                 assert_eq!(bytes, FILE, "{who}");
             }
-            Err(fault) => assert!(!looks && hidden(&fault), "{who}: {fault:?}"),
+            Err(fault) => {
+                assert!(!looks && hidden(&fault), "{who}: {fault:?}");
+                // Who lacks the clearance alone hears so.
+                let lacks = fault.code == "clearance-needed";
+                assert_eq!(lacks, granted, "{who}: {fault:?}");
+            }
         }
     }
     let history = host.steps(&p, &row.collection, &row.id).await;
@@ -365,8 +400,7 @@ async fn files(
     let mut asked = 0;
     for field in collection.fields.iter().filter(is_file) {
         asked += 1;
-        let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
-        let shown = field.mask.is_none() || reveal.is_some_and(|r| asker.reaches(r));
+        let shown = asker.shown(def, field);
         let value = &row.values[&field.name];
         let digest = value.get(0).unwrap_or(value)["digest"].as_str().unwrap();
         let place = || Place {
@@ -416,9 +450,8 @@ async fn told(
         }
     }
     let by_id = || Query::new(&row.collection).filter(Filter::eq("id", row.id.as_str()));
-    for field in collection.fields.iter().filter(|f| f.mask.is_some()) {
-        let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
-        let shown = reveal.is_some_and(|permission| asker.reaches(permission));
+    for field in collection.fields.iter().filter(|f| guarded(f)) {
+        let shown = asker.shown(def, field);
         let value = row.values.get(&field.name).cloned().unwrap_or_default();
         let filtered = by_id().filter(Filter::eq(&field.name, value));
         for query in [filtered, by_id().sort(&field.name, false)] {
@@ -429,7 +462,12 @@ async fn told(
     }
 }
 
-/// A masked value is there as it is for those alone whom it is revealed to.
+/// Not as it is for everybody who reads the record.
+fn guarded(field: &FieldDef) -> bool {
+    field.mask.is_some() || field.level.is_some()
+}
+
+/// A masked value is there as it is for those alone whom it is revealed to and who are cleared for it.
 fn masked(
     def: &ModuleDef,
     collection: &CollectionDef,
@@ -437,9 +475,8 @@ fn masked(
     asker: &Asker,
     record: &Map<String, Value>,
 ) {
-    for field in collection.fields.iter().filter(|f| f.mask.is_some()) {
-        let reveal = field.reveal.as_ref().map(|r| def.permission(r).unwrap());
-        let revealed = reveal.is_some_and(|permission| asker.reaches(permission));
+    for field in collection.fields.iter().filter(|f| guarded(f)) {
+        let revealed = asker.shown(def, field);
         let Some(shown) = record.get(&field.name) else {
             assert!(field.encrypted, "only these have no history");
             continue;

@@ -9,6 +9,7 @@ use kernel_host::{Engines, Ground, Host, Limits};
 use kernel_identity::principal::Principal;
 use kernel_identity::session::{SessionPolicy, Sessions};
 use kernel_storage::{BlobStore, Store, StoreUrl};
+use sdk_contract::def::Level;
 use sdk_contract::scalar::Timestamp;
 
 /// 2026-11-23T08:00:00Z.
@@ -65,12 +66,13 @@ pub(crate) fn usual() -> (Arc<TestClock>, SessionPolicy) {
     (clock, SessionPolicy::default().for_trying_out())
 }
 
-/// A signed-in person with one role.
+/// A signed-in person with one role, cleared for everything.
 pub(crate) fn person(role: &str) -> Principal {
     Principal {
         user: Some("01930000-0000-7000-8000-00000000f001".into()),
         name: "何试之".into(),
         roles: vec![role.into()],
+        clearance: Level::L4,
         request: "test".into(),
         ..Principal::anonymous()
     }

@@ -10,8 +10,8 @@ use sdk_contract::def::{
 use sdk_contract::kind::Kind;
 
 use super::{
-    ADMIN, AUDITOR, CHANGES, GRANTS, INVITATIONS, MODULE, OPERATOR, ORGANISATIONS, POSTS, REQUESTS,
-    ROLES, SECURITY, USERS, collection, field, permission, required,
+    ADMIN, AUDITOR, CHANGES, GRANTS, INVITATIONS, LEVELS, MODULE, OPERATOR, ORGANISATIONS, POSTS,
+    REQUESTS, ROLES, SECURITY, USERS, collection, field, permission, required,
 };
 use crate::principal::{ANYONE, SIGNED_IN};
 
@@ -19,6 +19,7 @@ pub(super) use actions::action;
 
 const PLACE_STATUS: &str = "organisation-status";
 const REQUEST_STATUS: &str = "request-status";
+const LEVEL: &str = "data-level";
 
 fn text(name: &str, zh: &str, en: &str, max: u32) -> FieldDef {
     field(name, Label::new(zh, en), Kind::Text { max })
@@ -135,12 +136,22 @@ fn posts() -> CollectionDef {
     )
 }
 
+/// Up to which level whoever holds a composed role sees values whole.
+fn clearance() -> FieldDef {
+    field(
+        "clearance",
+        Label::new("数据级别上限", "Clearance"),
+        Kind::Choice { of: LEVEL.into() },
+    )
+}
+
 /// Roles that an organisation composed for itself and those below it.
 fn roles() -> CollectionDef {
     let fields = vec![
         needed("title", "角色名称", "Title", 40),
         text("about", "说明", "About", 200),
         required("permissions", Label::new("权限", "Permissions"), Kind::Json),
+        clearance(),
         moment("retired_at", "停用时间", "Retired"),
     ];
     let def = collection(
@@ -360,6 +371,7 @@ pub(super) fn choices() -> Vec<ChoiceDef> {
                 ("withdrawn", "已撤回", "Withdrawn", Tone::Neutral),
             ],
         ),
+        options(LEVEL, Label::new("数据级别", "Level of data"), &LEVELS),
     ]
 }
 

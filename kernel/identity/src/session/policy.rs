@@ -4,6 +4,7 @@ use sdk_contract::scalar::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::account::ADMINISTRATORS;
+use crate::clearance::Clearances;
 use crate::composed::{OrganisationPolicy, covers};
 use crate::network::Network;
 use crate::password_rules::PasswordPolicy;
@@ -37,6 +38,9 @@ pub struct SessionPolicy {
     pub throttle: ThrottlePolicy,
     pub password: PasswordPolicy,
     pub organisations: OrganisationPolicy,
+    /// Of declared roles; the city's file has them.
+    #[serde(skip)]
+    pub clearances: Clearances,
     pub registration: RegistrationPolicy,
     /// Where people may sign in instead of with a password.
     pub providers: Providers,
@@ -64,6 +68,7 @@ impl Default for SessionPolicy {
             throttle: ThrottlePolicy::default(),
             password: PasswordPolicy::default(),
             organisations: OrganisationPolicy::default(),
+            clearances: Clearances::default(),
             registration: RegistrationPolicy::default(),
             providers: Providers::default(),
         }

@@ -57,6 +57,7 @@ fn wish(pieces: &[String]) -> Wish<'_> {
         title: "贷后检查",
         about: "",
         permissions: pieces,
+        clearance: None,
     }
 }
 

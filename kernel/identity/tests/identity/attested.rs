@@ -14,7 +14,7 @@ use crate::{SECOND, START, World, at, id, on_each_engine};
 const LATER: i64 = START + 900 * SECOND;
 
 /// What somebody is after signing in; nothing where a record is not as it was written.
-async fn is(w: &World, user: u32, organisation: u32) -> Option<Principal> {
+pub(crate) async fn is(w: &World, user: u32, organisation: u32) -> Option<Principal> {
     let seen = w
         .sessions
         .preview(&id(user), &id(organisation), at("a", LATER))
@@ -26,7 +26,7 @@ async fn is(w: &World, user: u32, organisation: u32) -> Option<Principal> {
     }
 }
 
-async fn found(w: &World) -> Vec<(String, String, Finding)> {
+pub(crate) async fn found(w: &World) -> Vec<(String, String, Finding)> {
     let swept = w.store.sweep().await.unwrap();
     let found = swept.found.into_iter();
     found.map(|f| (f.collection, f.id, f.finding)).collect()

@@ -12,6 +12,7 @@ mod access;
 mod account;
 mod attested;
 mod certificates;
+mod clearances;
 mod federation;
 mod invitations;
 mod lifts;
@@ -31,6 +32,7 @@ use kernel_identity::demo::{self, Demo, DemoLogin, DemoOrganisation, DemoUser};
 use kernel_identity::module::definition;
 use kernel_identity::session::{Origin, SessionPolicy, Sessions};
 use kernel_storage::{AuditFilter, Store, StoreUrl};
+use sdk_contract::def::Level;
 use tests_scratch::Scratch;
 
 pub(crate) const SECOND: i64 = 1_000_000;
@@ -104,6 +106,14 @@ async fn open(folder: &tempfile::TempDir, url: StoreUrl) -> (Store, Sessions) {
             address_failures: 7,
             ..ThrottlePolicy::default()
         },
+        clearances: [
+            ("bank.officer", Level::L4),
+            ("organisation.admin", Level::L4),
+            ("model.developer", Level::L2),
+        ]
+        .map(|(role, level)| (role.to_owned(), level))
+        .into_iter()
+        .collect(),
         ..SessionPolicy::default()
     };
     let sessions = Sessions::new(store.clone(), keys, policy);

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use kernel_identity::clearance::Clearances;
 use sdk_contract::code::Format;
-use sdk_contract::def::Label;
+use sdk_contract::def::{Label, Level};
 use serde::Deserialize;
 
 /// The demo city of this repository.
@@ -18,12 +19,33 @@ pub(crate) struct City {
     /// By GB/T 2260 code.
     pub(crate) regions: BTreeMap<String, Label>,
     /// By role name.
-    pub(crate) roles: BTreeMap<String, Label>,
+    roles: BTreeMap<String, Role>,
     /// By kind of organisation.
     pub(crate) benches: BTreeMap<String, Label>,
 }
 
+/// What people call a role, and up to which level its holders see values whole.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Role {
+    zh: String,
+    en: String,
+    clearance: Option<Level>,
+}
+
 impl City {
+    /// What people call roles.
+    pub(crate) fn roles(&self) -> BTreeMap<String, Label> {
+        let named = |(name, role): (&String, &Role)| (name.clone(), Label::new(&role.zh, &role.en));
+        self.roles.iter().map(named).collect()
+    }
+
+    /// Of the roles of which it is said.
+    pub(crate) fn clearances(&self) -> Clearances {
+        let said = |(name, role): (&String, &Role)| Some((name.clone(), role.clearance?));
+        self.roles.iter().filter_map(said).collect()
+    }
+
     /// From a file, or the one of this repository where none is named.
     pub(crate) fn read(file: &Path) -> Result<Self> {
         if file.as_os_str().is_empty() {
@@ -48,6 +70,8 @@ impl City {
 
 #[cfg(test)]
 mod tests {
+    use kernel_identity::clearance::UNSAID;
+
     use super::*;
 
     #[test]
@@ -58,9 +82,27 @@ mod tests {
             city.regions.get("310115"),
             Some(&Label::new("浦东新区", "Pudong New Area"))
         );
-        let labels = city.regions.values().chain(city.roles.values());
+        let roles = city.roles();
+        let labels = city.regions.values().chain(roles.values());
         for label in labels.chain(city.benches.values()) {
             assert!(!label.zh.is_empty() && !label.en.is_empty(), "{label:?}");
+        }
+    }
+
+    #[test]
+    fn dj_08_a_city_says_what_its_roles_are_cleared_for() {
+        let roles =
+            |roles: &str| City::parse(&format!("regions = {{}}\nbenches = {{}}\n[roles]\n{roles}"));
+        let city = roles(
+            "\"a.b\" = { zh = \"甲\", en = \"A\", clearance = \"L4\" }\n\"c\" = { zh = \"丙\", en = \"C\" }",
+        );
+        let city = city.unwrap();
+        assert_eq!(city.clearances().of_role("a.b"), Level::L4);
+        assert_eq!(city.clearances().of_role("c"), UNSAID);
+        assert_eq!(city.roles().get("c"), Some(&Label::new("丙", "C")));
+        for wrong in ["L5", "l4", "", "4"] {
+            let text = format!("c = {{ zh = \"丙\", en = \"C\", clearance = \"{wrong}\" }}");
+            assert!(roles(&text).is_err(), "{wrong}");
         }
     }
 

@@ -135,6 +135,14 @@ pub const CODES: &[Code] = &[
         "The plugin's author adds the line that the detail names, and an operator grants it.",
     ),
     code(
+        "clearance-needed",
+        &[403],
+        "The value is of a level above the caller's clearance, or one above it was asked to be looked \
+         at or decided about. No permission, reason or second person stands in for the clearance; the \
+         detail names it.",
+        "Let somebody do it whose role is cleared for that level.",
+    ),
+    code(
         "confirm",
         &[422],
         "Fields are well formed but look mistyped; `errors` names them.",

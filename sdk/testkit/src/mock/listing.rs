@@ -3,6 +3,7 @@
 use sdk::Map;
 use sdk::host::Host as _;
 use sdk_contract::call::Caller;
+use sdk_contract::def::FieldDef;
 use sdk_contract::error::Fault;
 use sdk_contract::listing::listing;
 
@@ -20,8 +21,11 @@ impl Mock {
         let (def, c) = self.0.borrow().collection(collection)?;
         // Who may not read at all hears that, not what is wrong with the question.
         runner.reach(&def, &c.read)?;
-        let may_reveal = |permission: &str| runner.reach(&def, permission).is_ok();
-        let asked = listing(&def, &c, &may_reveal, pairs).map_err(Fault::invalid)?;
+        let sees = |field: &FieldDef| {
+            let mut reveal = field.reveal.iter();
+            field.mask.is_none() || reveal.any(|name| runner.reach(&def, name).is_ok())
+        };
+        let asked = listing(&def, &c, &sees, pairs).map_err(Fault::invalid)?;
         let host = self.host(runner.clone(), "");
         host.find(&asked.query).map(|found| found.records)
     }

@@ -1,5 +1,6 @@
 //! The catalogue of classified data, as the console declares it.
 
+use kernel_identity::module::LEVELS;
 use sdk_contract::def::{
     Area, ChoiceDef, CollectionDef, FieldDef, Label, PageDef, PermissionDef, RowScope, Shard, Tone,
 };
@@ -59,12 +60,10 @@ pub(super) fn choices() -> Vec<ChoiceDef> {
             "data-level",
             Label::new("数据级别", "Level of data"),
             &[
-                ("none", "未定级", "No level", Tone::Neutral),
-                ("L1", "L1 公开", "L1 public", Tone::Neutral),
-                ("L2", "L2 内部", "L2 inner", Tone::Info),
-                ("L3", "L3 敏感", "L3 sensitive", Tone::Warning),
-                ("L4", "L4 高敏", "L4 most sensitive", Tone::Danger),
-            ],
+                &[("none", "未定级", "No level", Tone::Neutral)],
+                &LEVELS[..],
+            ]
+            .concat(),
         ),
         options(
             "mask-form",

@@ -3,7 +3,7 @@
 use sdk_contract::def::{ActionDef, FieldDef, Label};
 use sdk_contract::kind::Kind;
 
-use super::{field, needed, organisation_fields, reference, required, text};
+use super::{clearance, field, needed, organisation_fields, reference, required, text};
 use crate::module::{INVITATIONS, ORGANISATIONS, POSTS, REQUESTS, ROLES, SESSIONS};
 
 /// What takes a second factor proven a moment ago: who may do what, the second person's word, and
@@ -211,6 +211,12 @@ fn composed() -> Vec<FieldDef> {
         needed("title", "角色名称", "Title", 40),
         text("about", "说明", "About", 200),
         required("permissions", Label::new("权限", "Permissions"), Kind::Json),
+        field(
+            "without",
+            Label::new("隐去的字段", "Fields taken away"),
+            Kind::Json,
+        ),
+        clearance(),
         reason(),
     ]
 }
