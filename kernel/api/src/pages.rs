@@ -42,6 +42,7 @@ pub(crate) async fn any(
     if let Some(duty) = caller.principal.duty
         && info.person
         && path != kernel_host::ACCOUNT_PAGE
+        && path != kernel_host::TERMS_PAGE
     {
         tracing::debug!(?duty, "led to the account first");
         return Ok(see_other(kernel_host::ACCOUNT_PAGE));

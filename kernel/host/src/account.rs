@@ -7,18 +7,20 @@ mod keys;
 use async_trait::async_trait;
 use kernel_identity::account::AccountError;
 use kernel_identity::certificates::Certificate;
+use kernel_identity::duty::Duty;
 use kernel_identity::factor::Factor;
 use kernel_identity::session::{Origin, Sessions};
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::Tone;
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::page::{
-    Action, Block, Choice, Column, Datum, Fact, Field, Form, Notice, Outcome, Page, Row, Table,
-    is_site_path,
+    Action, Block, Choice, Column, Datum, Fact, Field, Form, Link, Notice, Outcome, Page, Row,
+    Table, is_site_path,
 };
 use serde_json::{Map, Value, json};
 
 use crate::module::{Call, Input, Module, new_id};
+use crate::platform::TERMS;
 use crate::reads::chain;
 use crate::values::word;
 
@@ -34,9 +36,32 @@ impl Account {
         Self { sessions }
     }
 
+    /// The terms, and nothing else to do but to accept them.
+    fn terms(&self) -> Page {
+        let policy = self.sessions.registration();
+        let version = &policy.terms_version;
+        let accept = Action::send("同意并继续", "user.accept-terms");
+        let form = Form::new("terms", accept)
+            .field(Field::hidden("version", version))
+            .field(Field::consent(
+                "agree",
+                format!("我已阅读并同意用户服务协议（{version} 版）"),
+                Link::new("用户服务协议", TERMS),
+            ));
+        let notice = Notice::new(Tone::Warning, "请先完成", Duty::AcceptTerms.message());
+        Page::new("用户服务协议")
+            .subtitle(format!("{version} 版"))
+            .block(Block::notice("duty", notice))
+            .block(Block::prose("text", policy.paragraphs().join("\n\n")))
+            .block(Block::form(form))
+    }
+
     async fn draw(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         let p = &call.principal;
         let user = p.user.as_deref().ok_or_else(Fault::not_found)?;
+        if p.duty == Some(Duty::AcceptTerms) {
+            return Ok(self.terms());
+        }
         let factor = self.sessions.factor(user).await.map_err(|e| failed(&e))?;
         let certificates = self.sessions.certificates(user).await;
         let certificates = certificates.map_err(|e| failed(&e))?;
@@ -113,6 +138,20 @@ impl Module for Account {
                 let words = (given("current"), given("new"));
                 let done = s.change_password(p, words, origin).await;
                 (done, "密码已修改，其他会话已退出")
+            }
+            "user.accept-terms" => {
+                if input.values.get("agree").and_then(Value::as_bool) != Some(true) {
+                    let fault = FieldFault::new("agree", "required", "请先阅读并同意用户服务协议");
+                    return Err(Fault::invalid(vec![fault]));
+                }
+                let accepted = s.accept_terms(p, given("version"), origin).await;
+                let writes = accepted.map_err(|error| fault(error, false))?;
+                return Ok(Reply {
+                    result: json!({}),
+                    outcome: Some(Outcome::go("/", "已同意用户服务协议")),
+                    writes,
+                    ..Reply::default()
+                });
             }
             "session.end" => {
                 let ended = s.end_own(p, given("session"), origin).await;
@@ -403,6 +442,10 @@ pub(crate) fn fault(error: AccountError, key: bool) -> Fault {
         AccountError::TooMany => {
             field("key", "too-many", "最多五个数字证书，请先吊销不用的".into())
         }
+        AccountError::OtherTerms => Fault::conflict(
+            "terms-changed",
+            "用户服务协议已有更新的版本，请刷新页面，重新阅读后同意",
+        ),
         AccountError::ArrivalGone => Fault::conflict("arrival-gone", "该绑定已解除，请刷新页面"),
         AccountError::Closed
         | AccountError::BadLogin

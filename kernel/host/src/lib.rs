@@ -70,7 +70,7 @@ pub use history::Past;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
 pub use look::{Look, Shown, Sought, Waiting};
-pub use platform::SESSIONLESS_PAGES;
+pub use platform::{SESSIONLESS_PAGES, TERMS as TERMS_PAGE};
 pub use plugin_toml::ManifestError;
 pub use reads::{chain, listing};
 pub use transfer::{Format, Lane, creating};

@@ -42,6 +42,7 @@ use crate::module::{Call, Input, Module, Wording};
 use crate::reads::{self, chain, permitted};
 use crate::values::word;
 use in_words::Words;
+pub use registration::TERMS;
 
 /// Forms of people who have no session: where links lead, and where they are asked for.
 pub const SESSIONLESS_PAGES: [&str; 6] = [
@@ -96,7 +97,7 @@ impl Module for Platform {
             resets::NEW => resets::new(&desk, ask).await,
             registration::PATH => Ok(registration::form(&desk)),
             registration::DONE => Ok(registration::registered(ask)),
-            registration::TERMS => Ok(registration::terms(&desk)),
+            TERMS => Ok(registration::terms(&desk)),
             arrival::PATH => arrival::page(&desk, ask).await,
             own::PATH => own::page(&desk).await,
             claims::OWN => claims::own(&desk).await,
@@ -131,7 +132,7 @@ impl Module for Platform {
             Some(("factor", "ask-lift")) => lifts::ask(&desk, &input).await,
             Some(("user", "lift-factor")) => lifts::start(&desk, &input).await,
             Some(("claim", verb)) => claims::act(&desk, verb, &input).await,
-            Some(("user", verb)) if verb != "change-password" => {
+            Some(("user", verb)) if !["change-password", "accept-terms"].contains(&verb) => {
                 people::act(&desk, verb, &input).await
             }
             Some(("reset", verb)) => resets::act(&desk, verb, &input).await,

@@ -57,6 +57,9 @@ pub enum AccountError {
     /// The resident ids of two bindings differ.
     #[error("the account elsewhere is another person's")]
     OtherPerson,
+    /// Other terms than those that are to be accepted.
+    #[error("these are not the terms of now")]
+    OtherTerms,
     #[error("too many people sign in or register at this moment")]
     Busy,
     #[error(transparent)]

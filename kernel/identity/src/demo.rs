@@ -9,7 +9,7 @@ use kernel_crypto::random;
 use kernel_storage::{By, Commit, Store};
 use sdk_contract::call::Write;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::error::IdentityError;
 use crate::history::new_id;
@@ -122,7 +122,8 @@ pub async fn apply(
         match stored {
             None => {
                 let hash = sessions.hash(&password).await?;
-                writes.push(insert_user(user, organisation, &hash));
+                let accepted = sessions.registration().acceptance(now);
+                writes.push(insert_user(user, organisation, &hash, accepted));
                 writes.extend(posts(user, now)?);
             }
             Some(stored) if fresh.contains(&user.login.as_str()) => writes.push(Write::Update {
@@ -207,23 +208,31 @@ fn posts(user: &DemoUser, now: i64) -> Result<Vec<Write>, IdentityError> {
     Ok(writes)
 }
 
-fn present(values: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+fn present(values: Value) -> Map<String, Value> {
     let mut values = object(values);
     values.retain(|_, value| !value.is_null());
     values
 }
 
-fn insert_user(u: &DemoUser, o: &DemoOrganisation, password: &str) -> Write {
+/// Somebody who has accepted the terms.
+fn insert_user(
+    u: &DemoUser,
+    o: &DemoOrganisation,
+    password: &str,
+    accepted: Map<String, Value>,
+) -> Write {
+    let mut values = object(json!({
+        "name": u.name, "login": u.login, "roles": u.roles, "active": true,
+        "password": password,
+    }));
+    values.extend(accepted);
     Write::Insert {
         collection: USERS.into(),
         id: u.id.clone(),
         subject: None,
         organisation: Some(u.organisation.clone()),
         district: o.district.clone(),
-        values: object(json!({
-            "name": u.name, "login": u.login, "roles": u.roles, "active": true,
-            "password": password,
-        })),
+        values,
     }
 }
 

@@ -10,6 +10,8 @@ use crate::session::SessionPolicy;
 pub enum Duty {
     /// The password was given by somebody else, or is too old.
     ChangePassword,
+    /// The terms as they are now were never accepted.
+    AcceptTerms,
     /// One of the caller's roles needs a second factor, and there is none.
     AddFactor,
 }
@@ -19,6 +21,7 @@ impl Duty {
     pub fn code(self) -> &'static str {
         match self {
             Self::ChangePassword => "password-change-needed",
+            Self::AcceptTerms => "terms-acceptance-needed",
             Self::AddFactor => "second-factor-needed",
         }
     }
@@ -26,6 +29,7 @@ impl Duty {
     pub fn message(self) -> &'static str {
         match self {
             Self::ChangePassword => "请先修改密码，再继续使用",
+            Self::AcceptTerms => "请先阅读并同意现行的用户服务协议，再继续使用；不同意的请退出登录",
             Self::AddFactor => "您的岗位须启用第二重验证，请先在“账号安全”中启用",
         }
     }
@@ -39,6 +43,8 @@ pub(crate) struct Standing<'a> {
     pub(crate) given: bool,
     /// When the password was set; unknown for accounts older than this record.
     pub(crate) set_at: Option<Timestamp>,
+    /// Accepted the terms as they are now.
+    pub(crate) accepted: bool,
     pub(crate) factor: bool,
 }
 
@@ -50,6 +56,9 @@ pub(crate) fn open(policy: &SessionPolicy, of: Standing<'_>, now: Timestamp) -> 
         .is_some_and(|set| days > 0 && now >= set.plus_seconds(days.saturating_mul(86_400)));
     if of.given || old {
         return Some(Duty::ChangePassword);
+    }
+    if !of.accepted {
+        return Some(Duty::AcceptTerms);
     }
     let needs = of.roles.iter().any(|role| policy.needs_factor(role));
     (needs && !of.factor).then_some(Duty::AddFactor)
@@ -66,6 +75,7 @@ mod tests {
             roles,
             given,
             set_at: Some(Timestamp(set)),
+            accepted: true,
             factor,
         };
         open(&SessionPolicy::default(), standing, Timestamp(100 * DAY))
@@ -76,6 +86,30 @@ mod tests {
         assert_eq!(at(&[], true, 99 * DAY, true), Some(Duty::ChangePassword));
         assert_eq!(at(&[], false, 10 * DAY, true), Some(Duty::ChangePassword));
         assert_eq!(at(&[], false, 10 * DAY + 1, true), None);
+    }
+
+    #[test]
+    fn pi_01_who_has_not_accepted_the_terms_does_so_before_a_factor_is_asked_for() {
+        let roles = ["bank.officer".to_owned()];
+        let standing = Standing {
+            roles: &roles,
+            given: true,
+            set_at: None,
+            accepted: false,
+            factor: false,
+        };
+        let open = |standing| open(&SessionPolicy::default(), standing, Timestamp(0));
+        assert_eq!(open(standing), Some(Duty::ChangePassword));
+        let chosen = Standing {
+            given: false,
+            ..standing
+        };
+        assert_eq!(open(chosen), Some(Duty::AcceptTerms));
+        let accepted = Standing {
+            accepted: true,
+            ..chosen
+        };
+        assert_eq!(open(accepted), Some(Duty::AddFactor));
     }
 
     #[test]

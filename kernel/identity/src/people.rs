@@ -32,6 +32,8 @@ pub(crate) struct User {
     pub(crate) given: bool,
     /// The passwords before, as stored.
     pub(crate) previous: Vec<String>,
+    /// Version and digest of the terms that the person accepted last.
+    pub(crate) terms: Option<(String, String)>,
     /// Last sign-in.
     pub(crate) seen_at: Option<Timestamp>,
     /// Last sign-in, or when the account was made or opened again since.
@@ -82,6 +84,7 @@ impl User {
                 .and_then(Value::as_bool)
                 .unwrap_or_default(),
             previous: strings(record, "previous"),
+            terms: optional(record, "terms_version").zip(optional(record, "terms_digest")),
             seen_at: moment(record, "seen_at"),
         }
     }

@@ -1,4 +1,4 @@
-//! People who register by themselves.
+//! People who register by themselves, and the terms that everybody accepts.
 //!
 //! Nothing here tells who has an account: the name somebody asks for gets four digits that the
 //! platform chooses, so it is never taken. An address registers so many people and no more, and
@@ -8,7 +8,7 @@ use kernel_crypto::{random, sm3};
 use sdk_contract::call::Write;
 use sdk_contract::scalar::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::account::AccountError;
 use crate::error::{IdentityError, LoginError};
@@ -17,8 +17,9 @@ use crate::invitations::is_login;
 use crate::module::{ADMIN, MODULE, USERS};
 use crate::password_rules;
 use crate::people::User;
+use crate::people::get;
 use crate::principal::Principal;
-use crate::session::{Origin, Sessions, object};
+use crate::session::{Origin, Sessions, object, update_of};
 
 /// Tries at four digits that make a login nobody has.
 const TRIES: u32 = 20;
@@ -41,7 +42,8 @@ pub struct RegistrationPolicy {
     pub open: bool,
     /// How many people one network address registers within the throttle's window.
     pub per_address: i64,
-    /// Version of the terms; it is kept with whoever agreed.
+    /// Version of the terms; it is kept with whoever agreed. People who agreed to another one, or to
+    /// another text, are asked again.
     pub terms_version: String,
     /// The terms, a paragraph each; empty are [`TERMS`]. The digest of them is kept as well.
     pub terms: Vec<String>,
@@ -88,6 +90,32 @@ impl RegistrationPolicy {
         } else {
             self.terms.iter().map(String::as_str).collect()
         }
+    }
+
+    /// SM3 of what people agree to, hex.
+    pub fn digest(&self) -> String {
+        sm3::digest(self.paragraphs().join("\n").as_bytes()).to_string()
+    }
+
+    /// What an account keeps of its person's agreeing now.
+    pub fn acceptance(&self, now: i64) -> Map<String, Value> {
+        object(json!({
+            "terms_version": self.terms_version,
+            "terms_digest": self.digest(),
+            "terms_at": Timestamp(now),
+        }))
+    }
+
+    /// As the history tells it.
+    fn about(&self) -> String {
+        format!("同意协议 {} 版，摘要 {}", self.terms_version, self.digest())
+    }
+
+    /// Whether somebody agreed to the terms as they are now.
+    pub(crate) fn accepted_by(&self, user: &User) -> bool {
+        user.terms.as_ref().is_some_and(|(version, digest)| {
+            *version == self.terms_version && *digest == self.digest()
+        })
     }
 }
 
@@ -136,31 +164,30 @@ impl Sessions {
             reason: "自助注册",
             approved_by: None,
         };
-        let terms = policy.paragraphs().join("\n");
+        let mut values = object(json!({
+            "name": who.name,
+            "login": login,
+            "roles": [],
+            "active": true,
+            "password": self.hash(who.password).await?,
+            "password_at": Timestamp(origin.now),
+            "phone": who.phone,
+        }));
+        values.extend(policy.acceptance(origin.now));
         let opened = Write::Insert {
             collection: USERS.into(),
             id: id.clone(),
             subject: None,
             organisation: None,
             district: None,
-            values: object(json!({
-                "name": who.name,
-                "login": login,
-                "roles": [],
-                "active": true,
-                "password": self.hash(who.password).await?,
-                "password_at": Timestamp(origin.now),
-                "phone": who.phone,
-                "terms_version": policy.terms_version,
-                "terms_digest": sm3::digest(terms.as_bytes()).to_string(),
-            })),
+            values,
         };
         let change = deed.record(&Change {
             what: "user.register",
             object: &id,
             title: who.name.to_owned(),
             person: Some(&id),
-            after: json!({ "about": format!("同意协议 {}", policy.terms_version) }),
+            after: json!({ "about": policy.about() }),
             ..Change::default()
         })?;
         Ok(Opened {
@@ -168,6 +195,41 @@ impl Sessions {
             user: id,
             writes: vec![opened, change],
         })
+    }
+
+    /// Keeps that somebody accepts the terms of this version, which must be those of now.
+    pub async fn accept_terms(
+        &self,
+        caller: &Principal,
+        version: &str,
+        origin: Origin<'_>,
+    ) -> Result<Vec<Write>, AccountError> {
+        let policy = self.registration();
+        if version != policy.terms_version {
+            return Err(AccountError::OtherTerms);
+        }
+        let user = caller.user.as_deref().unwrap_or_default();
+        let record = get(&self.inner.store, USERS, user).await?;
+        let user = User::read(&record.ok_or(AccountError::OtherTerms)?);
+        let before = user.terms.as_ref().map(|(version, _)| version.as_str());
+        let deed = Deed {
+            by: caller,
+            now: origin.now,
+            reason: "本人同意",
+            approved_by: None,
+        };
+        let change = deed.record(&Change {
+            what: "user.accept-terms",
+            object: &user.id,
+            title: user.name.clone(),
+            person: Some(&user.id),
+            before: json!({ "about": before.map(|v| format!("同意协议 {v} 版")) }),
+            after: json!({ "about": policy.about() }),
+            ..Change::default()
+        })?;
+        let accepted = policy.acceptance(origin.now);
+        let kept = update_of(USERS, &user.id, user.revision, accepted);
+        Ok(vec![kept, change])
     }
 
     async fn free_login(&self, wish: &str) -> Result<String, IdentityError> {

@@ -240,6 +240,7 @@ impl Sessions {
     ) -> Result<Principal, IdentityError> {
         let store = &self.inner.store;
         let ways = self.ways(&user.id).await?;
+        let accepted = self.registration().accepted_by(&user);
         let (held, places) = posts::held(store, &user.id).await?;
         let post = posts::acting(&held, chosen, user.organisation.as_deref());
         let own = post.and_then(|p| places.iter().find(|n| n.id == p.organisation));
@@ -277,6 +278,7 @@ impl Sessions {
             roles: &needing,
             given: user.given,
             set_at: user.password_at,
+            accepted,
             factor: ways.any(),
         };
         let duty = duty::open(&self.inner.policy, standing, Timestamp(now));

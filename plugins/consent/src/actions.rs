@@ -1,9 +1,13 @@
-//! What an enterprise does with its letters.
+//! What an enterprise does with its letters; what is done with templates is in the parts.
 
+pub(crate) mod edition;
+pub(crate) mod template;
+
+use sdk::choice::Choice as _;
 use sdk::prelude::*;
 
-use crate::model::{Letter, Status};
-use crate::rules::{self, Parties, Terms};
+use crate::model::{Category, Edition, Letter, Purpose, Standing, Status};
+use crate::rules::{self, Agreed, Parties, Terms, wording};
 use crate::{events, permissions};
 
 /// 签署授权书. Effective at once, for the recipient alone.
@@ -13,9 +17,15 @@ pub(crate) struct Sign {
     /// 被授权机构.
     #[field(max = 64)]
     pub(crate) recipient: String,
+    /// 模版. 模版版本的编号；不填由平台选择适用的模版。
+    #[field(max = 64)]
+    pub(crate) template: Option<String>,
     /// 数据项.
     #[field(json)]
-    pub(crate) items: Vec<String>,
+    pub(crate) items: Option<Vec<String>>,
+    /// 敏感数据项. 与数据项合并；为方便分开填写。
+    #[field(json)]
+    pub(crate) sensitive_items: Option<Vec<String>>,
     /// 用途.
     #[field(json)]
     pub(crate) purposes: Vec<String>,
@@ -24,6 +34,8 @@ pub(crate) struct Sign {
     /// 使用次数上限.
     #[field(min = 1, max = 10000)]
     pub(crate) max_uses: Option<i64>,
+    /// 单独同意提供敏感数据. 数据项中有 L3 及以上的，须为真。
+    pub(crate) separate: Option<bool>,
     /// 已阅读并同意.
     pub(crate) agree: bool,
     /// 签署后前往.
@@ -35,17 +47,26 @@ impl CollectionAction for Sign {
     type Record = Letter;
 
     fn run(self, ctx: &mut Ctx) -> Result<Done, Fault> {
+        let mut items = self.items.unwrap_or_default();
+        items.extend(self.sensitive_items.unwrap_or_default());
+        items.sort();
+        items.dedup();
         let terms = Terms {
-            items: self.items,
+            items,
             purposes: self.purposes,
             valid_from: ctx.today(),
             valid_to: self.valid_to,
             max_uses: self.max_uses,
         };
-        rules::check(&terms, self.agree)?;
+        let agreed = Agreed {
+            to_all: self.agree,
+            separately: self.separate.unwrap_or_default(),
+        };
+        rules::check(&terms, agreed)?;
         let subject = ctx.subject()?.to_owned();
         let grantor = grantor(ctx, &subject)?;
         let recipient_name = recipient_name(ctx, &self.recipient)?;
+        let template = template_for(ctx, self.template.as_deref(), &self.recipient, &terms)?;
 
         let id = ctx.new_id::<Letter>();
         let number = number(ctx, &id);
@@ -58,7 +79,10 @@ impl CollectionAction for Sign {
             signer: &signer,
             signed_at: ctx.now(),
         };
-        let text = rules::text(&parties, &terms);
+        let separate = rules::sensitive(&terms.items);
+        let mut text = wording::render(&template.text, &parties, &terms)?;
+        let closing = wording::closing(&separate, &template.title(), &template.text_digest);
+        text.push_str(&closing);
         let letter = Letter {
             text_digest: ctx.digest(text.as_bytes()),
             text,
@@ -66,12 +90,17 @@ impl CollectionAction for Sign {
             recipient: self.recipient.clone(),
             recipient_name: recipient_name.clone(),
             items: terms.items,
-            purposes: terms.purposes,
+            purposes: purposes(&terms.purposes),
             valid_from: terms.valid_from,
             valid_to: terms.valid_to,
             max_uses: terms.max_uses,
             uses: 0,
             status: Status::Effective,
+            template: Some(template.id.clone()),
+            template_name: Some(template.name.clone()),
+            template_version: Some(template.version),
+            template_digest: Some(template.text_digest.clone()),
+            separate_items: Some(separate),
             signed_by: signer,
             signed_at: ctx.now(),
             revoked_at: None,
@@ -120,6 +149,58 @@ impl RecordAction for Revoke {
         let told = format!("已撤回对{}的授权，即刻生效", letter.recipient_name);
         Ok(Done::new().note(self.reason).stay(told))
     }
+}
+
+/// Codes that were checked, as options.
+fn purposes(codes: &[String]) -> Vec<Purpose> {
+    let known = codes.iter().filter_map(|code| Purpose::of_value(code));
+    known.collect()
+}
+
+/// The versions that enterprises may sign on now, by number.
+pub(crate) fn in_force(ctx: &Ctx) -> Result<Vec<Stored<Edition>>, Fault> {
+    let find = Find::<Edition>::new()
+        .filter(Edition::CATEGORY.eq(Category::Enterprise))
+        .filter(Edition::STATUS.eq(Standing::InForce))
+        .filter(Edition::REPLACED_AT.missing())
+        .sort(Edition::NUMBER.asc())
+        .limit(sdk::contract::query::MAX_LIMIT);
+    Ok(ctx.find(find)?.items)
+}
+
+/// The named template, or the first that lets a letter say this; what fits least badly tells why
+/// none does.
+fn template_for(
+    ctx: &Ctx,
+    named: Option<&str>,
+    recipient: &str,
+    terms: &Terms,
+) -> Result<Stored<Edition>, Fault> {
+    let mut usable = in_force(ctx)?;
+    if let Some(id) = named {
+        usable.retain(|edition| edition.id.as_str() == id);
+        if usable.is_empty() {
+            let why = "该授权书模版未发布、已停用或已被新版取代，不能用于签署";
+            return Err(Fault::refused("consent.template-not-in-force", why));
+        }
+    }
+    let mut closest: Option<Vec<FieldFault>> = None;
+    for edition in usable {
+        let misfits = rules::misfits(&edition, recipient, terms);
+        if misfits.is_empty() {
+            return Ok(edition);
+        }
+        if closest.as_ref().is_none_or(|c| misfits.len() < c.len()) {
+            closest = Some(misfits);
+        }
+    }
+    Err(closest.map_or_else(
+        || {
+            let why = "平台目前没有可用的授权书模版，暂不能签署，请联系平台运营人员";
+            Fault::refused("consent.no-template", why)
+        },
+        Fault::invalid,
+    ))
 }
 
 /// The enterprise that signs, as the enterprise module knows it.

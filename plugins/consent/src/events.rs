@@ -12,5 +12,20 @@ pub(crate) const REVOKED: EventName = EventName {
     label: "授权书已撤回",
     en: "Letter revoked",
 };
+pub(crate) const PUBLISHED: EventName = EventName {
+    name: "edition.published",
+    label: "授权书模版已发布",
+    en: "Template published",
+};
+pub(crate) const WITHDRAWN: EventName = EventName {
+    name: "edition.withdrawn",
+    label: "授权书模版已停用",
+    en: "Template withdrawn",
+};
+pub(crate) const TEMPLATE_REVOKED: EventName = EventName {
+    name: "edition.revoked",
+    label: "授权书模版已撤销",
+    en: "Template revoked",
+};
 
-pub(crate) const ALL: &[EventName] = &[SIGNED, REVOKED];
+pub(crate) const ALL: &[EventName] = &[SIGNED, REVOKED, PUBLISHED, WITHDRAWN, TEMPLATE_REVOKED];

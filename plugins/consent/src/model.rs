@@ -1,8 +1,12 @@
 //! What exists: a letter, the items it can cover and the purposes it can name.
 
+mod template;
+
+use sdk::choice::Choice as _;
 use sdk::prelude::*;
 
 use crate::permissions;
+pub(crate) use template::{Allowed, Category, Edition, Stage, Standing, Template, number};
 
 /// 数据授权书. Consent of one enterprise for one recipient.
 #[derive(Collection, Clone, Debug, PartialEq)]
@@ -33,8 +37,8 @@ pub(crate) struct Letter {
     #[field(json, frozen)]
     pub(crate) items: Vec<String>,
     /// 用途. 用途代码。
-    #[field(json, frozen)]
-    pub(crate) purposes: Vec<String>,
+    #[field(frozen)]
+    pub(crate) purposes: Vec<Purpose>,
     /// 生效日.
     #[field(frozen)]
     pub(crate) valid_from: Date,
@@ -56,6 +60,21 @@ pub(crate) struct Letter {
     /// 全文摘要. SM3，十六进制。
     #[field(max = 64, frozen)]
     pub(crate) text_digest: String,
+    /// 模版. 模版版本的编号；早于模版的授权书没有。
+    #[field(frozen)]
+    pub(crate) template: Option<Id<Edition>>,
+    /// 模版名称.
+    #[field(max = 60, frozen)]
+    pub(crate) template_name: Option<String>,
+    /// 模版版次.
+    #[field(frozen)]
+    pub(crate) template_version: Option<i64>,
+    /// 模版摘要. SM3，十六进制。
+    #[field(max = 64, frozen)]
+    pub(crate) template_digest: Option<String>,
+    /// 单独同意提供的敏感数据项. 共享目录的项目编号。
+    #[field(json, frozen)]
+    pub(crate) separate_items: Option<Vec<String>>,
     /// 签署人.
     #[field(max = 40, frozen)]
     pub(crate) signed_by: String,
@@ -80,12 +99,71 @@ pub(crate) enum Status {
     Revoked,
 }
 
+/// 用途. What an institution reads the data for.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// 贷前审查.
+    #[choice(value = "01")]
+    Review,
+    /// 授信审批.
+    #[choice(value = "02")]
+    Approval,
+    /// 贷后管理.
+    #[choice(value = "03")]
+    Monitoring,
+    /// 一键测额.
+    #[choice(value = "04")]
+    Estimate,
+}
+
+/// 授权书使用记录. One read under a letter, which the platform writes with the read itself.
+#[derive(Collection, Clone, Debug, PartialEq)]
+#[collection(
+    plural = "uses",
+    title = certificate,
+    shard = subject,
+    audited,
+    suppress_below = 5,
+    read = permissions::READ,
+    index(letter),
+    index(organisation, created_at)
+)]
+pub(crate) struct Use {
+    /// 授权书.
+    #[field(frozen)]
+    pub(crate) letter: Id<Letter>,
+    /// 使用机构.
+    #[field(max = 64, frozen)]
+    pub(crate) recipient: String,
+    /// 用途代码.
+    #[field(max = 8, frozen, list)]
+    pub(crate) purpose: String,
+    /// 数据项.
+    #[field(json, frozen)]
+    pub(crate) items: Vec<String>,
+    /// 业务编号.
+    #[field(max = 64, frozen)]
+    pub(crate) reference: String,
+    /// 评分证书.
+    #[field(max = 64, frozen, list)]
+    pub(crate) certificate: String,
+    /// 使用时间.
+    #[field(frozen, list)]
+    pub(crate) used_at: Timestamp,
+}
+
 /// Tells the kernel that these letters decide who may read whose data.
 pub(crate) fn disclosures() -> DisclosureDef {
     DisclosureDef {
         collection: Letter::COLLECTION.into(),
         usable: Status::Effective.value().into(),
         denials: [(Status::Revoked.value().to_owned(), "REVOKED".to_owned())].into(),
+        template: Some(LetterTemplateDef {
+            field: Letter::TEMPLATE.name().into(),
+            collection: Edition::COLLECTION.into(),
+            revoked: vec![Standing::Revoked.value().into()],
+        }),
+        uses: Some(Use::COLLECTION.into()),
     }
 }
 
@@ -97,6 +175,22 @@ pub(crate) struct Item {
     pub(crate) provider: &'static str,
     /// L1 public to L4 core.
     pub(crate) level: &'static str,
+}
+
+impl Item {
+    pub(crate) fn of(number: &str) -> Option<&'static Self> {
+        ITEMS.iter().find(|item| item.number == number)
+    }
+
+    /// Whether providing it needs a consent of its own.
+    pub(crate) fn sensitive(&self) -> bool {
+        self.level >= "L3"
+    }
+
+    /// `25 纳税信用等级`
+    pub(crate) fn title(&self) -> String {
+        format!("{} {}", self.number, self.name)
+    }
 }
 
 const fn item(
@@ -127,10 +221,22 @@ pub(crate) const ITEMS: [Item; 10] = [
     item("20", "行政处罚", "市信用中心", "L1"),
 ];
 
-/// Code and words of a purpose.
-pub(crate) const PURPOSES: [(&str, &str); 4] = [
-    ("01", "贷前审查"),
-    ("02", "授信审批"),
-    ("03", "贷后管理"),
-    ("04", "一键测额"),
-];
+/// A purpose in words; its code where there is none.
+pub(crate) fn purpose(code: &str) -> &str {
+    match Purpose::of_value(code) {
+        Some(known) => known.label(),
+        None => code,
+    }
+}
+
+/// What became of the release before: purposes of letters were free JSON, and are options that can be
+/// asked by.
+pub(crate) fn changes() -> Vec<ChangeDef> {
+    vec![ChangeDef::Converted {
+        collection: Letter::COLLECTION.into(),
+        field: Letter::PURPOSES.name().into(),
+        from: None,
+        by: Conversion::Read,
+        lossy: false,
+    }]
+}

@@ -1,10 +1,12 @@
-//! What a letter may say, how it reads, and what state its dates put it in.
+//! What a letter and a template may say, and what state a letter's dates put it in.
 
-use std::fmt::Write as _;
+pub(crate) mod difference;
+pub(crate) mod wording;
 
+use sdk::choice::Choice as _;
 use sdk::prelude::*;
 
-use crate::model::{ITEMS, Letter, PURPOSES, Status};
+use crate::model::{Allowed, Edition, ITEMS, Item, Letter, Purpose, Status, purpose};
 
 /// Longest validity of a letter.
 pub(crate) const MAX_DAYS: i64 = 365;
@@ -19,8 +21,28 @@ pub(crate) struct Terms {
     pub(crate) max_uses: Option<i64>,
 }
 
+/// What the enterprise ticked: that it agrees, and that it does so separately to what is sensitive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    pub(crate) to_all: bool,
+    pub(crate) separately: bool,
+}
+
+/// The items of these numbers, in the order of the catalogue.
+pub(crate) fn items(numbers: &[String]) -> impl Iterator<Item = &'static Item> {
+    ITEMS
+        .iter()
+        .filter(|item| numbers.iter().any(|n| n == item.number))
+}
+
+/// Those of these items whose provision needs a consent of its own (个人信息保护法 art. 23, 29).
+pub(crate) fn sensitive(numbers: &[String]) -> Vec<String> {
+    let sensitive = items(numbers).filter(|item| item.sensitive());
+    sensitive.map(|item| item.number.to_owned()).collect()
+}
+
 /// Names every field that is wrong at once.
-pub(crate) fn check(terms: &Terms, agreed: bool) -> Result<(), Fault> {
+pub(crate) fn check(terms: &Terms, agreed: Agreed) -> Result<(), Fault> {
     let mut faults = Vec::new();
     let mut fault = |wrong: bool, field: &str, code: &str, message: String| {
         if wrong {
@@ -34,7 +56,7 @@ pub(crate) fn check(terms: &Terms, agreed: bool) -> Result<(), Fault> {
     let known_purposes = terms
         .purposes
         .iter()
-        .all(|p| PURPOSES.iter().any(|k| k.0 == p));
+        .all(|p| Purpose::of_value(p).is_some());
     fault(
         terms.items.is_empty(),
         "items",
@@ -72,12 +94,122 @@ pub(crate) fn check(terms: &Terms, agreed: bool) -> Result<(), Fault> {
         "too-late",
         format!("授权最长一年，不得晚于 {latest}"),
     );
+    let sensitive = sensitive(&terms.items);
+    let named: Vec<String> = items(&sensitive).map(Item::title).collect();
     fault(
-        !agreed,
+        !named.is_empty() && !agreed.separately,
+        "separate",
+        "required",
+        format!("所选数据项含敏感数据，须单独同意：{}", named.join("、")),
+    );
+    fault(
+        !agreed.to_all,
         "agree",
         "required",
         "请阅读授权书并勾选同意".into(),
     );
+    none(faults)
+}
+
+/// What a template does not let a letter say.
+pub(crate) fn misfits(edition: &Edition, recipient: &str, terms: &Terms) -> Vec<FieldFault> {
+    let mut faults = Vec::new();
+    let title = edition.title();
+    if !edition.recipients.is_empty() && !edition.recipients.iter().any(|r| r == recipient) {
+        let message = format!("{title}不供该机构使用");
+        faults.push(FieldFault::new("recipient", "not-an-option", message));
+    }
+    let outside = terms.items.iter().filter(|i| !edition.items.contains(i));
+    let outside: Vec<String> = items(&outside.cloned().collect::<Vec<_>>())
+        .map(Item::title)
+        .collect();
+    if !outside.is_empty() {
+        let message = format!("{title}不含数据项 {}", outside.join("、"));
+        faults.push(FieldFault::new("items", "not-an-option", message));
+    }
+    let days = |code: &String| days(&edition.purposes, code);
+    let outside = terms.purposes.iter().filter(|code| days(code).is_none());
+    let outside: Vec<&str> = outside.map(|code| purpose(code)).collect();
+    if !outside.is_empty() {
+        let message = format!("{title}不含用途 {}", outside.join("、"));
+        faults.push(FieldFault::new("purposes", "not-an-option", message));
+    }
+    let shortest = terms
+        .purposes
+        .iter()
+        .filter_map(|code| Some((days(code)?, code)))
+        .min();
+    if let Some((days, code)) = shortest {
+        let latest = terms.valid_from.plus_days(days);
+        if terms.valid_to > latest {
+            let of = purpose(code);
+            let message = format!("用途“{of}”最长授权 {days} 天，到期日不得晚于 {latest}");
+            faults.push(FieldFault::new("valid_to", "too-late", message));
+        }
+    }
+    faults
+}
+
+/// The longest that letters for a purpose may be valid; none where there are none.
+pub(crate) fn days(purposes: &[Allowed], code: &str) -> Option<i64> {
+    let allowed = purposes.iter().find(|allowed| allowed.purpose == code);
+    allowed.map(|allowed| allowed.days)
+}
+
+/// What a template would allow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draft<'a> {
+    pub(crate) code: &'a str,
+    pub(crate) items: &'a [String],
+    pub(crate) purposes: &'a [Allowed],
+    pub(crate) recipients: &'a [String],
+    pub(crate) text: &'a str,
+    /// Institutions on the market.
+    pub(crate) institutions: &'a [(String, String)],
+}
+
+/// Names every field that is wrong at once.
+pub(crate) fn check_template(draft: Draft<'_>) -> Result<(), Fault> {
+    let mut faults = Vec::new();
+    let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    if draft.code.is_empty() || !draft.code.bytes().all(plain) {
+        let message = "模版代码为大写字母和数字，如 QY01";
+        faults.push(FieldFault::new("code", "bad-value", message));
+    }
+    let mut option = |wrong: bool, field: &str, message: &str| {
+        if wrong {
+            faults.push(FieldFault::new(field, "not-an-option", message));
+        }
+    };
+    let unknown = draft.items.iter().any(|i| Item::of(i).is_none());
+    option(unknown, "items", "请从所列数据项中选择");
+    let known = |code: &str| Purpose::of_value(code).is_some();
+    let unknown = draft.purposes.iter().any(|p| !known(&p.purpose));
+    option(unknown, "purposes", "请从所列用途中选择");
+    let twice = draft.purposes.iter().enumerate().any(|(at, p)| {
+        draft
+            .purposes
+            .iter()
+            .skip(at + 1)
+            .any(|q| q.purpose == p.purpose)
+    });
+    option(twice, "purposes", "同一用途只填一行");
+    let here = |id: &String| draft.institutions.iter().any(|(known, _)| known == id);
+    let unknown = !draft.recipients.iter().all(here);
+    option(unknown, "recipients", "请从所列金融机构中选择");
+    if draft.items.is_empty() {
+        let message = "请至少选择一个数据项";
+        faults.push(FieldFault::new("items", "required", message));
+    }
+    if draft.purposes.is_empty() {
+        let message = "请至少填写一种用途";
+        faults.push(FieldFault::new("purposes", "required", message));
+    }
+    faults.extend(wording::check(draft.text).err());
+    none(faults)
+}
+
+fn none(faults: Vec<FieldFault>) -> Result<(), Fault> {
     if faults.is_empty() {
         Ok(())
     } else {
@@ -96,61 +228,33 @@ pub(crate) struct Parties<'a> {
     pub(crate) signed_at: Timestamp,
 }
 
-/// The letter's whole text. The digest is taken over exactly these bytes, and the record keeps
-/// them: a later wording changes no letter that was signed.
-pub(crate) fn text(parties: &Parties<'_>, terms: &Terms) -> String {
-    let items: Vec<String> = ITEMS
-        .iter()
-        .filter(|i| terms.items.iter().any(|n| n == i.number))
-        .map(|i| format!("- {} {}（{}，{}）", i.number, i.name, i.provider, i.level))
-        .collect();
-    let purposes: Vec<String> = PURPOSES
-        .iter()
-        .filter(|p| terms.purposes.iter().any(|n| n == p.0))
-        .map(|p| format!("{} {}", p.0, p.1))
-        .collect();
-    let uses = terms
-        .max_uses
-        .map_or_else(|| "不限次数".to_owned(), |n| format!("最多 {n} 次"));
-    let Parties {
-        number,
-        grantor,
-        uscc,
-        recipient,
-        signer,
-        signed_at,
-    } = parties;
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(
-        text,
-        "## 企业数据授权书\n\n\
-         授权书编号：{number}\n\n\
-         授权企业：{grantor}（统一社会信用代码 {uscc}）\n\n\
-         被授权机构：{recipient}\n\n\
-         授权企业同意平台向被授权机构提供下列数据：\n{}\n\n\
-         用途：{}。被授权机构不得用于其他用途，不得再提供给第三方。\n\n\
-         有效期：{} 至 {}，{uses}。授权企业可随时撤回；撤回前已依法使用的数据，记录予以保留。\n\n\
-         本授权不包括法定代表人及其他个人的信用信息。\n\n\
-         签署人：{signer}　签署时间：{}",
-        items.join("\n"),
-        purposes.join("、"),
-        terms.valid_from,
-        terms.valid_to,
-        signed_at.local_minute(),
-    );
-    text
+/// Days before a letter ends from which people are told; and from which it is urgent.
+pub(crate) const SOON: [i64; 2] = [15, 3];
+
+/// How near a letter's last day is, for those that it is told of.
+pub(crate) fn nearness(valid_to: Date, today: Date) -> Option<(String, Tone)> {
+    let [told, urgent] = SOON;
+    let left = today.days_until(valid_to);
+    match left {
+        0 => Some(("今天到期".to_owned(), Tone::Danger)),
+        days if days > 0 && days <= urgent => Some((format!("{days} 天后到期"), Tone::Danger)),
+        days if days > 0 && days <= told => Some((format!("{days} 天后到期"), Tone::Warning)),
+        _ => None,
+    }
 }
 
 /// What a person is told of a letter today.
 pub(crate) fn state(letter: &Letter, today: Date) -> (&'static str, Tone) {
     match letter.status {
         Status::Revoked => ("已撤回", Tone::Neutral),
-        Status::Effective if letter.valid_to < today => ("已过期", Tone::Neutral),
+        Status::Effective if letter.valid_to < today => ("已到期", Tone::Neutral),
         Status::Effective if letter.max_uses.is_some_and(|max| letter.uses >= max) => {
             ("次数已用完", Tone::Neutral)
         }
         Status::Effective if today < letter.valid_from => ("未到生效日", Tone::Info),
+        Status::Effective if nearness(letter.valid_to, today).is_some() => {
+            ("即将到期", Tone::Warning)
+        }
         Status::Effective => ("生效中", Tone::Success),
     }
 }
@@ -178,8 +282,19 @@ mod tests {
         }
     }
 
+    const BOTH: Agreed = Agreed {
+        to_all: true,
+        separately: true,
+    };
+
     fn fields(terms: &Terms, agreed: bool) -> Vec<String> {
-        match check(terms, agreed) {
+        match check(
+            terms,
+            Agreed {
+                to_all: agreed,
+                separately: true,
+            },
+        ) {
             Ok(()) => Vec::new(),
             Err(fault) => fault.fields.into_iter().map(|f| f.field).collect(),
         }
@@ -187,14 +302,14 @@ mod tests {
 
     #[test]
     fn good_terms_pass() {
-        assert!(check(&terms(), true).is_ok());
+        assert!(check(&terms(), BOTH).is_ok());
         assert!(
             check(
                 &Terms {
                     valid_to: day("2026-11-23"),
                     ..terms()
                 },
-                true
+                BOTH
             )
             .is_ok()
         );
@@ -204,7 +319,7 @@ mod tests {
                     valid_to: day("2027-11-23"),
                     ..terms()
                 },
-                true
+                BOTH
             )
             .is_ok()
         );
@@ -266,37 +381,23 @@ mod tests {
     }
 
     #[test]
-    fn the_text_says_everything_that_was_agreed() {
-        let parties = Parties {
-            number: "SQS1",
-            grantor: "上海云杉智能装备有限公司",
-            uscc: "91310115MA90090168",
-            recipient: "沪江银行",
-            signer: "林知远",
-            signed_at: "2026-11-23T01:30:00Z".parse().unwrap(),
+    fn pi_01_sensitive_items_need_a_consent_of_their_own() {
+        let alone = Agreed {
+            to_all: true,
+            separately: false,
         };
-        let text = text(
-            &parties,
-            &Terms {
-                max_uses: Some(3),
-                ..terms()
-            },
+        let fault = check(&terms(), alone).unwrap_err();
+        assert_eq!(fault.fields[0].field, "separate");
+        assert!(fault.fields[0].message.contains("25 纳税信用等级"));
+        let public = Terms {
+            items: vec!["15".into()],
+            ..terms()
+        };
+        assert!(check(&public, alone).is_ok());
+        assert_eq!(
+            sensitive(&["26".into(), "15".into(), "25".into()]),
+            ["25", "26"]
         );
-        for part in [
-            "SQS1",
-            "上海云杉智能装备有限公司",
-            "91310115MA90090168",
-            "沪江银行",
-            "林知远",
-            "- 25 纳税信用等级（税务局，L3）\n- 26 分税种纳税金额（36个月）（税务局，L3）",
-            "02 授信审批、04 一键测额",
-            "2026-11-23 至 2027-02-21",
-            "最多 3 次",
-            "2026-11-23 09:30",
-        ] {
-            assert!(text.contains(part), "{part}");
-        }
-        assert!(text.chars().count() < 4000);
     }
 
     #[test]

@@ -1,13 +1,104 @@
-//! Demo letters of the second demo enterprise: one that has expired, one for another bank. The
-//! first enterprise has none, so that its user meets signing.
+//! The templates that the platform comes with, and demo letters of the second demo enterprise: one
+//! that has expired, one for another bank, both older than templates. The first enterprise has none,
+//! so that its user meets signing.
+
+pub(crate) mod texts;
 
 use sdk::prelude::*;
 
-use crate::model::{ITEMS, Letter, Status};
-use crate::rules::{self, Parties, Terms};
+use crate::model::{
+    Allowed, Category, Edition, ITEMS, Letter, Purpose, Stage, Standing, Status, Template, number,
+};
+use crate::rules::{Parties, Terms, wording};
 
 const ENTERPRISE: &str = "01930000-0000-7000-8000-000000001002";
 const DISTRICT: &str = "310104";
+
+/// A template that the platform comes with, published as its first version.
+struct Supplied {
+    template: &'static str,
+    edition: &'static str,
+    code: &'static str,
+    name: &'static str,
+    text: &'static str,
+    /// SM3 of the text, which a test compares.
+    digest: &'static str,
+    /// Purposes with the days that letters are valid at most.
+    purposes: &'static [(&'static str, i64)],
+}
+
+const APPLYING: Supplied = Supplied {
+    template: "01930000-0000-7000-8000-000000004101",
+    edition: "01930000-0000-7000-8000-000000004111",
+    code: "QY01",
+    name: "企业数据授权书",
+    text: texts::APPLYING,
+    digest: "ecab2bbc259c18679d779df18c81751ec25721354a8fad65c14c5ca51be775b9",
+    purposes: &[("01", 90), ("02", 90), ("04", 30)],
+};
+
+const MONITORING: Supplied = Supplied {
+    template: "01930000-0000-7000-8000-000000004102",
+    edition: "01930000-0000-7000-8000-000000004112",
+    code: "QY02",
+    name: "企业贷后管理数据授权书",
+    text: texts::MONITORING,
+    digest: "d798237bb5377d7aa8a776bf2ba10b28646d378df17f3dff0fed2cb8290f0ee7",
+    purposes: &[("03", 365)],
+};
+
+/// The first day of 2026.
+const SUPPLIED_AT: i64 = 1_767_225_600_000_000;
+/// Who drafted and published it.
+const PLATFORM: &str = "随平台提供";
+
+fn supplied(of: &Supplied) -> [SeedDef; 2] {
+    let text = of.text.to_owned();
+    let items: Vec<String> = ITEMS.iter().map(|i| i.number.to_owned()).collect();
+    let allowed = |(purpose, days): &(&str, i64)| Allowed {
+        purpose: (*purpose).to_owned(),
+        days: *days,
+    };
+    let purposes: Vec<Allowed> = of.purposes.iter().map(allowed).collect();
+    let template = Template {
+        code: of.code.into(),
+        name: of.name.into(),
+        category: Category::Enterprise,
+        version: 1,
+        items: items.clone(),
+        purposes: purposes.clone(),
+        recipients: Vec::new(),
+        text: text.clone(),
+        stage: Stage::Published,
+        edited_by: "platform".into(),
+        submitted_by: None,
+        submitted_name: None,
+        returned: None,
+    };
+    let edition = Edition {
+        number: number(of.code, 1),
+        template: Id::new(of.template),
+        name: of.name.into(),
+        category: Category::Enterprise,
+        version: 1,
+        items,
+        purposes,
+        recipients: Vec::new(),
+        text,
+        text_digest: of.digest.into(),
+        submitted_name: PLATFORM.into(),
+        published_name: PLATFORM.into(),
+        published_at: Timestamp::from_micros(SUPPLIED_AT),
+        status: Standing::InForce,
+        replaced_at: None,
+        ended_at: None,
+        reason: None,
+    };
+    [
+        Seed::reference(of.template, template).into(),
+        Seed::reference(of.edition, edition).into(),
+    ]
+}
 
 /// What the two letters differ in.
 struct Demo {
@@ -37,7 +128,13 @@ pub(crate) fn all() -> Vec<SeedDef> {
         to: Date::new(2027, 10, 31),
         digest: "c4991d185939d7b717ff01e2bc8ae295ffe5fabe9099bae2d5c00a969225c3c1",
     };
-    [expired, other_bank].iter().filter_map(letter).collect()
+    let letters = [expired, other_bank];
+    let templates = [APPLYING, MONITORING];
+    templates
+        .iter()
+        .flat_map(supplied)
+        .chain(letters.iter().filter_map(letter))
+        .collect()
 }
 
 fn letter(demo: &Demo) -> Option<SeedDef> {
@@ -59,14 +156,14 @@ fn letter(demo: &Demo) -> Option<SeedDef> {
         signer: "苏晴川",
         signed_at,
     };
-    let text = rules::text(&parties, &terms);
+    let text = wording::render(APPLYING.text, &parties, &terms).ok()?;
     let letter = Letter {
         number: demo.number.into(),
         grantor_name: parties.grantor.into(),
         recipient: recipient.into(),
         recipient_name: recipient_name.into(),
         items: terms.items,
-        purposes: terms.purposes,
+        purposes: vec![Purpose::Approval, Purpose::Estimate],
         valid_from,
         valid_to,
         max_uses: None,
@@ -74,6 +171,11 @@ fn letter(demo: &Demo) -> Option<SeedDef> {
         status: Status::Effective,
         text,
         text_digest: demo.digest.into(),
+        template: None,
+        template_name: None,
+        template_version: None,
+        template_digest: None,
+        separate_items: None,
         signed_by: parties.signer.into(),
         signed_at,
         revoked_at: None,
@@ -93,7 +195,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_demo_letters_are_there() {
-        assert_eq!(all().len(), 2);
+    fn every_seed_is_there_and_every_template_holds() {
+        assert_eq!(all().len(), 6);
+        for of in [APPLYING, MONITORING] {
+            assert_eq!(wording::check(of.text), Ok(()), "{}", of.code);
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Signing, seeing and revoking letters.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use sdk::contract::error::FaultKind;
-use sdk::contract::page::{Body, check};
+use sdk::contract::page::{Body, FieldKind, check};
 use sdk::serde_json::{Value, json};
-use sdk_testkit::{Setting, World, scenario};
+use sdk_testkit::{Setting, User, World, scenario};
 
 const HUJIANG: &str = "01930000-0000-7000-8000-000000000101";
 
@@ -20,7 +22,7 @@ fn city() -> Setting {
 fn terms() -> Value {
     json!({
         "recipient": HUJIANG, "items": ["25", "26"], "purposes": ["02"],
-        "valid_to": "2027-02-21", "agree": true,
+        "valid_to": "2027-02-21", "separate": true, "agree": true,
     })
 }
 
@@ -118,6 +120,47 @@ fn a_revoked_letter_stays_on_record(t: &World) {
     assert_eq!(again.kind, FaultKind::Conflict);
 }
 
+/// What the home page says of letters that end soon.
+fn ending(user: &User<'_>) -> Option<String> {
+    let home = user.home().unwrap();
+    let block = home.find_block("consent-ending")?;
+    Some(format!("{:?}", block.body))
+}
+
+#[scenario(city())]
+fn a_letter_that_ends_is_told_of_fifteen_and_three_days_before(t: &World) {
+    let owner = t.user("enterprise");
+    let mut letter = terms();
+    letter["valid_to"] = json!(t.today().plus_days(16).to_string());
+    let made = owner.act("consent.letter.sign", None, letter).unwrap();
+    let path = format!("/consent/letters/{}", made["id"].as_str().unwrap());
+    let state = || {
+        let page = t.user("officer").page(&path).unwrap();
+        page.status.unwrap().label
+    };
+    assert_eq!((ending(&owner), state().as_str()), (None, "生效中"));
+    t.advance_days(1);
+    for login in ["enterprise", "officer"] {
+        let told = ending(&t.user(login)).unwrap();
+        assert!(
+            told.contains("15 天后到期") && told.contains("Warning"),
+            "{told}"
+        );
+    }
+    assert_eq!(ending(&t.user("officer2")), None);
+    assert_eq!(state(), "即将到期");
+    t.advance_days(12);
+    let told = ending(&owner).unwrap();
+    assert!(
+        told.contains("3 天后到期") && told.contains("Danger"),
+        "{told}"
+    );
+    t.advance_days(3);
+    assert!(ending(&owner).unwrap().contains("今天到期"));
+    t.advance_days(1);
+    assert_eq!((ending(&owner), state().as_str()), (None, "已到期"));
+}
+
 #[scenario(city())]
 fn wrong_terms_are_named_field_by_field(t: &World) {
     let owner = t.user("enterprise");
@@ -131,6 +174,70 @@ fn wrong_terms_are_named_field_by_field(t: &World) {
     nobody["recipient"] = json!("01930000-0000-7000-8000-000000000001");
     let fault = owner.act("consent.letter.sign", None, nobody).unwrap_err();
     assert_eq!(fault.fields[0].field, "recipient");
+}
+
+#[scenario(city())]
+fn pi_01_sensitive_items_are_consented_to_separately(t: &World) {
+    let owner = t.user("enterprise");
+    let page = owner.page("/consent/letters/new").unwrap();
+    let form = page.form("sign").unwrap();
+    let offered = |name: &str| {
+        let field = form.fields().find(|f| f.name == name).unwrap();
+        let FieldKind::Pick { choices, .. } = &field.kind else {
+            panic!("{name} is not picked")
+        };
+        choices.iter().map(|c| c.label.clone()).collect::<Vec<_>>()
+    };
+    assert!(offered("sensitive_items").iter().all(|l| l.contains("L3")));
+    assert!(offered("items").iter().all(|l| l.contains("L1")));
+    assert!(
+        form.fields().any(|f| f.name == "separate"),
+        "a box of its own"
+    );
+
+    let mut letter = json!({
+        "recipient": HUJIANG, "items": ["15"], "sensitive_items": ["26", "25"],
+        "purposes": ["02"], "valid_to": "2026-12-23", "agree": true,
+    });
+    for separate in [json!(null), json!(false)] {
+        letter["separate"] = separate;
+        let fault = owner
+            .act("consent.letter.sign", None, letter.clone())
+            .unwrap_err();
+        assert_eq!(fault.fields[0].field, "separate");
+        assert!(
+            fault.fields[0].message.contains("25 纳税信用等级"),
+            "{fault}"
+        );
+    }
+    assert!(
+        owner.find("consent.letters", &[]).is_empty(),
+        "nothing is half signed"
+    );
+    letter["separate"] = json!(true);
+    let made = owner.act("consent.letter.sign", None, letter).unwrap();
+    let kept = owner
+        .get("consent.letters", made["id"].as_str().unwrap())
+        .unwrap();
+    assert_eq!(kept["items"], json!(["15", "25", "26"]));
+    assert_eq!(kept["separate_items"], json!(["25", "26"]));
+    let text = kept["text"].as_str().unwrap();
+    assert!(
+        text.contains("单独同意") && text.contains("26 分税种纳税金额"),
+        "{text}"
+    );
+
+    // What is public needs none.
+    let public = json!({
+        "recipient": HUJIANG, "items": ["15", "16"], "purposes": ["04"],
+        "valid_to": "2026-12-23", "agree": true,
+    });
+    let made = owner.act("consent.letter.sign", None, public).unwrap();
+    let kept = owner
+        .get("consent.letters", made["id"].as_str().unwrap())
+        .unwrap();
+    assert_eq!(kept["separate_items"], json!([]));
+    assert!(!kept["text"].as_str().unwrap().contains("单独同意"));
 }
 
 #[scenario(city())]
@@ -151,7 +258,13 @@ fn the_form_is_filled_in_and_knows_the_way_back(t: &World) {
             .clone()
     };
     assert_eq!(initial("recipient"), [HUJIANG]);
-    assert_eq!(initial("items").len(), 10);
+    assert_eq!(initial("items").len(), 3);
+    assert_eq!(initial("sensitive_items").len(), 7);
+    assert_eq!(
+        initial("valid_to"),
+        ["2026-12-23"],
+        "30 days for an estimate"
+    );
     let sdk::contract::page::Deed::Send(send) = &form.submit.deed else {
         panic!("sends nothing")
     };

@@ -43,7 +43,7 @@ fn without_park() -> Setting {
 fn sign(owner: &User<'_>, recipient: &str, valid_to: &str) -> String {
     let letter = json!({
         "recipient": recipient, "items": ITEMS, "purposes": ["02", "04"],
-        "valid_to": valid_to, "agree": true,
+        "valid_to": valid_to, "separate": true, "agree": true,
     });
     id_of(&owner.act("consent.letter.sign", None, letter).unwrap())
 }
@@ -282,6 +282,26 @@ fn an_expired_letter_is_no_consent(t: &World) {
     sign(&owner, HUJIANG, &in_days(t, 1));
     t.advance_days(2);
     assert_eq!(apply(&owner).unwrap_err().code, "consent.expired");
+}
+
+#[scenario(city())]
+fn row_60_a_revoked_template_takes_its_letters_with_it(t: &World) {
+    let owner = t.user("enterprise");
+    let letter = sign(&owner, HUJIANG, &in_days(t, 30));
+    let on = owner.get("consent.letters", &letter).unwrap()["template"].clone();
+    let (operator, security) = (t.user("operator"), t.user("security"));
+    let reason = json!({ "reason": "文本有重大错误" });
+    operator
+        .act("consent.edition.withdraw", on.as_str(), reason.clone())
+        .unwrap();
+    assert!(apply(&owner).is_ok(), "what was signed before holds");
+    security
+        .act("consent.edition.revoke", on.as_str(), reason)
+        .unwrap();
+    let fault = owner
+        .act("lending.quota.estimate", None, json!({}))
+        .unwrap_err();
+    assert_eq!(fault.code, "consent.template-revoked");
 }
 
 #[scenario(city())]

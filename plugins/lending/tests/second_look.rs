@@ -33,7 +33,7 @@ fn applied(t: &World) -> String {
     let owner = t.user("enterprise");
     let letter = json!({
         "recipient": HUJIANG, "items": ITEMS, "purposes": ["02", "04"],
-        "valid_to": t.today().plus_days(30).to_string(), "agree": true,
+        "valid_to": t.today().plus_days(30).to_string(), "separate": true, "agree": true,
     });
     owner.act("consent.letter.sign", None, letter).unwrap();
     let request = json!({

@@ -437,6 +437,23 @@ pub struct DisclosureDef {
     pub usable: String,
     /// Status → deny code, for those that have one of their own.
     pub denials: std::collections::BTreeMap<String, String>,
+    /// What letters are made on, where that can be revoked and the letters with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<LetterTemplateDef>,
+    /// Where each read under a letter is written down with the read: a collection of the same module
+    /// with `letter`, `recipient`, `purpose`, `reference` and `certificate` text or reference, `items`
+    /// json list, and `used_at` datetime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<String>,
+}
+
+/// Letters name in `field` a record of `collection`, of the same module; while the flow field
+/// `status` of that is one of `revoked`, they allow nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LetterTemplateDef {
+    pub field: String,
+    pub collection: String,
+    pub revoked: Vec<String>,
 }
 
 /// Names the collection that knows which parties there are that data may be about: one record a

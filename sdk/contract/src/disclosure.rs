@@ -4,15 +4,18 @@
 //! [`DisclosureDef`]. Deliberately absent: fetching the letters,
 //! counting a use, and signatures.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::def::DisclosureDef;
 use crate::error::{Fault, FaultKind};
-use crate::scalar::Date;
+use crate::scalar::{Date, Timestamp};
 
 /// Why nothing may be read, in the order the checks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denial {
+    TemplateRevoked,
     NoConsent,
     NotYetValid,
     Expired,
@@ -24,7 +27,8 @@ pub enum Denial {
 }
 
 impl Denial {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::TemplateRevoked,
         Self::NoConsent,
         Self::NotYetValid,
         Self::Expired,
@@ -38,6 +42,7 @@ impl Denial {
     /// As declarations and records of denied reads write it: `NO_CONSENT`.
     pub const fn code(self) -> &'static str {
         match self {
+            Self::TemplateRevoked => "TEMPLATE_REVOKED",
             Self::NoConsent => "NO_CONSENT",
             Self::NotYetValid => "NOT_YET_VALID",
             Self::Expired => "EXPIRED",
@@ -65,6 +70,7 @@ impl Denial {
 
     const fn sentence(self) -> &'static str {
         match self {
+            Self::TemplateRevoked => "数据授权书所用的模版已被撤销",
             Self::NoConsent => "没有可用的数据授权书",
             Self::NotYetValid => "数据授权尚未生效",
             Self::Expired => "数据授权已过有效期",
@@ -93,14 +99,18 @@ pub struct Letter {
     /// `None` is without limit.
     pub max_uses: Option<i64>,
     pub uses: i64,
-    /// What its status alone says; `None` when it is usable.
+    /// What its template and its status alone say; `None` when it is usable.
     pub denied: Option<Denial>,
 }
 
 impl Letter {
-    /// Reads a record of the declared collection. `None` when it has not the declared shape: such
-    /// a row allows nothing.
-    pub fn read(record: &Map<String, Value>, def: &DisclosureDef) -> Option<Self> {
+    /// Reads a record of the declared collection, given which of the templates that letters name
+    /// are [`revoked`]. `None` when it has not the declared shape: such a row allows nothing.
+    pub fn read(
+        record: &Map<String, Value>,
+        def: &DisclosureDef,
+        revoked: &BTreeSet<String>,
+    ) -> Option<Self> {
         let text = |name: &str| record.get(name)?.as_str();
         let list = |name: &str| -> Option<Vec<String>> {
             record
@@ -116,6 +126,8 @@ impl Letter {
                 .get(status)
                 .and_then(|code| Denial::of_code(code))
         };
+        let of_revoked = template(record, def).is_some_and(|id| revoked.contains(id));
+        let by_status = (status != def.usable).then(|| own_code().unwrap_or(Denial::NoConsent));
         Some(Self {
             id: text("id")?.to_owned(),
             subject: text("subject")?.to_owned(),
@@ -129,17 +141,21 @@ impl Letter {
                 Some(limit) => Some(limit.as_i64()?),
             },
             uses: record.get("uses").and_then(Value::as_i64)?,
-            denied: (status != def.usable).then(|| own_code().unwrap_or(Denial::NoConsent)),
+            denied: if of_revoked {
+                Some(Denial::TemplateRevoked)
+            } else {
+                by_status
+            },
         })
     }
 
     /// The first of the ordered checks that fails.
     fn denial(&self, want: &Want) -> Option<Denial> {
         let failed = |denial: Denial| match denial {
+            Denial::TemplateRevoked | Denial::Revoked => false,
             Denial::NoConsent => self.subject != want.subject,
             Denial::NotYetValid => want.today < self.valid_from,
             Denial::Expired => self.valid_to < want.today,
-            Denial::Revoked => false,
             Denial::RecipientMismatch => self.recipient != want.recipient,
             Denial::ItemOutOfScope => !want.items.iter().all(|i| self.items.contains(i)),
             Denial::PurposeMismatch => !self.purposes.contains(&want.purpose),
@@ -148,6 +164,56 @@ impl Letter {
         Denial::ALL
             .into_iter()
             .find(|d| self.denied == Some(*d) || failed(*d))
+    }
+}
+
+/// The template that a letter was made on, where letters name one.
+pub fn template<'a>(record: &'a Map<String, Value>, def: &DisclosureDef) -> Option<&'a str> {
+    record.get(&def.template.as_ref()?.field)?.as_str()
+}
+
+/// The ids of those of these templates that no letter counts any more which was made on them.
+pub fn revoked<'a>(
+    templates: impl IntoIterator<Item = &'a Map<String, Value>>,
+    def: &DisclosureDef,
+) -> BTreeSet<String> {
+    let states = def.template.iter().flat_map(|t| &t.revoked);
+    let states: BTreeSet<&str> = states.map(String::as_str).collect();
+    let text = |record: &'a Map<String, Value>, name: &str| record.get(name)?.as_str();
+    templates
+        .into_iter()
+        .filter(|t| text(t, "status").is_some_and(|status| states.contains(status)))
+        .filter_map(|t| text(t, "id").map(str::to_owned))
+        .collect()
+}
+
+/// One read under a letter, as the declared collection of uses keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Use<'a> {
+    pub letter: &'a str,
+    pub want: &'a Want,
+    /// Number of the business it was for.
+    pub reference: &'a str,
+    pub certificate: &'a str,
+    pub at: Timestamp,
+}
+
+impl Use<'_> {
+    pub fn values(&self) -> Map<String, Value> {
+        let texts = [
+            ("letter", self.letter),
+            ("recipient", &self.want.recipient),
+            ("purpose", &self.want.purpose),
+            ("reference", self.reference),
+            ("certificate", self.certificate),
+        ];
+        let mut values: Map<String, Value> = texts
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text.into()))
+            .collect();
+        values.insert("items".into(), self.want.items.clone().into());
+        values.insert("used_at".into(), self.at.to_string().into());
+        values
     }
 }
 

@@ -364,6 +364,32 @@ impl Check<'_> {
             self.say(missing.is_empty(), || {
                 format!("disclosures: missing {}", missing.join(", "))
             });
+            if let Some(uses) = &ledger.uses {
+                let there = self
+                    .def
+                    .collection(uses)
+                    .is_some_and(|c| USE_FIELDS.into_iter().all(|f| c.field(f).is_some()));
+                self.say(there, || {
+                    format!(
+                        "disclosures: {uses} is no collection with {}",
+                        USE_FIELDS.join(", ")
+                    )
+                });
+            }
+            if let Some(template) = &ledger.template {
+                let letters = self.def.collection(&ledger.collection);
+                let named = letters.is_some_and(|c| c.field(&template.field).is_some());
+                let states = self
+                    .def
+                    .collection(&template.collection)
+                    .map(|c| options(self.def, c, "status"))
+                    .unwrap_or_default();
+                let mut revoked = template.revoked.iter();
+                let known = revoked.all(|state| states.contains(&state.as_str()));
+                self.say(named && known && !states.is_empty(), || {
+                    "disclosures: no such field, or no templates in such states".to_owned()
+                });
+            }
         }
         if let Some(parties) = &self.def.parties {
             let named = [
@@ -462,6 +488,16 @@ impl<'a> Check<'a> {
 
 /// A hundred years.
 const MOST_DAYS_KEPT: u32 = 36_500;
+
+const USE_FIELDS: [&str; 7] = [
+    "letter",
+    "recipient",
+    "purpose",
+    "items",
+    "reference",
+    "certificate",
+    "used_at",
+];
 
 const DISCLOSURE_FIELDS: [&str; 8] = [
     "recipient",

@@ -23,7 +23,8 @@ pub use sdk_contract::call::{Ask, Caller, Contribution, Event, ScoreRequest, Sco
 pub use sdk_contract::change::{ChangeDef, Conversion};
 pub use sdk_contract::code::Format;
 pub use sdk_contract::def::{
-    Area, DisclosureDef, FeatureDef, FlowDef, Label, PartiesDef, RowScope, SeedDef, Shard, Tone,
+    Area, DisclosureDef, FeatureDef, FlowDef, Label, LetterTemplateDef, PartiesDef, RowScope,
+    SeedDef, Shard, Tone,
 };
 pub use sdk_contract::error::{Fault, FaultKind, FieldFault};
 pub use sdk_contract::page::{

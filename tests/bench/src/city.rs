@@ -71,6 +71,7 @@ impl City {
     pub(crate) async fn people(&self, clerks: u32) -> Result<String> {
         let password = random::token_base64url(12)?;
         let hash = self.sessions.hash(&password).await?;
+        let now = self.host.clock().now().micros();
         let insert = |collection: &str, id: String, values: Value| Write::Insert {
             collection: collection.into(),
             id,
@@ -82,10 +83,12 @@ impl City {
         let office = json!({ "name": "测量处", "type": "institution" });
         let mut writes = vec![insert("organisations", ORGANISATION.into(), office)];
         writes.extend((1..=clerks).map(|n| {
-            let user = json!({
+            let mut user = self.sessions.registration().acceptance(now);
+            user.extend(object(json!({
                 "name": format!("职员{n}"), "login": format!("clerk{n}"), "roles": [ROLE],
                 "active": true, "password": hash,
-            });
+            })));
+            let user = user.into();
             insert(
                 "users",
                 format!("01930000-0000-7000-8000-00000001{n:04}"),
@@ -94,7 +97,7 @@ impl City {
         }));
         self.store
             .commit(Commit {
-                at: self.host.clock().now().micros(),
+                at: now,
                 by: By {
                     user: MODULE.into(),
                     name: MODULE.into(),

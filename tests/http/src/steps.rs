@@ -51,7 +51,7 @@ pub fn sign_letter(enterprise: &mut Client, recipient: &str) -> String {
         "/api/v1/consent/letters/sign",
         &json!({
             "recipient": recipient, "items": ITEMS, "purposes": ["02", "04"],
-            "valid_to": in_days(90), "agree": true,
+            "valid_to": in_days(30), "separate": true, "agree": true,
         }),
     );
     assert_eq!(signed.status, 200, "{}", signed.body);

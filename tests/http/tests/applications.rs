@@ -68,7 +68,7 @@ fn pi_01_without_a_letter_that_fits_nothing_is_read() {
     let narrow = |items: Value, purposes: Value| {
         json!({
             "recipient": BANK, "items": items, "purposes": purposes,
-            "valid_to": tests_http::steps::in_days(30), "agree": true,
+            "valid_to": tests_http::steps::in_days(30), "separate": true, "agree": true,
         })
     };
     let sign = "/api/v1/consent/letters/sign";

@@ -24,7 +24,7 @@ fn sign_letter(enterprise: &mut Client) -> (u16, Value) {
         "/api/v1/consent/letters/sign",
         &json!({
             "recipient": "01930000-0000-7000-8000-000000000101", "items": ["15", "16"],
-            "purposes": ["04"], "valid_to": in_days(90), "agree": true,
+            "purposes": ["04"], "valid_to": in_days(30), "agree": true,
         }),
     );
     (signed.status, signed.body)

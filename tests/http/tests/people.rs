@@ -186,7 +186,7 @@ fn scored(server: &Server) -> String {
     let letter = enterprise.post(
         "/api/v1/consent/letters/sign",
         &json!({ "recipient": BANK, "items": ITEMS, "purposes": ["02", "04"],
-            "valid_to": tests_http::steps::in_days(90), "agree": true }),
+            "valid_to": tests_http::steps::in_days(30), "separate": true, "agree": true }),
     );
     assert_eq!(letter.status, 200, "{}", letter.body);
     let found = enterprise.get("/api/v1/market/products?model=tax-loan&size=50");

@@ -167,6 +167,16 @@ fn dj_04_who_has_no_factor_is_led_to_set_one_up_and_back() {
     let changed = security.send("/platform/account", &screen, &new);
     assert_eq!(changed.status, 303, "{}", changed.html);
     server.now_password("secadmin", "Nine9lamps%over");
+    // An account that others made has accepted no terms yet.
+    let terms = security.get("/platform/account");
+    assert!(terms.html.contains("用户服务协议"), "{}", terms.html);
+    let agreed = [
+        ("_form", "terms"),
+        ("_action", "user.accept-terms"),
+        ("agree", "1"),
+    ];
+    let accepted = security.send("/platform/account", &terms, &agreed);
+    assert_eq!(accepted.status, 303, "{}", accepted.html);
 
     let post = post_of(&server.user("secadmin"), &user_called(&server, "sysadmin"));
     let path = format!("/platform/posts/{post}");
@@ -209,7 +219,7 @@ fn dj_04_who_signs_a_letter_proves_the_second_factor_they_have() {
     let mut phone = Authenticator::set_up(&server, &mut other, "enterprise");
     let letter = json!({
         "recipient": BANK, "items": ["25"], "purposes": ["02"],
-        "valid_to": in_days(30), "agree": true,
+        "valid_to": in_days(30), "separate": true, "agree": true,
     });
     let sign = "/api/v1/consent/letters/sign";
     let refused = owner.post(sign, &letter);

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use kernel_crypto::canonical;
 use kernel_storage::{CollectionName, Commit, CommitError};
 use sdk_contract::call::{Contribution, ScoreRequest, Scored, Write};
-use sdk_contract::disclosure::{Letter, Want, check};
+use sdk_contract::def::DisclosureDef;
+use sdk_contract::disclosure::{self, Letter, Want, check};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::model::{FeatureValue, ModelDef, encode_row};
-use sdk_contract::query::{Filter, Query};
+use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
 use super::certificate::{CERTIFICATE_DOCUMENT, Certificate, ModelIdentity, Signed, output};
@@ -18,7 +19,7 @@ use crate::console;
 use crate::dispatch::{by, commit_fault, draft};
 use crate::module::{Call, new_id};
 use crate::reads::{ask, chain};
-use crate::{Catalog, Host};
+use crate::{Catalog, Host, Installed};
 
 /// How often a commit is tried again when the letter's count of uses moved meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -158,20 +159,48 @@ impl Host {
         let query = Query::new(format!("{}.{}", module.def.id, ledger.collection))
             .filter(Filter::eq("subject", want.subject.as_str()))
             .sort("created_at", true)
-            .limit(sdk_contract::query::MAX_LIMIT);
+            .limit(MAX_LIMIT);
         let found = self
             .store()
             .find(&query, &Self::KERNEL)
             .await
             .map_err(|e| ask(&e))?;
+        let revoked = self
+            .revoked_templates(module, ledger, &found.records)
+            .await?;
         let letters: Vec<Letter> = found
             .records
             .iter()
-            .filter_map(|r| Letter::read(r, ledger))
+            .filter_map(|r| Letter::read(r, ledger, &revoked))
             .collect();
         check(&letters, want)
             .cloned()
-            .map_err(sdk_contract::disclosure::Denial::fault)
+            .map_err(disclosure::Denial::fault)
+    }
+
+    /// Those of the templates that these letters name which were revoked, as they stand now.
+    async fn revoked_templates(
+        &self,
+        module: &Installed,
+        ledger: &DisclosureDef,
+        letters: &[Map<String, Value>],
+    ) -> Result<BTreeSet<String>, Fault> {
+        let named: BTreeSet<&str> = letters
+            .iter()
+            .filter_map(|letter| disclosure::template(letter, ledger))
+            .collect();
+        let Some(def) = ledger.template.as_ref().filter(|_| !named.is_empty()) else {
+            return Ok(BTreeSet::new());
+        };
+        let query = Query::new(format!("{}.{}", module.def.id, def.collection))
+            .filter(Filter::In {
+                field: "id".into(),
+                values: named.into_iter().map(Value::from).collect(),
+            })
+            .limit(MAX_LIMIT);
+        let found = self.store().find(&query, &Self::KERNEL).await;
+        let found = found.map_err(|e| ask(&e))?;
+        Ok(disclosure::revoked(&found.records, ledger))
     }
 
     /// The newest record of each collection the model's features come from.
@@ -241,11 +270,7 @@ impl Host {
                 request: call.principal.request.clone(),
                 module: console::ID.into(),
                 writes: vec![console::certificate_row(signed, asker)],
-                others: self
-                    .count_use(catalog, &c.consent)
-                    .await?
-                    .into_iter()
-                    .collect(),
+                others: self.used(call, catalog, (want, c)).await?,
                 audit: vec![draft(call, "model.score", &c.subject, "ok", detail.clone())],
                 ..Commit::default()
             };
@@ -265,16 +290,19 @@ impl Host {
         ))
     }
 
-    async fn count_use(
+    /// The letter's count of uses, and the use itself where they are written down.
+    async fn used(
         &self,
+        call: &Call,
         catalog: &Catalog,
-        letter: &str,
-    ) -> Result<Option<(String, Write)>, Fault> {
+        (want, certificate): (&Want, &Certificate),
+    ) -> Result<Vec<(String, Write)>, Fault> {
+        let letter = certificate.consent.as_str();
         let Some((module, ledger)) = catalog
             .ledger()
             .and_then(|m| m.def.disclosures.as_ref().map(|d| (m, d)))
         else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let name = CollectionName::new(&module.def.id, &ledger.collection);
         let row = self
@@ -282,17 +310,36 @@ impl Host {
             .get(&name, letter, &Self::KERNEL)
             .await
             .map_err(|e| ask(&e))?;
-        let row = row.ok_or_else(|| sdk_contract::disclosure::Denial::NoConsent.fault())?;
+        let row = row.ok_or_else(|| disclosure::Denial::NoConsent.fault())?;
         let number = |field: &str| row.get(field).and_then(Value::as_i64).unwrap_or_default();
         let mut values = Map::new();
         values.insert("uses".into(), json!(number("uses").saturating_add(1)));
-        let write = Write::Update {
+        let mut writes = vec![Write::Update {
             collection: ledger.collection.clone(),
             id: letter.to_owned(),
             revision: number("revision"),
             values,
-        };
-        Ok(Some((module.def.id.clone(), write)))
+        }];
+        if let Some(uses) = &ledger.uses {
+            let used = disclosure::Use {
+                letter,
+                want,
+                reference: &certificate.reference,
+                certificate: &certificate.id,
+                at: call.now,
+            };
+            writes.push(Write::Insert {
+                collection: uses.clone(),
+                id: new_id(call.now)?,
+                subject: Some(want.subject.clone()),
+                organisation: Some(want.recipient.clone()),
+                district: None,
+                values: used.values(),
+            });
+        }
+        let module = &module.def.id;
+        let of = |write| (module.clone(), write);
+        Ok(writes.into_iter().map(of).collect())
     }
 }
 

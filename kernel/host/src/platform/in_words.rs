@@ -15,7 +15,8 @@ use super::choices;
 use crate::Host;
 
 /// What no declared action names.
-const OWN: [(&str, &str); 7] = [
+const OWN: [(&str, &str); 8] = [
+    ("user.accept-terms", "本人同意用户服务协议"),
     ("user.correct", "本人更正信息"),
     ("user.close", "本人注销账号"),
     ("grant.lapse", "到期自动收回"),

@@ -25,7 +25,7 @@ const COPY: &str = "/api/v1/platform/account/copy";
 /// Rows of one table on the page; the copy has all that are read.
 const SHOWN: usize = 10;
 /// What of an account is told: not the password, nor what came of it.
-const TOLD: [&str; 9] = [
+const TOLD: [&str; 10] = [
     "login",
     "name",
     "phone",
@@ -34,6 +34,7 @@ const TOLD: [&str; 9] = [
     "password_at",
     "terms_version",
     "terms_digest",
+    "terms_at",
     "active",
 ];
 
@@ -174,6 +175,7 @@ pub(super) async fn page(desk: &Desk<'_>) -> Result<Page, Fault> {
             "同意的协议版本",
             Datum::text(word(account, "terms_version")),
         ),
+        time("同意协议的时间", "terms_at"),
     ];
     let correct = Form::new("correct", Action::send("更正", "user.correct"))
         .field(

@@ -15,7 +15,7 @@ use crate::module::Input;
 
 pub(super) const PATH: &str = "/platform/register";
 pub(super) const DONE: &str = "/platform/registered";
-pub(super) const TERMS: &str = "/platform/terms";
+pub const TERMS: &str = "/platform/terms";
 
 pub(super) fn form(desk: &Desk<'_>) -> Page {
     let policy = desk.sessions.registration();
@@ -65,6 +65,13 @@ pub(super) fn terms(desk: &Desk<'_>) -> Page {
     Page::new("用户服务协议")
         .subtitle(format!("{} 版", policy.terms_version))
         .block(Block::prose("terms", policy.paragraphs().join("\n\n")))
+        .block(Block::list(
+            "version",
+            vec![
+                Fact::new("版本", Datum::text(&policy.terms_version)),
+                Fact::new("摘要（SM3）", Datum::text(policy.digest())),
+            ],
+        ))
 }
 
 /// The login that the platform made, for the person to note down.

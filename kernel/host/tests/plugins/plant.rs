@@ -306,6 +306,10 @@ fn value(def: &ModuleDef, collection: &CollectionDef, field: &FieldDef, id: &str
         Kind::Decimal { scale, min, .. } => {
             json!(print_scaled(min.unwrap_or_default().max(0), *scale))
         }
+        Kind::Rows { fields, .. } if field.required => {
+            let cell = |f: &FieldDef| (f.name.clone(), value(def, collection, f, id));
+            json!([fields.iter().map(cell).collect::<Map<_, _>>()])
+        }
         Kind::Rows { .. } => json!([]),
         kind => {
             let entry = TABLE.iter().find(|e| e.kind == kind.name()).unwrap();

@@ -148,6 +148,20 @@ pub(super) fn actions() -> Vec<ActionDef> {
             ],
         ),
         action(
+            "user.accept-terms",
+            Label::new("同意用户服务协议", "Accept the terms"),
+            (USERS, false),
+            ACCOUNT,
+            vec![
+                needed("version", "协议版本", "Version of the terms", 20),
+                required(
+                    "agree",
+                    Label::new("已阅读并同意", "Read and agreed"),
+                    Kind::Bool,
+                ),
+            ],
+        ),
+        action(
             "user.correct",
             Label::new("更正我的信息", "Correct what is held of me"),
             (USERS, false),

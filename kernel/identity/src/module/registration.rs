@@ -39,6 +39,11 @@ pub(super) fn account_fields() -> Vec<FieldDef> {
             Label::new("协议摘要", "Digest of the terms"),
             Kind::Text { max: 64 },
         ),
+        field(
+            "terms_at",
+            Label::new("同意协议的时间", "Terms agreed to at"),
+            Kind::Datetime,
+        ),
     ]
 }
 

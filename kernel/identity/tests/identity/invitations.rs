@@ -1,11 +1,14 @@
 //! Invitations, on both engines.
 
 use kernel_identity::account::AccountError;
+use kernel_identity::duty::Duty;
 use kernel_identity::invitations::{Guest, Invitation};
 use kernel_identity::principal::Principal;
 use kernel_identity::refusal::{ChangeError, Refusal};
+use kernel_identity::session::SignedIn;
 use kernel_storage::{CommitError, RowFilter};
 use sdk_contract::call::Write;
+use serde_json::json;
 
 use crate::organisations::{bank, deed};
 use crate::{SECOND, START, World, at, id, on_each_engine};
@@ -87,8 +90,31 @@ async fn a_link_opens_one_account_once() {
             .unwrap();
         assert_eq!(signed.principal.organisation, Some(id(3)));
         assert!(signed.principal.roles.is_empty(), "roles are given apart");
+        asked_for_the_terms(w, &signed).await;
     })
     .await;
+}
+
+/// Whose account others made accepts the terms first; what was accepted is kept.
+async fn asked_for_the_terms(w: &World, signed: &SignedIn) {
+    let p = &signed.principal;
+    assert_eq!(p.duty, Some(Duty::AcceptTerms));
+    let version = w.sessions.registration().terms_version.clone();
+    let other = w.sessions.accept_terms(p, "1999", at("a", START)).await;
+    assert!(matches!(other, Err(AccountError::OtherTerms)));
+    let accepted = w.sessions.accept_terms(p, &version, at("a", START)).await;
+    w.done(p, accepted.unwrap(), START).await;
+    w.sessions.forget_all();
+    let again = w.sessions.resolve(&signed.token, at("a", START)).await;
+    assert_eq!(again.unwrap().unwrap().duty, None);
+    let row = w.row("users", p.user.as_deref().unwrap()).await;
+    assert_eq!(row["terms_version"], json!(version));
+    assert_eq!(
+        row["terms_digest"],
+        json!(w.sessions.registration().digest())
+    );
+    assert!(row["terms_at"].is_string());
+    assert_eq!(w.history("user.accept-terms").await.len(), 1);
 }
 
 #[tokio::test]

@@ -2,12 +2,10 @@
 
 use sdk::prelude::*;
 
-use crate::actions::recipients;
-use crate::model::{ITEMS, PURPOSES};
-use crate::rules::{self, MAX_DAYS, Parties, Terms};
+use crate::actions::{in_force, recipients};
+use crate::model::{Edition, ITEMS, Item, Purpose};
+use crate::rules::{self, MAX_DAYS, Parties, Terms, days, wording};
 
-/// Days a letter is valid when nobody says otherwise.
-const USUAL_DAYS: i64 = 90;
 /// Purposes ticked from the start: approval and estimate.
 const USUAL_PURPOSES: [&str; 2] = ["02", "04"];
 
@@ -16,6 +14,15 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         .subtitle(ctx.caller().organisation_name.clone())
         .under("首页", "/")
         .under("数据授权", "/consent/letters");
+    let editions = in_force(ctx)?;
+    if editions.is_empty() {
+        let notice = Notice::new(
+            Tone::Warning,
+            "暂不能签署：",
+            "平台目前没有可用的授权书模版，请联系平台运营人员。",
+        );
+        return Ok(page.block(Block::notice("none", notice)));
+    }
     let notice = Notice::new(
         Tone::Info,
         "签署前请知悉：",
@@ -23,10 +30,10 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     );
     Ok(page
         .block(Block::notice("about", notice))
-        .block(Block::form(form(ctx, ask)?)))
+        .block(Block::form(form(ctx, ask, &editions)?)))
 }
 
-fn form(ctx: &Ctx, ask: &Ask) -> Result<Form, Fault> {
+fn form(ctx: &Ctx, ask: &Ask, editions: &[Stored<Edition>]) -> Result<Form, Fault> {
     let banks = recipients(ctx)?;
     let asked = ask
         .query("recipient")
@@ -39,41 +46,46 @@ fn form(ctx: &Ctx, ask: &Ask) -> Result<Form, Fault> {
     if let Some(id) = asked {
         recipient = recipient.initial(id);
     }
-    let mut items = Field::pick_many(
-        "items",
-        "数据项",
-        ITEMS
+    let offered = |item: &&Item| {
+        let mut all = editions.iter().flat_map(|e| &e.items);
+        all.any(|number| number == item.number)
+    };
+    let (sensitive, open): (Vec<&Item>, Vec<&Item>) =
+        ITEMS.iter().filter(offered).partition(|i| i.sensitive());
+    // Who may be asked for what: the longest that any template allows.
+    let longest = |code: &str| {
+        editions
             .iter()
-            .map(|i| {
-                Choice::new(
-                    i.number,
-                    format!("{}（{}，{}）", i.name, i.provider, i.level),
-                )
-            })
+            .filter_map(|e| days(&e.purposes, code))
+            .max()
+    };
+    let known: Vec<(&str, &str, i64)> = Purpose::ALL
+        .iter()
+        .filter_map(|p| Some((p.value(), p.label(), longest(p.value())?)))
+        .collect();
+    let mut purposes = Field::pick_many(
+        "purposes",
+        "用途",
+        known
+            .iter()
+            .map(|(code, name, days)| Choice::new(*code, format!("{name}（最长 {days} 天）")))
             .collect(),
     )
     .required()
     .wide()
-    .help("L1 为公开信息，L3 为须授权信息。少选数据项，银行可能无法评分。");
-    for item in ITEMS {
-        items = items.initial(item.number);
-    }
-    let mut purposes = Field::pick_many(
-        "purposes",
-        "用途",
-        PURPOSES.iter().map(|p| Choice::new(p.0, p.1)).collect(),
-    )
-    .required()
-    .wide();
+    .help("选了几种用途的，期限以最短的为准。");
     for purpose in USUAL_PURPOSES {
-        purposes = purposes.initial(purpose);
+        if longest(purpose).is_some() {
+            purposes = purposes.initial(purpose);
+        }
     }
     let today = ctx.today();
-    let last = today.plus_days(MAX_DAYS);
+    let most = known.iter().map(|(.., days)| *days).max();
+    let last = today.plus_days(most.unwrap_or(MAX_DAYS));
     let mut valid_to = Field::date("valid_to", "到期日")
         .required()
-        .initial(today.plus_days(USUAL_DAYS).to_string())
-        .help(format!("最长一年，不晚于 {last}"));
+        .initial(today.plus_days(usual_days(editions)).to_string())
+        .help("当日仍有效；各用途的最长期限见下");
     valid_to.kind = FieldKind::Date {
         min: Some(today.to_string()),
         max: Some(last.to_string()),
@@ -83,32 +95,70 @@ fn form(ctx: &Ctx, ask: &Ask) -> Result<Form, Fault> {
     if let Some(back) = rules::back(ask.query("return")) {
         sign = sign.arg("back", back);
     }
-    Ok(Form::new("sign", sign)
+    let sample = || Link::new("授权书样本", "/consent/sample");
+    let mut form = Form::new("sign", sign)
         .field(recipient)
         .field(valid_to)
         .field(
             Field::number("max_uses", "使用次数上限", Some(1), Some(10_000), "次")
                 .help("不填为不限次数"),
         )
-        .field(items)
-        .field(purposes)
-        .field(Field::consent(
-            "agree",
-            "我已阅读以上内容，有权代表本企业授权，并同意按此签署数据授权书",
-            Link::new("授权书样本", "/consent/sample"),
-        )))
+        .field(purposes);
+    if !open.is_empty() {
+        let help = "少选数据项，银行可能无法评分。";
+        form = form.field(pick("items", "公开数据项（L1、L2）", &open).help(help));
+    }
+    if !sensitive.is_empty() {
+        let mut separate = Field::consent(
+            "separate",
+            "我单独同意向被授权机构提供上面所选的敏感数据项",
+            sample(),
+        );
+        // Needed with a sensitive item only, which the signing knows.
+        separate.required = false;
+        let help = "向他人提供敏感数据，须您单独同意；不选的不提供。";
+        form = form
+            .field(pick("sensitive_items", "敏感数据项（L3 及以上）", &sensitive).help(help))
+            .field(separate);
+    }
+    Ok(form.field(Field::consent(
+        "agree",
+        "我已阅读以上内容，有权代表本企业授权，并同意按此签署数据授权书",
+        sample(),
+    )))
 }
 
-/// The wording of a letter, before anything is filled in.
-#[expect(clippy::unnecessary_wraps, reason = "the shape of every page")]
-pub(super) fn sample(ctx: &Ctx, _ask: &Ask) -> Result<Page, Fault> {
-    let terms = Terms {
-        items: ITEMS.iter().map(|i| i.number.to_owned()).collect(),
-        purposes: USUAL_PURPOSES.map(str::to_owned).to_vec(),
-        valid_from: ctx.today(),
-        valid_to: ctx.today().plus_days(USUAL_DAYS),
-        max_uses: None,
+/// A choice of items, all ticked.
+fn pick(name: &str, label: &str, items: &[&Item]) -> Field {
+    let choices = items
+        .iter()
+        .map(|i| {
+            let label = format!("{}（{}，{}）", i.name, i.provider, i.level);
+            Choice::new(i.number, label)
+        })
+        .collect();
+    let field = Field::pick_many(name, label, choices).wide();
+    items
+        .iter()
+        .fold(field, |field, item| field.initial(item.number))
+}
+
+/// Days that a letter for the usual purposes may be valid.
+fn usual_days(editions: &[Stored<Edition>]) -> i64 {
+    let shortest = |e: &Stored<Edition>| {
+        let allowed = USUAL_PURPOSES.map(|code| days(&e.purposes, code));
+        allowed
+            .into_iter()
+            .collect::<Option<Vec<i64>>>()?
+            .into_iter()
+            .min()
     };
+    let longest = editions.iter().filter_map(shortest).max();
+    longest.unwrap_or(1)
+}
+
+/// The wording of the templates that are in force, before anything is filled in.
+pub(super) fn sample(ctx: &Ctx, _ask: &Ask) -> Result<Page, Fault> {
     let parties = Parties {
         number: "（签署时编号）",
         grantor: &ctx.caller().organisation_name,
@@ -117,9 +167,24 @@ pub(super) fn sample(ctx: &Ctx, _ask: &Ask) -> Result<Page, Fault> {
         signer: &ctx.caller().name,
         signed_at: ctx.now(),
     };
-    Ok(Page::new("授权书样本")
-        .subtitle("数据项、用途和有效期以您签署时的选择为准")
+    let mut page = Page::new("授权书样本")
+        .subtitle("数据项、用途和有效期以您签署时的选择为准；平台按所选用途选择模版")
         .under("首页", "/")
-        .under("签署授权书", "/consent/letters/new")
-        .block(Block::prose("text", rules::text(&parties, &terms))))
+        .under("签署授权书", "/consent/letters/new");
+    for (at, edition) in in_force(ctx)?.into_iter().enumerate() {
+        let shortest = edition.purposes.iter().map(|a| a.days).min();
+        let terms = Terms {
+            items: edition.items.clone(),
+            purposes: edition.purposes.iter().map(|a| a.purpose.clone()).collect(),
+            valid_from: ctx.today(),
+            valid_to: ctx.today().plus_days(shortest.unwrap_or(1)),
+            max_uses: None,
+        };
+        let mut text = wording::render(&edition.text, &parties, &terms)?;
+        let separate = rules::sensitive(&terms.items);
+        let closing = wording::closing(&separate, &edition.title(), &edition.text_digest);
+        text.push_str(&closing);
+        page = page.block(Block::prose(format!("text-{at}"), text));
+    }
+    Ok(page)
 }

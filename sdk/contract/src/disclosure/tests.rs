@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
+use crate::def::LetterTemplateDef;
 
 fn day(text: &str) -> Date {
     text.parse().unwrap()
@@ -36,6 +37,7 @@ fn want() -> Want {
 /// Makes one check after the other fail, last one first.
 fn spoil(letter: &mut Letter, denial: Denial) {
     match denial {
+        Denial::TemplateRevoked => letter.denied = Some(Denial::TemplateRevoked),
         Denial::NoConsent => letter.subject = "s2".into(),
         Denial::NotYetValid => letter.valid_from = day("2026-11-24"),
         Denial::Expired => letter.valid_to = day("2026-11-22"),
@@ -158,6 +160,12 @@ fn def() -> DisclosureDef {
             ("revoked".into(), "REVOKED".into()),
             ("expired".into(), "EXPIRED".into()),
         ]),
+        template: Some(LetterTemplateDef {
+            field: "template".into(),
+            collection: "templates".into(),
+            revoked: vec!["void".into()],
+        }),
+        uses: None,
     }
 }
 
@@ -170,15 +178,43 @@ fn record(status: &str) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
+fn read(record: &Map<String, Value>) -> Option<Letter> {
+    Letter::read(record, &def(), &BTreeSet::new())
+}
+
+#[test]
+fn a_letter_on_a_revoked_template_says_so_before_all_else() {
+    let templates = [("t1", "void"), ("t2", "in-force")].map(|(id, status)| {
+        let template = json!({ "id": id, "status": status });
+        template.as_object().unwrap().clone()
+    });
+    let gone = revoked(&templates, &def());
+    assert_eq!(gone, BTreeSet::from(["t1".to_owned()]));
+    let on = |template: Value| {
+        let mut letter = record("revoked");
+        letter.insert("template".into(), template);
+        let letter = Letter::read(&letter, &def(), &gone).unwrap();
+        check(&[letter], &want()).unwrap_err()
+    };
+    assert_eq!(on(json!("t1")), Denial::TemplateRevoked);
+    for other in [json!("t2"), Value::Null] {
+        assert_eq!(on(other), Denial::Revoked);
+    }
+    assert_eq!(
+        Denial::TemplateRevoked.fault().code,
+        "consent.template-revoked"
+    );
+}
+
 #[test]
 fn records_are_read_with_what_their_status_means() {
-    assert_eq!(Letter::read(&record("signed"), &def()), Some(letter()));
+    assert_eq!(read(&record("signed")), Some(letter()));
     for (status, denial) in [
         ("revoked", Denial::Revoked),
         ("expired", Denial::Expired),
         ("draft", Denial::NoConsent),
     ] {
-        let one = Letter::read(&record(status), &def()).unwrap();
+        let one = read(&record(status)).unwrap();
         assert_eq!(check(&[one], &want()), Err(denial), "{status}");
     }
 }
@@ -193,7 +229,7 @@ fn a_record_of_another_shape_is_no_letter() {
     ] {
         let mut broken = record("signed");
         broken.insert(field.into(), value);
-        assert_eq!(Letter::read(&broken, &def()), None, "{field}");
+        assert_eq!(read(&broken), None, "{field}");
     }
 }
 

@@ -191,6 +191,12 @@ pub const CODES: &[Code] = &[
         "The enterprise signs a new one.",
     ),
     code(
+        "consent.template-revoked",
+        &[403],
+        "The template that the letter was made on was revoked for cause.",
+        "The enterprise signs a new letter, on a template that is in force.",
+    ),
+    code(
         "consent.uses-exhausted",
         &[403],
         "The letter has been used as often as it allows.",

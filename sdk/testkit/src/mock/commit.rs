@@ -150,7 +150,7 @@ impl State {
             .is_some_and(|rows| rows.contains_key(id))
     }
 
-    fn fresh(
+    pub(super) fn fresh(
         &self,
         by: &Caller,
         id: &str,

@@ -1,7 +1,7 @@
 //! A stand-in for a bank's model: it reads the features the real one declares, under the same rules
 //! of consent, and gives whole points that are the same each time.
 
-use sdk_contract::call::{Contribution, ScoreRequest, Scored};
+use sdk_contract::call::{Caller, Contribution, ScoreRequest, Scored};
 use sdk_contract::def::{FeatureDef, ModuleDef};
 use sdk_contract::disclosure::{self, Letter, Want};
 use sdk_contract::error::{Fault, FaultKind};
@@ -31,7 +31,8 @@ impl State {
         let for_itself = caller.subject.as_deref() == Some(&request.subject);
         let for_bank = caller
             .organisation
-            .is_some_and(|mine| self.people.within(&request.organisation, &mine));
+            .as_ref()
+            .is_some_and(|mine| self.people.within(&request.organisation, mine));
         if !for_itself && !for_bank {
             return Err(Fault::forbidden("您不能为该主体发起评分"));
         }
@@ -52,7 +53,8 @@ impl State {
         })?;
         let features = self.features(&model)?;
         let items = features.iter().map(|f| f.def.item.clone());
-        let consent = self.consent(request, items.collect(), purpose)?;
+        let certificate = self.next_id();
+        let consent = self.consent(&caller, request, items.collect(), (purpose, &certificate))?;
 
         let reasons: Vec<(i32, Contribution)> = features
             .iter()
@@ -61,7 +63,7 @@ impl State {
         let points: i32 = reasons.iter().map(|(points, _)| points).sum();
         let score = total(&model, points);
         Ok(Scored {
-            certificate: self.next_id(),
+            certificate,
             model: request.model.clone(),
             version: model.version.clone(),
             score,
@@ -96,12 +98,13 @@ impl State {
         model.features.iter().map(read).collect()
     }
 
-    /// The letter that allows it; one use of it is counted.
+    /// The letter that allows it; one use of it is counted, and written down.
     fn consent(
         &mut self,
+        by: &Caller,
         request: &ScoreRequest,
         items: Vec<String>,
-        purpose: &str,
+        (purpose, certificate): (&str, &str),
     ) -> Result<String, Fault> {
         let ledger = self.modules.iter().find_map(|m| {
             let def = m.def.disclosures.as_ref()?;
@@ -114,9 +117,15 @@ impl State {
                 "授权服务未启用，暂不能读取数据",
             )
         })?;
+        let templates = def.template.as_ref().map(|t| {
+            let module = name.split('.').next().unwrap_or_default();
+            format!("{module}.{}", t.collection)
+        });
+        let templates = templates.iter().flat_map(|name| self.table(name));
+        let revoked = disclosure::revoked(templates, &def);
         let letters: Vec<Letter> = self
             .table(&name)
-            .filter_map(|row| Letter::read(row, &def))
+            .filter_map(|row| Letter::read(row, &def, &revoked))
             .filter(|letter| letter.subject == request.subject)
             .collect();
         let want = Want {
@@ -131,6 +140,25 @@ impl State {
             let revision = row.get("revision").and_then(Value::as_i64).unwrap_or(1);
             row.insert("uses".into(), (letter.uses + 1).into());
             row.insert("revision".into(), (revision + 1).into());
+        }
+        if let Some(uses) = &def.uses {
+            let used = disclosure::Use {
+                letter: &letter.id,
+                want: &want,
+                reference: &request.reference,
+                certificate,
+                at: self.now,
+            };
+            let parties = [
+                ("subject", Some(want.subject.clone())),
+                ("organisation", Some(want.recipient.clone())),
+                ("district", None),
+            ];
+            let id = self.next_id();
+            let row = self.fresh(by, &id, parties, used.values());
+            let module = name.split('.').next().unwrap_or_default();
+            let kept = format!("{module}.{uses}");
+            self.rows.entry(kept).or_default().insert(id, row);
         }
         Ok(letter.id.clone())
     }

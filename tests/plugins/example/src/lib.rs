@@ -614,6 +614,8 @@ fn disclosures() -> DisclosureDef {
             "REVOKED".to_owned(),
         )]
         .into(),
+        template: None,
+        uses: None,
     }
 }
 

@@ -185,6 +185,18 @@ pub const PEOPLE_CODES: &[Code] = &[
         "Prove it at the address in `step_up`, then send the same request again.",
     ),
     code(
+        "terms-acceptance-needed",
+        &[403],
+        "The person has not accepted the terms of use as they are now.",
+        "Show `/platform/terms`, which has the version, to the person; when they agree, `POST /api/v1/platform/users/accept-terms` with `version` and `agree`.",
+    ),
+    code(
+        "terms-changed",
+        &[409],
+        "The version that is accepted is not the one of now.",
+        "Read `/platform/terms` again, and accept its version.",
+    ),
+    code(
         "too-many-failures",
         &[422, 429],
         "Too many wrong passwords or codes for this account or address.",
