@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn dj_08_a_person_is_cleared_for_the_highest_of_what_they_hold() {
-        use Level::{L1, L2, L3, L4};
+        use Level::{L1, L2, L4};
         let city = city(&[("a.low", L2), ("a.high", L4), ("b.public", L1)]);
         let cases: [(&[&str], Level, Level); 7] = [
             (&[], L1, L1),

@@ -31,7 +31,7 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
     for r in &pending.records {
         let whole = whole(desk, r).await?;
         let about = match &whole {
-            Some(request) => look::subject(desk.host, p, request).await,
+            Some(request) => look::subject(desk.host, &desk.call.principal, request).await,
             None => None,
         };
         rows.push(row(desk, r, whole, about));
