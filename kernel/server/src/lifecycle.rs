@@ -35,10 +35,10 @@ impl Lifecycle {
 
     /// Waits for the first signal, then tells everyone.
     pub(crate) fn listen(&self) {
-        let soft = self.soft.clone();
+        let (soft, signal) = (self.soft.clone(), signal());
         self.tasks.spawn(async move {
             tokio::select! {
-                () = signal() => tracing::info!("stopping; once more to stop at once"),
+                () = signal => tracing::info!("stopping; once more to stop at once"),
                 () = soft.cancelled() => {}
             }
             soft.cancel();
@@ -62,19 +62,24 @@ impl Lifecycle {
     }
 }
 
-/// Interrupt or terminate, whichever comes first.
-async fn signal() {
+/// Interrupt or terminate, whichever comes first. They are heard from this call on; before it, either ends
+/// the process at once.
+fn signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+    let both = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    async move {
+        match both {
+            Ok((mut terminate, mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        Err(error) => {
-            tracing::error!(%error, "signals cannot be heard");
-            std::future::pending::<()>().await;
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be heard");
+                std::future::pending::<()>().await;
+            }
         }
     }
 }

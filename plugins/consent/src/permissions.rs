@@ -5,7 +5,7 @@ sdk::permissions! {
     /// 查看数据授权书.
     READ = "letter.read": {
         "enterprise.owner": own, "bank.officer": organisation,
-        "platform.operator": all, "platform.auditor": all
+        "platform.auditor": all
     };
     /// 签署数据授权书.
     SIGN = "letter.sign": { "enterprise.owner": own };

@@ -186,18 +186,18 @@ fn letters_are_found_by_whose_for_whom_what_for_and_how_they_stand() {
         let found = found(&enterprise, &asked);
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{asked}");
     }
-    // A bank finds those addressed to it, the platform's staff all.
+    // A bank finds those addressed to it, the auditor all.
     let officer = server.user("officer");
     assert_eq!(
         found(&officer, "purpose=04&state=soon"),
         std::slice::from_ref(&soon)
     );
     assert!(!found(&officer, "").contains(&other));
-    let operator = server.user("operator");
-    let expired = found(&operator, "state=expired&q=澄湖");
+    let auditor = server.user("auditor");
+    let expired = found(&auditor, "state=expired&q=澄湖");
     assert_eq!(expired, ["01930000-0000-7000-8000-000000004001"]);
-    assert!(found(&operator, "").contains(&other));
-    let shown = operator.page(&format!("/consent/letters/{}", expired[0]));
+    assert!(found(&auditor, "").contains(&other));
+    let shown = auditor.page(&format!("/consent/letters/{}", expired[0]));
     assert!(shown.body.to_string().contains("已到期"), "{}", shown.body);
     let wrong = enterprise.page("/consent/letters?from=soon");
     assert!(wrong.body.to_string().contains("日期没有采用"));

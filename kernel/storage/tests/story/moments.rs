@@ -198,6 +198,11 @@ fn value(module: &ModuleDef, kind: &Kind) -> Value {
     }
     let entry = TABLE.iter().find(|e| e.kind == kind.name()).unwrap();
     match kind {
+        Kind::MultiChoice { of, .. } => json!([module.choice(of).unwrap().options[0].value]),
+        Kind::Rows { fields, .. } => {
+            let cell = |f: &FieldDef| (f.name.clone(), value(module, &f.kind));
+            json!([fields.iter().map(cell).collect::<Map<_, _>>()])
+        }
         Kind::Text { .. } => json!("x"),
         Kind::Code { format } => json!(format.example()),
         Kind::Integer { min, .. } => json!(min.unwrap_or(1)),
