@@ -117,7 +117,12 @@ fn wish(form: Form, now: Option<&RoleRow>, offer: Offer) -> Form {
     let mut permissions = Field::pick_many("permissions", "权限", offer.pieces)
         .required()
         .wide();
-    let mut without = Field::pick_many("without", "隐去的字段", offer.fields)
+    // Of what the role reads so far: all that may be taken away is too much to choose from.
+    let of = |piece: &Piece| format!("{}:{}!", piece.module, piece.permission);
+    let read: Vec<String> = now.iter().flat_map(|r| &r.pieces).map(of).collect();
+    let fields = offer.fields.into_iter();
+    let fields = fields.filter(|f| read.iter().any(|of| f.value.starts_with(of)));
+    let mut without = Field::pick_many("without", "隐去的字段", fields.collect())
         .wide()
         .help("对应的查看权限不显示这些字段，也不能按它们查询；持有人另有角色可看的不受影响");
     for piece in now.iter().flat_map(|r| &r.pieces) {
@@ -127,21 +132,26 @@ fn wish(form: Form, now: Option<&RoleRow>, offer: Offer) -> Form {
         };
         permissions = permissions.initial(whole.to_string());
         for place in &piece.without {
-            without = without.initial(format!("{}:{}!{place}", piece.module, piece.permission));
+            without = without.initial(format!("{}{place}", of(piece)));
         }
     }
-    form.field(with(
-        Field::text("title", "角色名称", 40).required(),
-        now.map(|r| r.title.as_str()),
-    ))
-    .field(with(
-        Field::text("about", "说明", 200),
-        now.map(|r| r.about.as_str()),
-    ))
-    .field(permissions)
-    .field(without)
-    .field(clearance(now, offer.clearance))
-    .field(reason())
+    if now.is_none() {
+        permissions = permissions.help("要隐去其中某些字段，请在新建后到角色页设置");
+    }
+    let mut form = form
+        .field(with(
+            Field::text("title", "角色名称", 40).required(),
+            now.map(|r| r.title.as_str()),
+        ))
+        .field(with(
+            Field::text("about", "说明", 200),
+            now.map(|r| r.about.as_str()),
+        ))
+        .field(permissions);
+    if !read.is_empty() {
+        form = form.field(without);
+    }
+    form.field(clearance(now, offer.clearance)).field(reason())
 }
 
 fn clearance(now: Option<&RoleRow>, most: Level) -> Field {

@@ -24,7 +24,10 @@ impl Config {
         let Self::Check { file } = self;
         let read = config::Config::read(Some(&file))?;
         let city = read.city();
-        let known = city.as_ref().ok().map(|c| (c.regions.len(), c.roles().len()));
+        let known = city
+            .as_ref()
+            .ok()
+            .map(|c| (c.regions.len(), c.roles().len()));
         let parts: [(&str, Result<()>); 7] = [
             ("city", city.and_then(|c| read.web(c)).map(drop)),
             ("tls", read.tls.load().map(drop)),
