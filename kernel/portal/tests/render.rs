@@ -7,6 +7,7 @@ use kernel_portal::{
     login_page, render, render_blocks, step_up_page,
 };
 use proptest::prelude::*;
+use sdk_contract::error::FieldFault;
 use sdk_contract::page::*;
 
 #[path = "render/forms.rs"]
@@ -187,6 +188,39 @@ fn a_question_opens_without_script_and_asks_for_its_reason() {
             ">确认拒绝</button>",
         ],
     );
+}
+
+#[test]
+fn the_question_whose_answer_was_refused_stands_open_and_no_other() {
+    let button = |label: &str, record: &str| {
+        let confirm = Confirm::new(label, "将通知企业", "确定").reason("理由");
+        let send = Action::send(label, "a.reject").record(record);
+        send.confirm(confirm)
+    };
+    let both = vec![button("拒绝甲", "r-1"), button("拒绝乙", "r-2")];
+    let sent = |record: &str, reason: &str| {
+        let typed = [
+            (ACTION_FIELD, "a.reject"),
+            (RECORD_FIELD, record),
+            (REASON_FIELD, reason),
+        ];
+        let typed = typed.map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
+        let ctx = ViewContext {
+            typed: Some(typed.into()),
+            faults: vec![FieldFault::new(REASON_FIELD, "required", "请说明理由")],
+            ..ctx()
+        };
+        render_blocks(&[&Block::actions("a", both.clone())], &ctx)
+    };
+    let html = sent("r-2", "太短");
+    assert_eq!(html.matches("<details class=\"ask\" open>").count(), 1);
+    assert_eq!(html.matches("请说明理由").count(), 1);
+    assert_eq!(html.matches(">太短</textarea>").count(), 1);
+    let (first, second) = html.split_once("拒绝乙").unwrap();
+    assert!(!first.contains("太短"));
+    assert!(second.contains("请说明理由"));
+    // What another button asked is nothing to these.
+    assert!(!sent("r-3", "").contains("请说明理由"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 use sdk_contract::page::{
-    ACTION_FIELD, Action, Confirm, Deed, MARK_FIELD, REASON_FIELD, RECORD_FIELD, Send, Weight,
+    ACTION_FIELD, Action, Deed, MARK_FIELD, REASON_FIELD, RECORD_FIELD, Send, Weight,
 };
 
 use crate::icon::icon;
@@ -58,7 +58,7 @@ pub(crate) fn button(ctx: &ViewContext, action: &Action, size: Size) -> Markup {
         Deed::Send(send) => html! {
             form.inline method="post" action=(here(ctx)) {
                 (hidden(ctx, send))
-                (submit(&class, &inner, action.confirm.as_ref(), ctx, None))
+                (submit(&class, &inner, action, ctx, None))
             }
         },
     }
@@ -90,7 +90,7 @@ pub(crate) fn guard(ctx: &ViewContext) -> Markup {
 pub(crate) fn submit_of(ctx: &ViewContext, action: &Action) -> Markup {
     let class = class(action.weight, Size::Normal);
     let inner = html! { (icon(ctx, &action.icon)) span { (action.label) } };
-    submit(&class, &inner, action.confirm.as_ref(), ctx, None)
+    submit(&class, &inner, action, ctx, None)
 }
 
 /// A button that sends the form of another place, and names its own action.
@@ -100,29 +100,26 @@ pub(crate) fn bulk(ctx: &ViewContext, action: &Action, send: &Send, form: &str) 
     }
     let class = class(action.weight, Size::Normal);
     let inner = html! { (icon(ctx, &action.icon)) span { (action.label) } };
-    submit(
-        &class,
-        &inner,
-        action.confirm.as_ref(),
-        ctx,
-        Some((form, &send.action)),
-    )
+    submit(&class, &inner, action, ctx, Some((form, &send.action)))
 }
 
 fn submit(
     class: &str,
     inner: &Markup,
-    confirm: Option<&Confirm>,
+    action: &Action,
     ctx: &ViewContext,
     elsewhere: Option<(&str, &str)>,
 ) -> Markup {
     let (form, value) = elsewhere.unzip();
     let name = value.map(|_| ACTION_FIELD);
-    let Some(confirm) = confirm else {
+    let Some(confirm) = &action.confirm else {
         return html! { button class=(class) type="submit" form=[form] name=[name] value=[value] { (inner) } };
     };
+    // The question that was answered stands open, with what is wrong; no other does.
+    let sent = confirm.reason.is_some() && was_sent(ctx, action);
+    let fault = ctx.faults.iter().find(|f| sent && f.field == REASON_FIELD);
     html! {
-        details.ask {
+        details.ask open[fault.is_some()] {
             summary class=(class) role="button" { (inner) }
             div.ask-back {
                 div.ask-sheet role="group" aria-label=(confirm.title) {
@@ -132,10 +129,10 @@ fn submit(
                         label.form-label {
                             (reason) " " span.must aria-hidden="true" { "*" }
                             textarea.form-control name=(REASON_FIELD) rows="3" maxlength="500" aria-required="true" form=[form] {
-                                (kept_reason(ctx))
+                                (if sent { typed(ctx, REASON_FIELD) } else { "" })
                             }
                         }
-                        @if let Some(fault) = ctx.faults.iter().find(|f| f.field == REASON_FIELD) {
+                        @if let Some(fault) = fault {
                             p.fault { (fault.message) }
                         }
                     }
@@ -149,10 +146,19 @@ fn submit(
     }
 }
 
-fn kept_reason(ctx: &ViewContext) -> &str {
-    ctx.typed
-        .as_ref()
-        .and_then(|t| t.get(REASON_FIELD))
-        .and_then(|v| v.first())
-        .map_or("", String::as_str)
+/// Whether the refused post is this button's.
+fn was_sent(ctx: &ViewContext, action: &Action) -> bool {
+    let Deed::Send(send) = &action.deed else {
+        return false;
+    };
+    let record = send.record.as_deref().unwrap_or_default();
+    let mark = typed(ctx, MARK_FIELD);
+    typed(ctx, ACTION_FIELD) == send.action
+        && typed(ctx, RECORD_FIELD) == record
+        && (mark.is_empty() || mark == send.mark())
+}
+
+fn typed<'a>(ctx: &'a ViewContext, name: &str) -> &'a str {
+    let values = ctx.typed.as_ref().and_then(|typed| typed.get(name));
+    values.and_then(|v| v.first()).map_or("", String::as_str)
 }
