@@ -284,7 +284,7 @@ fn row_62_every_use_of_a_letter_is_listed_and_none_follows_its_revocation() {
 
     // On the letter's page, for those whose letter it is and for nobody else.
     let path = format!("/consent/letters/{letter}");
-    for login in ["enterprise", "officer", "operator"] {
+    for login in ["enterprise", "officer", "auditor"] {
         let page = server.user(login).page(&path).body.to_string();
         assert!(
             page.contains("使用记录") && page.contains("25 纳税信用等级"),
