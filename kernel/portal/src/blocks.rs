@@ -13,7 +13,7 @@ mod table;
 mod timeline;
 
 use maud::{Markup, html};
-use sdk_contract::page::{Arrange, Block, Body, CardLook, JobState, Section};
+use sdk_contract::page::{Arrange, Block, Body, CardLook, FORM_FIELD, JobState, Section};
 
 use crate::chart;
 use crate::url::{self, href};
@@ -57,9 +57,13 @@ fn main_and_side(ctx: &ViewContext, blocks: &[Block]) -> Markup {
 
 fn tabs(ctx: &ViewContext, blocks: &[Block]) -> Markup {
     let asked = ctx.asked("tab");
+    // A form whose post comes back is seen, wherever it was sent from.
+    let sent = ctx.typed.as_ref().and_then(|t| t.get(FORM_FIELD)?.first());
+    let came_back = |b: &&Block| matches!(&b.body, Body::Form(form) if sent == Some(&form.name));
     let open = blocks
         .iter()
-        .find(|b| b.id == asked)
+        .find(came_back)
+        .or_else(|| blocks.iter().find(|b| b.id == asked))
         .or_else(|| blocks.first());
     html! {
         nav.tabs aria-label=(ctx.say("分页签", "Tabs")) {
