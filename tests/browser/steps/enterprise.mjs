@@ -73,7 +73,7 @@ export async function authorises({ enterprise }) {
   await enterprise.does(() => own.click());
   await enterprise.has("#f-sign-recipient input:checked + label", "沪江银行");
   await enterprise.looks("sign a letter");
-  await enterprise.does(() => enterprise.page.getByRole("link", { name: "授权书样本" }).click());
+  await enterprise.does(() => enterprise.page.getByRole("link", { name: "授权书样本" }).first().click());
   await enterprise.looks("sample letter");
   await enterprise.does(() => enterprise.page.goBack());
   await enterprise.page.check("#f-sign-agree");
