@@ -77,7 +77,7 @@ export async function authorises({ enterprise }) {
   await enterprise.looks("sample letter");
   await enterprise.does(() => enterprise.page.goBack());
   await enterprise.page.check("#f-sign-agree");
-  assert.equal(await enterprise.sends("sign"), 400, "sensitive items need a consent of their own");
+  assert.equal(await enterprise.sends("sign"), 422, "sensitive items need a consent of their own");
   await enterprise.has("#f-sign", "单独同意");
   await enterprise.page.check("#f-sign-separate");
   assert.equal(await enterprise.sends("sign"), 200);
