@@ -115,6 +115,7 @@ export async function expired(world) {
   await person.looks("apply with an expired letter");
   await person.does(() => page.getByRole("link", { name: "去签署" }).click());
   await person.has("#f-sign-recipient input:checked + label", "沪江银行");
+  await page.check("#f-sign-separate");
   await page.check("#f-sign-agree");
   assert.equal(await person.sends("sign"), 200);
   assert.equal(new URL(page.url()).pathname, "/lending/apply", "back to the form");
