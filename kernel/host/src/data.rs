@@ -82,7 +82,7 @@ impl Module for Data {
         reply: &Reply,
     ) -> Result<Vec<(String, Write)>, Fault> {
         if action == "structure.submit" {
-            structures::ask(call, input, reply)
+            structures::ask(&self.host, call, input, reply)
         } else {
             Ok(Vec::new())
         }

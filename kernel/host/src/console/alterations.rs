@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use kernel_identity::history::Deed;
 use kernel_identity::module::MODULE as PLATFORM;
 use kernel_identity::two_person::{self, Request, Verdict};
 use kernel_storage::{
@@ -26,7 +25,7 @@ use super::{ID, go, record, stay};
 use crate::Host;
 use crate::dispatch::commit_fault;
 use crate::module::{Call, Input, new_id};
-use crate::reads::{ask as ask_fault, chain, storage};
+use crate::reads::{ask as ask_fault, storage};
 use crate::values::{number, object, word};
 
 /// Name of the collection.
@@ -42,8 +41,6 @@ const CLOSED: &str = "closed";
 /// The platform's own collections of people and their posts.
 const USERS: &str = "users";
 const POSTS: &str = "posts";
-/// Hours within which a second person decides.
-const HOURS: i64 = 72;
 /// Rows of one commit.
 const AT_ONCE: usize = 100;
 
@@ -304,12 +301,6 @@ pub(super) async fn ask(
     let (row, how) = (record(input)?, how(input)?);
     let wronged = host.wronged(row).await?;
     let wronged = wronged.ok_or_else(|| not_wrong(row))?;
-    let deed = Deed {
-        by: &call.principal,
-        now: call.now.micros(),
-        reason: word(&input.values, "reason"),
-        approved_by: None,
-    };
     let gains = host.gains(word(row, "what"), &wronged.record).await;
     let asked = two_person::Ask {
         deed: DEED,
@@ -330,16 +321,7 @@ pub(super) async fn ask(
         organisation: None,
         beneficiary: gains.as_deref(),
     };
-    let made = two_person::ask(deed, &asked, HOURS);
-    let (_, mut write) = made.map_err(|error| {
-        tracing::error!(error = chain(&error), "a request cannot be made");
-        Fault::internal("复核申请未能生成，请重试")
-    })?;
-    let request = reply.result.get("request").and_then(Value::as_str);
-    if let (Write::Insert { id, .. }, Some(request)) = (&mut write, request) {
-        request.clone_into(id);
-    }
-    Ok(vec![(PLATFORM.to_owned(), write)])
+    host.asked_beside(call, input, reply, &asked)
 }
 
 /// What is wrong, in a phrase.

@@ -3,8 +3,6 @@
 
 mod create;
 
-use kernel_identity::history::Deed;
-use kernel_identity::module::MODULE as PLATFORM;
 use kernel_identity::two_person::{self, Request, Verdict};
 use kernel_storage::{CollectionName, Record};
 use sdk_contract::call::{Ask, Reply, Write};
@@ -24,9 +22,6 @@ use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
 use crate::values::{number, object, word};
 use crate::{Host, data};
-
-/// Hours within which a second person decides.
-const HOURS: i64 = 72;
 
 /// A designed collection as stored.
 pub(super) struct Structure {
@@ -595,18 +590,13 @@ async fn submit(
 
 /// The request that goes with a submission.
 pub(super) fn ask(
+    host: &Host,
     call: &Call,
     input: &Input,
     reply: &Reply,
 ) -> Result<Vec<(String, Write)>, Fault> {
     let record = input.record.as_ref().ok_or_else(Fault::not_found)?;
     let structure = Structure::read(record);
-    let deed = Deed {
-        by: &call.principal,
-        now: call.now.micros(),
-        reason: word(&input.values, "reason"),
-        approved_by: None,
-    };
     let asked = two_person::Ask {
         deed: data::DEED,
         title: format!(
@@ -619,16 +609,7 @@ pub(super) fn ask(
         organisation: None,
         beneficiary: None,
     };
-    let made = two_person::ask(deed, &asked, HOURS);
-    let (_, mut write) = made.map_err(|error| {
-        tracing::error!(%error, "a request cannot be made");
-        Fault::internal("复核申请未能生成，请重试")
-    })?;
-    let request = reply.result.get("request").and_then(Value::as_str);
-    if let (Write::Insert { id, .. }, Some(request)) = (&mut write, request) {
-        request.clone_into(id);
-    }
-    Ok(vec![(PLATFORM.to_owned(), write)])
+    host.asked_beside(call, input, reply, &asked)
 }
 
 /// What a decision writes: the design is approved as it was submitted, or may be worked on again.

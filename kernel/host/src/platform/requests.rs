@@ -1,10 +1,12 @@
 //! 待复核: what one person asked for and another decides.
 
 use kernel_identity::grants::GIVE;
+use kernel_identity::history::Deed;
 use kernel_identity::lifts::LIFT;
+use kernel_identity::module::MODULE;
 use kernel_identity::refusal::{ChangeError, Refusal};
 use kernel_identity::resets::ISSUE;
-use kernel_identity::two_person::{Request, Verdict};
+use kernel_identity::two_person::{self, Request, Verdict};
 use sdk_contract::call::{Ask, Reply, Write};
 use sdk_contract::def::Tone;
 use sdk_contract::error::Fault;
@@ -14,7 +16,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Desk, done, fault, record, word};
 use crate::console::pages::{PAGE, bench, page_number};
-use crate::module::Input;
+use crate::module::{Call, Input};
+use crate::reads::chain;
 use crate::{Host, console, data, look, transfer};
 
 pub(super) const PATH: &str = "/platform/requests";
@@ -46,6 +49,35 @@ pub(super) async fn list(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         .subtitle("一人申请、另一人复核后才生效；申请人和涉及人员不能复核")
         .block(Block::table("requests", waiting).title("待复核"))
         .block(Block::table("decided", done).title("已处理")))
+}
+
+impl Host {
+    /// The request that goes with an action whose reply names it as `request`: another person decides
+    /// about `what`, for the reason that was given to the action.
+    pub(crate) fn asked_beside(
+        &self,
+        call: &Call,
+        input: &Input,
+        reply: &Reply,
+        what: &two_person::Ask<'_>,
+    ) -> Result<Vec<(String, Write)>, Fault> {
+        let deed = Deed {
+            by: &call.principal,
+            now: call.now.micros(),
+            reason: word(&input.values, "reason"),
+            approved_by: None,
+        };
+        let made = two_person::ask(deed, what, self.sessions().request_hours());
+        let (_, mut write) = made.map_err(|error| {
+            tracing::error!(error = chain(&error), "a request cannot be made");
+            Fault::internal("复核申请未能生成，请重试")
+        })?;
+        let request = reply.result.get("request").and_then(Value::as_str);
+        if let (Write::Insert { id, .. }, Some(request)) = (&mut write, request) {
+            request.clone_into(id);
+        }
+        Ok(vec![(MODULE.to_owned(), write)])
+    }
 }
 
 fn columns() -> Vec<Column> {
