@@ -17,6 +17,7 @@ pub(crate) mod pages;
 mod plugin_pages;
 mod plugins;
 pub(crate) mod projects;
+mod retention;
 mod trials;
 mod verifications;
 
@@ -66,6 +67,7 @@ impl Module for Console {
             "/console/alterations/{id}" => alterations::detail(host, call, ask).await,
             "/console/audit" => audit_pages::list(host, call, ask).await,
             "/console/classified" => classified::list(host, call, ask).await,
+            "/console/retention" => Ok(retention::list(host)),
             "/console/collectors" => collectors::list(host, call, ask).await,
             "/console/verifications" => verifications::list(host, call, ask).await,
             "/console/deletions" => deletions::list(host, call, ask).await,

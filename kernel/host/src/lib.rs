@@ -47,6 +47,7 @@ mod values;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
@@ -77,7 +78,7 @@ pub use transfer::{Format, Lane, creating};
 pub use uploads::{Progress, UploadRef};
 
 /// How much one person may do alone, and how long things are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Rows that one person may export without another's approval.
     pub export_without_approval: u64,
@@ -85,6 +86,8 @@ pub struct Limits {
     pub job_file_days: u32,
     /// Hours for which an idempotency key is known at the least.
     pub key_hours: u32,
+    /// Days that records of a collection are kept, by its full name, instead of those declared.
+    pub retention: BTreeMap<String, NonZeroU32>,
 }
 
 impl Default for Limits {
@@ -93,6 +96,7 @@ impl Default for Limits {
             export_without_approval: 1000,
             job_file_days: 7,
             key_hours: 24,
+            retention: BTreeMap::new(),
         }
     }
 }
@@ -210,8 +214,8 @@ impl Host {
     fn roles(&self) -> &BTreeMap<String, Label> {
         &self.0.ground.roles
     }
-    fn limits(&self) -> Limits {
-        self.0.ground.limits
+    fn limits(&self) -> &Limits {
+        &self.0.ground.limits
     }
     fn sessions(&self) -> &Sessions {
         &self.0.ground.sessions

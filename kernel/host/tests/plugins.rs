@@ -309,6 +309,11 @@ fn declarations_are_valid_and_frozen(city: &City) {
             Vec::<String>::new(),
             "{id}"
         );
+        for c in &installed.def.collections {
+            let sensitive = c.fields.iter().any(|f| f.level >= Some(Level::L3));
+            let said = !sensitive || c.retention.is_some();
+            assert!(said, "{id}.{}: kept for what, and how long", c.name);
+        }
         if installed.manifest.is_none() {
             continue;
         }

@@ -9,8 +9,8 @@ mod registration;
 mod reviews;
 
 use sdk_contract::def::{
-    CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, RoleGrant, RowScope, Shard,
-    Tone,
+    CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, Retention, RoleGrant, RowScope,
+    Shard, Tone,
 };
 use sdk_contract::kind::Kind;
 
@@ -222,6 +222,7 @@ fn users() -> CollectionDef {
     fields.extend(registration::account_fields());
     CollectionDef {
         audited: true,
+        retention: Some(Retention::standing("识别登录的人并与其联系；注销即清空")),
         ..collection(
             USERS,
             ("user", Label::new("用户", "Users"), "user.read"),

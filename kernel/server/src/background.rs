@@ -11,8 +11,8 @@ const REFRESH: Duration = Duration::from_secs(2);
 /// Between two looks for what is due: deleted records whose time has passed, accounts nobody used,
 /// arrivals that nobody finished, uploads that wait to be scanned.
 const PURGE: Duration = Duration::from_mins(1);
-/// Between two looks for files that nobody names, which read every record, and for idempotency keys that
-/// nobody repeats.
+/// Between two looks for files that nobody names, which read every record, for records whose time is
+/// over, and for idempotency keys that nobody repeats.
 const COLLECT: Duration = Duration::from_hours(6);
 /// Before the first, so that a start is not slowed by it.
 const SETTLE: Duration = Duration::from_mins(5);
@@ -92,6 +92,9 @@ async fn collect(host: Host) {
     loop {
         if let Err(fault) = host.collect_files().await {
             tracing::error!(%fault, "files are not collected");
+        }
+        if let Err(fault) = host.delete_expired().await {
+            tracing::error!(%fault, "records whose time is over are not deleted");
         }
         if let Err(fault) = host.forget_keys().await {
             tracing::error!(%fault, "idempotency keys are not forgotten");

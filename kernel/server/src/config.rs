@@ -5,6 +5,8 @@ mod audit;
 mod city;
 mod files;
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) exports: ExportConfig,
     outgoing: OutgoingConfig,
     pub(crate) jobs: JobConfig,
+    pub(crate) retention: RetentionConfig,
     /// Of the file it was read from.
     #[serde(skip)]
     digest: Option<Digest32>,
@@ -106,6 +109,14 @@ impl Default for JobConfig {
     fn default() -> Self {
         Self { file_days: 7 }
     }
+}
+
+/// How long records are kept.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RetentionConfig {
+    /// By the full name of a collection, where they are other than its module declares.
+    pub(crate) days: BTreeMap<String, NonZeroU32>,
 }
 
 /// Names and numbers a government site has to show.

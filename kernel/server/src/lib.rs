@@ -20,7 +20,8 @@ use clap::Parser as _;
 
 /// Runs the command line.
 pub async fn run() -> anyhow::Result<()> {
-    commands::Cli::parse().run().await
+    // What it holds while it serves is too much for the stack of a thread.
+    Box::pin(commands::Cli::parse().run()).await
 }
 
 /// Logs to standard error what `RONGQIAO_LOG` asks for.

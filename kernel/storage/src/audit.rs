@@ -26,7 +26,8 @@ pub use checkpoint::CheckpointFolder;
 pub(crate) use checkpoint::checkpoint;
 pub(crate) use health::Gauge;
 pub use health::{AuditHealth, HandedOn};
-pub(crate) use kept::Kept;
+pub use kept::HistoryState;
+pub(crate) use kept::Told;
 pub use verify::{AuditCopy, Verified};
 
 /// Names this chain, so that no record of another fits into it.

@@ -35,7 +35,8 @@ pub struct Commit {
     pub others: Vec<(String, Write)>,
     /// Deleted records that are to be there again.
     pub restored: Vec<Gone>,
-    /// Deleted records that are to be gone for good. Their history, steps and audit records stay.
+    /// Deleted records that are to be gone for good, with the values that their history has. Who
+    /// changed them and when stays, and so do their steps and audit records.
     pub purged: Vec<Gone>,
     /// Records that are not as the platform wrote them, and are to be put right. The first audit record
     /// has the digests of before and after.
@@ -146,6 +147,6 @@ pub struct Change {
     pub note: Option<String>,
     /// The changed fields as they were, without encrypted ones; none for an insert.
     pub before: Option<Record>,
-    /// The changed fields as they became, without encrypted ones.
+    /// The changed fields as they became, without encrypted ones; empty once they are erased.
     pub after: Record,
 }

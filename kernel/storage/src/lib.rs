@@ -42,6 +42,7 @@
 //!
 //! A collection with `keep_deleted` has the column `row__deleted`: its deleted records are in no
 //! answer, and no write reaches them until they are restored or purged. Unique keys hold for them.
+//! What is purged takes the values of its history along; that there were changes stays, by whom and when.
 //!
 //! A column never changes its name: `layout` says which field it belongs to, which fields are out of
 //! use and still stored, and what fields held before they were converted.
@@ -96,7 +97,7 @@ mod writer;
 
 pub use audit::{
     AuditCopy, AuditDraft, AuditFault, AuditFilter, AuditHealth, AuditPage, AuditRecord,
-    CheckpointFolder, HandedOn, Verified,
+    CheckpointFolder, HandedOn, HistoryState, Verified,
 };
 pub use blobs::{BlobError, BlobStore, Bucket, Credentials, old_digest};
 pub use calls::{Admission, Call, Quota, Used};

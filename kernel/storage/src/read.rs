@@ -537,7 +537,11 @@ fn facet(table: &Table, field: &str, rows: Vec<Row>) -> Result<Facet, QueryError
     })
 }
 
+/// The fields of an entry of the history; none where they were erased.
 pub(crate) fn object(text: &str) -> Result<Record, StorageError> {
+    if text.is_empty() {
+        return Ok(Record::new());
+    }
     match value::parse(text)? {
         Json::Object(map) => Ok(map),
         _ => Err(StorageError::Damaged(

@@ -403,6 +403,7 @@ impl Table {
             audited: false,
             attested: false,
             keep_deleted: None,
+            retention: None,
             ..def.clone()
         };
         let name = CollectionName::new(module, &def.name);

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use self::late::Late;
 use self::records::invalid;
 use crate::attest::{Image, Raw};
-use crate::audit::Kept;
+use crate::audit::Told;
 use crate::backend::{Conn, Engine, built, sql};
 use crate::convert::{BATCH, Batch, Converter};
 use crate::reseal::{self, Exchange};
@@ -238,9 +238,11 @@ struct Run<'a, 'c> {
     /// The key of blind indexes, once it is needed.
     blind: Option<blind::Number>,
     /// What the history keeps of it, for its audit record.
-    kept: Vec<Kept>,
+    kept: Vec<Told>,
     /// What was put right, for its audit record.
     repaired: Vec<Json>,
+    /// Whose history has lost its values, for its audit record.
+    erased: Vec<String>,
     done: Committed,
 }
 
@@ -278,6 +280,7 @@ impl<'a, 'c> Run<'a, 'c> {
             blind: None,
             kept: Vec::new(),
             repaired: Vec::new(),
+            erased: Vec::new(),
             done,
         }
     }
@@ -324,6 +327,7 @@ impl<'a, 'c> Run<'a, 'c> {
         if let Some(first) = audit.first_mut() {
             first.tell(&self.kept);
             first.tell_repaired(self.repaired);
+            first.tell_erased(&self.erased);
         }
         self.done.audit = self.late.record(&audit);
         Ok(self.done)

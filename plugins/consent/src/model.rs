@@ -16,6 +16,8 @@ pub(crate) use template::{Allowed, Category, Edition, Stage, Standing, Template,
     shard = subject,
     audited,
     suppress_below = 5,
+    keep_deleted = 90,
+    retention(purpose = "证明对企业数据的每次使用经其授权", days = 1825, from = valid_to),
     read = permissions::READ,
     index(subject, status),
     index(organisation, created_at)
@@ -124,6 +126,8 @@ pub(crate) enum Purpose {
     shard = subject,
     audited,
     suppress_below = 5,
+    keep_deleted = 90,
+    retention(purpose = "证明对企业数据的每次使用经其授权", days = 2190, from = created_at),
     read = permissions::READ,
     index(letter),
     index(organisation, created_at)

@@ -10,7 +10,13 @@ use crate::permissions;
 
 /// 纳税数据. The last twelve months as declared to the tax office.
 #[derive(Collection, Clone, Debug, PartialEq)]
-#[collection(plural = "tax-records", title = source, shard = subject, read = permissions::READ)]
+#[collection(
+    plural = "tax-records",
+    title = source,
+    shard = subject,
+    retention(purpose = "经企业授权后评估其信用；由来源单位的新数据更新"),
+    read = permissions::READ
+)]
 pub(crate) struct TaxRecord {
     /// 近12个月纳税额.
     #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
@@ -36,7 +42,13 @@ pub(crate) struct TaxRecord {
 
 /// 社保数据. Insured staff and arrears.
 #[derive(Collection, Clone, Debug, PartialEq)]
-#[collection(plural = "insurance-records", title = source, shard = subject, read = permissions::READ)]
+#[collection(
+    plural = "insurance-records",
+    title = source,
+    shard = subject,
+    retention(purpose = "经企业授权后评估其信用；由来源单位的新数据更新"),
+    read = permissions::READ
+)]
 pub(crate) struct InsuranceRecord {
     /// 参保人数.
     #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
@@ -56,7 +68,13 @@ pub(crate) struct InsuranceRecord {
 
 /// 水电气数据. Consumption and arrears.
 #[derive(Collection, Clone, Debug, PartialEq)]
-#[collection(plural = "utility-records", title = source, shard = subject, read = permissions::READ)]
+#[collection(
+    plural = "utility-records",
+    title = source,
+    shard = subject,
+    retention(purpose = "经企业授权后评估其信用；由来源单位的新数据更新"),
+    read = permissions::READ
+)]
 pub(crate) struct UtilityRecord {
     /// 用电量同比变动.
     #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]

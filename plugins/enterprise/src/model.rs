@@ -12,6 +12,7 @@ use crate::permissions;
     shard = subject,
     audited,
     suppress_below = 3,
+    retention(purpose = "识别企业并与其联系，受理其融资业务"),
     read = permissions::READ,
     index(district, industry)
 )]

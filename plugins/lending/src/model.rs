@@ -16,6 +16,8 @@ use crate::permissions;
     shard = subject,
     audited,
     suppress_below = 5,
+    keep_deleted = 90,
+    retention(purpose = "受理、审批贷款申请并留存依据", days = 3650, from = decided_at),
     read = permissions::READ,
     index(organisation, status),
     index(subject, created_at)
@@ -217,6 +219,9 @@ pub(crate) enum Refusal {
     plural = "quotas",
     title = product_name,
     shard = subject,
+    audited,
+    keep_deleted = 30,
+    retention(purpose = "向企业展示可贷额度", days = 365, from = estimated_at),
     read = permissions::ESTIMATE,
     index(subject, estimated_at)
 )]

@@ -107,6 +107,10 @@ pub struct CollectionDef {
     /// many days unless it is held. Without it no record is ever deleted. Only audited collections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_deleted: Option<u32>,
+    /// For what and how long records are kept. The platform's own modules say so wherever a field has
+    /// level L3 or L4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// Each record carries a keyed code of all it holds, which is checked whenever it is read: one
     /// that was changed in the database is refused, and an alarm raised.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -349,6 +353,37 @@ pub struct PageDef {
     pub permission: String,
 }
 
+/// For what records are kept, and for how long (GB/T 35273-2020, 6.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Retention {
+    /// What the data is processed for, as people read it.
+    pub purpose: String,
+    /// When a record's time is over; without it, it is kept while what it is about is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Term>,
+}
+
+/// How long a record is kept. The platform deletes one whose time is over as a person would; the
+/// deployment may set other days. Only of collections whose records may be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Term {
+    /// 1 to 36,500.
+    pub days: u32,
+    /// The date or datetime field from which they count, or `created_at`. A record in which it is
+    /// empty is kept.
+    pub from: String,
+}
+
+impl Retention {
+    /// Kept while what it is about is there.
+    pub fn standing(purpose: impl Into<String>) -> Self {
+        Self {
+            purpose: purpose.into(),
+            term: None,
+        }
+    }
+}
+
 /// Which menu a page is in.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -572,6 +607,7 @@ impl CollectionDef {
             audited: false,
             attested: false,
             keep_deleted: None,
+            retention: None,
             suppress_below: None,
             assignee: None,
             fields,

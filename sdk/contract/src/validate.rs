@@ -129,12 +129,7 @@ impl Check<'_> {
                 &format!("{at}: field"),
                 c.fields.iter().map(|f| f.name.as_str()),
             );
-            let kept = c
-                .keep_deleted
-                .is_none_or(|days| c.audited && (1..=MOST_DAYS_KEPT).contains(&days));
-            self.say(kept, || {
-                format!("{at}: deleted records are kept 1 to {MOST_DAYS_KEPT} days, with a history")
-            });
+            self.kept(&at, c);
             for field in &c.fields {
                 let taken = SYSTEM_FIELDS.contains(&field.name.as_str());
                 self.say(!taken, || format!("{at}: {} is a system field", field.name));
@@ -157,6 +152,35 @@ impl Check<'_> {
                 self.say(known, || format!("{at}: {name} cannot be indexed"));
             }
         }
+    }
+
+    fn kept(&mut self, at: &str, c: &CollectionDef) {
+        let days = 1..=MOST_DAYS_KEPT;
+        let kept = c.keep_deleted;
+        self.say(kept.is_none_or(|n| c.audited && days.contains(&n)), || {
+            format!("{at}: deleted records are kept 1 to {MOST_DAYS_KEPT} days, with a history")
+        });
+        let Some(retention) = &c.retention else {
+            return;
+        };
+        self.say(!retention.purpose.trim().is_empty(), || {
+            format!("{at}: a retention names what the data is processed for")
+        });
+        let Some(term) = &retention.term else {
+            return;
+        };
+        self.say(kept.is_some() && days.contains(&term.days), || {
+            format!(
+                "{at}: a retention is 1 to {MOST_DAYS_KEPT} days, of records that may be deleted"
+            )
+        });
+        let from = &term.from;
+        let is_time = c
+            .field(from)
+            .is_some_and(|f| matches!(f.kind, Kind::Date | Kind::Datetime) && !f.encrypted);
+        self.say(is_time || from == "created_at", || {
+            format!("{at}: a retention counts from no date field {from}")
+        });
     }
 
     /// Who a record is assigned to is a user that everybody who sees the record sees, or whoever made

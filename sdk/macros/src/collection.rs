@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
+use syn::meta::ParseNestedMeta;
 use syn::{DeriveInput, Error, Ident, LitStr, Path, Result};
 
 use crate::fields::{self, Field};
@@ -17,6 +18,7 @@ struct Options {
     audited: bool,
     attested: bool,
     keep_deleted: Option<u32>,
+    retention: Option<TokenStream>,
     suppress_below: Option<u32>,
     assignee: Option<Ident>,
     read: Option<Path>,
@@ -62,6 +64,7 @@ impl Options {
                         let days: syn::LitInt = meta.value()?.parse()?;
                         this.keep_deleted = Some(days.base10_parse()?);
                     }
+                    "retention" => this.retention = Some(retention(&meta)?),
                     "suppress_below" => {
                         let least: syn::LitInt = meta.value()?.parse()?;
                         this.suppress_below = Some(least.base10_parse()?);
@@ -81,6 +84,39 @@ impl Options {
         }
         Ok(this)
     }
+}
+
+/// `retention(purpose = "…")`, or with `days = 365, from = ended_on`
+fn retention(meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
+    let (mut days, mut from, mut purpose) = (None, None, None);
+    meta.parse_nested_meta(|inner| {
+        match inner.path.require_ident()?.to_string().as_str() {
+            "days" => {
+                let given: syn::LitInt = inner.value()?.parse()?;
+                days = Some(given.base10_parse::<u32>()?);
+            }
+            "from" => from = Some(attrs::ident(&inner)?.to_string()),
+            "purpose" => purpose = Some(attrs::text(&inner)?.value()),
+            other => return Err(inner.error(format!("a retention has no `{other}`"))),
+        }
+        Ok(())
+    })?;
+    let Some(purpose) = purpose else {
+        return Err(meta.error("a retention needs its `purpose`"));
+    };
+    let term = match (days, from) {
+        (Some(days), Some(from)) => Some(quote!(::sdk::contract::def::Term {
+            days: #days,
+            from: #from.to_owned(),
+        })),
+        (None, None) => None,
+        _ => return Err(meta.error("a retention has both `days` and `from`, or neither")),
+    };
+    let term = fields::option(term);
+    Ok(quote!(::sdk::contract::def::Retention {
+        purpose: #purpose.to_owned(),
+        term: #term,
+    }))
 }
 
 fn needed<T>(input: &DeriveInput, value: Option<T>, how: &str) -> Result<T> {
@@ -141,6 +177,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let audited = options.audited;
     let attested = options.attested;
     let keep_deleted = fields::option(options.keep_deleted.map(|n| quote!(#n)));
+    let retention = fields::option(options.retention);
     let suppress_below = fields::option(options.suppress_below.map(|n| quote!(#n)));
     let assignee = options.assignee.map(|name| name.to_string());
     let assignee = fields::option(assignee.map(|name| quote!(#name.to_owned())));
@@ -182,6 +219,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                     audited: #audited,
                     attested: #attested,
                     keep_deleted: #keep_deleted,
+                    retention: #retention,
                     suppress_below: #suppress_below,
                     assignee: #assignee,
                     fields: ::std::vec![#(#defs),*],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel_storage::{AuditDraft, AuditFilter, AuditRecord, CollectionName, is_id};
+use kernel_storage::{AuditDraft, AuditFilter, AuditRecord, CollectionName, HistoryState, is_id};
 use sdk_contract::call::Ask;
 use sdk_contract::def::{CollectionDef, ModuleDef};
 use sdk_contract::error::Fault;
@@ -26,7 +26,7 @@ const CHANGES: &str = "changes";
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 19] = [
+const KERNEL: [(&str, &str); 21] = [
     ("platform.account.copy", "下载本人信息副本"),
     ("field.look", "查看完整内容"),
     ("field.look.ask", "申请查看完整内容"),
@@ -45,6 +45,8 @@ const KERNEL: [(&str, &str); 19] = [
     ("platform.record.sweep", "发现被改动的记录"),
     ("platform.key.rotate", "更换密钥"),
     ("platform.config.change", "系统配置变更"),
+    ("console.retention.delete", "保存期限届满，自动删除"),
+    ("console.deletion.purge", "保留期满，清除记录"),
     ("console.verification.end", "审计日志核验结果"),
 ];
 
@@ -345,14 +347,14 @@ async fn evidence(host: &Host, record: &AuditRecord) -> Result<Block, Fault> {
         Fact::new("上一条摘要", Datum::text(record.prev.as_str())),
         Fact::new("本条摘要（SM3）", Datum::text(record.hash.as_str())),
     ];
-    let holds = host.store().audit_changes_hold(&record.draft).await;
-    if let Some(holds) = holds.map_err(|e| storage(&e))? {
-        let holds = if holds {
-            Datum::status("变更历史与摘要一致", Tone::Success)
-        } else {
-            Datum::status("变更历史已被改动", Tone::Danger)
+    let kept = host.store().audit_changes_kept(&record.draft).await;
+    if let Some(kept) = kept.map_err(|e| storage(&e))? {
+        let kept = match kept {
+            HistoryState::Whole => Datum::status("变更历史与摘要一致", Tone::Success),
+            HistoryState::Erased => Datum::status("记录已清除，变更内容随之清除", Tone::Neutral),
+            HistoryState::Altered => Datum::status("变更历史已被改动", Tone::Danger),
         };
-        facts.push(Fact::new("变更前后", holds));
+        facts.push(Fact::new("变更前后", kept));
     }
     let changes = record.draft.detail.get(CHANGES).and_then(Value::as_array);
     for change in changes.into_iter().flatten() {

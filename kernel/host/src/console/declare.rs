@@ -10,7 +10,8 @@ mod trail;
 use sdk_contract::change::{ChangeDef, Conversion};
 use sdk_contract::def::{
     ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Level, Mask,
-    ModuleDef, OptionDef, PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
+    ModuleDef, OptionDef, PageDef, PermissionDef, Retention, RoleGrant, RowScope, Shard, Tone,
+    TransitionDef,
 };
 use sdk_contract::kind::Kind;
 
@@ -73,7 +74,8 @@ pub(crate) fn def() -> ModuleDef {
         .concat(),
         pages: [
             pages(),
-            vec![deletions::page(), classified::page()],
+            vec![deletions::page()],
+            classified::pages(),
             jobs::pages(),
             projects::pages(),
             trail::pages(),
@@ -254,13 +256,18 @@ fn certificates() -> CollectionDef {
         },
         optional(frozen(text("asker", "发起模块", "Asked by"))),
     ];
-    collection(
-        "certificates",
-        "certificate",
-        Label::new("评分证书", "Score certificates"),
-        Shard::Subject,
-        fields,
-    )
+    CollectionDef {
+        retention: Some(Retention::standing(
+            "证明评分所依据的数据与模型，供复核与重算",
+        )),
+        ..collection(
+            "certificates",
+            "certificate",
+            Label::new("评分证书", "Score certificates"),
+            Shard::Subject,
+            fields,
+        )
+    }
 }
 
 fn trials() -> CollectionDef {

@@ -21,7 +21,7 @@ use crate::values::{number, object, word};
 pub(super) const DELETIONS: &str = "deletions";
 const KEPT: &str = "kept";
 const HELD: &str = "held";
-const RESTORED: &str = "restored";
+pub(super) const RESTORED: &str = "restored";
 const PURGED: &str = "purged";
 /// Records that one round purges.
 const AT_ONCE: u32 = 50;

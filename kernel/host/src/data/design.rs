@@ -128,6 +128,7 @@ impl Design {
                 audited: true,
                 attested: false,
                 keep_deleted: Some(KEPT_DAYS),
+                retention: None,
                 suppress_below: None,
                 assignee: None,
                 fields: vec![first],

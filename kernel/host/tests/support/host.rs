@@ -25,11 +25,23 @@ impl TestHost {
     /// Starts a host over a plugin folder, with demo seeds: on the `SQLite` store of a data folder, or
     /// on a `PostgreSQL` database.
     pub(crate) async fn start(
+        given: (Arc<TestClock>, SessionPolicy),
+        postgres: Option<String>,
+        data: Arc<tempfile::TempDir>,
+        plugins: &Path,
+        engines: Engines,
+    ) -> Self {
+        Self::limited(given, postgres, data, plugins, engines, Limits::default()).await
+    }
+
+    /// The same within other limits.
+    pub(crate) async fn limited(
         (clock, policy): (Arc<TestClock>, SessionPolicy),
         postgres: Option<String>,
         data: Arc<tempfile::TempDir>,
         plugins: &Path,
         engines: Engines,
+        limits: Limits,
     ) -> Self {
         let url = match postgres {
             Some(url) => StoreUrl::Postgres(url),
@@ -50,7 +62,7 @@ impl TestHost {
                 .map(|(code, name)| (code.to_owned(), name.into()))
                 .into(),
             roles: std::collections::BTreeMap::new(),
-            limits: Limits::default(),
+            limits,
             demo: true,
         };
         Self {

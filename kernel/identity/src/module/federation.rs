@@ -2,7 +2,7 @@
 
 use sdk_contract::code::Format;
 use sdk_contract::def::{
-    ActionDef, Area, CollectionDef, FieldDef, Label, Level, Mask, PageDef, Shard,
+    ActionDef, Area, CollectionDef, FieldDef, Label, Level, Mask, PageDef, Retention, Shard,
 };
 use sdk_contract::kind::Kind;
 
@@ -21,6 +21,7 @@ fn bindings() -> CollectionDef {
     let user = Kind::Ref { to: USERS.into() };
     CollectionDef {
         indexes: vec![vec!["user".into(), "created_at".into()]],
+        retention: Some(Retention::standing("以外部账号登录时识别本人；解绑即清空")),
         ..collection(
             BINDINGS,
             (

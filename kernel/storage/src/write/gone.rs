@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::records::invalid;
 use super::{Held, Run, is};
+use crate::backend::sql;
 use crate::schema::{ROW_DELETED, Storage, Table};
 use crate::{CommitError, Gone, Record, StorageError, search, value};
 
@@ -40,11 +41,28 @@ impl Run<'_, '_> {
         self.mark(&table, now, none).await
     }
 
-    /// Removes a deleted record. What was kept of its changes and steps stays.
+    /// Removes a deleted record, and the values that its history has of it. Who changed it and when
+    /// stays, and so do its steps.
     pub(super) async fn purge(&mut self, gone: &Gone) -> Result<(), CommitError> {
         let table = self.table(&gone.collection)?;
         let now = self.deleted(&table, gone).await?;
-        self.take_away(&table, &now.record).await
+        self.take_away(&table, &now.record).await?;
+        if table.audited {
+            self.erase(&table, &now.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn erase(&mut self, table: &Table, id: &str) -> Result<(), CommitError> {
+        let statement = sql(
+            "UPDATE kernel__changes SET before = NULL, after = '', note = NULL \
+             WHERE collection = $1 AND record = $2",
+            [table.first.to_string().into(), id.into()],
+        );
+        let done = self.conn.execute(statement).await;
+        done.map_err(StorageError::db("erasing a history"))?;
+        self.erased.push(format!("{}/{id}", table.first));
+        Ok(())
     }
 
     /// Removes a record with its rows and what it is found by.

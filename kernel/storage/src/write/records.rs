@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::gone::place;
 use super::{Held, Reference, Run, is};
 use crate::attest::{self, Cells, Image};
-use crate::audit::Kept;
+use crate::audit::Told;
 use crate::schema::{Column, RowsField, Storage, Table};
 use crate::{CommitError, EngineError, Record, StorageError, search, value};
 
@@ -280,7 +280,7 @@ impl Run<'_, '_> {
     ) {
         let before = before.map(|b| value::canonical(&Json::Object(table.to_history(b))));
         let after = value::canonical(&Json::Object(table.to_history(after)));
-        self.kept.push(Kept {
+        self.kept.push(Told {
             collection: table.name.clone(),
             id: id.to_owned(),
             revision,

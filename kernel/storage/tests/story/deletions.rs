@@ -1,6 +1,6 @@
 //! Deleted records: out of sight for everyone, kept, brought back as they were, or gone for good.
 
-use kernel_storage::{CollectionName, CommitError, Gone, PlanError, RowFilter, Store};
+use kernel_storage::{Change, CollectionName, CommitError, Gone, PlanError, RowFilter, Store};
 use sdk_contract::call::Write;
 use sdk_contract::def::ModuleDef;
 use sdk_contract::query::{Aggregate, Filter, Measure, Query};
@@ -187,7 +187,12 @@ async fn pi_03_a_restored_record_is_as_it_was_and_a_purged_one_is_gone() {
         gone(&store, vec![], vec![1]).await.unwrap();
         let kept = store.get_kept(&name(), &id(1), &RowFilter::All).await;
         assert_eq!(kept.unwrap(), None);
-        assert_eq!(store.changes(&name(), &id(1)).await.unwrap().len(), 4);
+        let past = store.changes(&name(), &id(1)).await.unwrap();
+        assert_eq!(past.len(), 4, "that there were changes stays");
+        let erased = |c: &Change| c.before.is_none() && c.after.is_empty();
+        assert!(past.iter().all(erased), "{past:?}");
+        let other = store.changes(&name(), &id(2)).await.unwrap();
+        assert!(!other.iter().any(erased), "{other:?}");
         let again = insert(5, json!({"number": "RQ-0001"}));
         put(&store, vec![again]).await.unwrap();
         assert_eq!(total(&store, Some(Filter::search("rq0001"))).await, 1);

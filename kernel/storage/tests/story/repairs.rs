@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use kernel_crypto::keys::KeyRing;
 use kernel_storage::{
-    AuditDraft, AuditFilter, CommitError, Finding, Mend, Repair, RowFilter, StorageError, Store,
-    StoreUrl, Wronged,
+    AuditDraft, AuditFilter, CommitError, Finding, HistoryState, Mend, Repair, RowFilter,
+    StorageError, Store, StoreUrl, Wronged,
 };
 use sdk_contract::query::{Filter, Query};
 use serde_json::{Value, json};
@@ -182,7 +182,8 @@ async fn dj_14_a_record_is_put_back_as_its_history_has_it() {
             (&json!("put-back"), &json!(wrong.stands))
         );
         assert_eq!(repaired["after"].as_str().unwrap().len(), 64);
-        assert_eq!(store.audit_changes_hold(&audit).await.unwrap(), Some(true));
+        let kept = store.audit_changes_kept(&audit).await.unwrap();
+        assert_eq!(kept, Some(HistoryState::Whole));
         let past = store.changes(&orders(), &id(2)).await.unwrap();
         let last = past.last().unwrap();
         assert_eq!(

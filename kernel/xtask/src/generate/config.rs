@@ -60,6 +60,7 @@ fn read(text: &str) -> Result<(String, Vec<Key>)> {
     let mut comment: Vec<&str> = Vec::new();
     let mut section = String::new();
     let mut keys = Vec::new();
+    let mut sections = BTreeSet::new();
     for line in text.lines().map(str::trim) {
         if let Some(words) = line.strip_prefix('#') {
             comment.push(words.trim());
@@ -72,6 +73,7 @@ fn read(text: &str) -> Result<(String, Vec<Key>)> {
             name.trim_matches(['[', ']'])
                 .trim()
                 .clone_into(&mut section);
+            sections.insert(section.clone());
             comment.clear();
         } else {
             let (name, default) = line
@@ -86,7 +88,9 @@ fn read(text: &str) -> Result<(String, Vec<Key>)> {
         }
     }
     let listed: BTreeSet<String> = keys.iter().map(Key::path).collect();
-    let meant = paths("", &toml::from_str(text)?);
+    let mut meant = paths("", &toml::from_str(text)?);
+    // A section without keys is no key.
+    meant.retain(|path| !sections.contains(path));
     ensure!(
         listed == meant,
         "these keys were not read as they are meant: {:?}",
@@ -116,7 +120,7 @@ fn paths(section: &str, table: &Table) -> BTreeSet<String> {
         .flat_map(|(name, value)| {
             let path = join(section, name);
             match value {
-                Value::Table(inner) => paths(&path, inner),
+                Value::Table(inner) if !inner.is_empty() => paths(&path, inner),
                 Value::Array(items) if items.iter().any(Value::is_table) => items
                     .iter()
                     .filter_map(Value::as_table)
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_key_has_the_comment_above_it() {
-        let page = page("# Every key.\n\n[http]\n# Largest,\n# in MiB.\nupload = 24\nopen = false\n\n[a.b]\nc = []\n").unwrap();
+        let page = page("# Every key.\n\n[http]\n# Largest,\n# in MiB.\nupload = 24\nopen = false\n\n[a.b]\nc = []\nd = {}\n\n[e]\n").unwrap();
         for part in [
             "Every key.\n",
             "## `[http]`",
@@ -142,6 +146,7 @@ mod tests {
             "| `open` | `false` |  |",
             "## `[a.b]`",
             "| `c` | `[]` |  |",
+            "| `d` | `{}` |  |",
         ] {
             assert!(page.contains(part), "{part} in\n{page}");
         }

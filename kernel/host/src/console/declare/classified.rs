@@ -87,15 +87,18 @@ pub(super) fn choices() -> Vec<ChoiceDef> {
     ]
 }
 
-pub(super) fn page() -> PageDef {
-    let label = Label::new("数据分级目录", "Classified data");
-    entry(
-        "/console/classified",
-        label,
-        "shield-half",
-        Area::Bench,
-        READ,
-    )
+pub(super) fn pages() -> Vec<PageDef> {
+    let all = [
+        (
+            "/console/classified",
+            "数据分级目录",
+            "Classified data",
+            "shield-half",
+        ),
+        ("/console/retention", "保存期限", "Retention", "clock"),
+    ];
+    let page = |(path, zh, en, icon)| entry(path, Label::new(zh, en), icon, Area::Bench, READ);
+    all.map(page).into()
 }
 
 pub(super) fn permissions() -> Vec<PermissionDef> {

@@ -2,7 +2,7 @@
 
 use sdk_contract::def::{
     ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Level, Mask, PageDef,
-    PermissionDef, RowScope, Shard, Tone,
+    PermissionDef, Retention, RowScope, Shard, Tone,
 };
 use sdk_contract::kind::Kind;
 
@@ -82,6 +82,9 @@ fn restorations() -> CollectionDef {
     CollectionDef {
         title: "name".into(),
         assignee: Some("created_by".into()),
+        retention: Some(Retention::standing(
+            "经两人同意查看去标识令牌的原值，项目结束即清空",
+        )),
         indexes: vec![vec!["project".into(), "created_at".into()]],
         ..declared(
             RESTORATIONS,
