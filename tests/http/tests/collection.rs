@@ -53,6 +53,10 @@ fn once(came: Vec<Message>) -> Vec<Message> {
 #[test]
 fn dj_20_a_collector_gets_every_record_in_order_whatever_fails() {
     collected(None);
+}
+
+#[test]
+fn dj_20_a_collector_gets_every_record_from_postgresql() {
     if let Some(database) = Database::create("collection") {
         collected(Some(database));
     }
