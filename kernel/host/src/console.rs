@@ -3,6 +3,7 @@
 
 mod alterations;
 mod audit_pages;
+mod availability;
 mod call_pages;
 mod classified;
 mod collectors;
@@ -65,6 +66,7 @@ impl Module for Console {
             "/console/plugins" => plugin_pages::list(host, call).await,
             "/console/alterations" => alterations::list(host, call, ask).await,
             "/console/alterations/{id}" => alterations::detail(host, call, ask).await,
+            "/console/availability" => availability::list(host).await,
             "/console/audit" => audit_pages::list(host, call, ask).await,
             "/console/classified" => classified::list(host, call, ask).await,
             "/console/retention" => Ok(retention::list(host)),

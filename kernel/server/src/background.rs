@@ -8,6 +8,8 @@ use crate::lifecycle::Lifecycle;
 
 /// Between two looks at what another node may have switched.
 const REFRESH: Duration = Duration::from_secs(2);
+/// Between two marks that the platform is there: none of its minutes may pass without one.
+const MARK: Duration = Duration::from_secs(20);
 /// Between two looks for what is due: deleted records whose time has passed, accounts nobody used,
 /// arrivals that nobody finished, uploads that wait to be scanned.
 const PURGE: Duration = Duration::from_mins(1);
@@ -37,6 +39,19 @@ pub(crate) fn follow(life: &Lifecycle, host: &Host) {
             if let Err(error) = host.lapse_grants().await {
                 tracing::error!("{:#}", anyhow::Error::from(error));
             }
+        }
+    });
+}
+
+/// Marks the minutes in which people are served.
+pub(crate) fn mark(life: &Lifecycle, host: &Host) {
+    let host = host.clone();
+    life.spawn(async move {
+        loop {
+            if let Err(fault) = host.mark_minute().await {
+                tracing::error!(%fault, "this minute is not marked as one in which the platform is there");
+            }
+            tokio::time::sleep(MARK).await;
         }
     });
 }

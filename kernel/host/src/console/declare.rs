@@ -1,6 +1,7 @@
 //! The console's declaration, written by hand since the kernel does not use the SDK.
 
 mod alterations;
+mod availability;
 mod classified;
 mod deletions;
 mod jobs;
@@ -38,6 +39,7 @@ pub(crate) fn def() -> ModuleDef {
                 deletions::collection(),
                 classified::collection(),
                 alterations::collection(),
+                availability::collection(),
             ],
             jobs::collections(),
             trail::collections(),
@@ -74,7 +76,7 @@ pub(crate) fn def() -> ModuleDef {
         .concat(),
         pages: [
             pages(),
-            vec![deletions::page()],
+            vec![deletions::page(), availability::page()],
             classified::pages(),
             jobs::pages(),
             projects::pages(),
@@ -102,6 +104,7 @@ pub(crate) fn def() -> ModuleDef {
             jobs::permissions(),
             projects::permissions(),
             alterations::permissions(),
+            availability::permissions(),
         ]
         .concat(),
         ..ModuleDef::default()

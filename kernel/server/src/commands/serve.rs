@@ -110,6 +110,9 @@ impl Serve {
                 first.login, first.name, first.password
             ));
         }
+        if self.role != Role::Worker {
+            background::mark(&life, host);
+        }
         let router = match self.role {
             Role::Worker => platform.probe()?,
             Role::All | Role::Web => platform.router()?,
