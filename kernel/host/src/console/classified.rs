@@ -198,7 +198,7 @@ fn holders(
     said.chars().take(WHO as usize).collect()
 }
 
-pub(super) const fn is_classified(field: &FieldDef) -> bool {
+const fn is_classified(field: &FieldDef) -> bool {
     field.level.is_some() || field.encrypted || field.mask.is_some()
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use kernel_identity::principal::Principal;
 use kernel_storage::{AuditDraft, By, CollectionName, Commit, CommitError};
 use sdk_contract::call::Write;
-use sdk_contract::def::{CollectionDef, ModuleDef, Term};
+use sdk_contract::def::{CollectionDef, Level, ModuleDef, Term};
 use sdk_contract::error::Fault;
 use sdk_contract::kind::Kind;
 use sdk_contract::page::{Block, Column, Datum, Page, Row, Table};
@@ -16,7 +16,6 @@ use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::ID;
-use super::classified::is_classified;
 use super::deletions::{self, DELETIONS, RESTORED};
 use super::pages::bench;
 use crate::Host;
@@ -25,6 +24,8 @@ use crate::values::{number, word};
 
 /// Records looked at together.
 const AT_ONCE: u32 = 100;
+/// Fields that a row names.
+const MOST: usize = 3;
 const DAY_SECONDS: i64 = 24 * 3600;
 
 /// Days that records of a collection are kept: what the configuration says, else the declaration.
@@ -185,7 +186,7 @@ pub(super) fn list(host: &Host) -> Page {
     for installed in catalog.modules.values() {
         let def = &installed.def;
         for c in &def.collections {
-            let fields = c.fields.iter().filter(|f| is_classified(f));
+            let fields = c.fields.iter().filter(|f| f.level >= Some(Level::L2));
             let fields: Vec<&str> = fields.map(|f| f.label.zh.as_str()).collect();
             if fields.is_empty() && c.retention.is_none() {
                 continue;
@@ -193,20 +194,20 @@ pub(super) fn list(host: &Host) -> Page {
             let mut cells = vec![
                 Datum::text(c.label.zh.as_str()),
                 Datum::text(def.label.zh.as_str()),
-                Datum::text(fields.join("、")),
             ];
             cells.extend(kept(host, def, c));
+            cells.push(Datum::text(few(&fields)));
             rows.push(Row::new(format!("{}.{}", def.id, c.name), cells));
         }
     }
     let columns = vec![
         Column::new("collection", "数据集", 0),
         Column::new("module", "模块", 2),
-        Column::new("fields", "敏感字段", 2),
         Column::new("purpose", "处理目的", 1),
         Column::new("days", "保存期限", 0),
         Column::new("from", "自何时起算", 1),
         Column::new("keep", "删除后可恢复", 2),
+        Column::new("fields", "敏感字段", 2),
     ];
     let table = Table::new(columns)
         .rows(rows)
@@ -214,6 +215,16 @@ pub(super) fn list(host: &Host) -> Page {
     bench("保存期限")
         .subtitle("期满的记录由平台删除，保留期后连同变更内容清除；删除与清除记入审计日志")
         .block(Block::table("retention", table))
+}
+
+/// The first of many; 数据分级目录 has all.
+fn few(fields: &[&str]) -> String {
+    match fields.get(..MOST) {
+        Some(first) if fields.len() > MOST => {
+            format!("{}等 {} 项", first.join("、"), fields.len())
+        }
+        _ => fields.join("、"),
+    }
 }
 
 fn kept(host: &Host, def: &ModuleDef, c: &CollectionDef) -> [Datum; 4] {
