@@ -57,7 +57,7 @@ pub(crate) async fn list(
     let found = web.host().list(&caller.principal, query).await?;
     let view = ("list.view", asked.as_deref().unwrap_or_default());
     web.host()
-        .viewed(&caller.principal, &name, view, found.records.len())
+        .viewed(&caller.principal, &name, view, of(&found.records))
         .await?;
     let mut answer = Map::new();
     answer.insert("items".into(), found.records.into());
@@ -77,6 +77,12 @@ pub(crate) async fn list(
     Ok(Json(Value::Object(answer)))
 }
 
+/// How many records, and whose.
+fn of(records: &[Map<String, Value>]) -> (usize, impl Iterator<Item = &str> + Send) {
+    let parties = records.iter().filter_map(|r| r.get("subject")?.as_str());
+    (records.len(), parties)
+}
+
 /// `GET /api/v1/{module}/{plural}/{id}`
 pub(crate) async fn read(
     State(web): State<Web>,
@@ -88,7 +94,8 @@ pub(crate) async fn read(
     let (host, p) = (web.host(), &caller.principal);
     let name = format!("{module}.{plural}");
     let record = host.get(p, &name, &id).await?;
-    host.viewed(p, &name, ("record.view", &id), 1).await?;
+    let one = std::slice::from_ref(&record);
+    host.viewed(p, &name, ("record.view", &id), of(one)).await?;
     Ok(Json(Value::Object(record)))
 }
 
@@ -106,8 +113,9 @@ pub(crate) async fn of_record(
     let (host, p) = (web.host(), &caller.principal);
     let name = format!("{module}.{plural}");
     let past = host.history(p, &name, &id).await?;
-    host.viewed(p, &name, ("history.view", &id), past.len())
-        .await?;
+    let party = host.party(&name, &id).await?;
+    let seen = (past.len(), party.as_deref());
+    host.viewed(p, &name, ("history.view", &id), seen).await?;
     Ok(Json(json!({ "items": past })))
 }
 

@@ -48,6 +48,7 @@ impl GuestState {
     fn saw(&self, collection: &str, records: &[Map<String, Value>]) {
         let catalog = self.host.catalog();
         if let Some((_, declared)) = catalog.collection(collection) {
+            self.call.seen.data_of(declared, records);
             for record in records {
                 self.call.seen.record(&declared.fields, record);
             }

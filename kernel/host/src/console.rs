@@ -35,6 +35,7 @@ use crate::module::{Call, Input, Module};
 pub(crate) use alterations::{
     DEED as REPAIR, PATH as ALTERATIONS_PATH, decided as repair_decided, repairs,
 };
+pub(crate) use audit_pages::{action_words, midnight};
 pub use collectors::Stand;
 pub(crate) use declare::def;
 pub(crate) use deletions::{restored, rows as deletion_rows};

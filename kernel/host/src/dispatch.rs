@@ -112,7 +112,7 @@ impl Host {
         self.offer_transfers(p, module, &ask, &mut page);
         self.fill_histories(p, module, &mut page).await?;
         self.tell_left_out(&call, &left_out, &mut page);
-        if page.guarded {
+        if page.guarded || !call.parties().is_empty() {
             self.audit(&call, "page.view", &address(&ask), "ok", Value::Null)
                 .await?;
         }
@@ -165,6 +165,10 @@ impl Host {
             }
         }
         self.tell_left_out(&call, &left_out, &mut home);
+        if !call.parties().is_empty() {
+            self.audit(&call, "page.view", "/", "ok", Value::Null)
+                .await?;
+        }
         Ok(home)
     }
 
@@ -254,7 +258,7 @@ impl Host {
     ) -> Result<Reply, Fault> {
         let def = &installed.def;
         let record = self
-            .target(&call.principal, installed, action, act.id.as_deref())
+            .target(call, installed, action, act.id.as_deref())
             .await?;
         let digest = request_digest(act);
         if let Some(reply) = self.replay(&call.principal, act, &digest).await? {
@@ -377,11 +381,12 @@ impl Host {
     /// reach → forbidden.
     async fn target(
         &self,
-        p: &Principal,
+        call: &Call,
         installed: &Installed,
         action: &ActionDef,
         id: Option<&str>,
     ) -> Result<Option<Map<String, Value>>, Fault> {
+        let p = &*call.principal;
         let reach = permitted(&installed.def, p, &action.permission);
         if !action.record {
             return reach.map(|_| None);
@@ -401,9 +406,12 @@ impl Host {
             .get(&name, id, &reach)
             .await
             .map_err(|e| crate::reads::ask(&e))?;
-        found
-            .map(Some)
-            .ok_or_else(|| Fault::forbidden(format!("您不能对这条记录{}", action.label.zh)))
+        let found = found
+            .ok_or_else(|| Fault::forbidden(format!("您不能对这条记录{}", action.label.zh)))?;
+        if let Some(collection) = installed.collection(&action.collection) {
+            call.seen.data_of(collection, [&found]);
+        }
+        Ok(Some(found))
     }
 
     fn events(
@@ -583,6 +591,7 @@ pub(crate) fn draft(
         detail,
         request: p.request.clone(),
     }
+    .about(&call.parties())
 }
 
 /// The reason a person gave, and the doubts they took on themselves.

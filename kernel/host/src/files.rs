@@ -160,6 +160,8 @@ impl Host {
             "collection": file.at.collection, "field": file.at.field, "digest": file.digest,
         });
         let call = self.call(p)?;
+        let party = self.party(&file.at.collection, &file.at.id).await?;
+        call.seen.parties(party.as_deref());
         self.audit(&call, "file.read", &file.at.id, "ok", detail)
             .await
     }

@@ -107,6 +107,8 @@ impl Host {
     async fn look_checked(&self, call: &Call, sought: &Sought) -> Result<Look, Fault> {
         let (p, place) = (&call.principal, &sought.place);
         let mut looked = self.looked(p, place).await?;
+        let party = self.party(&place.collection, &place.id).await?;
+        call.seen.parties(party.as_deref());
         if let Some(file) = looked.choose(sought.file)? {
             looked.file = Some(self.record_file(file, place.clone(), true).await?);
         }

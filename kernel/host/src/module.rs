@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use kernel_identity::principal::Principal;
 use sdk_contract::call::{Ask, CallContext, Event, Reply, Write};
-use sdk_contract::def::FieldDef;
+use sdk_contract::def::{CollectionDef, FieldDef, Shard};
 use sdk_contract::error::Fault;
 use sdk_contract::page::Page;
 use sdk_contract::query::AlteredRecord;
 use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Map, Value};
 
+use crate::values::word;
 use crate::{reads, uploads};
 
 /// One call of a module: who, when, and the randomness it may use.
@@ -41,21 +42,45 @@ impl LeftOut {
     }
 }
 
-/// Digests of the files in the records that a call has read, as the caller sees them.
+/// What a call has read, as the caller sees it.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(Mutex<BTreeSet<String>>);
+pub(crate) struct Seen {
+    /// Digests of the files in the records.
+    files: Mutex<BTreeSet<String>>,
+    /// Whose data the records are.
+    parties: Mutex<BTreeSet<String>>,
+}
 
 impl Seen {
     /// Only file fields count: in others anybody may have written anything.
     pub(crate) fn record(&self, fields: &[FieldDef], record: &Map<String, Value>) {
         let digests = uploads::files(fields, record).filter_map(uploads::digest);
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         seen.extend(digests.map(str::to_owned));
     }
 
     pub(crate) fn has(&self, digest: &str) -> bool {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         seen.contains(digest)
+    }
+
+    /// Keeps in mind whose data these records of a collection are, where each is a party's.
+    pub(crate) fn data_of<'r>(
+        &self,
+        collection: &CollectionDef,
+        records: impl IntoIterator<Item = &'r Map<String, Value>>,
+    ) {
+        if collection.shard == Shard::Subject {
+            let parties = records.into_iter().map(|r| word(r, "subject"));
+            self.parties(parties);
+        }
+    }
+
+    /// The same of parties that are named.
+    pub(crate) fn parties<'p>(&self, parties: impl IntoIterator<Item = &'p str>) {
+        let mut seen = self.parties.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = parties.into_iter().filter(|party| !party.is_empty());
+        seen.extend(named.map(str::to_owned));
     }
 }
 
@@ -68,6 +93,16 @@ impl Call {
         let mut all = left_out.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(record.clone());
         Ok(())
+    }
+
+    /// The parties whose data the call has read, but the one that the caller acts for.
+    pub(crate) fn parties(&self) -> BTreeSet<String> {
+        let seen = &self.seen.parties;
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(own) = &self.principal.subject {
+            seen.remove(own);
+        }
+        seen
     }
 
     pub(crate) fn context(&self) -> CallContext {

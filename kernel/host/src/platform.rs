@@ -15,6 +15,7 @@ mod own;
 mod people;
 mod posts;
 mod preview;
+mod readers;
 mod registration;
 mod requests;
 mod resets;
@@ -100,6 +101,7 @@ impl Module for Platform {
             TERMS => Ok(registration::terms(&desk)),
             arrival::PATH => arrival::page(&desk, ask).await,
             own::PATH => own::page(&desk).await,
+            readers::PATH => readers::page(&desk, ask).await,
             claims::OWN => claims::own(&desk).await,
             claims::PATH => claims::list(&desk, ask).await,
             "/platform/claims/{id}" => claims::detail(&desk, ask).await,

@@ -61,9 +61,13 @@ impl Host {
     /// The same for whatever a module draws. On a page those that are not as the platform wrote them
     /// are told of beside it; an action has nothing to do with them.
     pub(crate) async fn listed(&self, call: &Call, query: Query) -> Result<Found, Fault> {
+        let name = query.collection.clone();
         let found = self.list(&call.principal, query).await?;
         for one in &found.altered {
             call.leave_out(one)?;
+        }
+        if let Some((_, c)) = self.catalog().collection(&name) {
+            call.seen.data_of(c, &found.records);
         }
         Ok(found)
     }
@@ -120,13 +124,13 @@ impl Host {
 
     /// Records that a program or a person has read records of others through the API, before they
     /// are answered with: of an audited collection about parties, by anybody but the party itself.
-    /// `what` is the record's id, or the question.
-    pub async fn viewed(
+    /// `what` is the record's id, or the question; `parties` are whose records they are.
+    pub async fn viewed<'p>(
         &self,
         p: &Principal,
         collection: &str,
         (action, what): (&str, &str),
-        count: usize,
+        (count, parties): (usize, impl IntoIterator<Item = &'p str> + Send),
     ) -> Result<(), Fault> {
         let catalog = self.catalog();
         let (_, declared) = catalog
@@ -140,8 +144,24 @@ impl Host {
             return Ok(());
         }
         let call = self.call(p)?;
+        call.seen.parties(parties);
         let detail = serde_json::json!({ "collection": collection, "count": count });
         self.audit(&call, action, what, "ok", detail).await
+    }
+
+    /// The party whose data a record is, deleted or not; none of other records.
+    pub async fn party(&self, collection: &str, id: &str) -> Result<Option<String>, Fault> {
+        let catalog = self.catalog();
+        let Some((_, declared)) = catalog.collection(collection) else {
+            return Ok(None);
+        };
+        if declared.shard != Shard::Subject {
+            return Ok(None);
+        }
+        let name: CollectionName = collection.parse().map_err(|e| ask(&e))?;
+        let record = self.store().get_kept(&name, id, &Self::KERNEL).await;
+        let record = record.map_err(|e| ask(&e))?;
+        Ok(record.and_then(|r| Some(r.get("subject")?.as_str()?.to_owned())))
     }
 
     /// The collection that a ref field of a readable collection names.

@@ -9,6 +9,7 @@ mod append;
 mod checkpoint;
 mod health;
 mod kept;
+mod parties;
 mod prove;
 mod verify;
 
@@ -91,6 +92,8 @@ pub struct AuditFilter {
     pub actors: Vec<String>,
     pub objects: Vec<String>,
     pub subject: Option<String>,
+    /// The party whose data was read or changed, by somebody else; see [`AuditDraft::about`].
+    pub party: Option<String>,
     /// What the action begins with.
     pub action: Option<String>,
     /// Only what was done, or only what was not.
@@ -230,6 +233,14 @@ impl AuditFilter {
             .add_option(any("actor", &self.actors))
             .add_option(any("object", &self.objects))
             .add_option(is("subject", &self.subject))
+            .add_option(self.party.as_ref().map(|party| {
+                let mut of_party = Statement::select();
+                of_party
+                    .column(Alias::new("seq"))
+                    .from(Alias::new("kernel__audit_parties"))
+                    .and_where(col("party").eq(party.as_str()));
+                col("seq").in_subquery(of_party)
+            }))
             .add_option(outcome)
             .add_option(self.seq.map(|seq| col("seq").eq(seq.cast_signed())))
             .add_option(self.action.as_ref().map(|a| col("action").gte(a.as_str())))

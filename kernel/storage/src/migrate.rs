@@ -49,6 +49,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0008_blind.sql"),
         include_str!("../../../migrations/postgres/0008_blind.sql"),
     ),
+    (
+        11,
+        "audit parties",
+        include_str!("../../../migrations/sqlite/0011_audit_parties.sql"),
+        include_str!("../../../migrations/postgres/0011_audit_parties.sql"),
+    ),
 ];
 
 /// The records that exist get their tree in the same transaction.

@@ -12,7 +12,7 @@ use sdk_contract::page::{
 use sdk_contract::scalar::{Date, Timestamp};
 use serde_json::{Map, Value};
 
-use super::names::{Names, records_called, titles, users_called};
+use super::names::{Names, party_called, records_called, titles, users_called};
 use super::pages::{PAGE, bench, may, page_number, param};
 use super::verifications;
 use crate::mask::Sight;
@@ -22,6 +22,8 @@ use crate::{Catalog, Host, history};
 
 /// What a record's detail calls the changes it is of; they are shown as evidence.
 const CHANGES: &str = "changes";
+/// Whose data a record is about; a fact of its own.
+const PARTIES: &str = "parties";
 /// Longest text a filter takes, in characters.
 const LONGEST: usize = 80;
 
@@ -95,6 +97,7 @@ pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fa
         .filter(Field::text("who", "操作人", 80).hint("姓名、登录名"))
         .filter(Field::pick("what", "操作", kinds(&catalog)))
         .filter(Field::text("object", "对象", 80).hint("业务编号或记录编号"))
+        .filter(Field::text("party", "涉及主体", 80).hint("名称、统一社会信用代码或编号"))
         .filter(Field::date("from", "从"))
         .filter(Field::date("to", "到"))
         .filter(Field::pick(
@@ -179,6 +182,12 @@ async fn filter(host: &Host, call: &Call, ask: &Ask) -> Result<Option<AuditFilte
             return Ok(None);
         }
     }
+    if let Some(party) = given("party") {
+        filter.party = party_called(host, &party).await?;
+        if filter.party.is_none() {
+            return Ok(None);
+        }
+    }
     if let Some(object) = given("object") {
         filter.objects = records_called(host, &call.principal, &object).await;
         filter.objects.push(object);
@@ -187,7 +196,7 @@ async fn filter(host: &Host, call: &Call, ask: &Ask) -> Result<Option<AuditFilte
 }
 
 /// The beginning of a day in Beijing, `days` later, in microseconds since 1970.
-fn midnight(day: &str, days: i64) -> Option<i64> {
+pub(crate) fn midnight(day: &str, days: i64) -> Option<i64> {
     const DAY: i64 = 24 * 3600 * 1_000_000;
     let day: Date = day.parse().ok()?;
     let begin: Timestamp = format!("{day}T00:00:00+08:00").parse().ok()?;
@@ -202,6 +211,7 @@ async fn names(host: &Host, records: &[AuditRecord]) -> Result<Names, Fault> {
         parties.push(draft.object.as_str());
         parties.extend(draft.organisation.as_deref());
         parties.extend(draft.subject.as_deref());
+        parties.extend(draft.parties());
     }
     Names::of(host, users, parties).await
 }
@@ -243,7 +253,7 @@ fn declared<'a>(catalog: &'a Catalog, action: &str) -> Option<(&'a ModuleDef, &'
     Some((def, def.collection(&action.collection)?))
 }
 
-fn action_words(catalog: &Catalog, action: &str) -> String {
+pub(crate) fn action_words(catalog: &Catalog, action: &str) -> String {
     if let Some((_, words)) = KERNEL.iter().find(|(name, _)| *name == action) {
         return (*words).to_owned();
     }
@@ -320,6 +330,10 @@ fn facts(
             let fact = Fact::new(label, Datum::text(names.or_id(party)));
             facts.push(fact.help(id(party, "编号")));
         }
+    }
+    let about: Vec<&str> = d.parties().map(|id| names.or_id(id)).collect();
+    if !about.is_empty() {
+        facts.push(Fact::new("涉及主体", Datum::text(about.join("、"))));
     }
     if !d.object.is_empty() {
         let title = objects.get(&d.object).unwrap_or(&d.object);
@@ -402,7 +416,10 @@ async fn changes(
 
 /// Whatever else the record keeps, by its own names.
 fn more(detail: &Map<String, Value>) -> Vec<Fact> {
-    let others = detail.iter().filter(|(name, _)| *name != CHANGES);
+    let shown = [CHANGES, PARTIES];
+    let others = detail
+        .iter()
+        .filter(|(name, _)| !shown.contains(&name.as_str()));
     let facts = others.map(|(name, value)| {
         let text = match value {
             Value::String(text) => text.clone(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_identity::principal::Principal;
-use kernel_storage::CollectionName;
+use kernel_storage::{CollectionName, is_id};
 use sdk_contract::def::{CollectionDef, ModuleDef};
 use sdk_contract::error::Fault;
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
@@ -99,6 +99,21 @@ pub(crate) async fn users_called(host: &Host, typed: &str) -> Result<Vec<String>
         .map_err(|e| ask(&e))?;
     let ids = found.records.iter().map(|r| word(r, "id").to_owned());
     Ok(ids.collect())
+}
+
+/// Id of the party that somebody called by its name or code, or by the id itself.
+pub(crate) async fn party_called(host: &Host, typed: &str) -> Result<Option<String>, Fault> {
+    if is_id(typed) {
+        return Ok(Some(typed.to_owned()));
+    }
+    let name = CollectionName::new(kernel_identity::module::MODULE, ORGANISATIONS);
+    let code = typed.to_ascii_uppercase();
+    let query = Query::new(name.to_string())
+        .filter(Filter::eq("name", typed).or(Filter::eq("code", code)))
+        .limit(1);
+    let found = host.store().list(&query, &Host::KERNEL).await;
+    let found = found.map_err(|e| ask(&e))?.records;
+    Ok(found.first().map(|r| word(r, "id").to_owned()))
 }
 
 /// Titles of records of some collections, as far as the caller may read them.

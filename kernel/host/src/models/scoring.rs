@@ -61,6 +61,7 @@ impl Host {
         request: &ScoreRequest,
     ) -> Result<Scored, Fault> {
         let p = &call.principal;
+        call.seen.parties([request.subject.as_str()]);
         let for_itself = p.subject.as_deref() == Some(&request.subject);
         let for_bank = p.organisations.contains(&request.organisation);
         if !for_itself && !for_bank {

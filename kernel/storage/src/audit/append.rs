@@ -8,7 +8,7 @@ use kernel_crypto::merkle::{self, Frontier, Node};
 use kernel_crypto::sm3::Digest32;
 use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
 
-use super::{AuditDraft, CHAIN, Gauge, PAGE, content, digest, nodes};
+use super::{AuditDraft, CHAIN, Gauge, PAGE, content, digest, nodes, parties};
 use crate::backend::{Conn, sql};
 use crate::store::Shared;
 use crate::write::late;
@@ -94,6 +94,7 @@ async fn extend(
     )
     .await
     .map_err(StorageError::db("appending to the audit trail"))?;
+    parties::keep(conn, drafts, &seqs).await?;
     tail.put(end);
     Ok(seqs)
 }

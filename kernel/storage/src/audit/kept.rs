@@ -64,7 +64,7 @@ impl AuditDraft {
         }
     }
 
-    fn add(&mut self, name: &str, value: Value) {
+    pub(super) fn add(&mut self, name: &str, value: Value) {
         if self.detail.is_null() {
             self.detail = json!({});
         }

@@ -2,7 +2,7 @@ use kernel_crypto::chain::Break;
 use kernel_storage::{AuditDraft, AuditFault, AuditFilter, Store};
 use serde_json::json;
 
-use crate::bench::{Bench, NOW, commit, on_each_engine, order};
+use crate::bench::{Bench, NOW, commit, id, on_each_engine, order};
 
 pub(crate) fn draft(n: i64) -> AuditDraft {
     AuditDraft {
@@ -65,6 +65,54 @@ async fn dj_09_the_trail_is_gapless_and_verifies() {
         seqs.sort_unstable();
         assert_eq!(seqs, (14..=53).collect::<Vec<_>>());
         assert_eq!(store.audit_verify().await.unwrap(), 53);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pi_02_the_trail_is_searched_by_whose_data_it_is_about() {
+    on_each_engine(async |bench| {
+        let store = trail(bench).await;
+        let (one, other) = (id(7001), id(7002));
+        let about = |n, parties: &[&String]| {
+            draft(n).about(&parties.iter().map(|p| (*p).clone()).collect())
+        };
+        let drafts = vec![
+            about(13, &[&one, &other]),
+            about(14, &[&other]),
+            about(15, &[]),
+        ];
+        store.audit_append(drafts).await.unwrap();
+        let find = async |party: &str| {
+            let filter = AuditFilter {
+                party: Some(party.to_owned()),
+                ..AuditFilter::default()
+            };
+            let page = store.audit_find(&filter, 9, 0).await.unwrap();
+            let seqs = page.records.iter().map(|r| r.seq);
+            (page.total, seqs.collect::<Vec<_>>())
+        };
+        assert_eq!(find(&one).await, (1, vec![13]));
+        assert_eq!(find(&other).await, (2, vec![14, 13]));
+        assert_eq!(find(&id(7003)).await, (0, vec![]));
+        // Under the hash like all else of a record: it is no claim of the table's.
+        let filter = AuditFilter {
+            seq: Some(13),
+            ..AuditFilter::default()
+        };
+        let mut record = store
+            .audit_find(&filter, 1, 0)
+            .await
+            .unwrap()
+            .records
+            .remove(0);
+        assert!(record.intact());
+        let mut parties: Vec<&str> = record.draft.parties().collect();
+        parties.sort_unstable();
+        assert_eq!(parties, [one.as_str(), other.as_str()]);
+        record.draft = about(13, &[&one]);
+        assert!(!record.intact());
+        assert_eq!(store.audit_verify().await.unwrap(), 15);
     })
     .await;
 }

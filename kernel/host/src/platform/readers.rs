@@ -1,0 +1,69 @@
+//! 数据查询记录: who has read or used the data of the party that somebody acts for, as the audit trail
+//! has it (征信业管理条例 art. 17; 个人信息保护法 art. 44). Institutions, not the people in them.
+
+use kernel_storage::AuditFilter;
+use sdk_contract::call::Ask;
+use sdk_contract::def::Tone;
+use sdk_contract::error::Fault;
+use sdk_contract::page::{Block, Column, Datum, Field, Notice, Page, Row, Table};
+
+use super::Desk;
+use crate::console::names::Names;
+use crate::console::pages::{PAGE, page_number};
+use crate::console::{action_words, midnight};
+use crate::reads::ask as ask_fault;
+
+pub(super) const PATH: &str = "/platform/readers";
+
+pub(super) async fn page(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
+    let page = Page::new("数据查询记录").subtitle(
+        "金融机构、政府部门和平台查看、使用您所代表主体数据的每次记录，取自不可更改的审计日志",
+    );
+    let Some(subject) = &desk.call.principal.subject else {
+        let text = "您当前没有代表任何企业；切换到企业身份后查看";
+        let notice = Notice::new(Tone::Info, "", text);
+        return Ok(page.block(Block::notice("nobody", notice)));
+    };
+    let number = page_number(ask);
+    let filter = AuditFilter {
+        party: Some(subject.clone()),
+        from: ask.query("from").and_then(|day| midnight(day, 0)),
+        to: ask.query("to").and_then(|day| midnight(day, 1)),
+        ..AuditFilter::default()
+    };
+    let host = desk.host;
+    let found = host.store().audit_find(&filter, PAGE, (number - 1) * PAGE);
+    let found = found.await.map_err(|e| ask_fault(&e))?;
+    let organisations = found.records.iter();
+    let organisations = organisations.filter_map(|r| r.draft.organisation.as_deref());
+    let names = Names::of(host, Vec::new(), organisations.collect()).await?;
+    let catalog = host.catalog();
+    let rows = found.records.iter().map(|record| {
+        let draft = &record.draft;
+        let by = draft.organisation.as_deref();
+        let outcome = match draft.outcome.as_str() {
+            "ok" => Datum::status("完成", Tone::Neutral),
+            _ => Datum::status("被拒绝", Tone::Warning),
+        };
+        let cells = vec![
+            Datum::Time(draft.at),
+            Datum::text(by.map_or("平台", |id| names.or_id(id))),
+            Datum::text(action_words(&catalog, &draft.action)),
+            outcome,
+        ];
+        Row::new(format!("a{}", record.seq), cells)
+    });
+    let columns = vec![
+        Column::new("at", "时间", 0),
+        Column::new("by", "机构", 0),
+        Column::new("action", "操作", 1),
+        Column::new("outcome", "结果", 1),
+    ];
+    let table = Table::new(columns)
+        .rows(rows)
+        .filter(Field::date("from", "从"))
+        .filter(Field::date("to", "到"))
+        .paging(number, PAGE, found.total)
+        .empty("没有其他机构查看或使用过您的数据");
+    Ok(page.block(Block::table("readers", table)))
+}
