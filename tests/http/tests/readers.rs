@@ -57,7 +57,7 @@ fn pi_02_a_party_sees_who_read_its_data_and_nobody_else_does() {
     let mut desk = Browser::signed_in(&server, "officer");
     page(&mut desk, &format!("/lending/applications/{id}"));
     let read = page(&mut owner, READERS);
-    for what in ["查询记录", "查看记录", "查看受控页面"] {
+    for what in ["查询记录", "查看记录", "查看页面："] {
         assert!(read.contains(what), "{what} in {read}");
     }
     assert!(!read.contains("没有其他机构"), "{read}");

@@ -35,7 +35,7 @@ const KERNEL: [(&str, &str); 21] = [
     ("api.call", "应用调用接口"),
     ("history.view", "查看变更历史"),
     ("list.view", "查询记录"),
-    ("page.view", "查看受控页面"),
+    ("page.view", "查看页面"),
     ("record.view", "查看记录"),
     ("model.score", "模型评分"),
     ("platform.session.start", "登录"),

@@ -13,7 +13,7 @@ use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
 use super::in_words::Words;
-use super::{Desk, fault, optional, word};
+use super::{Desk, fault, optional, readers, word};
 use crate::console::names::Names;
 use crate::module::Input;
 use crate::reads::{ask as ask_fault, permitted};
@@ -195,6 +195,9 @@ pub(super) async fn page(desk: &Desk<'_>) -> Result<Page, Fault> {
         .subtitle("平台保存的关于您本人的信息；业务数据见各业务页面")
         .action(Action::download("下载副本", COPY).icon("download"))
         .section(sections);
+    if desk.call.principal.subject.is_some() {
+        page = page.action(Action::open("数据查询记录", readers::PATH).icon("eye"));
+    }
     if let Some(letters) = letters(desk) {
         page = page.block(letters);
     }

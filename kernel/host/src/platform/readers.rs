@@ -1,13 +1,14 @@
 //! 数据查询记录: who has read or used the data of the party that somebody acts for, as the audit trail
 //! has it (征信业管理条例 art. 17; 个人信息保护法 art. 44). Institutions, not the people in them.
 
-use kernel_storage::AuditFilter;
+use kernel_storage::{AuditDraft, AuditFilter};
 use sdk_contract::call::Ask;
 use sdk_contract::def::Tone;
 use sdk_contract::error::Fault;
 use sdk_contract::page::{Block, Column, Datum, Field, Notice, Page, Row, Table};
 
 use super::Desk;
+use crate::Catalog;
 use crate::console::names::Names;
 use crate::console::pages::{PAGE, page_number};
 use crate::console::{action_words, midnight};
@@ -48,7 +49,7 @@ pub(super) async fn page(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         let cells = vec![
             Datum::Time(draft.at),
             Datum::text(by.map_or("平台", |id| names.or_id(id))),
-            Datum::text(action_words(&catalog, &draft.action)),
+            Datum::text(done(&catalog, draft)),
             outcome,
         ];
         Row::new(format!("a{}", record.seq), cells)
@@ -66,4 +67,17 @@ pub(super) async fn page(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
         .paging(number, PAGE, found.total)
         .empty("没有其他机构查看或使用过您的数据");
     Ok(page.block(Block::table("readers", table)))
+}
+
+/// What was done; of a page, which one.
+fn done(catalog: &Catalog, draft: &AuditDraft) -> String {
+    let words = action_words(catalog, &draft.action);
+    let page = (draft.action == "page.view").then(|| match draft.object.as_str() {
+        "/" => Some("首页".to_owned()),
+        path => Some(catalog.match_page(path)?.page.label.zh),
+    });
+    match page.flatten() {
+        Some(page) => format!("{words}：{page}"),
+        None => words,
+    }
 }

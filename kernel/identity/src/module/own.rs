@@ -292,6 +292,10 @@ pub(super) fn pages() -> Vec<PageDef> {
     vec![
         page("account", "账号安全", "Account security", "shield-lock"),
         page("me", "我的信息", "What is held of me", "user"),
-        page("readers", "数据查询记录", "Who has read our data", "eye"),
+        // Opened from there.
+        PageDef {
+            area: Area::None,
+            ..page("readers", "数据查询记录", "Who has read our data", "eye")
+        },
     ]
 }
