@@ -36,6 +36,7 @@ mod resumable;
 mod routes;
 mod signature;
 mod signed;
+mod signing;
 mod step_up;
 mod transfer;
 mod typed;

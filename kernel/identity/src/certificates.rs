@@ -42,6 +42,20 @@ const LONGEST: usize = 2_000;
 /// Who issues.
 const ISSUER: &str = "融桥平台";
 
+/// A signature by the key of somebody's certificate, with all that anybody needs to check it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnSignature {
+    /// Exactly what was signed.
+    pub text: String,
+    /// DER.
+    pub signature: Vec<u8>,
+    /// PEM, as its root's.
+    pub certificate: String,
+    pub root: String,
+    /// Big-endian hex.
+    pub serial: String,
+}
+
 /// A certificate as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Certificate {
@@ -92,18 +106,38 @@ impl Certificate {
         signature: &[u8],
         now: i64,
     ) -> Option<Write> {
+        let (_, spent) = self.proof(roots, challenge, signature, now)?;
+        Some(spent)
+    }
+
+    /// The same, with what shows it to others.
+    pub(crate) fn proof(
+        &self,
+        roots: &[String],
+        challenge: &Challenge,
+        signature: &[u8],
+        now: i64,
+    ) -> Option<(OwnSignature, Write)> {
         if challenge.at <= self.last || self.serial.is_empty() {
             return None;
         }
-        let holder = roots
-            .iter()
-            .find_map(|root| ca::verify(&self.pem, root, None, Purpose::User, now).ok())?;
-        let own = hex::encode(&holder.serial) == self.serial;
-        let proven = own && signs(&holder.key, &challenge.text, signature);
-        proven.then(|| {
-            let values = object(json!({ "step": challenge.at }));
-            update_of(FACTORS, &self.id, self.revision, values)
-        })
+        let (root, holder) = roots.iter().find_map(|root| {
+            let holder = ca::verify(&self.pem, root, None, Purpose::User, now).ok()?;
+            Some((root, holder))
+        })?;
+        if hex::encode(&holder.serial) != self.serial {
+            return None;
+        }
+        let proof = OwnSignature {
+            text: signed_text(&holder.key, &challenge.text, signature)?,
+            signature: signature.to_vec(),
+            certificate: self.pem.clone(),
+            root: root.clone(),
+            serial: self.serial.clone(),
+        };
+        let values = object(json!({ "step": challenge.at }));
+        let spent = update_of(FACTORS, &self.id, self.revision, values);
+        Some((proof, spent))
     }
 }
 
@@ -116,9 +150,10 @@ pub(crate) fn signature(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(packed).ok()
 }
 
-/// Whether a key signed a text, as it is or with the line feed that editors put at the end.
-fn signs(key: &VerifyingKey, text: &str, signature: &[u8]) -> bool {
-    key.verify(text.as_bytes(), signature) || key.verify(format!("{text}\n").as_bytes(), signature)
+/// The text that a key signed: as it is, or with the line feed that editors put at the end.
+fn signed_text(key: &VerifyingKey, text: &str, signature: &[u8]) -> Option<String> {
+    let mut texts = [text.to_owned(), format!("{text}\n")].into_iter();
+    texts.find(|text| key.verify(text.as_bytes(), signature))
 }
 
 impl Sessions {
@@ -211,13 +246,13 @@ impl Sessions {
             .iter()
             .find_map(|root| ca::verify(&begun.pem, root, None, Purpose::User, origin.now).ok());
         let signed = signature(signed).ok_or(AccountError::WrongSignature)?;
-        if !holder.is_some_and(|h| signs(&h.key, &text, &signed)) {
+        if holder.is_none_or(|h| signed_text(&h.key, &text, &signed).is_none()) {
             return Err(AccountError::WrongSignature);
         }
         self.forget(user);
         let values = object(json!({ "confirmed_at": now }));
         let mut writes = vec![update_of(FACTORS, &begun.id, begun.revision, values)];
-        writes.extend(self.proven_now(caller, now).await?);
+        writes.extend(self.proven_now(caller, KIND, now).await?);
         Ok(writes)
     }
 

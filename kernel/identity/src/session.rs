@@ -24,6 +24,7 @@ use crate::duty::{self, Standing};
 use crate::error::IdentityError;
 use crate::login::Entry;
 use crate::module::{MODULE, SESSIONS, USERS};
+use crate::offer::proven;
 use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
 use crate::queue::Queue;
@@ -328,8 +329,8 @@ impl Sessions {
             "seen_at": Timestamp(origin.now),
             "expires_at": expires,
         }));
-        if entry.proven {
-            values.insert("proven_at".into(), json!(Timestamp(origin.now)));
+        if let Some(way) = entry.proven {
+            values.extend(proven(way, Timestamp(origin.now)));
         }
         if !entry.acting.is_empty() && principal.organisation.as_deref() == Some(entry.acting) {
             values.insert("acting".into(), entry.acting.into());

@@ -20,7 +20,7 @@ use clap::Parser as _;
 
 /// Runs the command line.
 pub async fn run() -> anyhow::Result<()> {
-    commands::Cli::parse().run().await
+    Box::pin(commands::Cli::parse().run()).await
 }
 
 /// Logs to standard error what `RONGQIAO_LOG` asks for.
