@@ -1,58 +1,13 @@
 //! A certificate as a second factor, from the request to the next sign-in, over HTTP.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use kernel_crypto::sm2::SigningKey;
-use serde_json::{Value, json};
-use tests_http::{Browser, Client, Server};
+use serde_json::json;
+use tests_http::certificate::{set_up, signed};
+use tests_http::{Browser, Server};
 
 const OFFICER: &str = "01930000-0000-7000-8000-000000000913";
-
-fn signed(key: &SigningKey, text: &str) -> String {
-    STANDARD.encode(key.sign(text.as_bytes()).unwrap())
-}
-
-/// Values of a page's facts with a label.
-fn fact(page: &Value, label: &str) -> String {
-    let sections = page["sections"].as_array().unwrap().iter();
-    let blocks = sections.flat_map(|s| s["blocks"].as_array().unwrap());
-    let facts = blocks.flat_map(|b| b["facts"].as_array().into_iter().flatten());
-    let mut found = facts.filter(|f| f["label"] == json!(label));
-    found.next().unwrap()["value"]["value"]
-        .as_str()
-        .unwrap()
-        .to_owned()
-}
-
-/// Sets a certificate up for a client that is signed in.
-fn set_up(server: &Server, client: &mut Client, login: &str) -> SigningKey {
-    let key = SigningKey::generate().unwrap();
-    let pem = key.verifying_key().unwrap().to_pem().unwrap();
-    let ask = |key: &str| json!({ "current": server.password(login), "label": "UKey", "key": key });
-    let path = "/api/v1/platform/factors/begin-certificate";
-    let bad = client.post(path, &ask("-----BEGIN PUBLIC KEY-----"));
-    assert_eq!(bad.body["errors"][0]["code"], "bad-key", "{}", bad.body);
-    let begun = client.post(path, &ask(&pem));
-    assert_eq!(begun.status, 200, "{}", begun.body);
-    let page = client.page("/platform/account").body;
-    assert!(fact(&page, "证书").starts_with("-----BEGIN CERTIFICATE-----"));
-    let text = fact(&page, "待签名文本");
-    let factors = server.user("auditor").get("/api/v1/platform/factors");
-    let id = factors.body["items"][0]["id"].clone();
-    let path = "/api/v1/platform/factors/confirm-certificate";
-    let confirm = |signature: String| json!({ "factor": id, "signature": signature });
-    let wrong = client.post(path, &confirm(signed(&key, "x")));
-    assert_eq!(wrong.body["errors"][0]["code"], "wrong-signature");
-    let confirmed = client.post(path, &confirm(signed(&key, &text)));
-    assert_eq!(confirmed.status, 200, "{}", confirmed.body);
-    key
-}
 
 #[test]
 fn mm_4a_a_program_signs_in_and_steps_up_with_a_certificate() {
