@@ -30,6 +30,7 @@ mod openapi;
 mod own;
 mod pages;
 mod parked;
+mod pki;
 mod posts;
 mod problem;
 mod resumable;

@@ -18,7 +18,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 use crate::problem::Problem;
 use crate::{
     Web, bodies, caller, collections, edge, federation, files, login, look, openapi, own, pages,
-    resumable, signing, step_up, transfer,
+    pki, resumable, signing, step_up, transfer,
 };
 
 /// Where files are sent to.
@@ -103,6 +103,8 @@ pub fn router(web: Web) -> Router {
         // These need no caller.
         .route("/healthz", get(health))
         .route("/assets/{name}", get(asset))
+        .route(kernel_identity::certificates::LIST, get(pki::list))
+        .route("/pki/users.pem", get(pki::roots))
         .layer(from_fn_with_state(web.clone(), edge::within_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(packed)))

@@ -39,6 +39,8 @@ const ROOT_HOLDS: i64 = 20 * 366 * 86_400;
 const MOST: usize = 5;
 /// Longest public key and signature that are looked at.
 const LONGEST: usize = 2_000;
+/// Where the list of certificates that were taken back is, under the platform's address.
+pub const LIST: &str = "/pki/users.crl";
 /// Who issues.
 const ISSUER: &str = "融桥平台";
 
@@ -196,11 +198,19 @@ impl Sessions {
             organisation: ISSUER.into(),
         };
         let root = self.root(origin).await?;
+        let address = self.inner.policy.address.trim_end_matches('/');
+        let list = (!address.is_empty()).then(|| format!("{address}{LIST}"));
         let keys = Arc::clone(&self.inner.keys);
         let pem = blocking(move || {
             let signer = keys.signer(SignKey::Authority);
             let shape = (Purpose::User, &subject);
-            Ok(ca::issue(&signer, &root, shape, &key, (serial, period))?)
+            Ok(ca::issue(
+                &signer,
+                (&root, list.as_deref()),
+                shape,
+                &key,
+                (serial, period),
+            )?)
         })
         .await?;
         let mut values = object(json!({
@@ -285,17 +295,23 @@ impl Sessions {
             .collect())
     }
 
+    /// The root of the authority's key, where it was made.
+    pub(crate) async fn known_root(&self) -> Result<Option<String>, IdentityError> {
+        let key = self.inner.keys.verifying_key(SignKey::Authority);
+        let query = Query::new(qualified(AUTHORITIES))
+            .filter(Filter::eq("fingerprint", key.fingerprint().to_string()))
+            .limit(1);
+        let found = self.inner.store.find(&query, &RowFilter::All).await?;
+        Ok(found.records.first().map(|row| text(row, "certificate")))
+    }
+
     /// The root of the authority's key, made when it is needed first.
     async fn root(&self, origin: Origin<'_>) -> Result<String, IdentityError> {
         let key = self.inner.keys.verifying_key(SignKey::Authority);
         let fingerprint = key.fingerprint().to_string();
-        let query = Query::new(qualified(AUTHORITIES))
-            .filter(Filter::eq("fingerprint", fingerprint.as_str()))
-            .limit(1);
         for _ in 0..2 {
-            let found = self.inner.store.find(&query, &RowFilter::All).await?;
-            if let Some(row) = found.records.first() {
-                return Ok(text(row, "certificate"));
+            if let Some(root) = self.known_root().await? {
+                return Ok(root);
             }
             let keys = Arc::clone(&self.inner.keys);
             let now = origin.now;

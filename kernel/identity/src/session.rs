@@ -28,6 +28,7 @@ use crate::offer::proven;
 use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
 use crate::queue::Queue;
+use crate::revocation::Listed;
 use crate::tree::SUBJECT;
 use crate::{grants, posts};
 
@@ -79,6 +80,8 @@ pub(crate) struct Inner {
     cache: Mutex<BTreeMap<String, (Principal, i64)>>,
     /// Counts what may have made the memory wrong. What was read before is not remembered after.
     epoch: AtomicU64,
+    /// The revocation list that is handed out.
+    pub(crate) listed: Mutex<Option<Listed>>,
 }
 
 impl Sessions {
@@ -95,6 +98,7 @@ impl Sessions {
             counting: tokio::sync::Mutex::new(()),
             cache: Mutex::new(BTreeMap::new()),
             epoch: AtomicU64::new(0),
+            listed: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
