@@ -8,6 +8,7 @@ use axum::http::header::SET_COOKIE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kernel_crypto::random;
+use kernel_host::SignedCall;
 use kernel_identity::principal::Principal;
 use kernel_identity::session::Origin;
 
@@ -32,6 +33,8 @@ pub(crate) struct Caller {
     pub(crate) visit: String,
     /// The toast cookie's sentence.
     pub(crate) toast: Option<String>,
+    /// What a program signed to call; absent for people.
+    pub(crate) call: Option<Arc<SignedCall>>,
 }
 
 /// Middleware: puts an `Arc<Caller>` into the request, and into the answer for the edge.
@@ -90,6 +93,7 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
         bound,
         visit,
         toast,
+        call: None,
     });
     request.extensions_mut().insert(Arc::clone(&caller));
     let mut response = next.run(request).await;
@@ -105,6 +109,7 @@ async fn called(entered: Entered, next: Next) -> Response {
     let Entered {
         principal,
         mut request,
+        call,
         limits,
     } = entered;
     let caller = Arc::new(Caller {
@@ -113,6 +118,7 @@ async fn called(entered: Entered, next: Next) -> Response {
         bound: String::new(),
         visit: String::new(),
         toast: None,
+        call: Some(Arc::new(call)),
     });
     request.extensions_mut().insert(Arc::clone(&caller));
     let mut response = next.run(request).await;
@@ -137,6 +143,7 @@ impl Caller {
             token: None,
             visit: self.visit.clone(),
             toast: None,
+            call: None,
         }
     }
 

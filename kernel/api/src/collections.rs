@@ -11,7 +11,7 @@ use axum::{Extension, Json};
 use kernel_host::{Act, Installed, listing};
 use sdk_contract::call::Reply;
 use sdk_contract::def::CollectionDef;
-use sdk_contract::error::Fault;
+use sdk_contract::error::{Fault, SIGN};
 use sdk_contract::listing::Listing;
 use sdk_contract::page::Outcome;
 use sdk_contract::query::Query;
@@ -21,7 +21,7 @@ use crate::Web;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::typed::pairs;
-use crate::{look, transfer};
+use crate::{look, signing, transfer};
 
 const IDEMPOTENCY: &str = "idempotency-key";
 /// Fields whose doubts the caller has confirmed, separated by commas.
@@ -99,7 +99,7 @@ pub(crate) async fn read(
     Ok(Json(Value::Object(record)))
 }
 
-/// `GET /api/v1/{module}/{plural}/{id}/history`
+/// `GET /api/v1/{module}/{plural}/{id}/history`, and `…/signatures`
 pub(crate) async fn of_record(
     State(web): State<Web>,
     Extension(caller): Extension<Arc<Caller>>,
@@ -107,13 +107,20 @@ pub(crate) async fn of_record(
 ) -> Result<Json<Value>, Problem> {
     let installed = installed(&web, &module)?;
     collection(&installed, &plural)?;
+    let (host, p) = (web.host(), &caller.principal);
+    let name = format!("{module}.{plural}");
+    let party = host.party(&name, &id).await?;
+    if what == "signatures" {
+        let all = host.signatures(p, &name, &id).await?;
+        let seen = (all.len(), party.as_deref());
+        host.viewed(p, &name, ("signatures.view", &id), seen)
+            .await?;
+        return Ok(Json(json!({ "items": all })));
+    }
     if what != "history" {
         return Err(Problem::not_found());
     }
-    let (host, p) = (web.host(), &caller.principal);
-    let name = format!("{module}.{plural}");
     let past = host.history(p, &name, &id).await?;
-    let party = host.party(&name, &id).await?;
     let seen = (past.len(), party.as_deref());
     host.viewed(p, &name, ("history.view", &id), seen).await?;
     Ok(Json(json!({ "items": past })))
@@ -236,10 +243,14 @@ async fn run(
             input,
             key,
             confirmed,
+            proof: signing::proof(by, headers)?,
         },
     };
-    let reply = web.host().act(&by.principal, act).await?;
-    Ok(Json(answer(&reply)).into_response())
+    match web.host().act(&by.principal, act.clone()).await {
+        Ok(reply) => Ok(Json(answer(&reply)).into_response()),
+        Err(fault) if fault.code == SIGN => Err(signing::asked(web, by, &act, fault).await),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 /// The result, and where a person would be led.
@@ -268,13 +279,16 @@ fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
         .map_err(|_| Problem::bad_request("bad-json", "请求内容不是有效的 JSON"))
 }
 
-fn installed(web: &Web, module: &str) -> Result<Arc<Installed>, Problem> {
+pub(crate) fn installed(web: &Web, module: &str) -> Result<Arc<Installed>, Problem> {
     let catalog = web.host().catalog();
     let found = catalog.modules.get(module).map(Arc::clone);
     found.ok_or_else(Problem::not_found)
 }
 
-fn collection<'m>(installed: &'m Installed, plural: &str) -> Result<&'m CollectionDef, Problem> {
+pub(crate) fn collection<'m>(
+    installed: &'m Installed,
+    plural: &str,
+) -> Result<&'m CollectionDef, Problem> {
     let found = installed.collection(plural);
     found.ok_or_else(Problem::not_found)
 }

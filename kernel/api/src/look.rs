@@ -40,7 +40,7 @@ pub(crate) async fn show(
     match step_up::resume(&web, &caller, &info, LOOK_PATH, &post).await? {
         Resumed::No => {}
         Resumed::Again(response) => return Ok(response),
-        Resumed::Post(parked) => post.typed = parked.typed,
+        Resumed::Post(parked, _) => post.typed = parked.typed,
     }
     let text = |name: &str| post.first(name).to_owned();
     let file = match post.first("file") {
@@ -69,6 +69,8 @@ pub(crate) async fn show(
                 typed: post.typed,
                 uploads: Vec::new(),
                 incomplete: false,
+                signs: None,
+                again: false,
                 back: &back,
             };
             return Ok(step_up::ask(&web, &caller, &info, held, &fault).await);

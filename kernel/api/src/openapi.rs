@@ -1,5 +1,6 @@
 //! `OpenAPI` 3.1 of the resource API, derived from the declarations that serve it.
 
+mod signing;
 mod transfer;
 
 use kernel_identity::principal::ANYONE;
@@ -34,6 +35,13 @@ pub(crate) fn document<'a>(
             );
             paths.extend(files::paths(module, collection));
             paths.extend(transfer::paths(module, collection, &base));
+            if module
+                .actions
+                .iter()
+                .any(|a| a.signed && a.collection == collection.name)
+            {
+                paths.extend(signing::paths(module, collection, &base));
+            }
             if collection.audited {
                 paths.insert(
                     format!("{base}/{{id}}/history"),
@@ -449,6 +457,9 @@ fn act(module: &ModuleDef, action: &ActionDef) -> Option<(String, Value)> {
         if action.step_up {
             map.insert("x-step-up".into(), true.into());
         }
+        if action.signed {
+            map.insert("x-signed".into(), true.into());
+        }
         if !action.help.is_empty() {
             map.insert("description".into(), action.help.as_str().into());
         }
@@ -462,6 +473,9 @@ fn act(module: &ModuleDef, action: &ActionDef) -> Option<(String, Value)> {
     if action.input.iter().any(|f| doubtful(&f.kind)) {
         let fields = json!({ "type": "string", "description": "确认过的存疑字段，逗号分隔" });
         parameters.push(parameter("header", "X-Confirm", false, &fields));
+    }
+    if action.signed {
+        parameters.extend(signing::parameters());
     }
     if action.record {
         parameters.insert(0, parameter("path", "id", true, &uuid()));

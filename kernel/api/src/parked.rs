@@ -27,6 +27,8 @@ pub(crate) struct Parked {
     pub(crate) uploads: Vec<UploadRef>,
     /// Secrets were typed; they are kept nowhere, so the form cannot go on without the person.
     pub(crate) incomplete: bool,
+    /// What the caller's certificate is asked to sign of it.
+    pub(crate) signs: Option<Vec<u8>>,
     /// The visit cookie of the browser.
     pub(crate) visit: String,
     /// User id the form was drawn for.
@@ -92,6 +94,7 @@ mod tests {
             typed: [("x".to_owned(), vec!["1".to_owned()])].into(),
             uploads: Vec::new(),
             incomplete: false,
+            signs: None,
             visit: "v".into(),
             user: Some("u".into()),
             at,

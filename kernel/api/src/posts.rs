@@ -23,11 +23,11 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use kernel_crypto::{random, sm3};
-use kernel_host::{Act, UploadRef};
+use kernel_host::{Act, Proof, UploadRef};
 use kernel_portal::LoginScreen;
 use sdk_contract::call::Reply;
 use sdk_contract::def::Tone;
-use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault, STEP_UP};
+use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault, SIGN, STEP_UP};
 use sdk_contract::page::{
     ACTION_FIELD, FORM_FIELD, FieldKind, Outcome, Page, PostFault, Posted, RECORD_FIELD,
     is_site_path, read_post,
@@ -86,12 +86,12 @@ pub(crate) async fn post(
         };
         return Ok(screen.refused(post, older()));
     }
-    let resumed = match step_up::resume(web, caller, info, path, &post).await? {
-        Resumed::No => None,
+    let (resumed, proof) = match step_up::resume(web, caller, info, path, &post).await? {
+        Resumed::No => (None, Proof::None),
         Resumed::Again(response) => return Ok(response),
-        Resumed::Post(parked) => {
+        Resumed::Post(parked, proof) => {
             post.typed.clone_from(&parked.typed);
-            Some(parked)
+            (Some(parked), proof)
         }
     };
     unqualify(&mut post, &matched.module);
@@ -141,27 +141,36 @@ pub(crate) async fn post(
         }
         Err(PostFault::Fields(faults)) => return Ok(screen.refused(post, Fault::invalid(faults))),
     };
-    match act(
-        web,
-        caller,
-        &matched.module,
-        &posted,
-        &uploads,
-        post.first(KEY_FIELD),
-    )
-    .await
-    {
+    let signed = proof != Proof::None;
+    let mut acts = acts(&matched.module, &posted, &uploads, post.first(KEY_FIELD));
+    if let [one] = acts.as_mut_slice() {
+        one.proof = proof;
+    }
+    match act(web, caller, &acts, !posted.rows.is_empty()).await {
         Ok(reply) => screen.went(place, post, reply).await,
         Err(fault) if fault.code == crate::problem::UNAUTHENTICATED => {
             Ok(ended(web, caller, info, path, post, owner))
         }
-        Err(fault) if [STEP_UP, FACTOR_NEEDED].contains(&fault.code.as_str()) => {
+        Err(fault) if fault.code == SIGN && acts.len() > 1 => {
+            let what = "使用数字证书的，须逐条签名：请只选一条，或打开记录后办理";
+            Ok(screen.refused(post, Fault::refused("too-many-rows", what)))
+        }
+        Err(fault) if [SIGN, STEP_UP, FACTOR_NEEDED].contains(&fault.code.as_str()) => {
+            let signs = match acts.first().filter(|_| fault.code == SIGN) {
+                Some(act) => match web.host().content(&caller.principal, act).await {
+                    Ok(content) => Some(content),
+                    Err(fault) => return Ok(screen.refused(post, fault)),
+                },
+                None => None,
+            };
             let secrets = secrets(&page, &mut post);
             let held = Held {
                 path,
                 typed: post.typed,
                 uploads,
                 incomplete: secrets,
+                signs,
+                again: signed,
                 back: &info.target,
             };
             Ok(step_up::ask(web, caller, info, held, &fault).await)
@@ -265,15 +274,8 @@ async fn keep_files(
     Ok(kept)
 }
 
-/// Runs the action: once, or once for each ticked row.
-async fn act(
-    web: &Web,
-    caller: &Caller,
-    module: &str,
-    posted: &Posted,
-    uploads: &[UploadRef],
-    key: &str,
-) -> Result<Reply, Fault> {
+/// What was posted as an action: one, or one for each ticked row.
+fn acts(module: &str, posted: &Posted, uploads: &[UploadRef], key: &str) -> Vec<Act> {
     let mut input = posted.values.clone();
     for value in input.values_mut() {
         put_uploads(value, uploads);
@@ -285,26 +287,30 @@ async fn act(
         confirmed: posted.confirmed.clone(),
         input: Value::Object(input.clone()),
         id,
+        proof: Proof::None,
     };
     if posted.rows.is_empty() {
-        return web
-            .host()
-            .act(&caller.principal, one(posted.record.clone()))
-            .await;
+        return vec![one(posted.record.clone())];
     }
-    if posted.rows.len() > MOST_ROWS {
+    let rows = posted.rows.iter().take(MOST_ROWS + 1);
+    rows.map(|row| one(Some(row.clone()))).collect()
+}
+
+/// Runs the action: once, or once for each ticked row.
+async fn act(web: &Web, caller: &Caller, acts: &[Act], rows: bool) -> Result<Reply, Fault> {
+    let (host, p) = (web.host(), &caller.principal);
+    if let ([one], false) = (acts, rows) {
+        return host.act(p, one.clone()).await;
+    }
+    if acts.len() > MOST_ROWS {
         return Err(Fault::refused(
             "too-many-rows",
             format!("一次最多处理 {MOST_ROWS} 行"),
         ));
     }
     let (mut done, mut first) = (0_usize, None);
-    for row in &posted.rows {
-        match web
-            .host()
-            .act(&caller.principal, one(Some(row.clone())))
-            .await
-        {
+    for act in acts {
+        match host.act(p, act.clone()).await {
             Ok(_) => done += 1,
             Err(fault) => drop(first.get_or_insert(fault)),
         }
@@ -318,7 +324,7 @@ async fn act(
         Some(fault) => Err(Fault {
             message: format!(
                 "已处理 {done} 条，{} 条未能处理：{}",
-                posted.rows.len() - done,
+                acts.len() - done,
                 fault.message
             ),
             ..fault
@@ -384,6 +390,7 @@ fn ended(
         typed,
         uploads: Vec::new(),
         incomplete: false,
+        signs: None,
         visit: caller.visit.clone(),
         user: owner,
         at: web.now(),

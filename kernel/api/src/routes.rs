@@ -18,7 +18,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 use crate::problem::Problem;
 use crate::{
     Web, bodies, caller, collections, edge, federation, files, login, look, openapi, own, pages,
-    resumable, step_up, transfer,
+    pki, resumable, signing, step_up, transfer,
 };
 
 /// Where files are sent to.
@@ -73,6 +73,10 @@ pub fn router(web: Web) -> Router {
             "/{module}/{plural}/{id}/files/{field}/{digest}",
             get(files::one),
         )
+        .route(
+            "/{module}/{plural}/{id}/signatures/{signature}",
+            get(signing::evidence),
+        )
         .fallback(unknown);
     Router::new()
         .nest("/api/v1", api)
@@ -81,6 +85,10 @@ pub fn router(web: Web) -> Router {
         .route(
             "/files/{module}/{plural}/{id}/{field}/{digest}",
             get(files::one),
+        )
+        .route(
+            "/signatures/{module}/{plural}/{id}/{signature}",
+            get(signing::evidence),
         )
         .route("/login", get(login::form).post(login::submit))
         .route("/login/with/{provider}", get(federation::start))
@@ -95,6 +103,8 @@ pub fn router(web: Web) -> Router {
         // These need no caller.
         .route("/healthz", get(health))
         .route("/assets/{name}", get(asset))
+        .route(kernel_identity::certificates::LIST, get(pki::list))
+        .route("/pki/users.pem", get(pki::roots))
         .layer(from_fn_with_state(web.clone(), edge::within_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(packed)))

@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use kernel_crypto::sm3;
-use kernel_host::chain;
+use kernel_host::{SignedCall, chain};
 use kernel_identity::apps::{App, CLOCK_SECONDS, EXHAUSTED, Proven, REPLAYED};
 use kernel_identity::error::IdentityError;
 use kernel_identity::principal::Principal;
@@ -41,6 +41,8 @@ const MINUTE: i64 = 60_000_000;
 pub(crate) struct Entered {
     pub(crate) principal: Principal,
     pub(crate) request: Request,
+    /// The call as it was signed.
+    pub(crate) call: SignedCall,
     /// What is left of the app's quotas.
     pub(crate) limits: HeaderMap,
 }
@@ -121,8 +123,12 @@ async fn prove(
     let apps = web.apps();
     let failed = |error: IdentityError| unproven(unavailable(&error));
     let found = apps.find(sent.keyid).await.map_err(failed)?;
-    let proven = found.filter(|a| a.signed(base.as_bytes(), &sent.signature, Timestamp(now)));
-    let Some(app) = proven else {
+    let proven = found.and_then(|app| {
+        let key = app.signed(base.as_bytes(), &sent.signature, Timestamp(now));
+        let key = key?.to_owned();
+        Some((app, key))
+    });
+    let Some((app, key)) = proven else {
         let problem = unauthorized("signature-invalid", "签名无效：没有这个应用，或签名不符");
         return Err(unproven(problem));
     };
@@ -130,7 +136,8 @@ async fn prove(
         let problem = Problem::new(StatusCode::FORBIDDEN, refusal.code(), refusal.message());
         return Err(proven_but(app, problem));
     }
-    let most = if parts.uri.path().starts_with(FILES) {
+    let file = parts.uri.path().starts_with(FILES);
+    let most = if file {
         web.settings().upload_bytes
     } else {
         JSON_BYTES
@@ -155,8 +162,16 @@ async fn prove(
     let admission = apps.admit(call, info.origin(now)).await.map_err(failed)?;
     let (problem, used) = match admission {
         Admission::Admitted(used) => {
+            let call = SignedCall {
+                base,
+                signature: sent.signature.clone(),
+                key,
+                // No action takes the bytes of a file.
+                body: if file { Vec::new() } else { body.to_vec() },
+            };
             return Ok(Entered {
                 principal,
+                call,
                 limits: limits(&used, now),
                 request: Request::from_parts(parts, Body::from(body)),
             });

@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kernel_crypto::random;
+use kernel_crypto::{random, sm3};
 use kernel_host::{ACCOUNT_PAGE, UploadRef, chain};
 use kernel_identity::account::AccountError;
 use kernel_identity::challenge::Asked;
@@ -17,7 +17,7 @@ use kernel_identity::error::IdentityError;
 use kernel_identity::offer::{Offer, Ways};
 use kernel_identity::security_keys::site_of;
 use kernel_portal::{FactorsView, StepUpScreen};
-use sdk_contract::error::{Fault, STEP_UP};
+use sdk_contract::error::{Fault, SIGN, STEP_UP};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -47,6 +47,10 @@ pub(crate) struct Held<'a> {
     pub(crate) typed: Typed,
     pub(crate) uploads: Vec<UploadRef>,
     pub(crate) incomplete: bool,
+    /// The content that the caller's certificate is to sign, where it is that which is asked for.
+    pub(crate) signs: Option<Vec<u8>>,
+    /// A signature came with it that was not right.
+    pub(crate) again: bool,
     /// Where to go instead.
     pub(crate) back: &'a str,
 }
@@ -57,8 +61,8 @@ pub(crate) enum Resumed {
     No,
     /// It brings one that is not right, or that nothing waits for.
     Again(Response),
-    /// The factor is proven; this is what waited for it.
-    Post(Parked),
+    /// The factor is proven, or will be by what was signed; this is what waited for it.
+    Post(Parked, kernel_host::Proof),
 }
 
 /// How somebody is asked for a second factor: what they can prove, and a challenge for what signs.
@@ -168,6 +172,23 @@ impl Question {
             .to_string();
         }
         Ok(question)
+    }
+
+    /// What the caller's certificate signs of what they are about to do.
+    pub(crate) fn about(web: &Web, caller: &Caller, content: &[u8]) -> Result<Self, Problem> {
+        let p = &caller.principal;
+        let session = p.session.as_deref().unwrap_or_default();
+        let digest = sm3::digest(content);
+        let given = (session, p.address.as_str());
+        let asked = web.sessions().challenge_about(given, digest, web.now());
+        Ok(Self {
+            ways: Ways {
+                certificate: true,
+                ..Ways::default()
+            },
+            asked: Some(asked.map_err(|error| failed(&error))?),
+            options: String::new(),
+        })
     }
 
     /// What the portal shows of it.
@@ -297,6 +318,7 @@ pub(crate) async fn ask(
         typed,
         uploads: held.uploads,
         incomplete: held.incomplete,
+        signs: held.signs.clone(),
         visit: caller.visit.clone(),
         user: caller.principal.user.clone(),
         at: web.now(),
@@ -305,12 +327,24 @@ pub(crate) async fn ask(
         let status = StatusCode::FORBIDDEN;
         return Problem::new(status, &fault.code, &fault.message).into_response();
     }
-    if fault.code != STEP_UP {
+    if ![STEP_UP, SIGN].contains(&fault.code.as_str()) {
         let mark = if held.back.contains('?') { '&' } else { '?' };
         let back = format!("{}{mark}{}={name}", held.back, parked::PARAMETER);
         return see_other(&format!("{ACCOUNT_PAGE}?back={}", view::escape(&back)));
     }
-    let asked = screen(web, caller, info, (&name, held.back), None).await;
+    let signs = held.signs.as_deref();
+    let refused = held.again.then(|| {
+        let status = StatusCode::UNAUTHORIZED;
+        Problem::new(status, &fault.code, &fault.message)
+    });
+    let asked = screen(
+        web,
+        caller,
+        info,
+        (&name, held.back, signs),
+        refused.as_ref(),
+    )
+    .await;
     asked.unwrap_or_else(IntoResponse::into_response)
 }
 
@@ -342,23 +376,31 @@ pub(crate) async fn resume(
     } else {
         &info.target
     };
+    let signs = parked.signs.as_deref();
     // Where scripts are off a key's field comes empty: nothing is judged, and nothing counts.
     if fields.iter().all(|field| post.first(field).is_empty()) {
-        let again = screen(web, caller, info, (name, back), None).await?;
+        let again = screen(web, caller, info, (name, back, signs), None).await?;
         return Ok(Resumed::Again(again));
+    }
+    if signs.is_some() {
+        let proof = kernel_host::Proof::Signed {
+            challenge: post.first(CHALLENGE_FIELD).to_owned(),
+            signature: post.first(SIGNATURE_FIELD).to_owned(),
+        };
+        return Ok(Resumed::Post(parked, proof));
     }
     let origin = info.origin(web.now());
     let address = web.address(info);
     let offer = offer(post, CODE_FIELD, &address);
     let proven = web.sessions().step_up(&caller.principal, offer, origin);
     let Err(error) = proven.await else {
-        return Ok(Resumed::Post(parked));
+        return Ok(Resumed::Post(parked, kernel_host::Proof::None));
     };
     let problem = refusal(&error);
     if problem.status.is_server_error() {
         return Err(problem);
     }
-    let again = screen(web, caller, info, (name, back), Some(&problem)).await?;
+    let again = screen(web, caller, info, (name, back, signs), Some(&problem)).await?;
     Ok(Resumed::Again(again))
 }
 
@@ -366,13 +408,17 @@ async fn screen(
     web: &Web,
     caller: &Caller,
     info: &RequestInfo,
-    (parked, back): (&str, &str),
+    (parked, back, signs): (&str, &str, Option<&[u8]>),
     refused: Option<&Problem>,
 ) -> Result<Response, Problem> {
     let (ways, session) = standing(web, caller).await?;
-    let question = Question::of(web, info, &ways, &session)?;
+    let question = match signs {
+        Some(content) => Question::about(web, caller, content)?,
+        None => Question::of(web, info, &ways, &session)?,
+    };
+    let content = signs.map(String::from_utf8_lossy);
     let message = refused.map(|problem| match problem.retry_after {
-        None if info.english() => WRONG_CODE_EN.to_owned(),
+        None if info.english() && signs.is_none() => WRONG_CODE_EN.to_owned(),
         Some(seconds) if info.english() => {
             let minutes = seconds.saturating_add(59) / 60;
             format!("Too many failed attempts. Please try again in {minutes} minutes")
@@ -384,6 +430,7 @@ async fn screen(
         parked,
         message: message.as_deref(),
         factors: question.view(),
+        content: content.as_deref(),
         back,
     };
     let path = info.target.split('?').next().unwrap_or("/");

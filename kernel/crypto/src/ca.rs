@@ -23,13 +23,15 @@ use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder as _, CertificateBuilder};
 use x509_cert::certificate::{Certificate, TbsCertificate, Version};
 use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
-use x509_cert::der::asn1::{BitString, ObjectIdentifier, OctetString, Uint};
+use x509_cert::der::asn1::{BitString, Ia5String, ObjectIdentifier, OctetString, Uint};
 use x509_cert::der::flagset::FlagSet;
 use x509_cert::der::pem::LineEnding;
 use x509_cert::der::{DateTime, Decode as _, DecodePem as _, Encode as _, EncodePem as _};
+use x509_cert::ext::pkix::crl::dp::DistributionPoint;
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CrlNumber, ExtendedKeyUsage, KeyUsage, KeyUsages,
-    SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, CrlNumber, ExtendedKeyUsage,
+    KeyUsage, KeyUsages, SubjectKeyIdentifier,
 };
 use x509_cert::ext::{Extension, ToExtension as _};
 use x509_cert::name::Name;
@@ -156,14 +158,16 @@ pub fn root(
         issuer_key: signer.verifying_key().clone(),
         key: signer.verifying_key().clone(),
         purpose: None,
+        list: None,
     };
     make(signer, shape, serial, period)
 }
 
-/// A certificate of `key` in PEM, under the root `issuer` (PEM), whose key `signer` is.
+/// A certificate of `key` in PEM, under the root `issuer` (PEM), whose key `signer` is. `list` is the
+/// address of the list that says when it was taken back.
 pub fn issue(
     signer: &Signer<'_>,
-    issuer: &str,
+    (issuer, list): (&str, Option<&str>),
     (purpose, subject): (Purpose, &Subject),
     key: &VerifyingKey,
     (serial, period): (u64, Period),
@@ -174,6 +178,7 @@ pub fn issue(
         issuer_key: signer.verifying_key().clone(),
         key: key.clone(),
         purpose: Some(purpose),
+        list: list.map(str::to_owned),
     };
     make(signer, shape, serial, period)
 }
@@ -267,6 +272,8 @@ struct Shape {
     issuer_key: VerifyingKey,
     key: VerifyingKey,
     purpose: Option<Purpose>,
+    /// Address of the revocation list.
+    list: Option<String>,
 }
 
 impl BuilderProfile for Shape {
@@ -302,8 +309,21 @@ impl BuilderProfile for Shape {
         if let Some(purpose) = self.purpose {
             extensions.push(ExtendedKeyUsage(purpose.usages()).to_extension(name, &[])?);
         }
+        if let Some(list) = &self.list {
+            extensions.push(listed_at(list)?.to_extension(name, &[])?);
+        }
         Ok(extensions)
     }
+}
+
+/// Where the revocation list is.
+fn listed_at(address: &str) -> Result<CrlDistributionPoints, x509_cert::der::Error> {
+    let address = GeneralName::UniformResourceIdentifier(Ia5String::new(address)?);
+    Ok(CrlDistributionPoints(vec![DistributionPoint {
+        distribution_point: Some(DistributionPointName::FullName(vec![address])),
+        reasons: None,
+        crl_issuer: None,
+    }]))
 }
 
 /// The first 20 bytes of the key's fingerprint: an identifier, not a check.

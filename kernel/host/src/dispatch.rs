@@ -2,18 +2,17 @@
 //! one commit.
 
 mod commit;
+mod prepare;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use kernel_identity::module::ACCOUNT;
 use kernel_identity::principal::Principal;
 use kernel_storage::{AuditDraft, By, Commit, Idempotency, NewEvent, RowFilter, StepDraft, is_id};
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::{ActionDef, BlockDef, Tone};
-use sdk_contract::error::{CONFIRM, Fault, FaultKind, STEP_UP};
-use sdk_contract::input;
+use sdk_contract::error::{CONFIRM, Fault, FaultKind, SIGN, STEP_UP};
 use sdk_contract::page::{Action, Block, Notice, Outcome, Page, Section};
 use sdk_contract::query::AlteredRecord;
 use serde_json::{Map, Value, json};
@@ -22,10 +21,12 @@ use crate::catalog::{Installed, Matched};
 use crate::effects::{self, Move, Running};
 use crate::module::{Call, Input, LeftOut, fill, new_id};
 use crate::reads::{permitted, readable, storage};
+use crate::signing::{self, Deed, Proof};
 use crate::{Host, console, uploads};
 
 pub(crate) use commit::commit_fault;
-use commit::{expected, misreferred, request_digest};
+use commit::{expected, request_digest};
+use prepare::Prepared;
 
 /// Records that a page names as missing on it; of more it says so.
 const MOST_NAMED: usize = 5;
@@ -44,6 +45,7 @@ pub struct Act {
     pub key: Option<String>,
     /// Fields whose doubts the person has confirmed.
     pub confirmed: Vec<String>,
+    pub proof: Proof,
 }
 
 /// What an action writes in other modules of the kernel.
@@ -111,6 +113,7 @@ impl Host {
         self.offer_looks(p, module, &mut page).await?;
         self.offer_transfers(p, module, &ask, &mut page);
         self.fill_histories(p, module, &mut page).await?;
+        self.fill_signatures(p, module, &mut page).await?;
         self.tell_left_out(&call, &left_out, &mut page);
         if page.guarded || !call.parties().is_empty() {
             self.audit(&call, "page.view", &address(&ask), "ok", Value::Null)
@@ -213,7 +216,8 @@ impl Host {
             ..self.call(p)?
         };
         let name = format!("{}.{}", act.module, act.action);
-        let done = match self.act_checked(&call, &installed, action, &act).await {
+        // Kept on the heap: it is far larger than what awaits it.
+        let done = match Box::pin(self.act_checked(&call, &installed, action, &act)).await {
             // The same request may have come twice at once: the one that was faster has done what
             // this one is refused for now, and its answer is the answer to both.
             Err(fault) if matches!(fault.kind, FaultKind::Refused | FaultKind::Conflict) => {
@@ -264,29 +268,22 @@ impl Host {
         if let Some(reply) = self.replay(&call.principal, act, &digest).await? {
             return Ok(reply);
         }
-        if let Some(record) = &record {
-            effects::allowed_now(def, action, record)?;
-        }
-        let mut given = given(&act.input)?;
-        let own = self
-            .own_files(call, def, action, record.as_ref(), &mut given)
-            .await?;
-        let checked = input::check(&action.input, &def.choices, given, &act.confirmed)
-            .map_err(Fault::invalid)?;
-        if !checked.doubts.is_empty() {
-            return Err(Fault::doubtful(checked.doubts));
-        }
-        if action.step_up {
-            self.stepped_up(call, action.permission == ACCOUNT).await?;
-        }
+        let Prepared {
+            record,
+            values,
+            confirmed,
+            own,
+        } = self.prepared(call, def, action, (record, act)).await?;
+        let content = signing::content(def, action, record.as_ref(), &values);
+        let known = self.proven(call, action, &act.proof, &content).await?;
         let input = Input {
             record: record.clone(),
-            values: checked.values.clone(),
+            values: values.clone(),
         };
         let module = &installed.module;
         let mut reply = module.act(call, &action.name, input.clone()).await?;
-        let beside = module.others(call, &action.name, &input, &reply).await?;
-        let beside = self.beside(beside)?;
+        let beside = module.others(call, &action.name, &input, &reply);
+        let beside = self.beside(beside.await?)?;
         let running = Running {
             def,
             action: Some(action),
@@ -301,14 +298,10 @@ impl Host {
         let mut others =
             console::deletion_rows(call, def, &writes, record.as_ref(), reply.note.as_deref())?;
         others.extend(beside.writes);
-        others.extend(
-            self.job_requests(call, def, &writes, record.as_ref())
-                .await?,
-        );
-        let object = record.as_ref().and_then(|r| r.get("id")?.as_str());
-        let object = object.or_else(|| moves.first().map(|m| m.id.as_str()));
-        let object = object.unwrap_or_default().to_owned();
-        let commit = Commit {
+        let jobs = self.job_requests(call, def, &writes, record.as_ref());
+        others.extend(jobs.await?);
+        let object = object(record.as_ref(), &moves).to_owned();
+        let mut commit = Commit {
             at: call.now.micros(),
             by: by(&call.principal),
             request: call.principal.request.clone(),
@@ -332,7 +325,7 @@ impl Host {
                 &format!("{}.{}", def.id, action.name),
                 &object,
                 "ok",
-                note(&reply, &checked.confirmed),
+                note(&reply, &confirmed),
             )],
             idempotency: act.key.clone().map(|key| Idempotency {
                 key,
@@ -341,6 +334,15 @@ impl Host {
             }),
             ..Commit::default()
         };
+        if let Some(known) = known {
+            let deed = Deed {
+                def,
+                action,
+                record: record.as_ref(),
+                content: &content,
+            };
+            self.sign(call, deed, known, &mut commit).await?;
+        }
         match self.commit(commit).await {
             Ok(done) => match done.replayed {
                 Some(first) => {
@@ -348,10 +350,12 @@ impl Host {
                 }
                 None => Ok(reply),
             },
-            Err(error) => match misreferred(action, &checked.values, &error) {
-                Some(fault) => Err(fault),
-                None => Err(self.not_committed(call, &error, record.as_ref()).await),
-            },
+            Err(error) => {
+                let given = (action, &values);
+                Err(self
+                    .not_committed(call, given, &error, record.as_ref())
+                    .await)
+            }
         }
     }
 
@@ -521,7 +525,7 @@ impl Host {
         mut detail: Map<String, Value>,
     ) -> Result<(), Fault> {
         let decided = matches!(fault.kind, FaultKind::Forbidden | FaultKind::Refused);
-        if !decided || [CONFIRM, STEP_UP].contains(&fault.code.as_str()) {
+        if !decided || [CONFIRM, SIGN, STEP_UP].contains(&fault.code.as_str()) {
             return Ok(());
         }
         detail.insert("code".into(), fault.code.as_str().into());
@@ -551,16 +555,11 @@ pub(crate) fn by(p: &Principal) -> By {
     }
 }
 
-/// An action's input as it came.
-fn given(input: &Value) -> Result<Map<String, Value>, Fault> {
-    match input {
-        Value::Object(map) => Ok(map.clone()),
-        Value::Null => Ok(Map::new()),
-        _ => {
-            let text = "请求内容须为 JSON 对象";
-            Err(Fault::new(FaultKind::Invalid, "not-an-object", text))
-        }
-    }
+/// The record that an action is about; empty where there is none.
+fn object<'a>(record: Option<&'a Map<String, Value>>, moves: &'a [Move]) -> &'a str {
+    let object = record.and_then(|r| r.get("id")?.as_str());
+    let object = object.or_else(|| moves.first().map(|m| m.id.as_str()));
+    object.unwrap_or_default()
 }
 
 /// What `call` did, with the network address it came from; a job's has none.

@@ -39,6 +39,8 @@ mod plugin_toml;
 pub mod quality;
 mod reads;
 pub mod scan;
+mod signatures;
+mod signing;
 mod sniff;
 mod step_up;
 mod transfer;
@@ -74,6 +76,8 @@ pub use look::{Look, Shown, Sought, Waiting};
 pub use platform::{SESSIONLESS_PAGES, TERMS as TERMS_PAGE};
 pub use plugin_toml::ManifestError;
 pub use reads::{chain, listing};
+pub use signatures::Signature;
+pub use signing::{Proof, SignedCall};
 pub use transfer::{Format, Lane, creating};
 pub use uploads::{Progress, UploadRef};
 

@@ -142,8 +142,7 @@ impl City {
                     action: "plugin.enable".into(),
                     id: row["id"].as_str().map(str::to_owned),
                     input: json!({}),
-                    key: None,
-                    confirmed: Vec::new(),
+                    ..Act::default()
                 };
                 self.host().act(operator, act).await.unwrap();
             }
@@ -361,8 +360,7 @@ async fn everything_refuses_the_anonymous_and_the_wrong_role(city: &City) {
                 action: action.name.clone(),
                 id: action.record.then(|| NOWHERE.into()),
                 input: json!({}),
-                key: None,
-                confirmed: Vec::new(),
+                ..Act::default()
             };
             refusal.anonymous(host.act(&nobody, act()).await);
             refusal.stranger(host.act(&stranger, act()).await);

@@ -12,6 +12,7 @@ use crate::counting::account_key;
 use crate::error::{IdentityError, LoginError};
 use crate::factor::{self, Factor};
 use crate::module::{FACTORS, SESSIONS, USERS};
+use crate::offer::CODE;
 use crate::password_rules::{self, Weak};
 use crate::people::{User, text};
 use crate::principal::Principal;
@@ -167,7 +168,7 @@ impl Sessions {
         let values = begun.confirmed(&self.inner.keys, fits, now);
         self.forget(user);
         let mut writes = vec![update_of(FACTORS, &begun.id, begun.revision, values)];
-        writes.extend(self.proven_now(caller, now).await?);
+        writes.extend(self.proven_now(caller, CODE, now).await?);
         Ok(writes)
     }
 

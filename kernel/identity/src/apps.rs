@@ -279,12 +279,11 @@ impl App {
         }
     }
 
-    /// Whether a key that holds now signed the message.
-    pub fn signed(&self, message: &[u8], signature: &[u8], now: Timestamp) -> bool {
+    /// The key, in PEM, that holds now and signed the message.
+    pub fn signed(&self, message: &[u8], signature: &[u8], now: Timestamp) -> Option<&str> {
         self.keys
             .holding(now)
-            .filter_map(|pem| VerifyingKey::from_pem(pem).ok())
-            .any(|key| key.verify(message, signature))
+            .find(|pem| VerifyingKey::from_pem(pem).is_ok_and(|key| key.verify(message, signature)))
     }
 
     /// Why a call from there and now is not let in.
@@ -420,12 +419,12 @@ mod tests {
         };
         let (by_old, by_new) = (old.sign(b"m").unwrap(), new.sign(b"m").unwrap());
         for signature in [&by_old, &by_new] {
-            assert!(one.signed(b"m", signature, NOW));
-            assert!(!one.signed(b"n", signature, NOW));
+            assert!(one.signed(b"m", signature, NOW).is_some());
+            assert!(one.signed(b"n", signature, NOW).is_none());
         }
-        assert!(!one.signed(b"m", &by_old, until));
-        assert!(one.signed(b"m", &by_new, until));
-        assert!(!App::default().signed(b"m", &by_new, NOW));
+        assert!(one.signed(b"m", &by_old, until).is_none());
+        assert!(one.signed(b"m", &by_new, until).is_some());
+        assert!(App::default().signed(b"m", &by_new, NOW).is_none());
     }
 
     #[test]

@@ -39,8 +39,24 @@ const ROOT_HOLDS: i64 = 20 * 366 * 86_400;
 const MOST: usize = 5;
 /// Longest public key and signature that are looked at.
 const LONGEST: usize = 2_000;
+/// Where the list of certificates that were taken back is, under the platform's address.
+pub const LIST: &str = "/pki/users.crl";
 /// Who issues.
 const ISSUER: &str = "融桥平台";
+
+/// A signature by the key of somebody's certificate, with all that anybody needs to check it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnSignature {
+    /// Exactly what was signed.
+    pub text: String,
+    /// DER.
+    pub signature: Vec<u8>,
+    /// PEM, as its root's.
+    pub certificate: String,
+    pub root: String,
+    /// Big-endian hex.
+    pub serial: String,
+}
 
 /// A certificate as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,18 +108,38 @@ impl Certificate {
         signature: &[u8],
         now: i64,
     ) -> Option<Write> {
+        let (_, spent) = self.proof(roots, challenge, signature, now)?;
+        Some(spent)
+    }
+
+    /// The same, with what shows it to others.
+    pub(crate) fn proof(
+        &self,
+        roots: &[String],
+        challenge: &Challenge,
+        signature: &[u8],
+        now: i64,
+    ) -> Option<(OwnSignature, Write)> {
         if challenge.at <= self.last || self.serial.is_empty() {
             return None;
         }
-        let holder = roots
-            .iter()
-            .find_map(|root| ca::verify(&self.pem, root, None, Purpose::User, now).ok())?;
-        let own = hex::encode(&holder.serial) == self.serial;
-        let proven = own && signs(&holder.key, &challenge.text, signature);
-        proven.then(|| {
-            let values = object(json!({ "step": challenge.at }));
-            update_of(FACTORS, &self.id, self.revision, values)
-        })
+        let (root, holder) = roots.iter().find_map(|root| {
+            let holder = ca::verify(&self.pem, root, None, Purpose::User, now).ok()?;
+            Some((root, holder))
+        })?;
+        if hex::encode(&holder.serial) != self.serial {
+            return None;
+        }
+        let proof = OwnSignature {
+            text: signed_text(&holder.key, &challenge.text, signature)?,
+            signature: signature.to_vec(),
+            certificate: self.pem.clone(),
+            root: root.clone(),
+            serial: self.serial.clone(),
+        };
+        let values = object(json!({ "step": challenge.at }));
+        let spent = update_of(FACTORS, &self.id, self.revision, values);
+        Some((proof, spent))
     }
 }
 
@@ -116,9 +152,10 @@ pub(crate) fn signature(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(packed).ok()
 }
 
-/// Whether a key signed a text, as it is or with the line feed that editors put at the end.
-fn signs(key: &VerifyingKey, text: &str, signature: &[u8]) -> bool {
-    key.verify(text.as_bytes(), signature) || key.verify(format!("{text}\n").as_bytes(), signature)
+/// The text that a key signed: as it is, or with the line feed that editors put at the end.
+fn signed_text(key: &VerifyingKey, text: &str, signature: &[u8]) -> Option<String> {
+    let mut texts = [text.to_owned(), format!("{text}\n")].into_iter();
+    texts.find(|text| key.verify(text.as_bytes(), signature))
 }
 
 impl Sessions {
@@ -161,11 +198,19 @@ impl Sessions {
             organisation: ISSUER.into(),
         };
         let root = self.root(origin).await?;
+        let address = self.inner.policy.address.trim_end_matches('/');
+        let list = (!address.is_empty()).then(|| format!("{address}{LIST}"));
         let keys = Arc::clone(&self.inner.keys);
         let pem = blocking(move || {
             let signer = keys.signer(SignKey::Authority);
             let shape = (Purpose::User, &subject);
-            Ok(ca::issue(&signer, &root, shape, &key, (serial, period))?)
+            Ok(ca::issue(
+                &signer,
+                (&root, list.as_deref()),
+                shape,
+                &key,
+                (serial, period),
+            )?)
         })
         .await?;
         let mut values = object(json!({
@@ -211,13 +256,13 @@ impl Sessions {
             .iter()
             .find_map(|root| ca::verify(&begun.pem, root, None, Purpose::User, origin.now).ok());
         let signed = signature(signed).ok_or(AccountError::WrongSignature)?;
-        if !holder.is_some_and(|h| signs(&h.key, &text, &signed)) {
+        if holder.is_none_or(|h| signed_text(&h.key, &text, &signed).is_none()) {
             return Err(AccountError::WrongSignature);
         }
         self.forget(user);
         let values = object(json!({ "confirmed_at": now }));
         let mut writes = vec![update_of(FACTORS, &begun.id, begun.revision, values)];
-        writes.extend(self.proven_now(caller, now).await?);
+        writes.extend(self.proven_now(caller, KIND, now).await?);
         Ok(writes)
     }
 
@@ -250,17 +295,23 @@ impl Sessions {
             .collect())
     }
 
+    /// The root of the authority's key, where it was made.
+    pub(crate) async fn known_root(&self) -> Result<Option<String>, IdentityError> {
+        let key = self.inner.keys.verifying_key(SignKey::Authority);
+        let query = Query::new(qualified(AUTHORITIES))
+            .filter(Filter::eq("fingerprint", key.fingerprint().to_string()))
+            .limit(1);
+        let found = self.inner.store.find(&query, &RowFilter::All).await?;
+        Ok(found.records.first().map(|row| text(row, "certificate")))
+    }
+
     /// The root of the authority's key, made when it is needed first.
     async fn root(&self, origin: Origin<'_>) -> Result<String, IdentityError> {
         let key = self.inner.keys.verifying_key(SignKey::Authority);
         let fingerprint = key.fingerprint().to_string();
-        let query = Query::new(qualified(AUTHORITIES))
-            .filter(Filter::eq("fingerprint", fingerprint.as_str()))
-            .limit(1);
         for _ in 0..2 {
-            let found = self.inner.store.find(&query, &RowFilter::All).await?;
-            if let Some(row) = found.records.first() {
-                return Ok(text(row, "certificate"));
+            if let Some(root) = self.known_root().await? {
+                return Ok(root);
             }
             let keys = Arc::clone(&self.inner.keys);
             let now = origin.now;

@@ -1,11 +1,12 @@
 //! What a second factor that signs is asked to sign: 32 random bytes, the platform's address, the
 //! time, and the session or sign-in that it is for. The text is given out with a stamp, so nothing
 //! is kept of it; it is good for five minutes, and once, for whoever checks it remembers the newest
-//! it took.
+//! it took. Where somebody signs what they are about to do, its digest is the last line.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kernel_crypto::{random, sm3};
+use kernel_crypto::random;
+use kernel_crypto::sm3::{self, Digest32};
 use sdk_contract::scalar::Timestamp;
 
 use crate::error::IdentityError;
@@ -46,9 +47,30 @@ impl Sessions {
         address: &str,
         now: i64,
     ) -> Result<Asked, IdentityError> {
+        self.ask((purpose, address), None, now)
+    }
+
+    /// The same for what somebody is about to do, by the digest of its content.
+    pub fn challenge_about(
+        &self,
+        given: (&str, &str),
+        content: Digest32,
+        now: i64,
+    ) -> Result<Asked, IdentityError> {
+        self.ask(given, Some(content), now)
+    }
+
+    fn ask(
+        &self,
+        (purpose, address): (&str, &str),
+        content: Option<Digest32>,
+        now: i64,
+    ) -> Result<Asked, IdentityError> {
         let nonce = random::token_hex(32)?;
+        let about = content.map(|digest| format!("\n{digest}"));
+        let about = about.unwrap_or_default();
         let text = format!(
-            "{FORMAT}\n{address}\n{}\n{}\n{nonce}",
+            "{FORMAT}\n{address}\n{}\n{}\n{nonce}{about}",
             Timestamp(now),
             bound(purpose)
         );
@@ -57,12 +79,28 @@ impl Sessions {
         Ok(Asked { text, token })
     }
 
-    /// Reads a challenge back; none when it is not ours, not for this purpose and address, or not
-    /// of the last five minutes.
-    pub fn challenged(
+    /// Reads a challenge back; none when it is not ours, not for this purpose and address, about
+    /// something, or not of the last five minutes.
+    pub fn challenged(&self, token: &str, given: (&str, &str), now: i64) -> Option<Challenge> {
+        self.read_back(token, given, None, now)
+    }
+
+    /// The same for one that must be about exactly this content.
+    pub(crate) fn challenged_about(
+        &self,
+        token: &str,
+        given: (&str, &str),
+        content: Digest32,
+        now: i64,
+    ) -> Option<Challenge> {
+        self.read_back(token, given, Some(content), now)
+    }
+
+    fn read_back(
         &self,
         token: &str,
         (purpose, address): (&str, &str),
+        content: Option<Digest32>,
         now: i64,
     ) -> Option<Challenge> {
         if token.len() > LONGEST {
@@ -78,8 +116,9 @@ impl Sessions {
         let here = lines.next()? == address;
         let at: Timestamp = lines.next()?.parse().ok()?;
         let ours = lines.next()? == bound(purpose);
+        let about = lines.nth(1).map(str::to_owned) == content.map(|digest| digest.to_string());
         let fresh = at.micros() <= now && Timestamp(now) < at.plus_seconds(GOOD);
-        (format && here && ours && fresh).then(|| Challenge {
+        (format && here && ours && about && fresh).then(|| Challenge {
             at: at.micros(),
             text: text.clone(),
         })

@@ -269,7 +269,7 @@ impl Sessions {
         let entry = Entry {
             provider,
             acting: place.unwrap_or_default(),
-            proven: false,
+            proven: None,
         };
         let ways = self.ways(&user.id).await?;
         if ways.any() && !vouched.two_factors {

@@ -42,6 +42,7 @@ pub mod refusal;
 pub mod registration;
 pub mod resets;
 pub mod reviews;
+mod revocation;
 pub mod roles;
 pub mod security_keys;
 pub mod separation;

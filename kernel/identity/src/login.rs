@@ -30,8 +30,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) provider: &'a str,
     /// The organisation they come to act for; empty is the usual one.
     pub(crate) acting: &'a str,
-    /// A second factor was proven.
-    pub(crate) proven: bool,
+    /// The kind of second factor that was proven, see [`Offer::way`].
+    pub(crate) proven: Option<&'static str>,
 }
 
 impl Entry<'_> {
@@ -172,7 +172,7 @@ impl Sessions {
         match self.inner.store.commit(commit).await {
             Ok(_) => {
                 let proven = Entry {
-                    proven: true,
+                    proven: Some(offer.way()),
                     ..entry
                 };
                 self.enter(user, proven, origin).await
@@ -288,7 +288,7 @@ impl Sessions {
             entry: Entry {
                 provider,
                 acting,
-                proven: false,
+                proven: None,
             },
         })
     }

@@ -7,6 +7,9 @@ mod own;
 mod people;
 mod registration;
 mod reviews;
+mod signatures;
+
+pub use signatures::MOST_SIGNED;
 
 use sdk_contract::def::{
     CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, Retention, RoleGrant, RowScope,
@@ -31,6 +34,7 @@ pub(crate) const SESSIONS: &str = "sessions";
 pub(crate) const THROTTLES: &str = "throttles";
 pub(crate) const FACTORS: &str = "factors";
 pub(crate) const AUTHORITIES: &str = "authorities";
+pub const SIGNATURES: &str = "signatures";
 pub(crate) const POSTS: &str = "posts";
 pub(crate) const ROLES: &str = "roles";
 pub(crate) const GRANTS: &str = "grants";
@@ -69,6 +73,7 @@ pub fn definition() -> ModuleDef {
     collections.extend(people::collections());
     collections.extend(registration::collections());
     collections.extend(federation::collections());
+    collections.push(signatures::collection());
     // Whatever says who somebody is and what they may do; not what counts failures.
     for collection in collections.iter_mut().filter(|c| c.name != THROTTLES) {
         collection.attested = true;
@@ -284,6 +289,11 @@ fn session_fields() -> CollectionDef {
                 "proven_at",
                 Label::new("最近第二重验证", "Second factor proven"),
                 Kind::Datetime,
+            ),
+            field(
+                "proven_by",
+                Label::new("第二重验证方式", "How it was proven"),
+                Kind::Text { max: 16 },
             ),
             field(
                 "acting",

@@ -3,7 +3,7 @@
 use kernel_storage::Record;
 use sdk_contract::call::Write;
 use sdk_contract::scalar::Timestamp;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::account::AccountError;
 use crate::certificates::{self, Certificate};
@@ -15,6 +15,9 @@ use crate::people::{User, get, optional, text};
 use crate::principal::Principal;
 use crate::security_keys::{self, Answer, SecurityKey};
 use crate::session::{COMPOSED, Sessions, object, update, update_of};
+
+/// One-time and recovery codes, as [`Offer::way`] names them.
+pub(crate) const CODE: &str = "code";
 
 /// A second factor that somebody offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,22 @@ pub struct Ways {
     pub certificate: bool,
     /// Security keys, as browsers name them.
     pub keys: Vec<String>,
+}
+
+impl Offer<'_> {
+    /// The kind of factor, as sessions and signatures name it.
+    pub fn way(self) -> &'static str {
+        match self {
+            Self::Code(_) => CODE,
+            Self::Signed { .. } => certificates::KIND,
+            Self::Key { .. } => security_keys::KIND,
+        }
+    }
+}
+
+/// What a session keeps of a factor that was proven.
+pub(crate) fn proven(way: &str, now: Timestamp) -> Map<String, Value> {
+    object(json!({ "proven_at": now, "proven_by": way }))
 }
 
 impl Ways {
@@ -128,11 +147,12 @@ impl Sessions {
     pub(crate) async fn proven_now(
         &self,
         caller: &Principal,
+        way: &str,
         now: Timestamp,
     ) -> Result<Option<Write>, IdentityError> {
         let session = caller.session.as_deref().unwrap_or_default();
         let row = get(&self.inner.store, SESSIONS, session).await?;
-        Ok(row.map(|row| update(SESSIONS, &row, object(json!({ "proven_at": now })))))
+        Ok(row.map(|row| update(SESSIONS, &row, proven(way, now))))
     }
 
     /// The write that takes a factor, by id and revision, away from its person: refused where it is in

@@ -246,7 +246,7 @@ impl Sessions {
                 "confirmed_at": now,
             })),
         }];
-        writes.extend(self.proven_now(caller, now).await?);
+        writes.extend(self.proven_now(caller, KIND, now).await?);
         Ok(writes)
     }
 

@@ -24,9 +24,11 @@ use crate::duty::{self, Standing};
 use crate::error::IdentityError;
 use crate::login::Entry;
 use crate::module::{MODULE, SESSIONS, USERS};
+use crate::offer::proven;
 use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
 use crate::queue::Queue;
+use crate::revocation::Listed;
 use crate::tree::SUBJECT;
 use crate::{grants, posts};
 
@@ -78,6 +80,8 @@ pub(crate) struct Inner {
     cache: Mutex<BTreeMap<String, (Principal, i64)>>,
     /// Counts what may have made the memory wrong. What was read before is not remembered after.
     epoch: AtomicU64,
+    /// The revocation list that is handed out.
+    pub(crate) listed: Mutex<Option<Listed>>,
 }
 
 impl Sessions {
@@ -94,6 +98,7 @@ impl Sessions {
             counting: tokio::sync::Mutex::new(()),
             cache: Mutex::new(BTreeMap::new()),
             epoch: AtomicU64::new(0),
+            listed: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -328,8 +333,8 @@ impl Sessions {
             "seen_at": Timestamp(origin.now),
             "expires_at": expires,
         }));
-        if entry.proven {
-            values.insert("proven_at".into(), json!(Timestamp(origin.now)));
+        if let Some(way) = entry.proven {
+            values.extend(proven(way, Timestamp(origin.now)));
         }
         if !entry.acting.is_empty() && principal.organisation.as_deref() == Some(entry.acting) {
             values.insert("acting".into(), entry.acting.into());

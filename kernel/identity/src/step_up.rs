@@ -4,18 +4,21 @@
 //! When it was proven last is kept with the session. It is read anew whenever it matters, so a
 //! proof given at one node holds at once at every other.
 
+use kernel_crypto::sm3::Digest32;
 use kernel_storage::CommitError;
+use sdk_contract::call::Write;
 use sdk_contract::scalar::Timestamp;
 use serde_json::json;
 
 use crate::account::AccountError;
+use crate::certificates::{self, Certificate, OwnSignature};
 use crate::counting::account_key;
 use crate::error::IdentityError;
 use crate::module::SESSIONS;
-use crate::offer::Offer;
+use crate::offer::{Offer, proven};
 use crate::people::{User, get, optional};
 use crate::principal::Principal;
-use crate::session::{Origin, Sessions, draft, object, update};
+use crate::session::{Origin, Sessions, draft, update};
 use crate::throttle::Tally;
 
 /// How often a commit is tried again that a touch of the session came before.
@@ -94,7 +97,7 @@ impl Sessions {
             let Some(row) = get(&self.inner.store, SESSIONS, session).await? else {
                 return Err(AccountError::NoSuchFactor);
             };
-            let proven = object(json!({ "proven_at": Timestamp(origin.now) }));
+            let proven = proven(offer.way(), Timestamp(origin.now));
             let mut commit = Self::commit(caller, origin);
             commit.writes = vec![spent.clone(), update(SESSIONS, &row, proven)];
             commit.audit = vec![draft(
@@ -118,6 +121,64 @@ impl Sessions {
             }
         }
         Err(AccountError::WrongCode)
+    }
+
+    /// Whether somebody has a certificate, with which they sign what they do.
+    pub async fn signs(&self, caller: &Principal) -> Result<bool, IdentityError> {
+        let user = caller.user.as_deref().unwrap_or_default();
+        Ok(caller.session.is_some() && self.ways(user).await?.certificate)
+    }
+
+    /// Checks that the caller's certificate signed a challenge about exactly this content; the write
+    /// spends the challenge, and belongs in the commit of what was signed. Failures count as those of
+    /// every factor do.
+    pub async fn signed_by(
+        &self,
+        caller: &Principal,
+        (challenge, signature): (&str, &str),
+        content: Digest32,
+        origin: Origin<'_>,
+    ) -> Result<(OwnSignature, Write), AccountError> {
+        let key = account_key(&caller.login);
+        let most = self.inner.policy.throttle.account_failures;
+        let counted = self.attempt(&[(key.clone(), most)], origin).await;
+        if let Err(AccountError::Locked { .. }) = counted {
+            self.audit_step_up(caller, "locked", origin).await?;
+        }
+        counted?;
+        let user = caller.user.as_deref().unwrap_or_default();
+        let session = caller.session.as_deref().unwrap_or_default();
+        let given = (session, caller.address.as_str());
+        let challenge = self.challenged_about(challenge, given, content, origin.now);
+        let mut proof = None;
+        if let (Some(challenge), Some(signature)) = (challenge, certificates::signature(signature))
+        {
+            let roots = self.roots().await?;
+            let own = Certificate::of(&self.inner.store, user).await?;
+            let mut confirmed = own.iter().filter(|c| c.confirmed);
+            proof = confirmed.find_map(|c| c.proof(&roots, &challenge, &signature, origin.now));
+        }
+        let Some(proof) = proof else {
+            self.audit_step_up(caller, "wrong signature", origin)
+                .await?;
+            return Err(AccountError::WrongSignature);
+        };
+        self.forgive(&[(key, Tally::forgive_all)], origin).await?;
+        Ok(proof)
+    }
+
+    /// The kind of factor that was proven in the caller's session last, and when; none where none
+    /// was.
+    pub async fn proven_factor(
+        &self,
+        caller: &Principal,
+    ) -> Result<Option<(String, String)>, IdentityError> {
+        let session = caller.session.as_deref().unwrap_or_default();
+        let row = get(&self.inner.store, SESSIONS, session).await?;
+        Ok(row.and_then(|row| {
+            let at = optional(&row, "proven_at")?;
+            Some((optional(&row, "proven_by").unwrap_or_default(), at))
+        }))
     }
 
     async fn audit_step_up(

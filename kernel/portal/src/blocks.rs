@@ -148,8 +148,8 @@ fn body(ctx: &ViewContext, block: &Block) -> Markup {
         Body::Files { files, empty } => plain::files(ctx, files, empty),
         Body::Actions { actions } => actions::bar(ctx, actions),
         Body::Job(job) => plain::job(ctx, job),
-        // A history that nobody put in place is a part that this platform cannot show.
-        Body::History { .. } | Body::Unknown => html! {
+        // What nobody put in place is a part that this platform cannot show.
+        Body::History { .. } | Body::Signatures { .. } | Body::Unknown => html! {
             p.unknown {
                 (ctx.say("此处内容需要更新的平台版本才能显示。", "This part needs a newer version of the platform."))
             }

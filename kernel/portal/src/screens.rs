@@ -71,6 +71,8 @@ pub struct StepUpScreen<'a> {
     pub factors: FactorsView<'a>,
     /// Why the last try was refused.
     pub message: Option<&'a str>,
+    /// What is signed, where it is a signature over that which is asked for: canonical JSON.
+    pub content: Option<&'a str>,
     /// Where to go instead.
     pub back: &'a str,
 }
@@ -166,19 +168,42 @@ pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
 }
 
 pub fn step_up_page(screen: &StepUpScreen<'_>, ctx: &ViewContext) -> String {
-    let title = ctx.say("请确认是您本人", "Please confirm that it is you");
+    let title = if screen.content.is_some() {
+        ctx.say("请用数字证书签名", "Please sign with your certificate")
+    } else {
+        ctx.say("请确认是您本人", "Please confirm that it is you")
+    };
     let body = html! {
         div.login {
             div.card.login-card {
                 h1.page-title { (title) }
                 p.muted {
-                    (ctx.say(
-                        "此操作需要第二重验证。确认后接着办理，您填写的内容都在。",
-                        "This takes your second factor. It goes on from there; what you typed is kept.",
-                    ))
+                    @if screen.content.is_some() {
+                        (ctx.say(
+                            "您的签名与本次办理一并保存，可脱离平台核验。签名后接着办理，您填写的内容都在。",
+                            "Your signature is kept with what you do. It goes on from there; what you typed is kept.",
+                        ))
+                    } @else {
+                        (ctx.say(
+                            "此操作需要第二重验证。确认后接着办理，您填写的内容都在。",
+                            "This takes your second factor. It goes on from there; what you typed is kept.",
+                        ))
+                    }
                 }
                 @if let Some(message) = screen.message {
                     p.notice.tone-danger role="alert" id="login-message" { (icon(ctx, "alert-circle")) span.notice-text { (message) } }
+                }
+                @if let Some(content) = screen.content {
+                    div.field {
+                        label.form-label for="content" { (ctx.say("办理内容", "What is done")) }
+                        textarea.form-control id="content" rows="6" readonly { (content) }
+                        p.field-help {
+                            (ctx.say(
+                                "请核对。它的 SM3 摘要是待签名文本的末行。",
+                                "Please check it. Its SM3 digest is the last line of the text to be signed.",
+                            ))
+                        }
+                    }
                 }
                 (factors(ctx, &Factors {
                     action: href(screen.action),

@@ -567,6 +567,25 @@ fn sign_in_and_errors_keep_the_work() {
         ],
     );
     assert!(!html.contains("evil.example") && !html.contains("_signature"));
+    let signing = StepUpScreen {
+        content: Some("{\"input\":\"<b>\"}"),
+        factors: FactorsView {
+            challenge: Some(("a\nb", "t-1")),
+            ..FactorsView::default()
+        },
+        ..between
+    };
+    let html = step_up_page(&signing, &ctx());
+    has(
+        &html,
+        &[
+            "请用数字证书签名",
+            "{&quot;input&quot;:&quot;&lt;b&gt;&quot;}",
+            "name=\"_challenge\" value=\"t-1\"",
+            "name=\"_signature\"",
+        ],
+    );
+    assert!(!html.contains("name=\"_code\""));
     let error = ErrorScreen {
         status: 500,
         title: "出错了",

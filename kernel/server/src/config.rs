@@ -232,6 +232,7 @@ impl Config {
         } else {
             self.sessions.clone()
         };
+        policy.address.clone_from(&self.http.address);
         for (id, provider) in &mut policy.providers {
             let checked = provider.check(id, demo).map_err(anyhow::Error::msg);
             checked.with_context(|| format!("sessions.providers.{id}"))?;

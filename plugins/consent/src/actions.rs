@@ -12,7 +12,7 @@ use crate::{events, permissions};
 
 /// 签署授权书. Effective at once, for the recipient alone.
 #[derive(Action, Debug)]
-#[action(name = "letter.sign", permission = permissions::SIGN, step_up)]
+#[action(name = "letter.sign", permission = permissions::SIGN, signed)]
 pub(crate) struct Sign {
     /// 被授权机构.
     #[field(max = 64)]
@@ -128,7 +128,7 @@ impl CollectionAction for Sign {
 
 /// 撤回授权. No new read from this moment on; past lawful use is kept on record.
 #[derive(Action, Debug)]
-#[action(name = "letter.revoke", permission = permissions::REVOKE)]
+#[action(name = "letter.revoke", permission = permissions::REVOKE, signed)]
 pub(crate) struct Revoke {
     /// 撤回原因.
     #[field(max = 200)]

@@ -56,6 +56,31 @@ fn pi_01_a_letter_is_effective_at_once_and_keeps_its_text(t: &World) {
 }
 
 #[scenario(city())]
+fn mm_4h_a_letter_and_its_end_are_signed(t: &World) {
+    let owner = t.user("enterprise");
+    let made = owner.act("consent.letter.sign", None, terms()).unwrap();
+    let id = made["id"].as_str().unwrap();
+    let signed = |user: &User<'_>| user.signatures("consent.letters", id);
+    assert_eq!(signed(&owner).unwrap(), ["consent.letter.sign"]);
+    let reason = json!({ "reason": "不再需要" });
+    owner
+        .act("consent.letter.revoke", Some(id), reason.clone())
+        .unwrap();
+    let both = ["consent.letter.sign", "consent.letter.revoke"];
+    assert_eq!(signed(&owner).unwrap(), both);
+    let again = owner.act("consent.letter.revoke", Some(id), reason);
+    assert_eq!(again.unwrap_err().kind, FaultKind::Conflict);
+    assert_eq!(
+        signed(&owner).unwrap(),
+        both,
+        "what is not done is not signed"
+    );
+    assert_eq!(signed(&t.user("officer")).unwrap(), both);
+    let stranger = signed(&t.user("enterprise2")).unwrap_err();
+    assert_eq!(stranger.kind, FaultKind::NotFound);
+}
+
+#[scenario(city())]
 fn a_digest_is_of_the_text(t: &World) {
     use sm3::{Digest, Sm3};
     t.user("enterprise")

@@ -225,6 +225,31 @@ fn reasons_add_up(page: &Page) {
 }
 
 #[scenario(city())]
+fn mm_4h_each_decision_is_signed_with_what_it_decided(t: &World) {
+    let id = under_review(t);
+    let (owner, officer) = (t.user("enterprise"), t.user("officer"));
+    let signed = || owner.signatures("lending.applications", &id).unwrap();
+    assert_eq!(signed(), ["lending.application.accept"]);
+    let back = json!({ "reason": "请补充近三个月流水" });
+    officer
+        .act("lending.application.return", Some(&id), back)
+        .unwrap();
+    let again = json!({ "amount": "500000.00", "term_months": 12 });
+    owner
+        .act("lending.application.resubmit", Some(&id), again)
+        .unwrap();
+    let high = json!({ "amount": "999999999.00", "rate": "0.0420" });
+    let refused = officer.act("lending.application.approve", Some(&id), high);
+    assert_eq!(refused.unwrap_err().kind, FaultKind::Invalid);
+    let right = json!({ "amount": "400000.00", "rate": "0.0385" });
+    officer
+        .act("lending.application.approve", Some(&id), right)
+        .unwrap();
+    let all = ["accept", "return", "approve"].map(|verb| format!("lending.application.{verb}"));
+    assert_eq!(signed(), all, "what the enterprise does is not signed");
+}
+
+#[scenario(city())]
 fn no_consent_no_application(t: &World) {
     let owner = t.user("enterprise");
     let page = owner

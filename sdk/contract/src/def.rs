@@ -330,6 +330,10 @@ pub struct ActionDef {
     /// The caller must have proven a second factor a moment ago; a program's signed call does.
     #[serde(default, skip_serializing_if = "is_false")]
     pub step_up: bool,
+    /// What it does is signed: the platform keeps a signature over it with the change, and so does the
+    /// caller's own certificate where there is one. Takes `step_up`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub signed: bool,
     /// The purpose for which it has a party's data read under a letter of consent: a code that the
     /// letter must name. Without one it has none read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -583,6 +587,11 @@ impl FieldDef {
             _ => None,
         };
         self.level.max(cells)
+    }
+
+    /// Whether some of those who read its record do not see it whole.
+    pub fn is_guarded(&self) -> bool {
+        self.encrypted || self.mask.is_some() || self.class() >= Some(Level::L3)
     }
 }
 

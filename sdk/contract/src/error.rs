@@ -39,6 +39,8 @@ pub const FILE_EXPIRED: &str = "file-expired";
 pub const FILE_COLLECTED: &str = "file-collected";
 /// Code of [`Fault::step_up`].
 pub const STEP_UP: &str = "step-up-needed";
+/// Code of [`Fault::sign`].
+pub const SIGN: &str = "signature-needed";
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +134,11 @@ impl Fault {
             STEP_UP,
             "此操作须先用第二重验证确认是您本人",
         )
+    }
+    /// What is asked for is to be signed with the caller's certificate. Sent once more with the
+    /// signature, it passes.
+    pub fn sign(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Forbidden, SIGN, message)
     }
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(FaultKind::Internal, "internal", message)

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::change::ChangeDef;
-use crate::def::{CollectionDef, FieldDef, Level, Mask, ModuleDef, RowScope, SYSTEM_FIELDS};
+use crate::def::{
+    ActionDef, CollectionDef, FieldDef, Level, Mask, ModuleDef, RowScope, SYSTEM_FIELDS,
+};
 use crate::kind::Kind;
 use crate::manifest::is_slug;
 
@@ -355,6 +357,24 @@ impl Check<'_> {
             for field in &action.input {
                 self.field(&at, field);
             }
+            if action.signed {
+                self.signed(&at, action, collection);
+            }
+        }
+    }
+
+    /// What is entered in a signed action is in its evidence, which whoever reads the record may have.
+    fn signed(&mut self, at: &str, action: &ActionDef, collection: Option<&CollectionDef>) {
+        self.say(action.step_up, || {
+            format!("{at}: what is signed takes a second factor")
+        });
+        for field in &action.input {
+            let stored = collection.and_then(|c| c.field(&field.name));
+            let open = |f: &FieldDef| !f.is_guarded();
+            let open = open(field) && stored.is_none_or(open);
+            self.say(open, || {
+                format!("{at}: {} is masked, so it cannot be signed", field.name)
+            });
         }
     }
 

@@ -284,6 +284,7 @@ fn body() -> impl Strategy<Value = Body> {
         actions().prop_map(|actions| Body::Actions { actions }),
         job().prop_map(Body::Job),
         (text(), text()).prop_map(|(collection, record)| Body::History { collection, record }),
+        (text(), text()).prop_map(|(collection, record)| Body::Signatures { collection, record }),
         Just(Body::Unknown),
     ]
 }

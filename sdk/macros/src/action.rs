@@ -10,7 +10,7 @@ use crate::{attrs, words};
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let (mut name, mut permission, mut en): (Option<String>, Option<Path>, Option<String>) =
         (None, None, None);
-    let mut step_up = false;
+    let (mut step_up, mut signed) = (false, false);
     let mut purpose: Option<Expr> = None;
     for attr in input.attrs.iter().filter(|a| a.path().is_ident("action")) {
         attr.parse_nested_meta(|meta| {
@@ -18,6 +18,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                 "name" => name = Some(attrs::dotted(&attrs::text(&meta)?)?),
                 "permission" => permission = Some(attrs::path(&meta)?),
                 "step_up" => step_up = true,
+                "signed" => (step_up, signed) = (true, true),
                 "purpose" => purpose = Some(attrs::expr(&meta)?),
                 "en" => en = Some(attrs::text(&meta)?.value()),
                 other => return Err(meta.error(format!("no action option is called `{other}`"))),
@@ -52,6 +53,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         impl ::sdk::action::Input for #ident {
             const NAME: &'static str = #name;
             const STEP_UP: bool = #step_up;
+            const SIGNED: bool = #signed;
             const PURPOSE: ::core::option::Option<&'static str> = #purpose;
             fn permission() -> ::sdk::permission::Permission {
                 #permission

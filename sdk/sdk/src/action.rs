@@ -18,6 +18,8 @@ pub trait Input: Sized {
     const NAME: &'static str;
     /// Whether the caller must have proven a second factor a moment ago.
     const STEP_UP: bool;
+    /// Whether what it does is signed.
+    const SIGNED: bool;
     /// What parties' data is read for under their letters of consent.
     const PURPOSE: Option<&'static str>;
     fn permission() -> Permission;
@@ -108,6 +110,7 @@ fn def<A: Input, R: Record>(record: bool) -> ActionDef {
         record,
         permission: A::permission().name.to_owned(),
         step_up: A::STEP_UP,
+        signed: A::SIGNED,
         purpose: A::PURPOSE.map(str::to_owned),
         input: A::fields(),
     }

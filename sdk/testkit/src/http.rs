@@ -58,6 +58,34 @@ impl Session {
         self.read(&format!("{}/{id}", collection_path(collection)), JSON, &[])
     }
 
+    /// Names of the signed actions; each of their signatures must hold, and the record be as signed.
+    pub(crate) fn signatures(&self, collection: &str, id: &str) -> Result<Vec<String>, Fault> {
+        #[derive(Deserialize)]
+        struct Signature {
+            action: String,
+            holds: bool,
+            differs: Vec<String>,
+        }
+        #[derive(Deserialize)]
+        struct Listed {
+            items: Vec<Signature>,
+        }
+        let path = format!("{}/{id}/signatures", collection_path(collection));
+        let listed: Listed = self.read(&path, JSON, &[])?;
+        let wrong = listed
+            .items
+            .iter()
+            .find(|s| !s.holds || !s.differs.is_empty());
+        if let Some(wrong) = wrong {
+            let what = format!(
+                "{} of {id} does not hold: {:?}",
+                wrong.action, wrong.differs
+            );
+            return Err(Fault::internal(what));
+        }
+        Ok(listed.items.into_iter().map(|s| s.action).collect())
+    }
+
     pub(crate) fn find(&self, collection: &str, pairs: &[(&str, &str)]) -> Result<Vec<Map>, Fault> {
         #[derive(Deserialize)]
         struct Listed {

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use sdk::Map;
 use sdk::host::{Host, Level};
 use sdk::module::Module;
-use sdk_contract::call::{Ask, CallContext, Caller, Event, Given, ScoreRequest, Scored};
+use sdk_contract::call::{Ask, CallContext, Caller, Event, Given, ScoreRequest, Scored, Write};
 use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef, RowScope, Tone};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::input;
@@ -54,6 +54,8 @@ struct State {
     /// Deleted and kept: out of sight, but their ids and unique keys are taken.
     deleted: BTreeMap<String, BTreeMap<String, Map>>,
     steps: BTreeMap<(String, String), Vec<Step>>,
+    /// Collection and id of records → the actions on them that were signed.
+    signed: BTreeMap<(String, String), Vec<String>>,
     /// (user, key) → (request, result).
     keys: BTreeMap<(String, String), (Value, Value)>,
     models: Vec<LiveModel>,
@@ -61,6 +63,20 @@ struct State {
     heard: Vec<Event>,
     now: Timestamp,
     count: u64,
+}
+
+/// The record that a signed action is about; none where it writes none.
+fn signed(action: &ActionDef, record: Option<&Map>, writes: &[Write]) -> Option<String> {
+    let mut own = writes
+        .iter()
+        .filter(|write| action.signed && write.collection() == action.collection);
+    let (Write::Insert { id, .. } | Write::Update { id, .. } | Write::Delete { id, .. }) =
+        own.next()?;
+    Some(
+        record
+            .map_or(id.as_str(), |record| check::text(record, "id"))
+            .to_owned(),
+    )
 }
 
 impl State {
@@ -219,6 +235,7 @@ impl Mock {
             rows: BTreeMap::new(),
             deleted: BTreeMap::new(),
             steps: BTreeMap::new(),
+            signed: BTreeMap::new(),
             keys: BTreeMap::new(),
             models: setting.models.clone(),
             outbox: Vec::new(),
@@ -352,8 +369,14 @@ impl Mock {
             record: record.as_ref(),
         };
         let result = reply.result.clone();
+        let about = signed(action, record.as_ref(), &reply.writes);
         let mut state = self.0.borrow_mut();
         state.commit(running, caller, reply)?;
+        if let Some(id) = about {
+            let of = (format!("{}.{}", def.id, action.collection), id);
+            let all = state.signed.entry(of).or_default();
+            all.push(deed.action.to_owned());
+        }
         state.keys.insert(key, (request, result.clone()));
         drop(state);
         self.deliver();
@@ -383,6 +406,19 @@ impl Mock {
         let record = rows.into_iter().find(|row| check::text(row, "id") == id);
         let beyond = || Fault::forbidden(format!("您不能对这条记录{}", action.label.zh));
         record.ok_or_else(beyond).map(Some)
+    }
+
+    /// The actions that were signed of a record that somebody may read, oldest first.
+    pub(crate) fn signatures(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        id: &str,
+    ) -> Result<Vec<String>, Fault> {
+        self.get(caller, collection, id)?;
+        let of = (collection.to_owned(), id.to_owned());
+        let all = self.0.borrow().signed.get(&of).cloned();
+        Ok(all.unwrap_or_default())
     }
 
     pub(crate) fn page(&self, caller: &Caller, target: &str) -> Result<Page, Fault> {

@@ -185,6 +185,15 @@ impl User<'_> {
         }
     }
 
+    /// What was done to a record by signed actions, oldest first: `<plugin>.<entity>.<verb>` each.
+    pub fn signatures(&self, collection: &str, id: &str) -> Result<Vec<String>, Fault> {
+        let who = self.who()?;
+        match &self.world.at {
+            At::Mock(mock) => mock.signatures(&self.caller, collection, id),
+            At::Stage(stage) => stage.session(who)?.signatures(collection, id),
+        }
+    }
+
     /// Records of `<plugin>.<collection>`. `pairs` are those of the API's query string:
     /// `("status", "draft")`, `("sort", "-created_at")`, `("page", "2")`, `("size", "50")`,
     /// `("q", "…")`.

@@ -14,6 +14,7 @@
 
 mod authenticator;
 mod browser;
+pub mod certificate;
 mod city;
 pub mod collector;
 pub mod database;

@@ -83,8 +83,7 @@ async fn console(
         action: action.into(),
         id: id.map(str::to_owned),
         input,
-        confirmed: Vec::new(),
-        key: None,
+        ..Act::default()
     };
     Ok(host.act(by, act).await?)
 }

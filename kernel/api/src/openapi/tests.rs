@@ -10,6 +10,7 @@ fn platform() -> ModuleDef {
         record: true,
         permission: "user.read".into(),
         step_up: true,
+        signed: true,
         purpose: None,
         input: Vec::new(),
     });
@@ -31,6 +32,11 @@ fn every_collection_and_action_has_its_path() {
     assert_eq!(suspend["operationId"], "platform.user.suspend");
     assert_eq!(suspend["security"][0]["csrf"], json!([]));
     assert_eq!(suspend["parameters"][0]["name"], "id");
+    let parameters = suspend["parameters"].as_array().unwrap();
+    assert!(parameters.iter().any(|p| p["name"] == "X-Signature"));
+    let signatures = "/api/v1/platform/users/{id}/signatures";
+    let answer = &doc["paths"][signatures]["get"]["responses"]["200"];
+    assert!(answer.is_object(), "of what is signed");
     assert!(doc["components"]["schemas"]["Problem"]["properties"]["errors"].is_object());
 }
 

@@ -16,6 +16,8 @@ const PERIOD: Period = Period {
 };
 /// 2026-11-23.
 const NOW: i64 = 1_795_420_800_000_000;
+/// Where certificates say that the list is.
+const LIST: &str = "https://rongqiao.example/pki/users.crl";
 const DAY: i64 = 86_400_000_000;
 
 struct Authority {
@@ -45,7 +47,7 @@ impl Authority {
         let key = SigningKey::generate().unwrap();
         let pem = ca::issue(
             &self.ring.signer(SignKey::Authority),
-            &self.root,
+            (&self.root, Some(LIST)),
             (purpose, &subject("王小明")),
             &key.verifying_key().unwrap(),
             (serial, period),
@@ -93,6 +95,12 @@ fn openssl_verifies_the_chain_for_its_purpose_and_time() {
         assert!(authority.openssl_verifies(&["-purpose", name]), "{name}");
     }
     authority.issue(Purpose::User, 3, PERIOD);
+    let shown = run(
+        authority.dir.path(),
+        &["x509", "-in", "leaf.pem", "-noout", "-text"],
+    );
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains(&format!("URI:{LIST}")), "{shown}");
     assert!(!authority.openssl_verifies(&["-purpose", "sslserver"]));
     authority.issue(Purpose::Publisher, 4, PERIOD);
     assert!(authority.openssl_verifies(&[]));

@@ -379,6 +379,7 @@ fn action(name: &str, label: Label, record: bool, input: Vec<FieldDef>) -> Actio
         record,
         permission: name.into(),
         step_up: false,
+        signed: false,
         purpose: None,
         input,
     }

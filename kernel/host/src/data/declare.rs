@@ -235,6 +235,7 @@ fn actions() -> Vec<ActionDef> {
         record,
         permission: "structure.design".into(),
         step_up: false,
+        signed: false,
         purpose: None,
         input,
     };

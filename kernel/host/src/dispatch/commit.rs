@@ -2,6 +2,7 @@
 //! holds, and why it was refused is said in words.
 
 use kernel_crypto::canonical;
+use kernel_identity::module::MODULE;
 use kernel_identity::principal::Principal;
 use kernel_storage::{CollectionName, Commit, CommitError, Committed, Expected};
 use sdk_contract::call::{Reply, Write};
@@ -16,6 +17,7 @@ use crate::console::{ID, JOBS};
 use crate::effects::Move;
 use crate::module::Call;
 use crate::reads::storage;
+use crate::signing;
 
 /// The most bytes of an idempotency key.
 const MAX_KEY: usize = 100;
@@ -65,9 +67,20 @@ impl Host {
     pub(super) async fn not_committed(
         &self,
         call: &Call,
+        (action, values): (&ActionDef, &Map<String, Value>),
         error: &CommitError,
         record: Option<&Map<String, Value>>,
     ) -> Fault {
+        if let Some(fault) = misreferred(action, values, error) {
+            return fault;
+        }
+        // Of two requests with one signature, the second finds it spent.
+        if let CommitError::Stale { collection, .. } = error
+            && action.signed
+            && collection.module == MODULE
+        {
+            return signing::unsigned();
+        }
         let told = self.moved_on(&call.principal, error, record).await;
         told.unwrap_or_else(|| commit_fault(error))
     }
@@ -108,7 +121,7 @@ pub(super) fn expected(
 
 /// A reference that leads nowhere is the caller's mistake where the caller gave it; where the
 /// module made it up, it is the module's.
-pub(super) fn misreferred(
+fn misreferred(
     action: &ActionDef,
     values: &Map<String, Value>,
     error: &CommitError,

@@ -174,6 +174,7 @@ impl Plan<'_> {
             input: Value::Object(input),
             key: Some(format!("import-{}-{}", job.id(), line.number)),
             confirmed: Vec::new(),
+            ..Act::default()
         };
         let mut done = job.host.act(person, act.clone()).await;
         if confirm

@@ -144,8 +144,7 @@ async fn live_models_are_ready_after_a_start() {
         action: action.into(),
         id,
         input,
-        key: None,
-        confirmed: Vec::new(),
+        ..Act::default()
     };
 
     let first = start().await.host;

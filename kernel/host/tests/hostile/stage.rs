@@ -92,8 +92,7 @@ impl Stage {
             action: action.into(),
             id: (action != "thing.add").then(|| SEEDED.into()),
             input: json!({}),
-            key: None,
-            confirmed: Vec::new(),
+            ..Act::default()
         };
         self.host().act(&self.tester, act).await
     }

@@ -118,3 +118,75 @@ async fn dj_04_with_one_it_goes_on() {
     assert!(matches!(looked, Look::Waiting(_)), "{looked:?}");
     host.act(&p, send()).await.unwrap();
 }
+
+/// The plugin with a signed action that takes this input.
+fn signing(input: Value) -> PluginGuest {
+    guest().declares(|def| {
+        def["actions"][1]["signed"] = true.into();
+        def["actions"][1]["input"] = input;
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mm_4h_what_is_signed_takes_a_factor_and_is_signed_with_what_it_writes() {
+    let input =
+        json!([{ "name": "why", "label": { "zh": "理由", "en": "" }, "kind": "text", "max": 20 }]);
+    let stage = Stage::with(&[signing(input)]).await;
+    let host = stage.host();
+    let p = in_session(&stage, Some("2026-11-23T07:50:01.000000Z")).await;
+    let act = |why: &str| kernel_host::Act {
+        input: json!({ "why": why }),
+        ..send()
+    };
+    let all = async || host.signatures(&p, "guarded.things", SEEDED).await.unwrap();
+    let too_long = host.act(&p, act(&"长".repeat(21))).await.unwrap_err();
+    assert_eq!(too_long.code, "invalid");
+    assert!(all().await.is_empty(), "what is not done is not signed");
+    host.act(&p, act("属实")).await.unwrap();
+    let signed = all().await;
+    assert_eq!(signed.len(), 1);
+    let one = &signed[0];
+    assert!(one.holds && one.differs.is_empty(), "{one:?}");
+    assert_eq!((one.way.as_str(), one.revision), ("factor", 2));
+    let again = host.act(&p, act("属实")).await.unwrap_err();
+    assert_eq!(again.code, "guarded.illegal-transition");
+    assert_eq!(all().await.len(), 1);
+    // Whoever may not read the record has neither its signatures nor the evidence.
+    let nobody = Principal::anonymous();
+    let of = ("guarded.things", SEEDED);
+    for refused in [
+        host.signatures(&nobody, of.0, of.1).await.map(drop),
+        host.evidence(&nobody, of, &one.id).await.map(drop),
+        host.evidence(&p, of, SEEDED).await.map(drop),
+    ] {
+        assert!(refused.is_err());
+    }
+    assert!(host.evidence(&p, of, &one.id).await.is_ok());
+    // Its digest is in the trail.
+    let trail = AuditFilter {
+        action: Some("guarded.thing.send".into()),
+        ..AuditFilter::default()
+    };
+    let trail = host.store().audit_find(&trail, 10, 0).await.unwrap();
+    let mut digests = trail.records.iter().map(|r| &r.draft.detail["signature"]);
+    assert!(digests.any(|digest| *digest == json!(one.digest)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mm_4h_nothing_that_is_masked_can_be_entered_where_it_is_signed() {
+    let stage = Stage::with(&[]).await;
+    let input = json!([{ "name": "number", "label": { "zh": "证件号", "en": "" }, "kind": "text", "max": 20 }]);
+    let masked = format!("{:?}", stage.refuses(&signing(input)).await);
+    assert!(
+        masked.contains("number is masked, so it cannot be signed"),
+        "{masked}"
+    );
+    let guest = PluginGuest::calm("bare").declares(|def| {
+        def["actions"][1]["signed"] = true.into();
+    });
+    let bare = format!("{:?}", stage.refuses(&guest).await);
+    assert!(
+        bare.contains("what is signed takes a second factor"),
+        "{bare}"
+    );
+}

@@ -366,8 +366,7 @@ async fn asks(
             action: action.name.clone(),
             id: Some(row.id.clone()),
             input: json!({}),
-            key: None,
-            confirmed: Vec::new(),
+            ..Act::default()
         };
         let fault = host.act(&p, act).await.err();
         let fault = fault.unwrap_or_else(|| panic!("{who}: {} went through", action.name));

@@ -182,6 +182,7 @@ fn actions() -> Vec<ActionDef> {
         record,
         permission: name.into(),
         step_up: ["app.approve", "app.accept-change"].contains(&name),
+        signed: false,
         purpose: None,
         input,
     };

@@ -41,6 +41,9 @@ pub struct SessionPolicy {
     /// Of declared roles; the city's file has them.
     #[serde(skip)]
     pub clearances: Clearances,
+    /// The platform's address as people type it; empty where it is not known.
+    #[serde(skip)]
+    pub address: String,
     pub registration: RegistrationPolicy,
     /// Where people may sign in instead of with a password.
     pub providers: Providers,
@@ -69,6 +72,7 @@ impl Default for SessionPolicy {
             password: PasswordPolicy::default(),
             organisations: OrganisationPolicy::default(),
             clearances: Clearances::default(),
+            address: String::new(),
             registration: RegistrationPolicy::default(),
             providers: Providers::default(),
         }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kernel_crypto::sm2::SigningKey;
+use kernel_crypto::sm3;
 use kernel_identity::account::AccountError;
 use kernel_identity::error::LoginError;
 use kernel_identity::offer::{Offer, Ways};
@@ -224,6 +225,58 @@ async fn mm_4a_a_certificate_counts_once_its_key_signed_and_until_it_is_taken_ba
         let password = w.password("owner");
         let plain = w.sessions.login("owner", password, None, at("a", old));
         plain.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mm_4h_a_signature_over_content_is_good_for_that_content_here_and_once() {
+    on_each_engine(&city(), async |w| {
+        let p = signed_in(w, "owner", START).await;
+        let key = with_certificate(w, &p, "owner", 73).await;
+        let p = Principal {
+            address: HERE.into(),
+            ..p
+        };
+        let session = p.session.clone().unwrap();
+        let now = START + 700 * SECOND;
+        let (content, other) = (sm3::digest(b"a"), sm3::digest(b"b"));
+        assert!(w.sessions.signs(&p).await.unwrap());
+        let asked = w
+            .sessions
+            .challenge_about((&session, HERE), content, now)
+            .unwrap();
+        assert_eq!(
+            asked.text.lines().last(),
+            Some(content.to_string().as_str())
+        );
+        let signature = signed(&key, &asked.text);
+        let given = (asked.token.as_str(), signature.as_str());
+        let wrong = w.sessions.signed_by(&p, given, other, at("a", now)).await;
+        assert!(matches!(wrong, Err(AccountError::WrongSignature)));
+        // It is no step-up, and a step-up is no signature.
+        let offer = Offer::Signed {
+            challenge: &asked.token,
+            signature: &signature,
+            address: HERE,
+        };
+        let step_up = w.sessions.step_up(&p, offer, at("a", now)).await;
+        assert!(matches!(step_up, Err(AccountError::WrongCode)));
+        let plain = w.sessions.challenge(&session, HERE, now).unwrap();
+        let of_plain = signed(&key, &plain.text);
+        let offered = (plain.token.as_str(), of_plain.as_str());
+        let step_up = w
+            .sessions
+            .signed_by(&p, offered, content, at("a", now))
+            .await;
+        assert!(matches!(step_up, Err(AccountError::WrongSignature)));
+
+        let signed = w.sessions.signed_by(&p, given, content, at("a", now)).await;
+        let (own, spent) = signed.unwrap();
+        assert_eq!(own.text, asked.text);
+        make(&w.store, vec![spent], now).await;
+        let again = w.sessions.signed_by(&p, given, content, at("a", now)).await;
+        assert!(matches!(again, Err(AccountError::WrongSignature)));
     })
     .await;
 }

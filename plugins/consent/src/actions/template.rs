@@ -133,7 +133,7 @@ impl RecordAction for Submit {
 
 /// 发布. From now on letters are signed on this version; those of earlier ones keep theirs.
 #[derive(Action, Debug)]
-#[action(name = "template.publish", permission = permissions::PUBLISH)]
+#[action(name = "template.publish", permission = permissions::PUBLISH, signed)]
 pub(crate) struct Publish {}
 
 impl RecordAction for Publish {

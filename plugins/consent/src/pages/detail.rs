@@ -27,7 +27,12 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
                 .block(Block::timeline("progress", moments(&letter)).title("经过")),
         )
         .block(Block::prose("text", letter.text.clone()).title("授权书全文"))
-        .block(uses(ctx, ask, &letter)?);
+        .block(uses(ctx, ask, &letter)?)
+        .block(Block::signatures(
+            "signatures",
+            Letter::COLLECTION,
+            letter.id.as_str(),
+        ));
     let mine = letter.subject.is_some() && letter.subject == ctx.caller().subject;
     if mine && letter.status == Status::Effective {
         let question = format!(

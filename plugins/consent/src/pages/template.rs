@@ -88,6 +88,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     }
     Ok(page
         .block(versions(&editions))
+        .block(Block::signatures("signatures", Template::COLLECTION, id))
         .block(Block::history("history", Template::COLLECTION, id)))
 }
 

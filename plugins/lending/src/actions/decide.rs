@@ -8,7 +8,7 @@ use crate::{events, permissions, rules};
 
 /// 同意. With an amount and a rate within what was asked for and what the product offers.
 #[derive(Action, Debug)]
-#[action(name = "application.approve", permission = permissions::DECIDE)]
+#[action(name = "application.approve", permission = permissions::DECIDE, signed)]
 pub(crate) struct Approve {
     /// 批准金额.
     #[field(min = 0)]
@@ -50,7 +50,7 @@ impl RecordAction for Approve {
 
 /// 拒绝. With a reason in plain words; the enterprise reads it.
 #[derive(Action, Debug)]
-#[action(name = "application.refuse", permission = permissions::DECIDE)]
+#[action(name = "application.refuse", permission = permissions::DECIDE, signed)]
 pub(crate) struct Refuse {
     /// 拒绝原因.
     pub(crate) refusal: Refusal,

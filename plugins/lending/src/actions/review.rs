@@ -7,7 +7,7 @@ use crate::{events, permissions, rules};
 
 /// 受理. The bank begins to look at it.
 #[derive(Action, Debug)]
-#[action(name = "application.accept", permission = permissions::REVIEW)]
+#[action(name = "application.accept", permission = permissions::REVIEW, signed)]
 pub(crate) struct Accept {}
 
 impl RecordAction for Accept {
@@ -25,7 +25,7 @@ impl RecordAction for Accept {
 
 /// 退回补充. Says what is missing; the enterprise corrects it and sends it again.
 #[derive(Action, Debug)]
-#[action(name = "application.return", permission = permissions::REVIEW)]
+#[action(name = "application.return", permission = permissions::REVIEW, signed)]
 pub(crate) struct Return {
     /// 退回原因.
     #[field(max = 500)]

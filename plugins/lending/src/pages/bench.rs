@@ -50,7 +50,13 @@ pub(super) fn page(ctx: &Ctx, a: &Stored<Application>) -> Result<Page, Fault> {
     if officer && a.awaits_review() {
         page = page.section(second_look(a));
     }
-    Ok(page.block(Block::history("history", "applications", a.id.as_str())))
+    Ok(page
+        .block(Block::signatures(
+            "signatures",
+            "applications",
+            a.id.as_str(),
+        ))
+        .block(Block::history("history", "applications", a.id.as_str())))
 }
 
 fn facts(a: &Stored<Application>, product: Option<&Product>) -> Block {

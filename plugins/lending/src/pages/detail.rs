@@ -57,6 +57,13 @@ fn own(ctx: &Ctx, a: &Stored<Application>) -> Result<Page, Fault> {
         let help = "对信用评价或审批结果有疑问的，可以要求银行的审批人员重新查看并书面说明";
         page = page.block(Block::form(form).title("申请人工复核").help(help));
     }
+    if a.status != Status::Submitted {
+        page = page.block(Block::signatures(
+            "signatures",
+            "applications",
+            a.id.as_str(),
+        ));
+    }
     Ok(page)
 }
 

@@ -68,6 +68,13 @@ pub enum Body {
         collection: String,
         record: String,
     },
+    /// The signatures over what was done to a record. The kernel puts them in place, as far as the
+    /// reader may read the record.
+    Signatures {
+        /// As in a query.
+        collection: String,
+        record: String,
+    },
     /// A kind this reader does not know. Shown as such.
     #[serde(other)]
     Unknown,
@@ -259,6 +266,22 @@ impl Block {
             },
         )
         .title("变更历史")
+    }
+    /// The signatures over what signed actions did to a record.
+    pub fn signatures(
+        id: impl Into<String>,
+        collection: impl Into<String>,
+        record: impl Into<String>,
+    ) -> Self {
+        Self::new(
+            id,
+            Body::Signatures {
+                collection: collection.into(),
+                record: record.into(),
+            },
+        )
+        .title("签名")
+        .help("下载的签名文件可脱离平台、用 OpenSSL 核验，步骤见其中的 README")
     }
     pub fn job(id: impl Into<String>, job: Job) -> Self {
         Self::new(id, Body::Job(job))

@@ -108,7 +108,9 @@ fn check_all<'a>(blocks: impl Iterator<Item = &'a Block>) -> Checked {
 
 fn body(place: &str, body: &Body) -> Checked {
     match body {
-        Body::Prose { .. } | Body::History { .. } | Body::Unknown => Ok(()),
+        Body::Prose { .. } | Body::History { .. } | Body::Signatures { .. } | Body::Unknown => {
+            Ok(())
+        }
         Body::Notice(n) => actions(place, &n.actions),
         Body::Stats { stats } => {
             at_most(place, stats.len(), ITEMS)?;

@@ -90,6 +90,7 @@ impl Design {
             record,
             permission: format!("{}.manage", self.first_name()),
             step_up: false,
+            signed: false,
             purpose: None,
             input,
         };

@@ -44,6 +44,7 @@ pub(in crate::module) fn action(
         record,
         permission: permission.into(),
         step_up: STEPPED_UP.contains(&name),
+        signed: false,
         purpose: None,
         input,
     }

@@ -179,6 +179,18 @@ pub const PEOPLE_CODES: &[Code] = &[
         "Have the person begin again.",
     ),
     code(
+        "signature-needed",
+        &[403],
+        "The caller has a certificate, and this is signed with it: there is no signature yet, or it is not over this content as it stands now.",
+        "Check `content`, sign `text`, and send the same request again with `challenge` in `X-Challenge` and the signature, DER in base64, in `X-Signature`.",
+    ),
+    code(
+        "signature-too-large",
+        &[422],
+        "What would be signed is larger than a signature is kept over.",
+        "Send less in one request.",
+    ),
+    code(
         "step-up-needed",
         &[403],
         "This takes a second factor that was proven a moment ago in this session.",

@@ -1,0 +1,97 @@
+//! Signatures over actions: the proof that comes with a call, what is asked for where there is none,
+//! and what is taken along of those that are kept.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use kernel_crypto::sm3;
+use kernel_host::{Act, Proof, chain};
+use sdk_contract::error::Fault;
+use serde_json::Map;
+
+use crate::Web;
+use crate::caller::Caller;
+use crate::collections::{collection, installed};
+use crate::problem::Problem;
+
+/// A challenge that came with a refusal, and what the caller's key made of its text.
+const CHALLENGE: &str = "x-challenge";
+const SIGNATURE: &str = "x-signature";
+const NAMED: &str = "attachment; filename=\"signature.zip\"";
+
+/// What proves a call: the signature of a program's request, or one that comes in headers.
+pub(crate) fn proof(by: &Caller, headers: &HeaderMap) -> Result<Proof, Problem> {
+    if let Some(call) = &by.call {
+        return Ok(Proof::Call(Arc::clone(call)));
+    }
+    let text = |name: &str| match headers.get(name).map(HeaderValue::to_str) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(text.to_owned())),
+        Some(Err(_)) => {
+            let detail = format!("{name} 只能含可见字符");
+            Err(Problem::bad_request("bad-header", &detail))
+        }
+    };
+    Ok(match (text(CHALLENGE)?, text(SIGNATURE)?) {
+        (Some(challenge), Some(signature)) => Proof::Signed {
+            challenge,
+            signature,
+        },
+        _ => Proof::None,
+    })
+}
+
+/// The refusal of an action that is to be signed, with what is to be signed.
+pub(crate) async fn asked(web: &Web, by: &Caller, act: &Act, fault: Fault) -> Problem {
+    let p = &by.principal;
+    let content = match web.host().content(p, act).await {
+        Ok(content) => content,
+        Err(fault) => return fault.into(),
+    };
+    let session = p.session.as_deref().unwrap_or_default();
+    let given = (session, p.address.as_str());
+    let digest = sm3::digest(&content);
+    let asked = match web.sessions().challenge_about(given, digest, web.now()) {
+        Ok(asked) => asked,
+        Err(error) => {
+            tracing::error!(error = chain(&error), "no challenge can be made");
+            return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE);
+        }
+    };
+    let content = String::from_utf8_lossy(&content).into_owned();
+    let more = [
+        ("content", content),
+        ("text", asked.text),
+        ("challenge", asked.token),
+    ];
+    let more = more.map(|(name, value)| (name.to_owned(), value.into()));
+    Problem {
+        more: Map::from_iter(more),
+        ..fault.into()
+    }
+}
+
+/// `GET /api/v1/{module}/{plural}/{id}/signatures/{signature}`, and the same for people under
+/// `/signatures`: a zip file that `openssl` checks.
+pub(crate) async fn evidence(
+    State(web): State<Web>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Path((module, plural, id, signature)): Path<(String, String, String, String)>,
+) -> Result<Response, Problem> {
+    let declared = installed(&web, &module)?;
+    collection(&declared, &plural)?;
+    let (host, p) = (web.host(), &caller.principal);
+    let name = format!("{module}.{plural}");
+    let zip = host.evidence(p, (&name, &id), &signature).await?;
+    host.viewed(p, &name, ("signature.take", &id), 1).await?;
+    let mut response = zip.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static(NAMED));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
