@@ -30,10 +30,10 @@ impl Host {
         let installed = self.module(p, &act.module)?;
         let def = &installed.def;
         let action = def.action(&act.action).ok_or_else(Fault::not_found)?;
-        let record = self
-            .target(p, &installed, action, act.id.as_deref())
-            .await?;
         let call = self.call(p)?;
+        let record = self
+            .target(&call, &installed, action, act.id.as_deref())
+            .await?;
         let prepared = self.prepared(&call, def, action, (record, act)).await?;
         let record = prepared.record.as_ref();
         let content = signing::content(def, action, record, &prepared.values);
