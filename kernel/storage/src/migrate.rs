@@ -49,6 +49,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0008_blind.sql"),
         include_str!("../../../migrations/postgres/0008_blind.sql"),
     ),
+    (
+        9,
+        "notices",
+        include_str!("../../../migrations/sqlite/0009_notices.sql"),
+        include_str!("../../../migrations/postgres/0009_notices.sql"),
+    ),
 ];
 
 /// The records that exist get their tree in the same transaction.
