@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use kernel_identity::module::ACCOUNT;
 use kernel_identity::principal::Principal;
-use kernel_storage::{AuditDraft, By, Commit, Idempotency, NewEvent, RowFilter, StepDraft, is_id};
+use kernel_storage::{AuditDraft, By, Commit, Idempotency, RowFilter, StepDraft, is_id};
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::{ActionDef, BlockDef, Tone};
 use sdk_contract::error::{CONFIRM, Fault, FaultKind, STEP_UP};
@@ -20,12 +20,12 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::{Installed, Matched};
 use crate::effects::{self, Move, Running};
-use crate::module::{Call, Input, LeftOut, fill, new_id};
+use crate::module::{Call, Input, LeftOut, fill};
 use crate::reads::{permitted, readable, storage};
-use crate::{Host, console, uploads};
+use crate::{Host, console, schedules, uploads};
 
 pub(crate) use commit::commit_fault;
-use commit::{expected, misreferred, request_digest};
+use commit::{acted_on, expected, misreferred, request_digest};
 
 /// Records that a page names as missing on it; of more it says so.
 const MOST_NAMED: usize = 5;
@@ -293,7 +293,7 @@ impl Host {
             file.within(&def.id);
         }
         let files = uploads::named(call, running, &writes, own)?;
-        let events = Self::events(call, installed, std::mem::take(&mut reply.events))?;
+        let (events, notices) = self.told(call, installed, &mut reply)?;
         let mut others =
             console::deletion_rows(call, def, &writes, record.as_ref(), reply.note.as_deref())?;
         others.extend(beside.writes);
@@ -301,9 +301,7 @@ impl Host {
             self.job_requests(call, def, &writes, record.as_ref())
                 .await?,
         );
-        let object = record.as_ref().and_then(|r| r.get("id")?.as_str());
-        let object = object.or_else(|| moves.first().map(|m| m.id.as_str()));
-        let object = object.unwrap_or_default().to_owned();
+        let object = acted_on(record.as_ref(), &moves);
         let commit = Commit {
             at: call.now.micros(),
             by: by(&call.principal),
@@ -323,6 +321,8 @@ impl Host {
             repairs: console::repairs(&def.id, &action.name, record.as_ref()),
             files,
             events,
+            notices,
+            revived: console::revived(&def.id, &action.name, &checked.values),
             audit: vec![draft(
                 call,
                 &format!("{}.{}", def.id, action.name),
@@ -406,33 +406,14 @@ impl Host {
             .ok_or_else(|| Fault::forbidden(format!("您不能对这条记录{}", action.label.zh)))
     }
 
-    fn events(
-        call: &Call,
-        installed: &Installed,
-        drafts: Vec<sdk_contract::call::EventDraft>,
-    ) -> Result<Vec<NewEvent>, Fault> {
-        let declared = |name: &str| installed.def.events.iter().any(|e| e.name == name);
-        drafts
-            .into_iter()
-            .map(|draft| {
-                if !declared(&draft.name) {
-                    tracing::error!(plugin = %installed.def.id, event = %draft.name, blame = "plugin", "undeclared event");
-                    return Err(Fault::new(
-                        FaultKind::Internal,
-                        "plugin.bad-write",
-                        "该功能出错了，本次操作没有生效",
-                    ));
-                }
-                Ok(NewEvent { id: new_id(call.now)?, draft })
-            })
-            .collect()
-    }
-
     /// Delivers one event to one subscriber; its writes are committed once by the event's id.
     pub async fn deliver(&self, module: &str, event: &Event) -> Result<(), Fault> {
         let Some(installed) = self.catalog().modules.get(module).cloned() else {
             return Ok(());
         };
+        if schedules::is_off(&installed, event) {
+            return Ok(());
+        }
         let principal = Principal::module(module, &event.id);
         let call = self.call(&principal)?;
         let mut reply = installed.module.on_event(&call, event).await?;
@@ -445,6 +426,7 @@ impl Host {
         let files = uploads::named(&call, running, &writes, BTreeSet::new())?;
         let note = reply.note.as_deref();
         let others = console::deletion_rows(&call, &installed.def, &writes, None, note)?;
+        let (events, notices) = self.told(&call, &installed, &mut reply)?;
         let commit = Commit {
             at: call.now.micros(),
             others,
@@ -462,7 +444,8 @@ impl Host {
                 .into_iter()
                 .map(|m| step(m, &event.name, None))
                 .collect(),
-            events: Self::events(&call, &installed, std::mem::take(&mut reply.events))?,
+            events,
+            notices,
             idempotency: Some(Idempotency {
                 key: format!("event:{module}:{}", event.id),
                 digest: event.id.clone(),
@@ -477,9 +460,12 @@ impl Host {
             .map_err(|e| commit_fault(&e))
     }
 
-    /// Modules that hear an event.
+    /// Modules that hear an event. What the clock says, the module hears that asked for it.
     pub fn listeners(&self, event: &str) -> Vec<String> {
         let catalog = self.catalog();
+        if let Some((owner, _)) = schedules::of(&catalog, event) {
+            return vec![owner.def.id.clone()];
+        }
         let hears = catalog
             .modules
             .values()

@@ -33,12 +33,14 @@ mod mask;
 pub mod measure;
 pub mod models;
 mod module;
+mod notices;
 pub mod outgoing;
 mod platform;
 mod plugin_toml;
 pub mod quality;
 mod reads;
 pub mod scan;
+mod schedules;
 mod sniff;
 mod step_up;
 mod transfer;
@@ -69,7 +71,9 @@ pub use guest::DescribeError;
 pub use history::Past;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
+pub use kernel_storage::is_id;
 pub use look::{Look, Shown, Sought, Waiting};
+pub use notices::{MOST_NOTICES, Noticed, Unread};
 pub use platform::{SESSIONLESS_PAGES, TERMS as TERMS_PAGE};
 pub use plugin_toml::ManifestError;
 pub use reads::{chain, listing};
@@ -85,6 +89,8 @@ pub struct Limits {
     pub job_file_days: u32,
     /// Hours for which an idempotency key is known at the least.
     pub key_hours: u32,
+    /// Days for which people find what they were told.
+    pub notice_days: u32,
 }
 
 impl Default for Limits {
@@ -93,6 +99,7 @@ impl Default for Limits {
             export_without_approval: 1000,
             job_file_days: 7,
             key_hours: 24,
+            notice_days: 180,
         }
     }
 }

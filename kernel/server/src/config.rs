@@ -50,6 +50,7 @@ pub(crate) struct Config {
     pub(crate) exports: ExportConfig,
     outgoing: OutgoingConfig,
     pub(crate) jobs: JobConfig,
+    pub(crate) notices: NoticeConfig,
     /// Of the file it was read from.
     #[serde(skip)]
     digest: Option<Digest32>,
@@ -105,6 +106,20 @@ pub(crate) struct JobConfig {
 impl Default for JobConfig {
     fn default() -> Self {
         Self { file_days: 7 }
+    }
+}
+
+/// What people are told.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct NoticeConfig {
+    /// Days for which they find it.
+    pub(crate) days: u32,
+}
+
+impl Default for NoticeConfig {
+    fn default() -> Self {
+        Self { days: 180 }
     }
 }
 

@@ -217,6 +217,7 @@ impl Platform {
                 export_without_approval: config.exports.without_approval,
                 job_file_days: config.jobs.file_days,
                 key_hours: config.key_hours(),
+                notice_days: config.notices.days,
             },
             demo: setup.demo,
         })

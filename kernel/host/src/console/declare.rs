@@ -5,6 +5,7 @@ mod classified;
 mod deletions;
 mod jobs;
 mod projects;
+mod schedules;
 mod trail;
 
 use sdk_contract::change::{ChangeDef, Conversion};
@@ -37,6 +38,7 @@ pub(crate) fn def() -> ModuleDef {
                 deletions::collection(),
                 classified::collection(),
                 alterations::collection(),
+                schedules::collection(),
             ],
             jobs::collections(),
             trail::collections(),
@@ -69,11 +71,12 @@ pub(crate) fn def() -> ModuleDef {
             trail::actions(),
             projects::actions(),
             alterations::actions(),
+            schedules::actions(),
         ]
         .concat(),
         pages: [
             pages(),
-            vec![deletions::page(), classified::page()],
+            vec![deletions::page(), classified::page(), schedules::page()],
             jobs::pages(),
             projects::pages(),
             trail::pages(),
@@ -100,6 +103,7 @@ pub(crate) fn def() -> ModuleDef {
             jobs::permissions(),
             projects::permissions(),
             alterations::permissions(),
+            schedules::permissions(),
         ]
         .concat(),
         ..ModuleDef::default()
