@@ -8,6 +8,7 @@ use axum::http::header::SET_COOKIE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kernel_crypto::random;
+use kernel_host::Unread;
 use kernel_identity::principal::Principal;
 use kernel_identity::session::Origin;
 
@@ -32,6 +33,8 @@ pub(crate) struct Caller {
     pub(crate) visit: String,
     /// The toast cookie's sentence.
     pub(crate) toast: Option<String>,
+    /// What a person was told and has not read, for the bar of the page.
+    pub(crate) unread: Option<Unread>,
 }
 
 /// Middleware: puts an `Arc<Caller>` into the request, and into the answer for the edge.
@@ -84,12 +87,14 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
     let bound = bound(&principal).unwrap_or_else(|| format!("visit:{visit}"));
     // A page without a form token needs no visit mark; programs bring their own session.
     let mark = old_visit.is_none() && principal.session.is_none() && info.person;
+    let unread = unread(&web, &info, &principal).await;
     let caller = Arc::new(Caller {
         principal,
         token,
         bound,
         visit,
         toast,
+        unread,
     });
     request.extensions_mut().insert(Arc::clone(&caller));
     let mut response = next.run(request).await;
@@ -98,6 +103,20 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
     }
     response.extensions_mut().insert(caller);
     response
+}
+
+/// Asked once a page. A page is shown without its bell rather than not at all.
+async fn unread(web: &Web, info: &RequestInfo, principal: &Principal) -> Option<Unread> {
+    if !info.person || principal.is_anonymous() {
+        return None;
+    }
+    match web.host().unread(principal).await {
+        Ok(unread) => Some(unread),
+        Err(fault) => {
+            tracing::error!(%fault, "notices cannot be counted");
+            None
+        }
+    }
 }
 
 /// Runs a signed call. There is no session in it, whatever cookies came along.
@@ -113,6 +132,7 @@ async fn called(entered: Entered, next: Next) -> Response {
         bound: String::new(),
         visit: String::new(),
         toast: None,
+        unread: None,
     });
     request.extensions_mut().insert(Arc::clone(&caller));
     let mut response = next.run(request).await;
@@ -137,6 +157,7 @@ impl Caller {
             token: None,
             visit: self.visit.clone(),
             toast: None,
+            unread: None,
         }
     }
 
