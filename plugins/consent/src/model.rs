@@ -18,7 +18,8 @@ pub(crate) use template::{Allowed, Category, Edition, Stage, Standing, Template,
     suppress_below = 5,
     read = permissions::READ,
     index(subject, status),
-    index(organisation, created_at)
+    index(organisation, created_at),
+    index(status, valid_to)
 )]
 pub(crate) struct Letter {
     /// 授权书编号.
