@@ -8,7 +8,7 @@ use axum::http::header::SET_COOKIE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kernel_crypto::random;
-use kernel_host::SignedCall;
+use kernel_host::{SignedCall, Unread};
 use kernel_identity::principal::Principal;
 use kernel_identity::session::Origin;
 
@@ -35,6 +35,8 @@ pub(crate) struct Caller {
     pub(crate) toast: Option<String>,
     /// What a program signed to call; absent for people.
     pub(crate) call: Option<Arc<SignedCall>>,
+    /// What a person was told and has not read, for the bar of the page.
+    pub(crate) unread: Option<Unread>,
 }
 
 /// Middleware: puts an `Arc<Caller>` into the request, and into the answer for the edge.
@@ -87,6 +89,7 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
     let bound = bound(&principal).unwrap_or_else(|| format!("visit:{visit}"));
     // A page without a form token needs no visit mark; programs bring their own session.
     let mark = old_visit.is_none() && principal.session.is_none() && info.person;
+    let unread = unread(&web, &info, &principal).await;
     let caller = Arc::new(Caller {
         principal,
         token,
@@ -94,6 +97,7 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
         visit,
         toast,
         call: None,
+        unread,
     });
     request.extensions_mut().insert(Arc::clone(&caller));
     let mut response = next.run(request).await;
@@ -102,6 +106,20 @@ pub(crate) async fn resolve(State(web): State<Web>, mut request: Request, next: 
     }
     response.extensions_mut().insert(caller);
     response
+}
+
+/// Asked once a page. A page is shown without its bell rather than not at all.
+async fn unread(web: &Web, info: &RequestInfo, principal: &Principal) -> Option<Unread> {
+    if !info.person || principal.is_anonymous() {
+        return None;
+    }
+    match web.host().unread(principal).await {
+        Ok(unread) => Some(unread),
+        Err(fault) => {
+            tracing::error!(%fault, "notices cannot be counted");
+            None
+        }
+    }
 }
 
 /// Runs a signed call. There is no session in it, whatever cookies came along.
@@ -119,6 +137,7 @@ async fn called(entered: Entered, next: Next) -> Response {
         visit: String::new(),
         toast: None,
         call: Some(Arc::new(call)),
+        unread: None,
     });
     request.extensions_mut().insert(Arc::clone(&caller));
     let mut response = next.run(request).await;
@@ -144,6 +163,7 @@ impl Caller {
             visit: self.visit.clone(),
             toast: None,
             call: None,
+            unread: None,
         }
     }
 

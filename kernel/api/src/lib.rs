@@ -26,6 +26,7 @@ mod federation;
 mod files;
 mod login;
 mod look;
+mod notices;
 mod openapi;
 mod own;
 mod pages;

@@ -1,5 +1,6 @@
 //! `OpenAPI` 3.1 of the resource API, derived from the declarations that serve it.
 
+mod notices;
 mod signing;
 mod transfer;
 
@@ -151,6 +152,7 @@ fn fixed_paths() -> Map<String, Value> {
     );
     paths.insert("/api/v1/session/step-up".into(), step_up());
     paths.insert("/api/v1/platform/account/copy".into(), own_copy());
+    paths.extend(notices::paths());
     let stored = json!({ "description": "what an action takes as a file", "content": json_content(&reference("File")) });
     let bytes = json!({ "application/octet-stream": {} });
     let mut upload = guarded(operation(

@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
-use kernel_portal::LOOK_PATH;
+use kernel_portal::{LOOK_PATH, NOTICES_PATH};
 use serde_json::{Map, Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -17,8 +17,8 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
 use crate::problem::Problem;
 use crate::{
-    Web, bodies, caller, collections, edge, federation, files, login, look, openapi, own, pages,
-    pki, resumable, signing, step_up, transfer,
+    Web, bodies, caller, collections, edge, federation, files, login, look, notices, openapi, own,
+    pages, pki, resumable, signing, step_up, transfer,
 };
 
 /// Where files are sent to.
@@ -58,6 +58,10 @@ pub fn router(web: Web) -> Router {
                 .layer(DefaultBodyLimit::max(uploads)),
         )
         .route("/platform/account/copy", get(own::copy))
+        .route("/notices", get(notices::list))
+        .route("/notices/unread", get(notices::unread))
+        .route("/notices/read", post(notices::read_all))
+        .route("/notices/{id}/read", post(notices::read))
         .route("/{module}/{plural}", get(collections::list))
         .route("/{module}/{plural}/template", get(transfer::template))
         .route(
@@ -95,6 +99,7 @@ pub fn router(web: Web) -> Router {
         .route("/login/from/{provider}", get(federation::finish))
         .route("/logout", post(login::logout))
         .route(LOOK_PATH, post(look::show))
+        .route(NOTICES_PATH, get(notices::page).post(notices::post))
         .route("/switch", post(login::switch))
         // Forms may bring files; what they read is counted there.
         .fallback(any(pages::any).layer(DefaultBodyLimit::max(form_bytes)))

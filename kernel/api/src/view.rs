@@ -7,8 +7,8 @@ use kernel_identity::decide::decide;
 use kernel_identity::principal::Principal;
 use kernel_portal::assets::Assets;
 use kernel_portal::{
-    ErrorScreen, LoginScreen, MenuItem, PostView, Toast, UserView, ViewContext, error_page,
-    login_page,
+    ErrorScreen, LoginScreen, MenuItem, PostView, Toast, UnreadView, UserView, ViewContext,
+    error_page, login_page,
 };
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use sdk_contract::def::{Area, Label, Tone};
@@ -51,6 +51,10 @@ pub(crate) fn context(
         site: settings.site.clone(),
         user: user(web, principal, english),
         menu: menu(web, principal, path, english),
+        unread: caller.and_then(|c| c.unread).map(|u| UnreadView {
+            count: u.count,
+            more: u.more,
+        }),
         csrf: caller.map(|c| c.csrf(web)).unwrap_or_default(),
         key: random::token_hex(16).unwrap_or_default(),
         path: path.to_owned(),

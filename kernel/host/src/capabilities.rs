@@ -24,7 +24,7 @@ pub(crate) trait Granted {
     fn collection(&self, name: &str) -> Result<String, Fault>;
 }
 
-fn denied(line: &str) -> Fault {
+pub(crate) fn denied(line: &str) -> Fault {
     Fault::new(
         FaultKind::Forbidden,
         "capability.denied",

@@ -19,6 +19,7 @@ mod plugin_pages;
 mod plugins;
 pub(crate) mod projects;
 mod retention;
+mod schedules;
 mod trials;
 mod verifications;
 
@@ -42,6 +43,7 @@ pub(crate) use deletions::{restored, rows as deletion_rows};
 pub(crate) use jobs::{JOB_PARTS, JOBS};
 pub(crate) use models::certificate_row;
 pub(crate) use names::Names;
+pub(crate) use schedules::{SCHEDULES, revived};
 
 /// Module id.
 pub(crate) const ID: &str = "console";
@@ -81,6 +83,7 @@ impl Module for Console {
             "/console/jobs/{id}" => jobs::detail(host, call, ask).await,
             "/console/projects" => projects::list(host, call, ask).await,
             "/console/projects/{id}" => projects::detail(host, call, ask).await,
+            "/console/schedules" => schedules::list(host, call).await,
             "/console/audit/{seq}" => audit_pages::detail(host, call, ask).await,
             "/console/certificates" => call_pages::list(host, call, ask).await,
             "/console/certificates/{id}" => call_pages::detail(host, call, ask).await,
@@ -107,6 +110,8 @@ impl Module for Console {
             "job.export" => jobs::export(host, call, &input).await,
             "job.cancel" => jobs::cancel(call, &input),
             "job.trace" => jobs::trace(host, &input).await,
+            "schedule.run" => schedules::run(host, call, &input),
+            "schedule.revive" => Ok(schedules::revive(&input)),
             "verification.start" => verifications::start(host, call),
             "project.create" => projects::create(call, &input),
             "project.restore" => projects::restore(host, call, &input),

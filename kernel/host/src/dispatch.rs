@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use kernel_identity::principal::Principal;
-use kernel_storage::{AuditDraft, By, Commit, Idempotency, NewEvent, RowFilter, StepDraft, is_id};
+use kernel_storage::{AuditDraft, By, Commit, Idempotency, RowFilter, StepDraft, is_id};
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::{ActionDef, BlockDef, Tone};
 use sdk_contract::error::{CONFIRM, Fault, FaultKind, SIGN, STEP_UP};
@@ -19,13 +19,13 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::{Installed, Matched};
 use crate::effects::{self, Move, Running};
-use crate::module::{Call, Input, LeftOut, fill, new_id};
+use crate::module::{Call, Input, LeftOut, fill};
 use crate::reads::{permitted, readable, storage};
 use crate::signing::{self, Deed, Proof};
-use crate::{Host, console, uploads};
+use crate::{Host, console, schedules, uploads};
 
 pub(crate) use commit::commit_fault;
-use commit::{expected, request_digest};
+use commit::{acted_on, expected, request_digest};
 use prepare::Prepared;
 
 /// Records that a page names as missing on it; of more it says so.
@@ -294,13 +294,13 @@ impl Host {
             file.within(&def.id);
         }
         let files = uploads::named(call, running, &writes, own)?;
-        let events = Self::events(call, installed, std::mem::take(&mut reply.events))?;
+        let (events, notices) = self.told(call, installed, &mut reply)?;
         let mut others =
             console::deletion_rows(call, def, &writes, record.as_ref(), reply.note.as_deref())?;
         others.extend(beside.writes);
         let jobs = self.job_requests(call, def, &writes, record.as_ref());
         others.extend(jobs.await?);
-        let object = object(record.as_ref(), &moves).to_owned();
+        let object = acted_on(record.as_ref(), &moves);
         let mut commit = Commit {
             at: call.now.micros(),
             by: by(&call.principal),
@@ -320,6 +320,8 @@ impl Host {
             repairs: console::repairs(&def.id, &action.name, record.as_ref()),
             files,
             events,
+            notices,
+            revived: console::revived(&def.id, &action.name, &checked.values),
             audit: vec![draft(
                 call,
                 &format!("{}.{}", def.id, action.name),
@@ -418,33 +420,14 @@ impl Host {
         Ok(Some(found))
     }
 
-    fn events(
-        call: &Call,
-        installed: &Installed,
-        drafts: Vec<sdk_contract::call::EventDraft>,
-    ) -> Result<Vec<NewEvent>, Fault> {
-        let declared = |name: &str| installed.def.events.iter().any(|e| e.name == name);
-        drafts
-            .into_iter()
-            .map(|draft| {
-                if !declared(&draft.name) {
-                    tracing::error!(plugin = %installed.def.id, event = %draft.name, blame = "plugin", "undeclared event");
-                    return Err(Fault::new(
-                        FaultKind::Internal,
-                        "plugin.bad-write",
-                        "该功能出错了，本次操作没有生效",
-                    ));
-                }
-                Ok(NewEvent { id: new_id(call.now)?, draft })
-            })
-            .collect()
-    }
-
     /// Delivers one event to one subscriber; its writes are committed once by the event's id.
     pub async fn deliver(&self, module: &str, event: &Event) -> Result<(), Fault> {
         let Some(installed) = self.catalog().modules.get(module).cloned() else {
             return Ok(());
         };
+        if schedules::is_off(&installed, event) {
+            return Ok(());
+        }
         let principal = Principal::module(module, &event.id);
         let call = self.call(&principal)?;
         let mut reply = installed.module.on_event(&call, event).await?;
@@ -457,6 +440,7 @@ impl Host {
         let files = uploads::named(&call, running, &writes, BTreeSet::new())?;
         let note = reply.note.as_deref();
         let others = console::deletion_rows(&call, &installed.def, &writes, None, note)?;
+        let (events, notices) = self.told(&call, &installed, &mut reply)?;
         let commit = Commit {
             at: call.now.micros(),
             others,
@@ -474,7 +458,8 @@ impl Host {
                 .into_iter()
                 .map(|m| step(m, &event.name, None))
                 .collect(),
-            events: Self::events(&call, &installed, std::mem::take(&mut reply.events))?,
+            events,
+            notices,
             idempotency: Some(Idempotency {
                 key: format!("event:{module}:{}", event.id),
                 digest: event.id.clone(),
@@ -489,9 +474,12 @@ impl Host {
             .map_err(|e| commit_fault(&e))
     }
 
-    /// Modules that hear an event.
+    /// Modules that hear an event. What the clock says, the module hears that asked for it.
     pub fn listeners(&self, event: &str) -> Vec<String> {
         let catalog = self.catalog();
+        if let Some((owner, _)) = schedules::of(&catalog, event) {
+            return vec![owner.def.id.clone()];
+        }
         let hears = catalog
             .modules
             .values()
@@ -553,13 +541,6 @@ pub(crate) fn by(p: &Principal) -> By {
         name: p.name.clone(),
         organisation: p.organisation.clone(),
     }
-}
-
-/// The record that an action is about; empty where there is none.
-fn object<'a>(record: Option<&'a Map<String, Value>>, moves: &'a [Move]) -> &'a str {
-    let object = record.and_then(|r| r.get("id")?.as_str());
-    let object = object.or_else(|| moves.first().map(|m| m.id.as_str()));
-    object.unwrap_or_default()
 }
 
 /// What `call` did, with the network address it came from; a job's has none.

@@ -33,12 +33,14 @@ mod mask;
 pub mod measure;
 pub mod models;
 mod module;
+mod notices;
 pub mod outgoing;
 mod platform;
 mod plugin_toml;
 pub mod quality;
 mod reads;
 pub mod scan;
+mod schedules;
 mod signatures;
 mod signing;
 mod sniff;
@@ -72,7 +74,9 @@ pub use guest::DescribeError;
 pub use history::Past;
 pub use inspect::{InspectError, Surface, admit, surface};
 pub use install::InstallError;
+pub use kernel_storage::is_id;
 pub use look::{Look, Shown, Sought, Waiting};
+pub use notices::{MOST_NOTICES, Noticed, Unread};
 pub use platform::{SESSIONLESS_PAGES, TERMS as TERMS_PAGE};
 pub use plugin_toml::ManifestError;
 pub use reads::{chain, listing};
@@ -92,6 +96,8 @@ pub struct Limits {
     pub key_hours: u32,
     /// Days that records of a collection are kept, by its full name, instead of those declared.
     pub retention: BTreeMap<String, NonZeroU32>,
+    /// Days for which people find what they were told.
+    pub notice_days: u32,
 }
 
 impl Default for Limits {
@@ -101,6 +107,7 @@ impl Default for Limits {
             job_file_days: 7,
             key_hours: 24,
             retention: BTreeMap::new(),
+            notice_days: 180,
         }
     }
 }

@@ -6,6 +6,7 @@ use sdk_contract::page::Link;
 
 use crate::blocks::actions;
 use crate::icon::icon;
+use crate::notices::bell;
 use crate::url::{here, href, with};
 use crate::view::{MenuItem, PostView, ViewContext};
 
@@ -21,6 +22,7 @@ pub(crate) fn portal(ctx: &ViewContext, body: &Markup, lang: Option<&str>) -> Ma
                 div.wrap {
                     a.brand href="/" { (brand(ctx, ctx.word(&ctx.site.name), ctx.word(&ctx.site.subtitle))) }
                     (search(ctx))
+                    (bell(ctx))
                     (account(ctx))
                     (phone_menu(ctx))
                 }
@@ -48,6 +50,7 @@ pub(crate) fn bench(ctx: &ViewContext, body: &Markup, lang: Option<&str>) -> Mar
                 div.bench-top {
                     span.bench-org { @if let Some(user) = &ctx.user { (user.organisation) } }
                     (switches(ctx))
+                    (bell(ctx))
                     (account(ctx))
                 }
                 main.bench-main id="main" tabindex="-1" lang=[lang] { (body) }

@@ -13,6 +13,8 @@
 //! | POST [`LOOK_PATH`] | `_csrf`, `collection`, `id`, `field`, `file`, `reason`, `back`: a recorded look at a masked value or file |
 //! | POST to where a form was sent that takes a second factor | `_csrf`, `_parked`, and `_code`, or `_challenge` with `_signature` or `_security_key` |
 //! | POST [`SWITCH_PATH`] | `_csrf`, `organisation` |
+//! | GET [`NOTICES_PATH`] | `before`: what the viewer was told, older than this one |
+//! | POST [`NOTICES_PATH`] | `_csrf`, and `open=<id>`, `read=<id>` or `read=all` |
 //! | POST [`LOGIN_PATH`], [`LOGOUT_PATH`] | `_csrf`, and `username`, `password`, `next` |
 //! | GET with `care=1` or `care=0`, `lang=zh-CN` or `lang=en` | 关怀版 and language, to be kept in a cookie |
 //! | GET of `/files/<plugin>/<plural>/<id>/<field>/<digest>`, `/assets/<name>` | a stored file; one of [`assets::file`] |
@@ -25,6 +27,7 @@ mod chart;
 mod datum;
 mod frame;
 mod icon;
+mod notices;
 mod qr;
 mod render;
 mod screens;
@@ -32,6 +35,7 @@ mod url;
 mod view;
 
 pub use blocks::plain::size;
+pub use notices::{NoticeView, NoticesScreen, UnreadView, notices_page};
 pub use render::{render, render_blocks};
 pub use screens::{
     ErrorScreen, FactorsView, LoginScreen, ProviderView, StepUpScreen, error_page, login_page,
@@ -45,6 +49,8 @@ pub const LOGIN_PATH: &str = "/login";
 pub const LOGOUT_PATH: &str = "/logout";
 /// Where the choice of an organisation to act for is sent.
 pub const SWITCH_PATH: &str = "/switch";
+/// Where people read what they were told.
+pub const NOTICES_PATH: &str = "/notices";
 /// Where people register by themselves.
 pub const REGISTER_PATH: &str = "/platform/register";
 /// Where whoever forgot a password asks for a new one.

@@ -7,6 +7,7 @@ use sdk_contract::error::FieldFault;
 use sdk_contract::page::{Choice, Link, Tone};
 
 use crate::assets::Assets;
+use crate::notices::UnreadView;
 
 /// Names and numbers a government site has to show; all from configuration.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +88,8 @@ pub struct ViewContext {
     pub site: Site,
     pub user: Option<UserView>,
     pub menu: Vec<MenuItem>,
+    /// What the viewer was told and has not read; absent is no bell.
+    pub unread: Option<UnreadView>,
     pub csrf: String,
     /// Fresh for each drawing: the idempotency key of every form on it.
     pub key: String,

@@ -21,6 +21,8 @@ const SETTLE: Duration = Duration::from_mins(5);
 /// Between two looks for an import or export that nobody has woken a worker for: one that was asked for
 /// on another node, or left by one.
 const JOBS: Duration = Duration::from_secs(15);
+/// Between two looks at the clock for what modules do by it.
+const CLOCK: Duration = Duration::from_secs(5);
 /// Between two batches of the search index.
 const BETWEEN: Duration = Duration::from_millis(20);
 
@@ -69,6 +71,7 @@ pub(crate) fn watch(life: &Lifecycle, host: &Host) {
 /// Events, jobs, the search index, scans and what falls due.
 pub(crate) fn work(life: &Lifecycle, host: &Host) {
     life.spawn(kernel_messaging::relay(host.store().clone(), host.clone()));
+    life.spawn(keep_time(host.clone()));
     life.spawn(end_what_is_due(host.clone()));
     life.spawn(scan(host.clone()));
     life.spawn(collect(host.clone()));
@@ -76,6 +79,15 @@ pub(crate) fn work(life: &Lifecycle, host: &Host) {
         life.spawn(run_jobs(host.clone(), lane));
     }
     life.spawn(index(host.clone()));
+}
+
+async fn keep_time(host: Host) {
+    loop {
+        if let Err(fault) = host.run_schedules().await {
+            tracing::error!(%fault, "what is due by the clock is not said");
+        }
+        tokio::time::sleep(CLOCK).await;
+    }
 }
 
 async fn end_what_is_due(host: Host) {
@@ -113,6 +125,9 @@ async fn collect(host: Host) {
         }
         if let Err(fault) = host.forget_keys().await {
             tracing::error!(%fault, "idempotency keys are not forgotten");
+        }
+        if let Err(fault) = host.forget_notices().await {
+            tracing::error!(%fault, "notices are not forgotten");
         }
         tokio::time::sleep(COLLECT).await;
     }

@@ -63,7 +63,8 @@ enum Command {
 impl Cli {
     pub(crate) async fn run(self) -> Result<()> {
         match self.command {
-            Command::Serve(serve) => serve.run().await,
+            // On the heap: all of starting is in it.
+            Command::Serve(serve) => Box::pin(serve.run()).await,
             Command::Migrate { place } => {
                 let ground = wire::open(&place).await?;
                 ground.store.close().await;

@@ -53,6 +53,7 @@ pub(crate) struct Config {
     outgoing: OutgoingConfig,
     pub(crate) jobs: JobConfig,
     pub(crate) retention: RetentionConfig,
+    pub(crate) notices: NoticeConfig,
     /// Of the file it was read from.
     #[serde(skip)]
     digest: Option<Digest32>,
@@ -117,6 +118,20 @@ impl Default for JobConfig {
 pub(crate) struct RetentionConfig {
     /// By the full name of a collection, where they are other than its module declares.
     pub(crate) days: BTreeMap<String, NonZeroU32>,
+}
+
+/// What people are told.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct NoticeConfig {
+    /// Days for which they find it.
+    pub(crate) days: u32,
+}
+
+impl Default for NoticeConfig {
+    fn default() -> Self {
+        Self { days: 180 }
+    }
 }
 
 /// Names and numbers a government site has to show.

@@ -218,6 +218,7 @@ impl Platform {
                 job_file_days: config.jobs.file_days,
                 key_hours: config.key_hours(),
                 retention: config.retention.days.clone(),
+                notice_days: config.notices.days,
             },
             demo: setup.demo,
         })

@@ -4,7 +4,7 @@ use sdk_contract::call::{EventDraft, Write};
 use serde_json::Value;
 
 use crate::convert::Batch;
-use crate::{Admission, AuditDraft, CollectionName, Record, Repair};
+use crate::{Admission, AuditDraft, CollectionName, NewNotice, Record, Repair};
 
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,6 +43,9 @@ pub struct Commit {
     pub repairs: Vec<Repair>,
     pub steps: Vec<StepDraft>,
     pub events: Vec<NewEvent>,
+    pub notices: Vec<NewNotice>,
+    /// Ids of events that were given up and are to be delivered once more.
+    pub revived: Vec<String>,
     pub audit: Vec<AuditDraft>,
     pub idempotency: Option<Idempotency>,
     /// Digests of files that the writes name: each must be there, and is kept from then on.
@@ -110,7 +113,7 @@ pub struct Committed {
     pub(crate) files: u64,
     /// What became of a call that asked to be let in.
     pub(crate) admission: Option<Admission>,
-    /// Idempotency keys that are gone.
+    /// Idempotency keys that are gone; rows of notices that changed.
     pub(crate) forgotten: u64,
     /// What became of values to convert.
     pub(crate) batch: Batch,

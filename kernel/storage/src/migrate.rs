@@ -50,10 +50,16 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/0008_blind.sql"),
     ),
     (
-        11,
+        9,
+        "notices",
+        include_str!("../../../migrations/sqlite/0009_notices.sql"),
+        include_str!("../../../migrations/postgres/0009_notices.sql"),
+    ),
+    (
+        10,
         "audit parties",
-        include_str!("../../../migrations/sqlite/0011_audit_parties.sql"),
-        include_str!("../../../migrations/postgres/0011_audit_parties.sql"),
+        include_str!("../../../migrations/sqlite/0010_audit_parties.sql"),
+        include_str!("../../../migrations/postgres/0010_audit_parties.sql"),
     ),
 ];
 

@@ -27,6 +27,14 @@ pub enum Retry {
     Dead,
 }
 
+/// How far an event has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    Waiting,
+    Done,
+    GivenUp,
+}
+
 const MOST: u32 = 1_000;
 /// No retry waits longer, in microseconds. One that seems to was put off by a clock that has since
 /// stepped back, and is due.
@@ -64,6 +72,25 @@ impl Store {
             )
             .await?;
         rows.iter().map(due).collect()
+    }
+
+    /// How far an event has come; none where there is no such event.
+    pub async fn outbox_delivery(&self, id: &str) -> Result<Option<Delivery>, StorageError> {
+        let rows = self
+            .fixed(
+                "SELECT COALESCE(done_at, 0), dead FROM kernel__outbox WHERE id = $1",
+                vec![id.into()],
+                "reading an event",
+            )
+            .await?;
+        let delivery = |row: &Row| {
+            Ok(match (row.number(0)?, row.number(1)?) {
+                (_, 1) => Delivery::GivenUp,
+                (0, _) => Delivery::Waiting,
+                _ => Delivery::Done,
+            })
+        };
+        rows.first().map(delivery).transpose()
     }
 
     /// Every subscriber has handled the event. `at` is in microseconds since 1970.

@@ -130,7 +130,7 @@ impl Shared {
         if !matches!(work, Work::Checkpoint(_)) && !done.audit.is_empty() {
             self.audit.wrote(done.audit.len());
         }
-        if matches!(work, Work::Commit(c) if !c.events.is_empty()) {
+        if matches!(work, Work::Commit(c) if !c.events.is_empty() || !c.revived.is_empty()) {
             self.wake.notify_one();
         }
     }

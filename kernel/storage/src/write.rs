@@ -20,13 +20,14 @@ use crate::attest::{Image, Raw};
 use crate::audit::Told;
 use crate::backend::{Conn, Engine, built, sql};
 use crate::convert::{BATCH, Batch, Converter};
+use crate::notices::NoticeWork;
 use crate::reseal::{self, Exchange};
 use crate::schema::{CollectionName, Registry, RowsField, Table};
 use crate::store::Shared;
 use crate::{
     AuditDraft, Call, Commit, CommitError, Committed, Expected, FileWork, Idempotency, Record,
-    Retry, StepDraft, StorageError, Written, audit, blind, calls, files, keys, migrate, outbox,
-    query, schemas, search, value, whole,
+    Retry, StepDraft, StorageError, Written, audit, blind, calls, files, keys, migrate, notices,
+    outbox, query, schemas, search, value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
@@ -35,6 +36,7 @@ pub(crate) enum Work {
     Audit(Vec<AuditDraft>),
     Call(Box<Call>),
     File(Box<FileWork>),
+    Notices(NoticeWork),
     Checkpoint(i64),
     Delivered {
         id: String,
@@ -89,6 +91,7 @@ impl Work {
             | Self::Audit(_)
             | Self::Call(_)
             | Self::File(_)
+            | Self::Notices(_)
             | Self::Delivered { .. }
             | Self::Undelivered { .. }
             | Self::Exchange(_)
@@ -123,6 +126,7 @@ pub(crate) async fn run(
             (done.admission, done.audit) = (Some(admission), late.record(&[record]));
         }
         Work::File(work) => return Ok(files::change(conn, work, late).await?),
+        Work::Notices(work) => done.forgotten = notices::change(conn, work).await?,
         Work::Checkpoint(at) => {
             lock(conn, audit::LOCK_CHAIN).await?;
             done.audit = audit::checkpoint(conn, shared, *at).await?;
@@ -323,6 +327,10 @@ impl<'a, 'c> Run<'a, 'c> {
         let events = commit.events.iter();
         let events = events.map(|e| outbox::row(&commit.module, commit.at, e));
         self.late.events.extend(events);
+        notices::keep(self.conn, commit.at, &commit.notices).await?;
+        for id in &commit.revived {
+            outbox::undelivered(self.conn, id, Retry::At(0)).await?;
+        }
         let mut audit = commit.audit.clone();
         if let Some(first) = audit.first_mut() {
             first.tell(&self.kept);

@@ -28,4 +28,18 @@ pub(crate) const TEMPLATE_REVOKED: EventName = EventName {
     en: "Template revoked",
 };
 
-pub(crate) const ALL: &[EventName] = &[SIGNED, REVOKED, PUBLISHED, WITHDRAWN, TEMPLATE_REVOKED];
+/// Heard by this module itself: there are more letters to tell of.
+pub(crate) const REMINDERS_CONTINUED: EventName = EventName {
+    name: "letter.reminders-continued",
+    label: "到期提醒未完",
+    en: "More reminders",
+};
+
+pub(crate) const ALL: &[EventName] = &[
+    SIGNED,
+    REVOKED,
+    PUBLISHED,
+    WITHDRAWN,
+    TEMPLATE_REVOKED,
+    REMINDERS_CONTINUED,
+];

@@ -7,6 +7,7 @@
 mod actions;
 mod events;
 mod flows;
+mod jobs;
 mod model;
 mod pages;
 mod permissions;
@@ -34,6 +35,8 @@ sdk::plugin! {
     pages: pages::ALL,
     blocks: pages::BLOCKS,
     events: events::ALL,
+    on: jobs::ON,
+    schedules: jobs::ALL,
     permissions: permissions::ALL,
     disclosures: Some(model::disclosures()),
     seeds: seed::all(),

@@ -20,7 +20,8 @@ pub(crate) use template::{Allowed, Category, Edition, Stage, Standing, Template,
     retention(purpose = "证明对企业数据的每次使用经其授权", days = 1825, from = valid_to),
     read = permissions::READ,
     index(subject, status),
-    index(organisation, created_at)
+    index(organisation, created_at),
+    index(status, valid_to)
 )]
 pub(crate) struct Letter {
     /// 授权书编号.

@@ -1,7 +1,12 @@
 //! Signing, seeing and revoking letters.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 
+use sdk::Map;
 use sdk::contract::error::FaultKind;
 use sdk::contract::page::{Body, FieldKind, check};
 use sdk::serde_json::{Value, json};
@@ -318,4 +323,129 @@ fn every_page_is_well_formed(t: &World) {
         panic!("no list")
     };
     assert_eq!(table.rows.len(), 2);
+}
+
+/// What somebody has been told, oldest first: the title, and what it is about.
+fn notices(user: &User<'_>) -> Vec<(String, String)> {
+    let mut all = user.notices().unwrap();
+    all.reverse();
+    let words = |n: &Map, field: &str| n[field]["zh"].as_str().unwrap().to_owned();
+    all.iter()
+        .map(|n| (words(n, "title"), words(n, "text")))
+        .collect()
+}
+
+fn titles(user: &User<'_>) -> Vec<String> {
+    notices(user).into_iter().map(|n| n.0).collect()
+}
+
+const SOON: &str = "授权书即将到期";
+const URGENT: &str = "授权书三天内到期";
+
+#[scenario(city())]
+fn row_62_a_letter_that_ends_is_told_of_at_fifteen_and_at_three_days(t: &World) {
+    let (owner, officer) = (t.user("enterprise"), t.user("officer"));
+    let last = t.today().plus_days(16);
+    let mut letter = terms();
+    letter["valid_to"] = json!(last.to_string());
+    let made = owner.act("consent.letter.sign", None, letter).unwrap();
+    let path = format!("/consent/letters/{}", made["id"].as_str().unwrap());
+    assert_eq!(titles(&owner), [""; 0]);
+    // One day after the other, as the platform sees them.
+    let mut told = Vec::new();
+    for day in 1..=18 {
+        t.advance_days(1);
+        for (who, user) in [("owner", &owner), ("officer", &officer)] {
+            let before = told.iter().filter(|(_, w, _)| *w == who).count();
+            for title in titles(user).into_iter().skip(before) {
+                told.push((day, who, title));
+            }
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            (1, "owner", SOON.to_owned()),
+            (1, "officer", SOON.to_owned()),
+            (13, "owner", URGENT.to_owned()),
+            (13, "officer", URGENT.to_owned()),
+        ],
+        "15 and 3 days before, once each"
+    );
+    for user in [&owner, &officer] {
+        for notice in user.notices().unwrap() {
+            assert_eq!(notice["path"], path);
+            let text = notice["text"]["zh"].as_str().unwrap();
+            assert!(text.contains(&last.to_string()), "{text}");
+            user.page(&path).unwrap();
+        }
+    }
+    for login in ["officer2", "operator", "auditor", "developer"] {
+        let user = t.user(login);
+        assert_eq!(titles(&user), [""; 0], "{login}");
+    }
+}
+
+#[scenario(city())]
+fn row_62_days_that_were_missed_are_made_up_for_once(t: &World) {
+    let owner = t.user("enterprise");
+    let sign = |days: i64, more: Value| {
+        let mut letter = terms();
+        letter["valid_to"] = json!(t.today().plus_days(days).to_string());
+        letter
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let made = owner.act("consent.letter.sign", None, letter).unwrap();
+        made["id"].as_str().unwrap().to_owned()
+    };
+    // Nobody is there for ten days: one is over by then, one within three days, one within fifteen.
+    sign(5, json!({}));
+    let urgent = sign(12, json!({}));
+    let soon = sign(20, json!({}));
+    sign(40, json!({}));
+    let revoked = sign(12, json!({}));
+    let reason = json!({ "reason": "不再合作" });
+    owner
+        .act("consent.letter.revoke", Some(&revoked), reason)
+        .unwrap();
+    t.advance_days(10);
+    let about = |user: &User<'_>| -> Vec<(String, String)> {
+        let mut all: Vec<_> = user.notices().unwrap();
+        all.sort_by_key(|n| n["title"]["zh"].to_string());
+        let text = |v: &Value| v.as_str().unwrap().to_owned();
+        all.iter()
+            .map(|n| (text(&n["title"]["zh"]), text(&n["path"])))
+            .collect()
+    };
+    let path = |id: &str| format!("/consent/letters/{id}");
+    let expected = [
+        (URGENT.to_owned(), path(&urgent)),
+        (SOON.to_owned(), path(&soon)),
+    ];
+    assert_eq!(about(&owner), expected);
+    assert_eq!(about(&t.user("officer")), expected);
+    t.advance_days(1);
+    assert_eq!(about(&owner), expected, "nothing twice");
+}
+
+#[scenario(city())]
+fn row_62_a_morning_with_many_letters_goes_on_by_itself(t: &World) {
+    let owner = t.user("enterprise");
+    let letter = json!({
+        "recipient": HUJIANG, "items": ["15"], "purposes": ["02"], "agree": true,
+        "valid_to": t.today().plus_days(15).to_string(),
+    });
+    for _ in 0..45 {
+        owner
+            .act("consent.letter.sign", None, letter.clone())
+            .unwrap();
+    }
+    t.advance_days(1);
+    assert_eq!(owner.notices().unwrap().len(), 45);
+    let went_on = t.events();
+    let went_on = went_on
+        .iter()
+        .filter(|e| e.name == "consent.letter.reminders-continued");
+    assert_eq!(went_on.count(), 1);
 }

@@ -601,3 +601,54 @@ fn with_the_park_edition_off_its_products_are_closed(t: &World) {
         .unwrap_err();
     assert_eq!(fault.code, "lending.park-only");
 }
+
+/// Titles of what somebody has been told, oldest first.
+fn told_of(user: &User<'_>) -> Vec<String> {
+    let mut all = user.notices().unwrap();
+    all.reverse();
+    let title = all
+        .iter()
+        .map(|n| n["title"]["zh"].as_str().unwrap().to_owned());
+    title.collect()
+}
+
+#[scenario(city())]
+fn the_bank_is_told_of_what_comes_and_the_enterprise_of_what_is_decided(t: &World) {
+    let (owner, officer) = (t.user("enterprise"), t.user("officer"));
+    sign(&owner, HUJIANG, &in_days(t, 30));
+    let id = apply(&owner).unwrap();
+    let path = format!("/lending/applications/{id}");
+    assert_eq!(told_of(&officer), ["收到贷款申请"]);
+    assert_eq!(told_of(&owner), [""; 0], "who applies knows");
+    let act = |user: &User<'_>, verb: &str, input: Value| {
+        let action = format!("lending.application.{verb}");
+        user.act(&action, Some(&id), input).unwrap();
+    };
+    let why = json!({ "reason": "请补充近三个月流水" });
+    act(&officer, "accept", json!({}));
+    act(&officer, "return", why.clone());
+    let again = json!({ "amount": "400000.00", "term_months": 12 });
+    act(&owner, "resubmit", again.clone());
+    act(&officer, "accept", json!({}));
+    act(&officer, "return", why);
+    act(&owner, "resubmit", again);
+    act(&officer, "accept", json!({}));
+    let refusal = json!({ "refusal": "cash-flow", "reason": "近期收入不足以覆盖还款" });
+    act(&officer, "refuse", refusal);
+    let returned = "申请被退回，请补充";
+    let mut told = told_of(&owner);
+    // Its clock stands still, so what was told at one moment comes in any order.
+    told.sort();
+    assert_eq!(told, ["申请未通过", returned, returned]);
+    assert_eq!(told_of(&officer).len(), 3, "each time that it came");
+    for notice in owner.notices().unwrap() {
+        assert_eq!(notice["path"], path);
+        let text = notice["text"]["zh"].as_str().unwrap();
+        assert!(
+            text.contains("云税贷") && !text.contains("400"),
+            "no figures: {text}"
+        );
+    }
+    assert_eq!(told_of(&t.user("officer2")), [""; 0]);
+    assert_eq!(told_of(&t.user("enterprise2")), [""; 0]);
+}

@@ -63,6 +63,18 @@ fn tables(def: &ModuleDef) -> String {
     );
     table("Pages", &["Page", "What", "Menu", "Permission"], pages(def));
     table("Events", &["Event", "What"], events(def));
+    let schedules = def.schedules.iter().map(|schedule| {
+        vec![
+            code(&schedule.name),
+            schedule.label.zh.clone(),
+            schedule.when.words().zh,
+        ]
+    });
+    table(
+        "Schedules",
+        &["Schedule", "What", "When"],
+        schedules.collect(),
+    );
     table(
         "Permissions",
         &["Permission", "What", "By default"],
@@ -149,10 +161,15 @@ fn events(def: &ModuleDef) -> Vec<Vec<String>> {
         .events
         .iter()
         .map(|event| vec![code(&event.name), event.label.zh.clone()]);
-    let heard = def
-        .on
-        .iter()
-        .map(|event| vec![code(event), "heard from another module".to_owned()]);
+    let heard = def.on.iter().map(|event| {
+        let own = event.strip_prefix(&def.id);
+        let whose = if own.is_some_and(|rest| rest.starts_with('.')) {
+            "heard by itself"
+        } else {
+            "heard from another module"
+        };
+        vec![code(event), whose.to_owned()]
+    });
     said.chain(heard).collect()
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::notice::NoticeDraft;
 use crate::page::Outcome;
 
 /// Everything a guest knows of the world at a call. Time and randomness come from here only.
@@ -90,8 +91,8 @@ pub struct Given {
     pub values: Map<String, Value>,
 }
 
-/// What an action or event handler wants done and said. The kernel commits all of `writes` and
-/// `events` in one transaction with the flow step, the audit record and the idempotency key.
+/// What an action or event handler wants done and said. The kernel commits all of `writes`,
+/// `events` and `notices` in one transaction with the flow step, the audit record and the idempotency key.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Reply {
     /// For API callers.
@@ -104,6 +105,9 @@ pub struct Reply {
     pub writes: Vec<Write>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventDraft>,
+    /// Asks for `[capabilities] notices`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<NoticeDraft>,
     /// Kept with the flow step: the reason a person gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

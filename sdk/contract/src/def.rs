@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::ChangeDef;
 use crate::kind::Kind;
+use crate::schedule::ScheduleDef;
 
 /// Version of the module document this crate reads and writes.
 pub const MODULE_DOCUMENT: u32 = 1;
@@ -68,6 +69,9 @@ pub struct ModuleDef {
     /// Events of other modules it hears, as `<plugin>.<entity>.<past>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on: Vec<String>,
+    /// What it hears from the clock.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<ScheduleDef>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<PermissionDef>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -48,6 +48,8 @@ pub struct Capabilities {
     pub models: bool,
     /// SM3 digests.
     pub digest: bool,
+    /// Notices to people.
+    pub notices: bool,
     pub events: Events,
 }
 

@@ -197,7 +197,7 @@ impl FromStr for Month {
 pub struct Timestamp(pub i64);
 
 /// The platform's civil time: UTC+8 all year.
-const LOCAL_OFFSET_MICROS: i64 = 8 * 3600 * 1_000_000;
+pub(crate) const LOCAL_OFFSET_MICROS: i64 = 8 * 3600 * 1_000_000;
 
 impl Timestamp {
     pub const fn from_micros(micros: i64) -> Self {

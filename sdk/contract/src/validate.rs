@@ -88,12 +88,24 @@ impl Check<'_> {
             def.permissions.iter().map(|p| p.name.as_str()),
         );
         self.unique("feature", def.features.iter().map(|f| f.name.as_str()));
+        let scheduled = def.schedules.iter().map(|s| s.name.as_str());
+        let said = def.events.iter().map(|e| e.name.as_str());
+        self.unique("event or schedule", said.chain(scheduled));
+        for schedule in &def.schedules {
+            self.say(schedule.when.is_valid(), || {
+                format!(
+                    "schedule {}: a time of day, or minutes that divide a day",
+                    schedule.name
+                )
+            });
+        }
         for name in def
             .permissions
             .iter()
             .map(|p| &p.name)
             .chain(def.actions.iter().map(|a| &a.name))
             .chain(def.events.iter().map(|e| &e.name))
+            .chain(def.schedules.iter().map(|s| &s.name))
         {
             self.say(is_dotted(name), || format!("{name} is not <entity>.<verb>"));
         }

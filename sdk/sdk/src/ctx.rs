@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use sdk_contract::call::{CallContext, Caller, EventDraft, Reply, ScoreRequest, Scored, Write};
 use sdk_contract::error::Fault;
+use sdk_contract::notice::NoticeDraft;
 use sdk_contract::query::{Aggregate, Found, Group, Query, Step};
 use sdk_contract::scalar::{Date, Id, Timestamp, uuid7};
 use serde::de::DeserializeOwned;
@@ -24,6 +25,7 @@ pub struct Ctx {
     ids: Cell<u64>,
     writes: Vec<Write>,
     events: Vec<EventDraft>,
+    notices: Vec<NoticeDraft>,
 }
 
 impl Ctx {
@@ -34,6 +36,7 @@ impl Ctx {
             ids: Cell::new(0),
             writes: Vec::new(),
             events: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -41,6 +44,7 @@ impl Ctx {
         Reply {
             writes: self.writes,
             events: self.events,
+            notices: self.notices,
             ..reply
         }
     }
@@ -201,6 +205,15 @@ impl Ctx {
             aggregate: aggregate.as_ref().to_owned(),
             data,
         });
+    }
+    /// Has people told, with the commit of this call. Needs `[capabilities] notices = true`.
+    /// ```ignore
+    /// ctx.notify(permissions::READ.notice(&loan.organisation, format!("arrived:{}", loan.id))
+    ///     .title("有新的申请", "A new application")
+    ///     .path(format!("/lending/applications/{}", loan.id)));
+    /// ```
+    pub fn notify(&mut self, notice: NoticeDraft) {
+        self.notices.push(notice);
     }
 }
 

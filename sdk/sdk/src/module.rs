@@ -14,7 +14,7 @@ use sdk_contract::page::Page;
 use crate::action::{ActionEntry, Entry};
 use crate::choice::Choice;
 use crate::ctx::Ctx;
-use crate::event::{EventName, Listener};
+use crate::event::{EventName, Listener, Schedule};
 use crate::host::Host;
 use crate::page::{HomeBlock, Route};
 use crate::permission::Permission;
@@ -34,6 +34,7 @@ pub struct Module {
     blocks: &'static [HomeBlock],
     events: &'static [EventName],
     on: &'static [Listener],
+    schedules: &'static [Schedule],
     permissions: &'static [Permission],
     features: fn() -> Vec<FeatureDef>,
     disclosures: fn() -> Option<DisclosureDef>,
@@ -60,6 +61,7 @@ impl Module {
             blocks: self.blocks.iter().map(HomeBlock::def).collect(),
             events: self.events.iter().map(EventName::def).collect(),
             on: self.on.iter().map(|l| l.event.to_owned()).collect(),
+            schedules: self.schedules.iter().map(Schedule::def).collect(),
             permissions: self.permissions.iter().map(Permission::def).collect(),
             features: (self.features)(),
             disclosures: (self.disclosures)(),
@@ -109,7 +111,7 @@ impl Module {
         Ok(ctx.into_reply(done.into_reply()))
     }
 
-    /// Tells the listeners of an event.
+    /// Tells the listeners of an event, or runs what was due.
     pub fn on_event(
         &self,
         host: Rc<dyn Host>,
@@ -119,6 +121,11 @@ impl Module {
         let mut ctx = Ctx::new(host, context);
         for listener in self.on.iter().filter(|l| l.event == event.name) {
             (listener.run)(&mut ctx, event)?;
+        }
+        let own = event.name.strip_prefix(self.id);
+        let due = own.and_then(|rest| rest.strip_prefix('.'));
+        for schedule in self.schedules.iter().filter(|s| due == Some(s.name)) {
+            (schedule.run)(&mut ctx, event)?;
         }
         Ok(ctx.into_reply(Reply::default()))
     }
@@ -139,6 +146,7 @@ impl Module {
             blocks: &[],
             events: &[],
             on: &[],
+            schedules: &[],
             permissions: &[],
             features: Vec::new,
             disclosures: || None,
@@ -182,6 +190,10 @@ impl Module {
     #[must_use]
     pub fn on(self, on: &'static [Listener]) -> Self {
         Self { on, ..self }
+    }
+    #[must_use]
+    pub fn schedules(self, schedules: &'static [Schedule]) -> Self {
+        Self { schedules, ..self }
     }
     #[must_use]
     pub fn permissions(self, permissions: &'static [Permission]) -> Self {

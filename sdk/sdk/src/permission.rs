@@ -1,6 +1,7 @@
 //! Who may do what, by default.
 
 use sdk_contract::def::{Label, PermissionDef, RoleGrant, RowScope};
+use sdk_contract::notice::NoticeDraft;
 
 /// A permission of the module; made by [`permissions!`](crate::permissions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,14 @@ impl Permission {
                 },
             ),
             grants: self.grants.iter().map(grant).collect(),
+        }
+    }
+
+    /// A notice to those of an organisation's people who hold the permission.
+    pub fn notice(&self, organisation: impl Into<String>, key: impl Into<String>) -> NoticeDraft {
+        NoticeDraft {
+            permission: Some(self.name.to_owned()),
+            ..NoticeDraft::new(organisation, key)
         }
     }
 }

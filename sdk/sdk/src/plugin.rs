@@ -15,6 +15,7 @@
 ///     blocks: pages::BLOCKS,
 ///     events: events::ALL,
 ///     on: events::ON,
+///     schedules: jobs::ALL,
 ///     permissions: permissions::ALL,
 ///     features: model::features(),
 ///     disclosures: Some(model::disclosures()),
@@ -113,7 +114,7 @@ macro_rules! __parts {
         let $m = $m.changes(|| $e);
         $($crate::__parts!($m; $($rest)*);)?
     };
-    // pages, blocks, events, on, permissions
+    // pages, blocks, events, on, schedules, permissions
     ($m:ident; $key:ident: $e:expr $(, $($rest:tt)*)?) => {
         let $m = $m.$key($e);
         $($crate::__parts!($m; $($rest)*);)?

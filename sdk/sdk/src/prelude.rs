@@ -9,7 +9,7 @@ pub use sdk_macros::{Action, Choice, Collection, Row};
 pub use crate::Map;
 pub use crate::action::{CollectionAction, Done, Input, RecordAction};
 pub use crate::ctx::Ctx;
-pub use crate::event::{EventName, Listener};
+pub use crate::event::{EventName, Listener, Schedule};
 pub use crate::field::StoredFile;
 pub use crate::flow::Flow;
 pub use crate::host::Level;
@@ -27,6 +27,7 @@ pub use sdk_contract::def::{
     SeedDef, Shard, Tone,
 };
 pub use sdk_contract::error::{Fault, FaultKind, FieldFault};
+pub use sdk_contract::notice::NoticeDraft;
 pub use sdk_contract::page::{
     Action, Arrange, Axis, Band, Block, Body, Card, CardLook, Cards, Chart, Choice, Column,
     Condition, Confirm, Curve, Datum, Deed, Fact, Field, FieldKind, FileRef, Form, Gauge, Group,
@@ -36,5 +37,6 @@ pub use sdk_contract::page::{
 };
 pub use sdk_contract::query::{Aggregate, Bucket, Filter, Found, Measure, Query, Sort, Step};
 pub use sdk_contract::scalar::{Date, Decimal, Id, Money, Month, Ref, Timestamp};
+pub use sdk_contract::schedule::When;
 pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};

@@ -99,6 +99,22 @@ impl Session {
         self.read(&encoded(path), PAGE, &[])
     }
 
+    pub(crate) fn notices(&self) -> Result<Vec<Map>, Fault> {
+        #[derive(Deserialize)]
+        struct Listed {
+            items: Vec<Map>,
+        }
+        let listed: Listed = self.read("/api/v1/notices", JSON, &[])?;
+        Ok(listed.items)
+    }
+
+    pub(crate) fn read_notice(&self, id: &str) -> Result<(), Fault> {
+        let path = format!("/api/v1/notices/{id}/read");
+        let opened: Map = self.post(&path, &json!({}), None)?;
+        drop(opened);
+        Ok(())
+    }
+
     fn read<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -1,7 +1,7 @@
 //! The kernel's stand-in: an in-memory store that enforces what the modules declare.
 //!
 //! Enforced: field kinds, required, unique, frozen, references, revisions, flow transitions,
-//! permissions, row scopes, masks, idempotency keys, delivery of events. Not modelled: capabilities
+//! permissions, row scopes, masks, idempotency keys, delivery of events, schedules, notices. Not modelled: capabilities
 //! of `plugin.toml`, where a module is enabled, limits of a guest, the audit trail.
 
 mod access;
@@ -9,6 +9,7 @@ mod check;
 mod commit;
 mod listing;
 mod looks;
+mod notices;
 mod outbox;
 mod score;
 mod search;
@@ -61,6 +62,9 @@ struct State {
     models: Vec<LiveModel>,
     outbox: Vec<Pending>,
     heard: Vec<Event>,
+    notices: Vec<notices::Kept>,
+    /// The last moment that each schedule was told of, by `<module>.<name>`.
+    slots: BTreeMap<String, Timestamp>,
     now: Timestamp,
     count: u64,
 }
@@ -240,6 +244,8 @@ impl Mock {
             models: setting.models.clone(),
             outbox: Vec::new(),
             heard: Vec::new(),
+            notices: Vec::new(),
+            slots: BTreeMap::new(),
             now: start,
             count: 0,
         };
@@ -257,6 +263,7 @@ impl Mock {
             });
         }
         state.seed()?;
+        state.tell_the_time();
         Ok(Self(Rc::new(RefCell::new(state))))
     }
 
@@ -268,6 +275,7 @@ impl Mock {
     pub(crate) fn advance(&self, seconds: i64) {
         let now = self.now().plus_seconds(seconds);
         self.0.borrow_mut().now = now;
+        self.0.borrow_mut().tell_the_time();
         self.deliver();
     }
 

@@ -106,7 +106,8 @@ impl World {
         self.now().local_date()
     }
 
-    /// Moves the clock on. Events that are due by then have been delivered afterwards.
+    /// Moves the clock on. Events that are due by then have been delivered afterwards, and what
+    /// modules do by the clock is done: once, however many of its moments were passed over.
     pub fn advance_days(&self, days: i64) {
         self.advance_seconds(days * 24 * 3600);
     }
@@ -223,6 +224,25 @@ impl User<'_> {
         match &self.world.at {
             At::Mock(mock) => mock.page(&self.caller, path),
             At::Stage(stage) => stage.session(who)?.page(path),
+        }
+    }
+
+    /// What this user has been told, newest first, as the API lists it: `id`, `at`, `title`, `text`
+    /// (each `zh` and `en`), `path`, `read`. The newest 50.
+    pub fn notices(&self) -> Result<Vec<Map>, Fault> {
+        let who = self.who()?;
+        match &self.world.at {
+            At::Mock(mock) => mock.notices(&self.caller),
+            At::Stage(stage) => stage.session(who)?.notices(),
+        }
+    }
+
+    /// Marks one of them as read.
+    pub fn read_notice(&self, id: &str) -> Result<(), Fault> {
+        let who = self.who()?;
+        match &self.world.at {
+            At::Mock(mock) => mock.read_notice(&self.caller, id),
+            At::Stage(stage) => stage.session(who)?.read_notice(id),
         }
     }
 

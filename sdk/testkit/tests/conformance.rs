@@ -8,6 +8,9 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+#[path = "conformance/told.rs"]
+mod told;
+
 use plugin_example::{LATE, module};
 use sdk_contract::error::{Fault, FaultKind};
 use sdk_contract::page::{Body, Datum, Page};

@@ -27,9 +27,10 @@ impl Hearing {
         }
     }
 
-    /// Delivers until nothing is due now.
+    /// Says what the clock says now, and delivers until nothing is due.
     pub(crate) async fn settle(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
+        self.host.run_schedules().await?;
         for _ in 0..MOST_ROUNDS {
             if kernel_messaging::once(self.host.store(), self).await? == 0 {
                 return Ok(());

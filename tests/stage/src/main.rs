@@ -124,6 +124,7 @@ async fn play(cli: &Cli, data: PathBuf, scratch: Option<&Scratch>) -> Result<()>
     let platform = Platform::start(opened, clock.clone(), setup).await?;
     setup::editions(&platform.host).await?;
     setup::models(&platform.host, &cli.guests, &cli.models).await?;
+    platform.host.run_schedules().await?;
     let hearing = Arc::new(Hearing::new(platform.host.clone()));
     let router = platform
         .router()?

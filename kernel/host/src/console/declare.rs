@@ -6,6 +6,7 @@ mod classified;
 mod deletions;
 mod jobs;
 mod projects;
+mod schedules;
 mod trail;
 
 use sdk_contract::change::{ChangeDef, Conversion};
@@ -40,6 +41,7 @@ pub(crate) fn def() -> ModuleDef {
                 classified::collection(),
                 alterations::collection(),
                 availability::collection(),
+                schedules::collection(),
             ],
             jobs::collections(),
             trail::collections(),
@@ -72,11 +74,12 @@ pub(crate) fn def() -> ModuleDef {
             trail::actions(),
             projects::actions(),
             alterations::actions(),
+            schedules::actions(),
         ]
         .concat(),
         pages: [
             pages(),
-            vec![deletions::page(), availability::page()],
+            vec![deletions::page(), availability::page(), schedules::page()],
             classified::pages(),
             jobs::pages(),
             projects::pages(),
@@ -105,6 +108,7 @@ pub(crate) fn def() -> ModuleDef {
             projects::permissions(),
             alterations::permissions(),
             availability::permissions(),
+            schedules::permissions(),
         ]
         .concat(),
         ..ModuleDef::default()

@@ -4,8 +4,10 @@
 use kernel_crypto::canonical;
 use kernel_identity::module::MODULE;
 use kernel_identity::principal::Principal;
-use kernel_storage::{CollectionName, Commit, CommitError, Committed, Expected};
-use sdk_contract::call::{Reply, Write};
+use kernel_storage::{
+    CollectionName, Commit, CommitError, Committed, Expected, NewEvent, NewNotice,
+};
+use sdk_contract::call::{EventDraft, Reply, Write};
 use sdk_contract::def::{ActionDef, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::kind::Kind;
@@ -13,9 +15,10 @@ use serde_json::{Map, Value, json};
 
 use super::Act;
 use crate::Host;
+use crate::catalog::Installed;
 use crate::console::{ID, JOBS};
 use crate::effects::Move;
-use crate::module::Call;
+use crate::module::{Call, new_id};
 use crate::reads::storage;
 use crate::signing;
 
@@ -53,6 +56,40 @@ impl Host {
         }
     }
 
+    /// What a reply says to other modules, and to people.
+    pub(super) fn told(
+        &self,
+        call: &Call,
+        installed: &Installed,
+        reply: &mut Reply,
+    ) -> Result<(Vec<NewEvent>, Vec<NewNotice>), Fault> {
+        let events = Self::events(call, installed, std::mem::take(&mut reply.events))?;
+        let notices = self.notices_of(call, installed, std::mem::take(&mut reply.notices))?;
+        Ok((events, notices))
+    }
+
+    fn events(
+        call: &Call,
+        installed: &Installed,
+        drafts: Vec<EventDraft>,
+    ) -> Result<Vec<NewEvent>, Fault> {
+        let declared = |name: &str| installed.def.events.iter().any(|e| e.name == name);
+        drafts
+            .into_iter()
+            .map(|draft| {
+                if !declared(&draft.name) {
+                    tracing::error!(plugin = %installed.def.id, event = %draft.name, blame = "plugin", "undeclared event");
+                    return Err(Fault::new(
+                        FaultKind::Internal,
+                        "plugin.bad-write",
+                        "该功能出错了，本次操作没有生效",
+                    ));
+                }
+                Ok(NewEvent { id: new_id(call.now)?, draft })
+            })
+            .collect()
+    }
+
     /// Commits what an action wants. Where that begins a job, or lets one begin, a worker looks at once.
     pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         let wakes = writes_jobs(&commit);
@@ -84,6 +121,13 @@ impl Host {
         let told = self.moved_on(&call.principal, error, record).await;
         told.unwrap_or_else(|| commit_fault(error))
     }
+}
+
+/// The record that an action ran on, or the first that it moved.
+pub(super) fn acted_on(record: Option<&Map<String, Value>>, moves: &[Move]) -> String {
+    let own = record.and_then(|r| r.get("id")?.as_str());
+    let first = || moves.first().map(|m| m.id.as_str());
+    own.or_else(first).unwrap_or_default().to_owned()
 }
 
 fn writes_jobs(commit: &Commit) -> bool {

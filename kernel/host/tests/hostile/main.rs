@@ -8,7 +8,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test stops at the first surprise"
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, and says what it skips"
 )]
 
 mod admission;
@@ -21,8 +22,10 @@ mod home;
 mod looks;
 mod masks;
 mod models;
+mod notices;
 mod plugin_guest;
 mod sandbox;
+mod schedules;
 mod stage;
 mod step_up;
 #[path = "../support/host.rs"]

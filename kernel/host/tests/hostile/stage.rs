@@ -137,7 +137,7 @@ impl Stage {
 }
 
 /// One for all hosts of a process, because a pool's address space is large.
-fn engines() -> Engines {
+pub(crate) fn engines() -> Engines {
     static ENGINES: OnceLock<Engines> = OnceLock::new();
     ENGINES.get_or_init(|| Engines::new().unwrap()).clone()
 }

@@ -28,6 +28,7 @@ mod faults;
 mod files;
 mod kinds;
 mod moments;
+mod notices;
 mod outbox;
 mod questions;
 mod reads;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kernel_storage::{NewEvent, Retry, Store};
+use kernel_storage::{Delivery, NewEvent, Retry, Store};
 use sdk_contract::call::EventDraft;
 use serde_json::json;
 
@@ -104,6 +104,32 @@ async fn a_refused_commit_publishes_nothing_and_a_good_one_wakes_the_relay() {
         publish(&store, &[(2, "a")]).await;
         assert!(woken().await.is_ok());
         assert!(woken().await.is_err(), "coalesced");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_that_was_given_up_is_brought_back_by_a_commit() {
+    on_each_engine(async |bench| {
+        let store = bench.stocked().await;
+        let how = async |n| store.outbox_delivery(&id(n)).await.unwrap();
+        assert_eq!(how(1).await, None);
+        publish(&store, &[(1, "a")]).await;
+        assert_eq!(how(1).await, Some(Delivery::Waiting));
+        store.outbox_failed(&id(1), Retry::Dead).await.unwrap();
+        assert_eq!(how(1).await, Some(Delivery::GivenUp));
+
+        let mut refused = commit(vec![order(2, json!({"colour": "red"}))]);
+        refused.revived = vec![id(1)];
+        store.commit(refused).await.unwrap_err();
+        assert_eq!(how(1).await, Some(Delivery::GivenUp));
+        let mut revives = commit(vec![]);
+        revives.revived = vec![id(1), id(99)];
+        store.commit(revives).await.unwrap();
+        assert_eq!(how(1).await, Some(Delivery::Waiting));
+        assert_eq!(due(&store, NOW).await, [id(1)]);
+        store.outbox_done(&id(1), NOW).await.unwrap();
+        assert_eq!(how(1).await, Some(Delivery::Done));
     })
     .await;
 }

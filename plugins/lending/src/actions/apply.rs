@@ -61,6 +61,11 @@ impl CollectionAction for Apply {
             )
         };
         let name = record.product_name.clone();
+        let parties = events::Parties {
+            bank: &product.organisation,
+            enterprise: &subject,
+        };
+        events::notify(ctx, events::SUBMITTED, (id.as_str(), 0), parties, &record);
         let new = New::of(record)
             .id(id.clone())
             .subject(&subject)

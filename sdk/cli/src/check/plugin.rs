@@ -89,6 +89,9 @@ fn capabilities(surface: &Surface, asked: &Capabilities, report: &mut Report) {
     for collection in &asked.read {
         report.say("reads", format!("{collection}, as the caller"));
     }
+    if asked.notices {
+        report.say("tells", "people, by notices".to_owned());
+    }
 }
 
 fn declaration(
@@ -100,11 +103,12 @@ fn declaration(
     report.say(
         "declares",
         format!(
-            "{} collections, {} actions, {} pages, {} events, {} permissions",
+            "{} collections, {} actions, {} pages, {} events, {} schedules, {} permissions",
             def.collections.len(),
             def.actions.len(),
             def.pages.len(),
             def.events.len(),
+            def.schedules.len(),
             def.permissions.len()
         ),
     );

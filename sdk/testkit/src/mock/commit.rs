@@ -23,6 +23,7 @@ impl State {
         let Reply {
             writes,
             events,
+            notices,
             note,
             ..
         } = reply;
@@ -31,6 +32,7 @@ impl State {
                 return Err(bad_write(format!("event {} is not declared", event.name)));
             }
         }
+        Self::check_notices(running.def, &notices)?;
         let checked = writes
             .into_iter()
             .map(|w| running.check(w))
@@ -45,6 +47,7 @@ impl State {
             (self.rows, self.steps, self.deleted) = (rows, steps, deleted);
             return Err(fault);
         }
+        self.keep_notices(&running.def.id, notices);
         for draft in events {
             let event = Event {
                 id: self.next_id(),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use sdk_contract::call::Event;
+use sdk_contract::def::ModuleDef;
 use sdk_contract::error::Fault;
 use sdk_contract::scalar::Timestamp;
 
@@ -75,7 +76,7 @@ impl Mock {
             .borrow()
             .modules
             .iter()
-            .filter(|m| m.def.on.contains(&event.name))
+            .filter(|m| m.def.on.contains(&event.name) || is_told(&m.def, event))
             .map(|m| (m.module.clone(), std::rc::Rc::clone(&m.def)))
             .collect();
         for (module, def) in listening {
@@ -127,4 +128,11 @@ impl Mock {
             state.heard.push(event.clone());
         }
     }
+}
+
+/// Whether the clock said it to this module.
+fn is_told(def: &ModuleDef, event: &Event) -> bool {
+    let own = event.name.strip_prefix(&def.id);
+    let name = own.and_then(|rest| rest.strip_prefix('.'));
+    def.schedules.iter().any(|s| Some(s.name.as_str()) == name)
 }

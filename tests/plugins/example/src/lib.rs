@@ -205,6 +205,10 @@ impl RecordAction for Approve {
             .set(Loan::STATUS, Status::Approved)
             .set(Loan::RATE, self.rate);
         ctx.update(&loan, patch);
+        let subject = loan.subject.clone().unwrap_or_default();
+        let notice = NoticeDraft::new(subject, format!("approved:{}", loan.id));
+        let place = format!("/example/loans/{}", loan.id);
+        ctx.notify(notice.title("贷款已批准", "Approved").path(place));
         // An action has its own record unmasked, whatever the caller may see of it.
         let phone = loan.phone.clone();
         Ok(Done::new()
@@ -370,6 +374,11 @@ impl RecordAction for Spoil {
                 &loan.id,
                 json!({}),
             ),
+            "notice" => {
+                let nobody = NoticeDraft::new(HUJIANG, "k").title("外面", "");
+                ctx.insert(notice("before a notice"));
+                ctx.notify(nobody.path("/market/products"));
+            }
             "half" => {
                 ctx.insert(notice("first half"));
                 ctx.update(&loan, Patch::new().set(Loan::PREVIOUS, Id::new("nowhere")));
@@ -436,8 +445,34 @@ fn on_requested(ctx: &mut Ctx, event: &Event) -> Result<(), Fault> {
     ctx.insert(New::of(Notice {
         text: format!("{} {}", loan.number, loan.amount),
     }));
+    let bank = loan.organisation.clone().unwrap_or_default();
+    let notice = permissions::DECIDE.notice(bank, format!("requested:{}", loan.id));
+    ctx.notify(
+        notice
+            .title("有新的贷款申请", "A new request")
+            .text(&loan.number, "")
+            .path(format!("/example/loans/{}", loan.id)),
+    );
     Ok(())
 }
+
+/// Leaves a trace of each time it is run, and of how much there was.
+fn on_day(ctx: &mut Ctx, event: &Event) -> Result<(), Fault> {
+    let loans = ctx.find(Find::<Loan>::new().limit(1).total())?;
+    let slot = event.data.get("slot").and_then(Value::as_str);
+    ctx.insert(New::of(Notice {
+        text: format!("{} {}", slot.unwrap_or_default(), loans.total),
+    }));
+    Ok(())
+}
+
+const SCHEDULES: &[Schedule] = &[Schedule {
+    name: "day.began",
+    label: "每日盘点",
+    en: "Daily count",
+    when: When::Daily { hour: 6, minute: 0 },
+    run: on_day,
+}];
 
 fn loans(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     let mut find = Find::<Loan>::new()
@@ -619,6 +654,8 @@ fn disclosures() -> DisclosureDef {
     }
 }
 
+/// A bank.
+const HUJIANG: &str = "01930000-0000-7000-8000-000000000101";
 pub const ENTERPRISE: &str = "01930000-0000-7000-8000-000000001001";
 
 fn seeds() -> Vec<SeedDef> {
@@ -644,6 +681,7 @@ sdk::plugin! {
     blocks: BLOCKS,
     events: &[REQUESTED],
     on: ON,
+    schedules: SCHEDULES,
     permissions: permissions::ALL,
     features: features(),
     disclosures: Some(disclosures()),
