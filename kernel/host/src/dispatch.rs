@@ -321,7 +321,7 @@ impl Host {
             files,
             events,
             notices,
-            revived: console::revived(&def.id, &action.name, &checked.values),
+            revived: console::revived(&def.id, &action.name, &values),
             audit: vec![draft(
                 call,
                 &format!("{}.{}", def.id, action.name),
