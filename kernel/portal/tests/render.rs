@@ -16,6 +16,8 @@ mod forms;
 mod hostile;
 #[path = "render/kinds.rs"]
 mod kinds;
+#[path = "render/told.rs"]
+mod told;
 
 fn ctx() -> ViewContext {
     ViewContext {
