@@ -87,7 +87,9 @@ pub(crate) async fn evidence(
     let (host, p) = (web.host(), &caller.principal);
     let name = format!("{module}.{plural}");
     let zip = host.evidence(p, (&name, &id), &signature).await?;
-    host.viewed(p, &name, ("signature.take", &id), 1).await?;
+    let party = host.party(&name, &id).await?;
+    let taken = ("signature.take", id.as_str());
+    host.viewed(p, &name, taken, (1, party.as_deref())).await?;
     let mut response = zip.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));

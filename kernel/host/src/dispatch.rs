@@ -301,11 +301,12 @@ impl Host {
         let jobs = self.job_requests(call, def, &writes, record.as_ref());
         others.extend(jobs.await?);
         let object = acted_on(record.as_ref(), &moves);
+        let name = format!("{}.{}", def.id, action.name);
         let mut commit = Commit {
             at: call.now.micros(),
             by: by(&call.principal),
             request: call.principal.request.clone(),
-            action: format!("{}.{}", def.id, action.name),
+            action: name.clone(),
             note: reply.note.clone(),
             module: def.id.clone(),
             expected: expected(def, running.record, &moves),
@@ -322,13 +323,7 @@ impl Host {
             events,
             notices,
             revived: console::revived(&def.id, &action.name, &values),
-            audit: vec![draft(
-                call,
-                &format!("{}.{}", def.id, action.name),
-                &object,
-                "ok",
-                note(&reply, &confirmed),
-            )],
+            audit: vec![draft(call, &name, &object, "ok", note(&reply, &confirmed))],
             idempotency: act.key.clone().map(|key| Idempotency {
                 key,
                 digest,
