@@ -45,6 +45,7 @@ pub struct Signature {
     /// `<module>.<entity>.<verb>`
     pub action: String,
     pub label: String,
+    /// Empty where an institution's person signed and somebody else looks.
     pub name: String,
     pub organisation: String,
     /// `certificate`, `signed-call`, `security-key`, `code`, `factor` or `password`.
@@ -88,6 +89,14 @@ impl Kept {
     fn text(&self, path: &str) -> String {
         let value = self.document.pointer(path).and_then(Value::as_str);
         value.unwrap_or_default().to_owned()
+    }
+
+    /// Whether a list says who signed. Whoever acts for a party is named in what they sign; an
+    /// institution answers for its people, so to others the list names it alone. The evidence, which
+    /// has to stand by itself, names its signer.
+    fn names_to(&self, p: &Principal) -> bool {
+        let own = self.text("/by/organisation/id");
+        !self.text("/by/party").is_empty() || p.organisations.contains(&own)
     }
 
     fn records(&self) -> impl Iterator<Item = &Map<String, Value>> {
@@ -192,7 +201,11 @@ impl Host {
             at: Timestamp::from_micros(kept.signed.at).to_string(),
             action: word(&kept.row, "action").to_owned(),
             label: kept.text("/action/label"),
-            name: kept.text("/by/name"),
+            name: if kept.names_to(p) {
+                kept.text("/by/name")
+            } else {
+                String::new()
+            },
             organisation: kept.text("/by/organisation/name"),
             way: word(&kept.row, "way").to_owned(),
             serial: Some(word(&kept.row, "serial").to_owned()).filter(|s| !s.is_empty()),
@@ -420,6 +433,7 @@ fn table(name: &str, record: &str, all: &[Signature]) -> Body {
         };
         let who = match one.organisation.as_str() {
             "" => one.name.clone(),
+            organisation if one.name.is_empty() => organisation.to_owned(),
             organisation => format!("{}（{organisation}）", one.name),
         };
         let cells = vec![

@@ -1,7 +1,7 @@
 //! What the signatures over signed actions are declared as. The platform keeps one in the commit of
 //! what was done; nobody changes or removes it.
 
-use sdk_contract::def::{CollectionDef, FieldDef, Label, Shard};
+use sdk_contract::def::{CollectionDef, FieldDef, Label, Retention, Shard};
 use sdk_contract::kind::Kind;
 
 use super::{SIGNATURES, collection as declared, field, required, secret};
@@ -23,6 +23,8 @@ pub(super) fn collection() -> CollectionDef {
         ..secret(name, label, kind)
     };
     CollectionDef {
+        // It proves what was done for as long as anybody may contest it.
+        retention: Some(Retention::standing("证明谁在何时以何内容作出决定或签署")),
         indexes: vec![vec!["record".into(), "created_at".into()]],
         ..declared(
             SIGNATURES,
