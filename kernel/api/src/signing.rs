@@ -6,10 +6,11 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use kernel_crypto::sm3;
 use kernel_host::{Act, Proof, chain};
+use kernel_identity::challenge::Asked;
 use sdk_contract::error::Fault;
 use serde_json::Map;
 
@@ -52,15 +53,9 @@ pub(crate) async fn asked(web: &Web, by: &Caller, act: &Act, fault: Fault) -> Pr
         Ok(content) => content,
         Err(fault) => return fault.into(),
     };
-    let session = p.session.as_deref().unwrap_or_default();
-    let given = (session, p.address.as_str());
-    let digest = sm3::digest(&content);
-    let asked = match web.sessions().challenge_about(given, digest, web.now()) {
+    let asked = match challenge(web, by, &content) {
         Ok(asked) => asked,
-        Err(error) => {
-            tracing::error!(error = chain(&error), "no challenge can be made");
-            return Problem::of_status(axum::http::StatusCode::SERVICE_UNAVAILABLE);
-        }
+        Err(problem) => return problem,
     };
     let content = String::from_utf8_lossy(&content).into_owned();
     let more = [
@@ -73,6 +68,20 @@ pub(crate) async fn asked(web: &Web, by: &Caller, act: &Act, fault: Fault) -> Pr
         more: Map::from_iter(more),
         ..fault.into()
     }
+}
+
+/// What the caller's certificate signs to do what `content` says.
+pub(crate) fn challenge(web: &Web, by: &Caller, content: &[u8]) -> Result<Asked, Problem> {
+    let p = &by.principal;
+    let session = p.session.as_deref().unwrap_or_default();
+    let given = (session, p.address.as_str());
+    let asked = web
+        .sessions()
+        .challenge_about(given, sm3::digest(content), web.now());
+    asked.map_err(|error| {
+        tracing::error!(error = chain(&error), "no challenge can be made");
+        Problem::of_status(StatusCode::SERVICE_UNAVAILABLE)
+    })
 }
 
 /// `GET /api/v1/{module}/{plural}/{id}/signatures/{signature}`, and the same for people under

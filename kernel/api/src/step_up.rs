@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kernel_crypto::{random, sm3};
+use kernel_crypto::random;
 use kernel_host::{ACCOUNT_PAGE, UploadRef, chain};
 use kernel_identity::account::AccountError;
 use kernel_identity::challenge::Asked;
@@ -26,6 +26,7 @@ use crate::edge::RequestInfo;
 use crate::login::{WRONG_CODE, WRONG_CODE_EN, see_other};
 use crate::parked::{self, Parked};
 use crate::problem::Problem;
+use crate::signing::challenge;
 use crate::typed::{Post, Typed};
 use crate::{Web, view};
 
@@ -176,17 +177,12 @@ impl Question {
 
     /// What the caller's certificate signs of what they are about to do.
     pub(crate) fn about(web: &Web, caller: &Caller, content: &[u8]) -> Result<Self, Problem> {
-        let p = &caller.principal;
-        let session = p.session.as_deref().unwrap_or_default();
-        let digest = sm3::digest(content);
-        let given = (session, p.address.as_str());
-        let asked = web.sessions().challenge_about(given, digest, web.now());
         Ok(Self {
             ways: Ways {
                 certificate: true,
                 ..Ways::default()
             },
-            asked: Some(asked.map_err(|error| failed(&error))?),
+            asked: Some(challenge(web, caller, content)?),
             options: String::new(),
         })
     }

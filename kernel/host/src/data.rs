@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel_identity::two_person::{Request, Verdict};
-use kernel_storage::{By, CollectionName, Commit, CommitError, PlanError};
+use kernel_storage::{CollectionName, Commit, CommitError, PlanError};
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::{CollectionDef, ModuleDef};
 use sdk_contract::error::Fault;
@@ -30,6 +30,7 @@ use serde_json::json;
 
 use crate::Host;
 use crate::catalog::Installed;
+use crate::dispatch::by_platform;
 use crate::install::{InstallError, query};
 use crate::module::{Call, Input, Module};
 use crate::values::object;
@@ -248,11 +249,7 @@ impl Host {
         };
         let commit = Commit {
             at: self.clock().now().micros(),
-            by: By {
-                user: String::new(),
-                name: "平台".into(),
-                organisation: None,
-            },
+            by: by_platform(),
             request: "structure".into(),
             action: format!("{ID}.structure.settle"),
             module: ID.into(),

@@ -538,6 +538,14 @@ pub(crate) fn by(p: &Principal) -> By {
     }
 }
 
+/// Who did what happens by itself.
+pub(crate) fn by_platform() -> By {
+    By {
+        name: "平台".into(),
+        ..By::default()
+    }
+}
+
 /// What `call` did, with the network address it came from; a job's has none.
 pub(crate) fn draft(
     call: &Call,

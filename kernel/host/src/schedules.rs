@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kernel_crypto::sm3;
-use kernel_storage::{By, Commit, CommitError, Delivery, NewEvent};
+use kernel_storage::{Commit, CommitError, Delivery, NewEvent};
 use sdk_contract::call::{Event, EventDraft, Write};
 use sdk_contract::error::Fault;
 use sdk_contract::query::{MAX_LIMIT, Query};
@@ -25,7 +25,7 @@ use serde_json::{Map, Value, json};
 use crate::Host;
 use crate::catalog::{Catalog, Installed};
 use crate::console::{ID, SCHEDULES};
-use crate::dispatch::commit_fault;
+use crate::dispatch::{by_platform, commit_fault};
 use crate::module::new_id;
 use crate::reads::{ask as ask_fault, storage};
 use crate::values::{number, object, word};
@@ -182,11 +182,7 @@ impl Host {
 fn by_the_clock(code: &str, now: Timestamp) -> Commit {
     Commit {
         at: now.micros(),
-        by: By {
-            user: String::new(),
-            name: "平台".into(),
-            organisation: None,
-        },
+        by: by_platform(),
         request: "schedule".into(),
         action: code.to_owned(),
         ..Commit::default()

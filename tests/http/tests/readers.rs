@@ -79,7 +79,7 @@ fn pi_02_a_party_sees_who_read_its_data_and_nobody_else_does() {
 
     // A bank acts for no party.
     let of_bank = page(&mut desk, READERS);
-    assert!(of_bank.contains("没有代表任何企业"), "{of_bank}");
+    assert!(of_bank.contains("没有代表任何主体"), "{of_bank}");
     let (holds, said) = server.command(&["audit", "verify"]);
     assert!(holds, "{said}");
 }

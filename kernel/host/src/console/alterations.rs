@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use kernel_identity::module::MODULE as PLATFORM;
 use kernel_identity::two_person::{self, Request, Verdict};
 use kernel_storage::{
-    Alteration, AuditDraft, By, CollectionName, Commit, CommitError, Finding, Mend, Record, Repair,
+    Alteration, AuditDraft, CollectionName, Commit, CommitError, Finding, Mend, Record, Repair,
     Swept, Wronged,
 };
 use sdk_contract::call::{Ask, Reply, Write};
@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use super::pages::{PAGE, bench, may, page_number, param};
 use super::{ID, go, record, stay};
 use crate::Host;
-use crate::dispatch::commit_fault;
+use crate::dispatch::{by_platform, commit_fault};
 use crate::module::{Call, Input, new_id};
 use crate::reads::{ask as ask_fault, storage};
 use crate::values::{number, object, word};
@@ -93,11 +93,7 @@ impl Host {
         while writes.peek().is_some() || !audit.is_empty() {
             let commit = Commit {
                 at: now.micros(),
-                by: By {
-                    user: String::new(),
-                    name: "平台".into(),
-                    organisation: None,
-                },
+                by: by_platform(),
                 request: "sweep".into(),
                 action: SWEEP.into(),
                 module: ID.into(),

@@ -2,7 +2,7 @@
 //! write, marks the minute, and what nobody marked was an outage. One row a day, of all servers
 //! together, so that one of several that stops is none.
 
-use kernel_storage::{By, CollectionName, Commit, CommitError};
+use kernel_storage::{CollectionName, Commit, CommitError};
 use sdk_contract::call::Write;
 use sdk_contract::def::Tone;
 use sdk_contract::error::Fault;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::ID;
 use super::pages::bench;
 use crate::Host;
-use crate::dispatch::commit_fault;
+use crate::dispatch::{by_platform, commit_fault};
 use crate::module::new_id;
 use crate::reads::ask as ask_fault;
 use crate::values::{number, object, word};
@@ -163,11 +163,7 @@ impl Host {
 fn commit(now: Timestamp, write: Write) -> Commit {
     Commit {
         at: now.micros(),
-        by: By {
-            user: String::new(),
-            name: "平台".into(),
-            organisation: None,
-        },
+        by: by_platform(),
         request: "uptime".into(),
         module: ID.into(),
         writes: vec![write],

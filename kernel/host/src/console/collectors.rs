@@ -1,7 +1,7 @@
 //! How far each central collector has the audit trail: the rows by which the handing on goes on after a
 //! restart, on any node.
 
-use kernel_storage::{By, CollectionName, Commit, CommitError};
+use kernel_storage::{CollectionName, Commit, CommitError};
 use sdk_contract::call::{Ask, Write};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{Block, Column, Datum, Page, Row, Table};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::ID;
 use super::pages::bench;
 use crate::Host;
-use crate::dispatch::commit_fault;
+use crate::dispatch::{by_platform, commit_fault};
 use crate::module::{Call, new_id};
 use crate::reads::ask as ask_fault;
 use crate::values::{number, object, word};
@@ -127,11 +127,7 @@ impl Host {
 fn commit(now: Timestamp, write: Write) -> Commit {
     Commit {
         at: now.micros(),
-        by: By {
-            user: String::new(),
-            name: "平台".into(),
-            organisation: None,
-        },
+        by: by_platform(),
         request: "collector".into(),
         module: ID.into(),
         writes: vec![write],

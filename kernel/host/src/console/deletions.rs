@@ -1,7 +1,7 @@
 //! Deleted records, each with a row of its own: who deleted it and why, until when it is kept, and
 //! whether it is held. Restoring, holding and purging go by these rows.
 
-use kernel_storage::{AuditDraft, By, CollectionName, Commit, CommitError, Expected, Gone};
+use kernel_storage::{AuditDraft, CollectionName, Commit, CommitError, Expected, Gone};
 use sdk_contract::call::{Ask, Reply, Write};
 use sdk_contract::def::ModuleDef;
 use sdk_contract::error::Fault;
@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::pages::{PAGE, bench, may, page_number};
 use super::{ID, record, stay};
 use crate::Host;
+use crate::dispatch::by_platform;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
 use crate::values::{number, object, word};
@@ -161,11 +162,7 @@ fn purge(now: Timestamp, row: &Map<String, Value>, gone: Gone) -> Commit {
     let action = format!("{ID}.deletion.purge");
     Commit {
         at: now.micros(),
-        by: By {
-            user: String::new(),
-            name: "平台".into(),
-            organisation: None,
-        },
+        by: by_platform(),
         request: "purge".into(),
         action: action.clone(),
         module: ID.into(),

@@ -3,7 +3,7 @@
 //! its files is turned back any more, and so are the values that were turned back.
 
 use kernel_crypto::{keys, sm3};
-use kernel_storage::{AuditDraft, By, Commit, CommitError};
+use kernel_storage::{AuditDraft, Commit, CommitError};
 use sdk_contract::call::{Ask, Reply, Write};
 use sdk_contract::error::{Fault, FieldFault};
 use sdk_contract::page::{
@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use super::pages::{PAGE, bench, may, page_number, param};
 use super::{ID, go, record, stay};
 use crate::Host;
+use crate::dispatch::by_platform;
 use crate::module::{Call, Input, new_id};
 use crate::reads::ask as ask_fault;
 use crate::values::{number, object, word};
@@ -182,11 +183,7 @@ impl Host {
             let action = format!("{ID}.project.end");
             let commit = Commit {
                 at: now.micros(),
-                by: By {
-                    user: String::new(),
-                    name: "平台".into(),
-                    organisation: None,
-                },
+                by: by_platform(),
                 request: "end".into(),
                 action: action.clone(),
                 module: ID.into(),

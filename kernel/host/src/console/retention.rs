@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use kernel_identity::principal::Principal;
-use kernel_storage::{AuditDraft, By, CollectionName, Commit, CommitError};
+use kernel_storage::{AuditDraft, CollectionName, Commit, CommitError};
 use sdk_contract::call::Write;
 use sdk_contract::def::{CollectionDef, Level, ModuleDef, Term};
 use sdk_contract::error::Fault;
@@ -19,6 +19,7 @@ use super::ID;
 use super::deletions::{self, DELETIONS, RESTORED};
 use super::pages::bench;
 use crate::Host;
+use crate::dispatch::by_platform;
 use crate::reads::ask as ask_fault;
 use crate::values::{number, word};
 
@@ -150,11 +151,7 @@ impl Host {
         let action = format!("{ID}.retention.delete");
         Ok(Commit {
             at: now.micros(),
-            by: By {
-                user: String::new(),
-                name: "平台".into(),
-                organisation: None,
-            },
+            by: by_platform(),
             request: "retention".into(),
             action: action.clone(),
             note: Some(why),

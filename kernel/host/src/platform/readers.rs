@@ -17,11 +17,10 @@ use crate::reads::ask as ask_fault;
 pub(super) const PATH: &str = "/platform/readers";
 
 pub(super) async fn page(desk: &Desk<'_>, ask: &Ask) -> Result<Page, Fault> {
-    let page = Page::new("数据查询记录").subtitle(
-        "金融机构、政府部门和平台查看、使用您所代表主体数据的每次记录，取自不可更改的审计日志",
-    );
+    let page = Page::new("数据查询记录")
+        .subtitle("其他机构查看、使用您所代表主体的数据的每次记录，取自不可更改的审计日志");
     let Some(subject) = &desk.call.principal.subject else {
-        let text = "您当前没有代表任何企业；切换到企业身份后查看";
+        let text = "您当前没有代表任何主体；切换到所代表的主体后查看";
         let notice = Notice::new(Tone::Info, "", text);
         return Ok(page.block(Block::notice("nobody", notice)));
     };

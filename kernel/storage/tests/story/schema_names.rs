@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use kernel_crypto::keys::KeyRing;
 use kernel_crypto::recovery::{RecoveryKey, Secret};
-use kernel_storage::{CollectionName, CommitError, Gone, RowFilter, StepDraft, Store, StoreUrl};
+use kernel_storage::{
+    AuditFilter, CollectionName, CommitError, Gone, HistoryState, RowFilter, StepDraft, Store,
+    StoreUrl,
+};
 use sdk_contract::call::Write;
 use sdk_contract::change::{ChangeDef, Conversion};
 use sdk_contract::def::ModuleDef;
@@ -13,6 +16,7 @@ use sdk_contract::kind::Kind;
 use sdk_contract::query::{Filter, Query};
 use serde_json::{Value, json};
 
+use crate::audit;
 use crate::backup::{self, Source, back_up, bring_back};
 use crate::bench::{
     Bench, NOW, change, commit, get, id, object, on_each_engine, on_postgres, order, orders, put,
@@ -188,16 +192,16 @@ async fn a_renamed_collection_keeps_all_that_goes_by_its_name() {
             matches!(&nowhere, Err(CommitError::BadReference { to, .. }) if to == "desk.racks"),
             "{nowhere:?}"
         );
-        put(
-            &store,
-            vec![purchase(
-                4,
-                json!({"note": "新", "shelf": id(1), "earlier": id(2)}),
-            )],
-        )
-        .await
-        .unwrap();
+        let values = json!({"note": "新", "shelf": id(1), "earlier": id(2)});
+        let mut told = commit(vec![purchase(4, values)]);
+        told.audit = vec![audit::draft(1)];
+        store.commit(told).await.unwrap();
         assert_eq!(ids(&store, Filter::search("新")).await, [id(4)]);
+        // The trail says the name of the day, and the history the first one: they are compared.
+        let found = store.audit_find(&AuditFilter::default(), 1, 0).await;
+        let last = found.unwrap().records.remove(0).draft;
+        let kept = store.audit_changes_kept(&last).await.unwrap();
+        assert_eq!(kept, Some(HistoryState::Whole));
 
         // A deletion of before is taken back by the name it was kept under.
         let mut back = commit(Vec::new());
