@@ -206,7 +206,10 @@ impl Lite {
                 "PRAGMA foreign_keys = ON; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL"
             }
             Opening::Reader | Opening::ReadOnly => {
-                "PRAGMA query_only = ON; PRAGMA cache_size = -8192"
+                // Pages that are not in it come from the system's memory at once, and each reader has a
+                // cache of its own: with 8 MiB each they were a third of what the process held, and with
+                // 1 MiB counting facets took twice as long.
+                "PRAGMA query_only = ON; PRAGMA cache_size = -3072"
             }
         })?;
         let until = Until {
