@@ -10,6 +10,8 @@
 
 #[path = "transfer/city.rs"]
 mod city;
+#[path = "transfer/parties.rs"]
+mod parties;
 #[path = "transfer/projects.rs"]
 mod projects;
 #[path = "support/host.rs"]

@@ -5,7 +5,8 @@
     reason = "a test stops at the first surprise"
 )]
 
-use tests_http::steps::{BANK, application, live_model, scored_product, sign_letter, text};
+use serde_json::json;
+use tests_http::steps::{BANK, application, live_model, over, scored_product, sign_letter, text};
 use tests_http::{Browser, Client, Server};
 
 const READERS: &str = "/platform/readers";
@@ -61,6 +62,14 @@ fn pi_02_a_party_sees_who_read_its_data_and_nobody_else_does() {
         assert!(read.contains(what), "{what} in {read}");
     }
     assert!(!read.contains("没有其他机构"), "{read}");
+    // It takes the list along in a file.
+    let mut officer = officer;
+    let wanted = json!({ "format": "csv", "reason": "核对", "fields": "number,amount" });
+    let begun = officer.post(&format!("{APPLICATIONS}/export"), &wanted);
+    let job = over(&officer, &begun);
+    assert_eq!((&job["status"], &job["done"]), (&json!("done"), &json!(1)));
+    let read = page(&mut owner, READERS);
+    assert!(read.contains("导出数据"), "{read}");
     // The institution, and not who it was there.
     let bank = officer.get("/api/v1/session").body;
     let bank_name = text(&bank["organisation_name"]);

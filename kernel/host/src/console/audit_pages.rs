@@ -28,7 +28,10 @@ const PARTIES: &str = "parties";
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 21] = [
+const KERNEL: [(&str, &str); 24] = [
+    ("console.job.exported", "导出数据"),
+    ("console.job.exported.parties", "导出数据，所含的其他主体"),
+    ("console.job.imported", "导入数据"),
     ("platform.account.copy", "下载本人信息副本"),
     ("field.look", "查看完整内容"),
     ("field.look.ask", "申请查看完整内容"),

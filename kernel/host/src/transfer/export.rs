@@ -1,10 +1,13 @@
 //! An export: a walk over a list by cursor, as its person, into one file.
 //!
 //! The file says who made it, when and what for, and bears a trace id ([`super::write`]). Its end is
-//! one audit record with the list that was asked for, how many rows it gave, and the file's digest.
+//! one audit record with the list that was asked for, how many rows it gave, the file's digest, and
+//! whose data is in it.
+
+use std::collections::BTreeSet;
 
 use kernel_identity::principal::Principal;
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef};
+use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, Shard};
 use sdk_contract::kind::Kind;
 use sdk_contract::query::Query;
 use serde_json::{Map, Value, json};
@@ -17,6 +20,7 @@ use super::write::Sheet;
 use super::{Format, MAX_CELL};
 use crate::Catalog;
 use crate::mask::Sight;
+use crate::values::word;
 
 pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let catalog = job.host.catalog();
@@ -53,6 +57,7 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         sheet.cells(&labels);
     }
     let (mut rows, mut saved) = (0, 0);
+    let mut parties = BTreeSet::new();
     loop {
         if unapproved(&person) {
             let what = "现在所含的敏感信息与申请时不同，须另一人复核，请重新申请导出";
@@ -65,6 +70,7 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
             let why = format!("记录 {what} {id} 与平台写入时不一致，须先修复，请联系安全管理员");
             return Err(Stop::Failed(why));
         }
+        parties.extend(others(c, &found.records, &person));
         if let Some(replaced) = &replaced {
             let secret = job.secret(replaced).await?;
             let with = job.host.keys().pseudonyms(&replaced.project, &secret);
@@ -115,7 +121,20 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let result = job.keep(&person, &name, bytes).await?;
     let told = json!({ "done": rows, "digest": result.digest });
     let changes = json!({ "done": rows, "result": result });
-    job.finish(&person, changes, &told).await
+    job.finish(&person, changes, &told, &parties).await
+}
+
+/// The parties whose data these records are, but the one that the person acts for.
+fn others(
+    c: &CollectionDef,
+    records: &[Map<String, Value>],
+    person: &Principal,
+) -> impl Iterator<Item = String> {
+    let own = person.subject.as_deref();
+    let of_parties = records.iter().filter(|_| c.shard == Shard::Subject);
+    let whose = of_parties.map(|r| word(r, "subject"));
+    let whose = whose.filter(move |party| !party.is_empty() && own != Some(*party));
+    whose.map(str::to_owned)
 }
 
 /// What stands for a value is text, whatever the field's kind.

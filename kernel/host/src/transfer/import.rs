@@ -4,6 +4,7 @@
 //! as the progress; at the end the refused rows become a file that can be corrected and sent again. So
 //! rows in are always rows accepted and rows refused.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kernel_identity::principal::Principal;
@@ -121,7 +122,7 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         };
     }
     let told = json!({ "source": digest, "dry": job.yes("dry") });
-    job.finish(&person, files, &told).await
+    job.finish(&person, files, &told, &BTreeSet::new()).await
 }
 
 fn unread() -> Stop {

@@ -4,6 +4,8 @@
 //! is an update of the revision it last wrote, so of two nodes that think they hold a job one fails
 //! at its next save and stops ([`Stop::Lost`]). Cancelling is such an update too.
 
+use std::collections::BTreeSet;
+
 use kernel_identity::principal::Principal;
 use kernel_identity::session::Origin;
 use kernel_storage::{AuditDraft, By, Commit, CommitError};
@@ -30,6 +32,11 @@ const BETWEEN: i64 = 1_000_000;
 const STEP: u64 = 500;
 /// Rows of a job that is over soon.
 const SHORT: u64 = 1000;
+
+/// Parties that one record of the trail names at most.
+const PARTIES: usize = 500;
+/// What names the others that an export read.
+const MORE_PARTIES: &str = "console.job.exported.parties";
 
 /// Which jobs a worker takes. One lane is kept for short ones, so that long ones never hold them up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,19 +268,34 @@ impl Job {
         }
     }
 
-    /// Ends it with a file or two, and with the one record that says what it was.
+    /// Ends it with a file or two, and with the one record that says what it was. Where `parties`,
+    /// whose data it read, are more than one record of the trail holds, others follow it.
     pub(super) async fn finish(
         &mut self,
         person: &Principal,
         changes: Value,
         told: &Value,
+        parties: &BTreeSet<String>,
     ) -> Result<(), Stop> {
-        let audit = self.record(person, "ok", told)?;
+        let mut parties = parties.iter().cloned();
+        let mut some = || parties.by_ref().take(PARTIES).collect::<BTreeSet<_>>();
+        let mut audit = vec![self.record(person, "ok", told)?.about(&some())];
+        let call = self.host.call(person).map_err(Stop::Later)?;
+        loop {
+            let more = some();
+            if more.is_empty() {
+                break;
+            }
+            let detail =
+                json!({ "collection": self.word("collection"), "trace": self.word("trace") });
+            let record = draft(&call, MORE_PARTIES, self.id(), "ok", detail);
+            audit.push(record.about(&more));
+        }
         let mut values = self.ended("done");
         if let (Some(values), Value::Object(changes)) = (values.as_object_mut(), changes) {
             values.extend(changes);
         }
-        self.save(values, Vec::new(), vec![audit]).await
+        self.save(values, Vec::new(), audit).await
     }
 
     async fn fail(&mut self, why: &str) -> Result<(), Stop> {
