@@ -15,6 +15,7 @@
 //! | [`ca`] certificates | RFC 5280 with SM2 and SM3 | OpenSSL both ways |
 //! | [`foreign`] signatures, checked only | RFC 7518 ES256 and RS256; WebAuthn's | RFC 7515 Appendix A.3; FIPS 180-4 |
 //! | [`detached`] signatures of documents | own format, stated there | OpenSSL |
+//! | [`timestamp`] answers of an authority, checked | RFC 3161, RFC 5652; GM/T 0033 | OpenSSL; `sm2` by a token made in the test |
 //! | [`stream`] of sealed chunks | STREAM (Hoang et al., CRYPTO 2015) over SM4-GCM | flip, cut, reorder |
 //! | [`recovery`] locks | Argon2id, HMAC-SM3, SM4-GCM | through those |
 //! | [`canonical`] JSON bytes | own format, stated there | fixed examples |
@@ -44,6 +45,7 @@ pub mod sm2;
 pub mod sm3;
 pub mod sm4;
 pub mod stream;
+pub mod timestamp;
 pub mod tls;
 
 pub use self_test::{SelfTestError, TESTED, self_test};

@@ -45,6 +45,7 @@ mod signatures;
 mod signing;
 mod sniff;
 mod step_up;
+pub mod timestamps;
 mod transfer;
 mod uploads;
 mod values;
@@ -123,6 +124,8 @@ pub struct Ground {
     pub sessions: Sessions,
     /// What uploads are scanned with; without it they are not.
     pub scanner: Option<scan::Clamd>,
+    /// Who says when signatures were there; without it nobody but the platform.
+    pub stamping: Option<timestamps::Stamping>,
     /// Holds `<name>/{plugin.toml,component.wasm}`.
     pub plugins: PathBuf,
     /// The deployment's districts, by GB/T 2260 code; without any, every code is taken.
@@ -218,6 +221,9 @@ impl Host {
     }
     fn scanner(&self) -> Option<&scan::Clamd> {
         self.0.ground.scanner.as_ref()
+    }
+    fn stamping(&self) -> Option<&timestamps::Stamping> {
+        self.0.ground.stamping.as_ref()
     }
     fn regions(&self) -> &BTreeMap<String, Label> {
         &self.0.ground.regions

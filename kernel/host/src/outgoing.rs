@@ -86,23 +86,43 @@ impl Outgoing {
 
     /// The answer's JSON, where the status says that it is one.
     pub async fn json(&self, request: Request) -> Result<serde_json::Value, OutgoingError> {
+        let body = self.in_turn(|agent| ask(&agent, request)).await?;
+        serde_json::from_slice(&body).map_err(OutgoingError::NotJson)
+    }
+
+    /// The answer to bytes of a type, where the status says that it is one.
+    pub async fn post(
+        &self,
+        url: String,
+        (media, body): (&'static str, Vec<u8>),
+    ) -> Result<Vec<u8>, OutgoingError> {
+        self.in_turn(move |agent| {
+            let post = agent.post(&url).header("content-type", media);
+            read(post.send(body.as_slice())?)
+        })
+        .await
+    }
+
+    async fn in_turn(
+        &self,
+        ask: impl FnOnce(ureq::Agent) -> Result<Vec<u8>, OutgoingError> + Send + 'static,
+    ) -> Result<Vec<u8>, OutgoingError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|_| OutgoingError::Stopped)?;
         // An agent keeps cookies and connections: one for each request shares neither.
         let agent = self.config.new_agent();
         let asked = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            ask(&agent, request)
+            ask(agent)
         });
-        let body = asked.await.map_err(|_| OutgoingError::Stopped)??;
-        serde_json::from_slice(&body).map_err(OutgoingError::NotJson)
+        asked.await.map_err(|_| OutgoingError::Stopped)?
     }
 }
 
 fn ask(agent: &ureq::Agent, request: Request) -> Result<Vec<u8>, OutgoingError> {
     let accept = ("accept", "application/json");
     let authorization = request.authorization.as_str();
-    let mut answer = match request.form {
+    let answer = match request.form {
         None => {
             let mut get = agent.get(&request.url).header(accept.0, accept.1);
             if !authorization.is_empty() {
@@ -118,6 +138,10 @@ fn ask(agent: &ureq::Agent, request: Request) -> Result<Vec<u8>, OutgoingError> 
             post.send_form(form)?
         }
     };
+    read(answer)
+}
+
+fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<Vec<u8>, OutgoingError> {
     let status = answer.status().as_u16();
     if status != 200 {
         return Err(OutgoingError::Refused(status));

@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::Host;
 use crate::reads::{Readable, ask, readable, storage};
+use crate::timestamps::{Kept as Stamp, Stamped};
 use crate::values::{number, word};
 
 mod evidence;
@@ -61,6 +62,8 @@ pub struct Signature {
     /// Fields of the record that are not what was signed, though nobody changed them through the
     /// platform.
     pub differs: Vec<String>,
+    /// What an authority outside says of when it was there; none where none is asked.
+    pub stamp: Option<Stamped>,
 }
 
 /// A signature as it is kept.
@@ -196,6 +199,9 @@ impl Host {
         let changes = self.store().changes(&readable.name, id).await;
         let changes = changes.map_err(|e| storage(&e))?;
         let keys = self.keys().verifying_keys(SignKey::Certificate);
+        let mut stamps = self
+            .kept_stamps(all.iter().map(|kept| kept.id.as_str()))
+            .await?;
         let shown = all.iter().map(|kept| Signature {
             id: kept.id.clone(),
             at: Timestamp::from_micros(kept.signed.at).to_string(),
@@ -215,6 +221,9 @@ impl Host {
                 .map_or(0, |(_, r)| number(r, "revision")),
             holds: kept.holds(&keys),
             differs: differs(kept, &readable, &record, &changes),
+            stamp: stamps
+                .remove(&kept.id)
+                .map(|stamp| stamp.shown(&kept.signed.signature)),
         });
         Ok((shown.collect(), altered))
     }
@@ -263,7 +272,9 @@ impl Host {
         let keys = self.keys().verifying_keys(SignKey::Certificate);
         let key = kept.key(&keys).and_then(|key| key.to_pem().ok());
         let key = key.ok_or_else(unknown_key)?;
-        evidence::pack(&kept, &key, &disclosed)
+        let stamps = self.kept_stamps([kept.id.as_str()]).await?;
+        let stamp = stamps.get(&kept.id).filter(|stamp| stamp.is_there());
+        evidence::pack(&kept, &key, stamp, &disclosed)
     }
 
     async fn signed_record<'a>(
@@ -419,6 +430,23 @@ fn address(name: &str, record: &str, signature: &str) -> String {
     format!("/signatures/{path}/{record}/{signature}")
 }
 
+/// Whose time a signature bears.
+fn stamped(stamp: Option<&Stamped>) -> Datum {
+    match stamp {
+        None => Datum::text("平台时间"),
+        Some(Stamped { at: None, .. }) => Datum::status("待加盖", Tone::Info),
+        Some(Stamped { holds: false, .. }) => Datum::status("时间戳不成立", Tone::Danger),
+        Some(Stamped {
+            at: Some(at),
+            authority,
+            ..
+        }) => {
+            let at: Timestamp = at.parse().unwrap_or_default();
+            Datum::text(format!("{} {authority}", at.local_minute()))
+        }
+    }
+}
+
 fn table(name: &str, record: &str, all: &[Signature]) -> Body {
     let rows = all.iter().map(|one| {
         let way = WAYS.iter().find(|(way, _)| *way == one.way);
@@ -442,6 +470,7 @@ fn table(name: &str, record: &str, all: &[Signature]) -> Body {
             Datum::text(who),
             Datum::text(way),
             Datum::Status(Word { label, tone }),
+            stamped(one.stamp.as_ref()),
             Datum::link("下载", address(name, record, &one.id)),
             Datum::text(one.serial.as_deref().unwrap_or_default()),
             Datum::text(&one.digest),
@@ -454,6 +483,7 @@ fn table(name: &str, record: &str, all: &[Signature]) -> Body {
         Column::new("who", "签名人", 0),
         Column::new("way", "签名方式", 1),
         Column::new("state", "核验", 0),
+        Column::new("stamp", "时间戳", 1),
         Column::new("file", "签名文件", 0),
         Column::new("serial", "证书序列号", 3),
         Column::new("digest", "摘要（SM3）", 3),

@@ -242,15 +242,17 @@ impl Host {
         if !known.own.is_null() {
             values.insert("own".into(), known.own);
         }
+        let signature = new_id(call.now)?;
+        let waits = self.stamp_wanted(&signature, call.now)?;
         let insert = Write::Insert {
             collection: SIGNATURES.into(),
-            id: new_id(call.now)?,
+            id: signature,
             subject: None,
             organisation: None,
             district: None,
             values,
         };
-        let writes = known.spent.into_iter().chain([insert]);
+        let writes = known.spent.into_iter().chain([insert]).chain(waits);
         let writes = writes.map(|write| (MODULE.to_owned(), write));
         commit.others.extend(writes);
         for record in &mut commit.audit {

@@ -100,6 +100,7 @@ async fn ground(
         clock: Arc::clone(clock) as _,
         engines: Engines::keeping(Arc::new(code)).unwrap(),
         scanner,
+        stamping: None,
         plugins: guests.join("test-plugins"),
         regions: std::collections::BTreeMap::new(),
         roles: std::collections::BTreeMap::new(),

@@ -9,7 +9,7 @@ mod registration;
 mod reviews;
 mod signatures;
 
-pub use signatures::MOST_SIGNED;
+pub use signatures::{MOST_SIGNED, MOST_STAMP};
 
 use sdk_contract::def::{
     CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, Retention, RoleGrant, RowScope,
@@ -35,6 +35,7 @@ pub(crate) const THROTTLES: &str = "throttles";
 pub(crate) const FACTORS: &str = "factors";
 pub(crate) const AUTHORITIES: &str = "authorities";
 pub const SIGNATURES: &str = "signatures";
+pub const TIMESTAMPS: &str = "timestamps";
 pub(crate) const POSTS: &str = "posts";
 pub(crate) const ROLES: &str = "roles";
 pub(crate) const GRANTS: &str = "grants";
@@ -74,6 +75,7 @@ pub fn definition() -> ModuleDef {
     collections.extend(registration::collections());
     collections.extend(federation::collections());
     collections.push(signatures::collection());
+    collections.push(signatures::timestamps());
     // Whatever says who somebody is and what they may do; not what counts failures.
     for collection in collections.iter_mut().filter(|c| c.name != THROTTLES) {
         collection.attested = true;

@@ -74,6 +74,7 @@ pub(crate) fn work(life: &Lifecycle, host: &Host) {
     life.spawn(keep_time(host.clone()));
     life.spawn(end_what_is_due(host.clone()));
     life.spawn(scan(host.clone()));
+    life.spawn(stamp(host.clone()));
     life.spawn(collect(host.clone()));
     for lane in [Lane::Any, Lane::Short] {
         life.spawn(run_jobs(host.clone(), lane));
@@ -111,6 +112,20 @@ async fn scan(host: Host) {
             tracing::error!(%fault, "uploads are not scanned");
         }
         tokio::time::sleep(PURGE).await;
+    }
+}
+
+async fn stamp(host: Host) {
+    loop {
+        match host.stamp_waiting().await {
+            // There may be more.
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(REFRESH).await,
+            Err(fault) => {
+                tracing::error!(%fault, "signatures are not stamped");
+                tokio::time::sleep(CLOCK).await;
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod audit;
 mod city;
 mod files;
+mod timestamps;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -15,6 +16,7 @@ use kernel_api::WebSettings;
 use kernel_crypto::sm3::{self, Digest32};
 use kernel_host::outgoing::Outgoing;
 use kernel_host::scan::Clamd;
+use kernel_host::timestamps::Stamping;
 use kernel_identity::network::Network;
 use kernel_identity::providers::Secret;
 use kernel_identity::session::SessionPolicy;
@@ -27,6 +29,7 @@ use serde::Deserialize;
 use audit::AuditConfig;
 pub(crate) use city::City;
 use files::FilesConfig;
+use timestamps::StampConfig;
 
 use crate::forward::{Collector, Sender};
 use crate::release::ReleaseConfig;
@@ -48,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) clock: ClockConfig,
     files: FilesConfig,
     scan: ScanConfig,
+    timestamps: StampConfig,
     #[serde(rename = "export")]
     pub(crate) exports: ExportConfig,
     outgoing: OutgoingConfig,
@@ -294,6 +298,11 @@ impl Config {
             "" => Ok(None),
             address => Ok(Some(address.parse().context("scan.clamd")?)),
         }
+    }
+
+    /// Who says when signatures were there, if anybody is asked.
+    pub(crate) fn stamping(&self) -> Result<Option<Stamping>> {
+        self.timestamps.stamping(|| self.authorities())
     }
 
     /// The organisation that runs the platform.

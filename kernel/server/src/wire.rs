@@ -209,6 +209,7 @@ impl Platform {
             clock,
             engines: Engines::keeping(Arc::new(code))?,
             scanner: config.scanner()?,
+            stamping: config.stamping()?,
             plugins: setup.plugins,
             regions: city.regions.clone(),
             roles: city.roles(),

@@ -47,6 +47,7 @@ impl City {
         let host = Host::start(Ground {
             store: store.clone(),
             scanner: None,
+            stamping: None,
             blobs: BlobStore::open(data.join("blobs"), Arc::clone(&keys))?,
             keys: Arc::clone(&keys),
             clock,

@@ -12,6 +12,14 @@ pub(super) fn paths(
     base: &str,
 ) -> Vec<(String, Value)> {
     let text = json!({ "type": "string" });
+    let mut stamp = object(&[
+        ("at", json!({ "type": ["string", "null"] })),
+        ("authority", text.clone()),
+        ("holds", json!({ "type": "boolean" })),
+    ]);
+    if let Some(stamp) = stamp.as_object_mut() {
+        stamp.insert("type".into(), json!(["object", "null"]));
+    }
     let signature = object(&[
         ("id", uuid()),
         ("at", json!({ "type": "string", "format": "date-time" })),
@@ -25,6 +33,7 @@ pub(super) fn paths(
         ("revision", json!({ "type": "integer" })),
         ("holds", json!({ "type": "boolean" })),
         ("differs", json!({ "type": "array", "items": text })),
+        ("stamp", stamp),
     ]);
     let all = object(&[("items", json!({ "type": "array", "items": signature }))]);
     let label = format!("{}的签名", collection.label.zh);

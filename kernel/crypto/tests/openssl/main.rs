@@ -9,6 +9,7 @@
 
 mod certificates;
 mod encryption;
+mod timestamps;
 
 use std::fs;
 use std::path::Path;

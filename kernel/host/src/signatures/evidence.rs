@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::Kept;
+use super::{Kept, Stamp};
 use crate::values::word;
 
 /// The standard's identity of a signer.
@@ -34,7 +34,12 @@ pub(super) fn disclosed_value(text: &str) -> Option<Value> {
 }
 
 /// The zip file. `fields` are the guarded fields that its reader sees: names and disclosures.
-pub(super) fn pack(kept: &Kept, key: &str, fields: &[(String, String)]) -> Result<Vec<u8>, Fault> {
+pub(super) fn pack(
+    kept: &Kept,
+    key: &str,
+    stamp: Option<&Stamp>,
+    fields: &[(String, String)],
+) -> Result<Vec<u8>, Fault> {
     let mut files: Vec<(String, Vec<u8>)> = vec![
         ("platform/message.json".into(), kept.message()),
         (
@@ -72,6 +77,12 @@ pub(super) fn pack(kept: &Kept, key: &str, fields: &[(String, String)]) -> Resul
     }
     if !fields.is_empty() {
         steps.push_str(FIELDS);
+    }
+    if let Some(stamp) = stamp {
+        let (answer, root) = (stamp.answer(), word(&stamp.row, "root"));
+        files.push(("timestamp/timestamp.tsr".into(), answer));
+        files.push(("timestamp/root.pem".into(), root.as_bytes().to_vec()));
+        steps.push_str(STAMP);
     }
     let seconds = (kept.signed.at / 1_000_000).to_string();
     let read_me = format!("{PLATFORM}{steps}")
@@ -136,6 +147,18 @@ const WITNESSED: &str = "
 2. 本人的确认方式
 
    办理人没有使用数字证书，没有本人密钥的签名；known 写明平台当时怎样确认是本人，由平台的签名作证。
+";
+
+const STAMP: &str = "
+4. 时间戳（RFC 3161）
+
+   openssl ts -verify -data platform/signature.der -in timestamp/timestamp.tsr \\
+     -CAfile timestamp/root.pem
+   openssl ts -reply -in timestamp/timestamp.tsr -text
+
+   第一条应显示 Verification: OK：平台之外的时间戳机构证明 platform/signature.der 在 Time stamp 所示的时间已经
+   存在。timestamp/root.pem 是平台信任的该机构的根证书，请与机构公布的核对。以 SM2 签名的时间戳，OpenSSL 3 的 ts
+   命令不能核验，请用机构提供的工具。
 ";
 
 const FIELDS: &str = "

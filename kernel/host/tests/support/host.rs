@@ -57,6 +57,7 @@ impl TestHost {
             clock,
             engines,
             scanner: None,
+            stamping: None,
             plugins: plugins.to_owned(),
             regions: [("310115", "浦东新区"), ("310104", "徐汇区")]
                 .map(|(code, name)| (code.to_owned(), name.into()))

@@ -1,0 +1,297 @@
+//! When a signature was there, by the word of an authority outside the platform (RFC 3161).
+//!
+//! A signature's commit writes a row that waits for its stamp. Whoever works asks for it: an attempt
+//! is counted, and the next one set, before the authority is asked. So a second node leaves it alone, a
+//! killed one tries again later, and an authority that is down is asked ever more seldom and never
+//! given up. An answer is kept if it is believed, once, by the row's revision; nothing overwrites it.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kernel_crypto::detached::Detached;
+use kernel_crypto::timestamp::{self, Authorities, Imprint, Question, RefusedStamp, Stamp};
+use kernel_identity::module::{MODULE, MOST_STAMP, SIGNATURES, TIMESTAMPS};
+use kernel_storage::{CollectionName, Commit, CommitError, Record};
+use sdk_contract::call::Write;
+use sdk_contract::error::Fault;
+use sdk_contract::query::{Filter, MAX_LIMIT, Query};
+use sdk_contract::scalar::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::Host;
+use crate::dispatch::{by_platform, commit_fault};
+use crate::module::new_id;
+use crate::outgoing::{Outgoing, OutgoingError};
+use crate::reads::{ask, chain};
+use crate::values::{number, object, word};
+
+/// Stamps that one round asks for.
+const ROUND: u32 = 20;
+/// Seconds to the second attempt, more than an answer may take; each next pause is twice as long.
+const FIRST_PAUSE: i64 = 15;
+const LONGEST_PAUSE: i64 = 600;
+/// Microseconds that the authority's clock and ours may be apart.
+const APART: i64 = 300_000_000;
+/// Microseconds after which a stamp is late.
+const LATE: i64 = 3_600_000_000;
+
+/// Who is asked, and how.
+#[derive(Clone, Debug)]
+pub struct Stamping {
+    pub url: String,
+    /// What the authority's certificate must be under.
+    pub trusted: Authorities,
+    pub imprint: Imprint,
+    pub outgoing: Outgoing,
+}
+
+/// Why there is no stamp yet.
+#[derive(Debug, thiserror::Error)]
+enum Unstamped {
+    #[error(transparent)]
+    Unasked(#[from] OutgoingError),
+    #[error(transparent)]
+    Refused(#[from] RefusedStamp),
+    #[error("the authority's clock and ours are more than five minutes apart")]
+    Time,
+    #[error("the time stamp is too large to be kept")]
+    TooLarge,
+    #[error("the signature is not there as it was written")]
+    NoSignature,
+    #[error("no random number")]
+    Random(#[from] kernel_crypto::random::EntropyError),
+}
+
+/// What is told of a stamp.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stamped {
+    /// RFC 3339; none while the authority has yet to answer.
+    pub at: Option<String>,
+    /// The subject of its certificate.
+    pub authority: String,
+    /// Whether the stamp is of this signature and signed by whom the platform trusted.
+    pub holds: bool,
+}
+
+/// A stamp as it is kept, or what waits for one.
+pub(crate) struct Kept {
+    pub(crate) row: Record,
+}
+
+impl Kept {
+    pub(crate) fn is_there(&self) -> bool {
+        !word(&self.row, "stamp").is_empty()
+    }
+
+    /// The authority's whole answer, in DER.
+    pub(crate) fn answer(&self) -> Vec<u8> {
+        let packed = STANDARD.decode(word(&self.row, "stamp"));
+        packed.unwrap_or_default()
+    }
+
+    pub(crate) fn shown(&self, signature: &[u8]) -> Stamped {
+        let at: Option<Timestamp> = word(&self.row, "at").parse().ok();
+        let trusted = Authorities::from_pem(word(&self.row, "root"));
+        let found = trusted.and_then(|t| timestamp::verify(&self.answer(), signature, None, &t));
+        let authority = word(&self.row, "authority");
+        let holds = found.is_ok_and(|stamp| {
+            Some(Timestamp::from_micros(stamp.at)) == at && stamp.authority == authority
+        });
+        Stamped {
+            at: at.filter(|_| self.is_there()).map(|at| at.to_string()),
+            authority: authority.to_owned(),
+            holds,
+        }
+    }
+}
+
+impl Host {
+    /// The row that waits for the stamp of a signature, where an authority is asked.
+    pub(crate) fn stamp_wanted(
+        &self,
+        signature: &str,
+        now: Timestamp,
+    ) -> Result<Option<Write>, Fault> {
+        if self.stamping().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Write::Insert {
+            collection: TIMESTAMPS.into(),
+            id: new_id(now)?,
+            subject: None,
+            organisation: None,
+            district: None,
+            values: object(json!({
+                "signature": signature, "due_at": now.to_string(), "attempts": 0,
+            })),
+        }))
+    }
+
+    /// What there is of stamps, by the signatures' ids.
+    pub(crate) async fn kept_stamps(
+        &self,
+        signatures: impl IntoIterator<Item = &str>,
+    ) -> Result<BTreeMap<String, Kept>, Fault> {
+        let values: Vec<Value> = signatures.into_iter().map(Value::from).collect();
+        if values.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let query = Query::new(CollectionName::new(MODULE, TIMESTAMPS).to_string())
+            .filter(Filter::In {
+                field: "signature".into(),
+                values,
+            })
+            .limit(MAX_LIMIT);
+        let found = self.store().list(&query, &Self::KERNEL).await;
+        let rows = found.map_err(|e| ask(&e))?.records.into_iter();
+        Ok(rows
+            .map(|row| (word(&row, "signature").to_owned(), Kept { row }))
+            .collect())
+    }
+
+    /// Asks for the stamps that are due. Says whether there may be more; every node may call it.
+    pub async fn stamp_waiting(&self) -> Result<bool, Fault> {
+        let Some(stamping) = self.stamping() else {
+            return Ok(false);
+        };
+        let now = self.clock().now();
+        let query = Query::new(CollectionName::new(MODULE, TIMESTAMPS).to_string())
+            .filter(Filter::Range {
+                field: "due_at".into(),
+                min: None,
+                max: Some(now.to_string().into()),
+            })
+            .sort("due_at", false)
+            .limit(ROUND);
+        let found = self.store().list(&query, &Self::KERNEL).await;
+        let rows = found.map_err(|e| ask(&e))?.records;
+        let full = rows.len() >= ROUND as usize;
+        for row in &rows {
+            if !self.stamp(stamping, row).await? {
+                return Ok(false);
+            }
+        }
+        Ok(full)
+    }
+
+    /// Says whether the authority answers at all.
+    async fn stamp(&self, stamping: &Stamping, row: &Record) -> Result<bool, Fault> {
+        let (revision, attempts) = (number(row, "revision"), number(row, "attempts"));
+        let now = self.clock().now();
+        let next = json!({
+            "attempts": attempts.saturating_add(1),
+            "due_at": now.plus_seconds(pause(attempts)).to_string(),
+        });
+        if !self.change_stamp(row, revision, next).await? {
+            return Ok(true);
+        }
+        let found = self.ask_stamp(stamping, word(row, "signature")).await;
+        let (values, answers) = match found {
+            Ok((answer, stamp)) => {
+                let kept = json!({
+                    "due_at": null, "why": null, "root": stamp.root,
+                    "at": Timestamp::from_micros(stamp.at).to_string(),
+                    "authority": stamp.authority.chars().take(400).collect::<String>(),
+                    "stamp": STANDARD.encode(answer),
+                });
+                (kept, true)
+            }
+            Err(why) => {
+                let signature = word(row, "signature");
+                let since: Timestamp = word(row, "created_at").parse().unwrap_or(now);
+                if now.micros().saturating_sub(since.micros()) > LATE {
+                    let error = chain(&why);
+                    tracing::error!(alarm = "timestamp.late", signature, attempts, error);
+                } else {
+                    tracing::warn!(signature, attempts, error = chain(&why), "not stamped");
+                }
+                let answers = !matches!(why, Unstamped::Unasked(OutgoingError::Silent(_)));
+                let why: String = why.to_string().chars().take(200).collect();
+                (json!({ "why": why }), answers)
+            }
+        };
+        self.change_stamp(row, revision + 1, values).await?;
+        Ok(answers)
+    }
+
+    async fn ask_stamp(
+        &self,
+        stamping: &Stamping,
+        signature: &str,
+    ) -> Result<(Vec<u8>, Stamp), Unstamped> {
+        let name = CollectionName::new(MODULE, SIGNATURES);
+        let row = self.store().get(&name, signature, &Self::KERNEL).await;
+        let row = row.ok().flatten().ok_or(Unstamped::NoSignature)?;
+        let signed = row.get("signature").cloned().unwrap_or_default();
+        let signed: Detached =
+            serde_json::from_value(signed).map_err(|_| Unstamped::NoSignature)?;
+        let question = Question::about(&signed.signature, stamping.imprint)?;
+        let sent = ("application/timestamp-query", question.request.clone());
+        let answer = stamping.outgoing.post(stamping.url.clone(), sent).await?;
+        let (message, asked) = (&signed.signature, Some(&question));
+        let stamp = timestamp::verify(&answer, message, asked, &stamping.trusted)?;
+        let apart = stamp.at.saturating_sub(self.clock().now().micros());
+        if apart.saturating_abs() > APART || stamp.at < signed.at.saturating_sub(APART) {
+            return Err(Unstamped::Time);
+        }
+        let most = MOST_STAMP as usize;
+        if answer.len() > most / 2 || stamp.root.len() > most {
+            return Err(Unstamped::TooLarge);
+        }
+        Ok((answer, stamp))
+    }
+
+    /// Says whether the row was still at this revision.
+    async fn change_stamp(
+        &self,
+        row: &Record,
+        revision: i64,
+        values: Value,
+    ) -> Result<bool, Fault> {
+        let update = Write::Update {
+            collection: TIMESTAMPS.into(),
+            id: word(row, "id").to_owned(),
+            revision,
+            values: object(values),
+        };
+        let commit = Commit {
+            at: self.clock().now().micros(),
+            by: by_platform(),
+            request: "timestamp".into(),
+            action: "platform.timestamp".into(),
+            module: MODULE.into(),
+            writes: vec![update],
+            ..Commit::default()
+        };
+        match self.store().commit(commit).await {
+            Ok(_) => Ok(true),
+            // Another node is at it.
+            Err(CommitError::Stale { .. }) => Ok(false),
+            Err(error) => Err(commit_fault(&error)),
+        }
+    }
+}
+
+/// Seconds to the next attempt after so many.
+fn pause(attempts: i64) -> i64 {
+    let doubled = u32::try_from(attempts)
+        .ok()
+        .and_then(|n| 1_i64.checked_shl(n))
+        .and_then(|n| FIRST_PAUSE.checked_mul(n));
+    doubled
+        .filter(|n| *n > 0)
+        .map_or(LONGEST_PAUSE, |n| n.min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_end() {
+        let all: Vec<i64> = [0, 1, 5, 6, 63, 64, i64::MAX].map(pause).into();
+        assert_eq!(all, [15, 30, 480, 600, 600, 600, 600]);
+    }
+}
