@@ -9,6 +9,7 @@
 
 mod certificates;
 mod encryption;
+mod national_stamps;
 mod timestamps;
 
 use std::fs;
