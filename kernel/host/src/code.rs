@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel_crypto::keys::{KeyRing, MacKey};
+use kernel_crypto::random;
 use kernel_crypto::sm3::{self, Digest32};
 
 /// Bytes of the code at the head of a file.
@@ -30,7 +31,6 @@ const ENDING: &str = "code";
 pub struct KeptCode {
     folder: PathBuf,
     keys: Arc<KeyRing>,
-    written: AtomicU64,
     counts: Counts,
 }
 
@@ -79,7 +79,6 @@ impl KeptCode {
         Ok(Self {
             folder: folder.to_owned(),
             keys,
-            written: AtomicU64::default(),
             counts: Counts::default(),
         })
     }
@@ -129,7 +128,7 @@ impl KeptCode {
     /// Keeps code. That it cannot be kept costs the next start time, nothing else.
     pub(crate) fn write(&self, origin: Origin, code: &[u8]) {
         let path = self.path(origin);
-        if let Err(error) = self.put(&path, self.proof(origin, code), code) {
+        if let Err(error) = Self::put(&path, self.proof(origin, code), code) {
             tracing::warn!(path = %path.display(), %error, "compiled code cannot be kept");
         }
         if let Err(error) = self.prune() {
@@ -137,15 +136,17 @@ impl KeptCode {
         }
     }
 
-    fn put(&self, path: &Path, proof: Digest32, code: &[u8]) -> io::Result<()> {
-        let number = self.written.fetch_add(1, Ordering::Relaxed);
-        let partial = path.with_extension(format!("{}-{number}", std::process::id()));
-        let write = || {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&partial)?;
+    fn put(path: &Path, proof: Digest32, code: &[u8]) -> io::Result<()> {
+        // A name of its own: two nodes may well have the same process number, each in its container.
+        let mut name = [0; 8];
+        random::fill(&mut name).map_err(io::Error::other)?;
+        let partial = path.with_extension(format!("{:016x}", u64::from_be_bytes(name)));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&partial)?;
+        let mut write = || {
             file.write_all(proof.as_bytes())?;
             file.write_all(code)?;
             fs::rename(&partial, path)
