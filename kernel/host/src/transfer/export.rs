@@ -4,10 +4,8 @@
 //! one audit record with the list that was asked for, how many rows it gave, the file's digest, and
 //! whose data is in it.
 
-use std::collections::BTreeSet;
-
 use kernel_identity::principal::Principal;
-use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef, Shard};
+use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef};
 use sdk_contract::kind::Kind;
 use sdk_contract::query::Query;
 use serde_json::{Map, Value, json};
@@ -20,7 +18,6 @@ use super::write::Sheet;
 use super::{Format, MAX_CELL};
 use crate::Catalog;
 use crate::mask::Sight;
-use crate::values::word;
 
 pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let catalog = job.host.catalog();
@@ -57,7 +54,7 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         sheet.cells(&labels);
     }
     let (mut rows, mut saved) = (0, 0);
-    let mut parties = BTreeSet::new();
+    let reading = job.host.call(&person).map_err(Stop::Later)?;
     loop {
         if unapproved(&person) {
             let what = "现在所含的敏感信息与申请时不同，须另一人复核，请重新申请导出";
@@ -70,7 +67,7 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
             let why = format!("记录 {what} {id} 与平台写入时不一致，须先修复，请联系安全管理员");
             return Err(Stop::Failed(why));
         }
-        parties.extend(others(c, &found.records, &person));
+        reading.seen.data_of(c, &found.records);
         if let Some(replaced) = &replaced {
             let secret = job.secret(replaced).await?;
             let with = job.host.keys().pseudonyms(&replaced.project, &secret);
@@ -121,20 +118,8 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
     let result = job.keep(&person, &name, bytes).await?;
     let told = json!({ "done": rows, "digest": result.digest });
     let changes = json!({ "done": rows, "result": result });
-    job.finish(&person, changes, &told, &parties).await
-}
-
-/// The parties whose data these records are, but the one that the person acts for.
-fn others(
-    c: &CollectionDef,
-    records: &[Map<String, Value>],
-    person: &Principal,
-) -> impl Iterator<Item = String> {
-    let own = person.subject.as_deref();
-    let of_parties = records.iter().filter(|_| c.shard == Shard::Subject);
-    let whose = of_parties.map(|r| word(r, "subject"));
-    let whose = whose.filter(move |party| !party.is_empty() && own != Some(*party));
-    whose.map(str::to_owned)
+    let parties = reading.parties();
+    job.finish(&person, changes, &told, parties).await
 }
 
 /// What stands for a value is text, whatever the field's kind.

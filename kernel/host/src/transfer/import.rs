@@ -122,7 +122,7 @@ pub(super) async fn run(job: &mut Job) -> Result<(), Stop> {
         };
     }
     let told = json!({ "source": digest, "dry": job.yes("dry") });
-    job.finish(&person, files, &told, &BTreeSet::new()).await
+    job.finish(&person, files, &told, BTreeSet::new()).await
 }
 
 fn unread() -> Stop {

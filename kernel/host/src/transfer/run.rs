@@ -275,17 +275,14 @@ impl Job {
         person: &Principal,
         changes: Value,
         told: &Value,
-        parties: &BTreeSet<String>,
+        parties: BTreeSet<String>,
     ) -> Result<(), Stop> {
-        let mut parties = parties.iter().cloned();
-        let mut some = || parties.by_ref().take(PARTIES).collect::<BTreeSet<_>>();
-        let mut audit = vec![self.record(person, "ok", told)?.about(&some())];
+        let parties: Vec<String> = parties.into_iter().collect();
+        let mut parts = parties.chunks(PARTIES).map(|p| p.iter().cloned().collect());
+        let first = parts.next().unwrap_or_default();
+        let mut audit = vec![self.record(person, "ok", told)?.about(&first)];
         let call = self.host.call(person).map_err(Stop::Later)?;
-        loop {
-            let more = some();
-            if more.is_empty() {
-                break;
-            }
+        for more in parts {
             let detail =
                 json!({ "collection": self.word("collection"), "trace": self.word("trace") });
             let record = draft(&call, MORE_PARTIES, self.id(), "ok", detail);
