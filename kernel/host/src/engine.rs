@@ -113,7 +113,7 @@ impl Sandbox {
     /// compiles, so not on a thread that serves.
     pub(crate) fn compile(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
         let Some(kept) = &self.kept else {
-            return Component::new(&self.engine, wasm);
+            return self.compile_anew(wasm);
         };
         let origin = Origin {
             component: sm3::digest(wasm),
@@ -131,10 +131,17 @@ impl Sandbox {
                 }
             }
         }
-        let component = Component::new(&self.engine, wasm)?;
+        let component = self.compile_anew(wasm)?;
         kept.count_compiled();
         kept.write(origin, &component.serialize()?);
         Ok(component)
+    }
+
+    /// Compiles on threads that end with it. The compiler's memory, tens of megabytes, is theirs: kept
+    /// threads would hold it for as long as the server runs.
+    fn compile_anew(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
+        let threads = rayon::ThreadPoolBuilder::new().build()?;
+        threads.install(|| Component::new(&self.engine, wasm))
     }
 
     #[expect(
