@@ -21,8 +21,10 @@ use tokio::sync::mpsc;
 use super::{ACQUIRE, Row, Sql, unbindable};
 use crate::{EngineError, StorageError};
 
-/// Connections for reading: as many long questions can be under way at once.
-const READERS: usize = 8;
+/// Connections for reading, for each core and in all at the least: as many long questions can be under
+/// way at once. More would not answer sooner, and each holds pages of its own in memory.
+const READERS_A_CORE: usize = 2;
+const LEAST_READERS: usize = 4;
 /// How long a statement waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(10);
 /// Statements that a connection keeps prepared.
@@ -126,7 +128,8 @@ pub(crate) async fn pool(path: &Path, opening: Opening) -> Result<Pool, StorageE
         opening,
     };
     let size = if opening == Opening::Reader {
-        READERS
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        cores.saturating_mul(READERS_A_CORE).max(LEAST_READERS)
     } else {
         1
     };
