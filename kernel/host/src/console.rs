@@ -18,6 +18,7 @@ pub(crate) mod pages;
 mod plugin_pages;
 mod plugins;
 pub(crate) mod projects;
+mod readings;
 mod retention;
 mod schedules;
 mod trials;
@@ -62,8 +63,10 @@ impl Console {
 impl Module for Console {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         let host = &self.host;
-        if ask.block.is_some() {
-            return home::tasks(host, call).await;
+        match ask.block.as_deref() {
+            None => {}
+            Some(readings::READINGS) => return readings::tile(host, call).await,
+            Some(_) => return home::tasks(host, call).await,
         }
         match ask.path.as_str() {
             "/console/plugins" => plugin_pages::list(host, call).await,
@@ -83,6 +86,8 @@ impl Module for Console {
             "/console/jobs/{id}" => jobs::detail(host, call, ask).await,
             "/console/projects" => projects::list(host, call, ask).await,
             "/console/projects/{id}" => projects::detail(host, call, ask).await,
+            "/console/readings" => readings::list(host, call, ask).await,
+            "/console/readings/{id}" => readings::detail(host, call, ask).await,
             "/console/schedules" => schedules::list(host, call).await,
             "/console/audit/{seq}" => audit_pages::detail(host, call, ask).await,
             "/console/certificates" => call_pages::list(host, call, ask).await,
@@ -110,6 +115,8 @@ impl Module for Console {
             "job.export" => jobs::export(host, call, &input).await,
             "job.cancel" => jobs::cancel(call, &input),
             "job.trace" => jobs::trace(host, &input).await,
+            "reading.count" => Ok(readings::count(host)),
+            "reading.settle" => readings::settle(call, &input),
             "schedule.run" => schedules::run(host, call, &input),
             "schedule.revive" => Ok(schedules::revive(&input)),
             "verification.start" => verifications::start(host, call),

@@ -60,6 +60,7 @@ use kernel_crypto::keys::KeyRing;
 use kernel_identity::session::Sessions;
 use kernel_storage::{BlobStore, Store};
 use sdk_contract::def::Label;
+use serde::Deserialize;
 use tokio_util::task::TaskTracker;
 
 pub use account::PAGE as ACCOUNT_PAGE;
@@ -99,6 +100,32 @@ pub struct Limits {
     pub retention: BTreeMap<String, NonZeroU32>,
     /// Days for which people find what they were told.
     pub notice_days: u32,
+    pub unusual: Unusual,
+}
+
+/// When somebody's reading of other parties' data in a day is out of the ordinary: there is as much of
+/// it as is said here, and it is more than so many times what is usual for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Unusual {
+    /// Parties whose data was read; 0 is never, for each of the three.
+    pub parties: u32,
+    /// Looks at masked values.
+    pub looks: u32,
+    /// What was refused.
+    pub refused: u32,
+    pub times: u32,
+}
+
+impl Default for Unusual {
+    fn default() -> Self {
+        Self {
+            parties: 100,
+            looks: 20,
+            refused: 50,
+            times: 3,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -109,6 +136,7 @@ impl Default for Limits {
             key_hours: 24,
             retention: BTreeMap::new(),
             notice_days: 180,
+            unusual: Unusual::default(),
         }
     }
 }

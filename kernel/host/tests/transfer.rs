@@ -14,6 +14,8 @@ mod city;
 mod parties;
 #[path = "transfer/projects.rs"]
 mod projects;
+#[path = "transfer/readings.rs"]
+mod readings;
 #[path = "support/host.rs"]
 mod support;
 

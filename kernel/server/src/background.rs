@@ -23,6 +23,8 @@ const SETTLE: Duration = Duration::from_mins(5);
 const JOBS: Duration = Duration::from_secs(15);
 /// Between two looks at the clock for what modules do by it.
 const CLOCK: Duration = Duration::from_secs(5);
+/// Between two looks for somebody who reads more than they usually do.
+const READINGS: Duration = Duration::from_mins(10);
 /// Between two batches of the search index.
 const BETWEEN: Duration = Duration::from_millis(20);
 
@@ -76,6 +78,7 @@ pub(crate) fn work(life: &Lifecycle, host: &Host) {
     life.spawn(scan(host.clone()));
     life.spawn(stamp(host.clone()));
     life.spawn(collect(host.clone()));
+    life.spawn(watch_readings(host.clone()));
     for lane in [Lane::Any, Lane::Short] {
         life.spawn(run_jobs(host.clone(), lane));
     }
@@ -125,6 +128,15 @@ async fn stamp(host: Host) {
                 tracing::error!(%fault, "signatures are not stamped");
                 tokio::time::sleep(CLOCK).await;
             }
+        }
+    }
+}
+
+async fn watch_readings(host: Host) {
+    loop {
+        tokio::time::sleep(READINGS).await;
+        if let Err(fault) = host.watch_readings().await {
+            tracing::error!(code = "reading.not-watched", %fault, "nobody looks who reads more than usual");
         }
     }
 }

@@ -220,6 +220,7 @@ impl Platform {
                 key_hours: config.key_hours(),
                 retention: config.retention.days.clone(),
                 notice_days: config.notices.days,
+                unusual: config.audit.unusual,
             },
             demo: setup.demo,
         })

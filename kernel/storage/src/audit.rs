@@ -11,6 +11,7 @@ mod health;
 mod kept;
 mod parties;
 mod prove;
+mod readings;
 mod verify;
 
 use kernel_crypto::chain::{Break, Head, Link};
@@ -29,6 +30,7 @@ pub(crate) use health::Gauge;
 pub use health::{AuditHealth, HandedOn};
 pub use kept::HistoryState;
 pub(crate) use kept::Told;
+pub use readings::Reading;
 pub use verify::{AuditCopy, Verified};
 
 /// Names this chain, so that no record of another fits into it.

@@ -98,7 +98,7 @@ mod writer;
 
 pub use audit::{
     AuditCopy, AuditDraft, AuditFault, AuditFilter, AuditHealth, AuditPage, AuditRecord,
-    CheckpointFolder, HandedOn, HistoryState, Verified,
+    CheckpointFolder, HandedOn, HistoryState, Reading, Verified,
 };
 pub use blobs::{BlobError, BlobStore, Bucket, Credentials, old_digest};
 pub use calls::{Admission, Call, Quota, Used};

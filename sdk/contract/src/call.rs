@@ -154,6 +154,13 @@ impl Write {
             | Self::Delete { collection, .. } => collection,
         }
     }
+
+    /// The id of the record that it writes.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Insert { id, .. } | Self::Update { id, .. } | Self::Delete { id, .. } => id,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

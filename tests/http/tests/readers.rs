@@ -7,7 +7,7 @@
 
 use serde_json::json;
 use tests_http::steps::{BANK, application, live_model, over, scored_product, sign_letter, text};
-use tests_http::{Browser, Client, Server};
+use tests_http::{Browser, Client, Server, Start, until};
 
 const READERS: &str = "/platform/readers";
 const APPLICATIONS: &str = "/api/v1/lending/applications";
@@ -91,4 +91,65 @@ fn pi_02_a_party_sees_who_read_its_data_and_nobody_else_does() {
     assert!(of_bank.contains("没有代表任何主体"), "{of_bank}");
     let (holds, said) = server.command(&["audit", "verify"]);
     assert!(holds, "{said}");
+}
+
+#[test]
+fn row_120_the_auditor_hears_of_whoever_reads_more_than_usual() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let rules = "[audit.unusual]\nparties = 20\nlooks = 0\n";
+    std::fs::write(&config, rules).unwrap();
+    let start = Start {
+        config: Some(config),
+        ..Start::default()
+    };
+    let Some(server) = Server::start_as(start) else {
+        return;
+    };
+    // The demo's enterprises, all on two pages: more than twenty parties.
+    let official = server.user("government");
+    for at in 1..=2 {
+        let list = format!("/api/v1/enterprise/enterprises?page={at}");
+        assert_eq!(official.get(&list).status, 200);
+    }
+    let mut auditor = server.user("auditor");
+    let begun = auditor.post("/api/v1/console/readings/count", &json!({}));
+    assert_eq!(begun.status, 200, "{}", begun.body);
+    let waiting = "/api/v1/console/readings?status=open";
+    let mut list = begun;
+    until("the reading is found", || {
+        list = auditor.get(waiting);
+        list.body["total"] == 1
+    });
+    let row = &list.body["items"][0];
+    assert!(row["parties"].as_i64() > Some(20), "{row}");
+
+    let mut desk = Browser::signed_in(&server, "auditor");
+    let home = page(&mut desk, "/");
+    assert!(home.contains("待核实的异常查询"), "{home}");
+    let detail = format!("/console/readings/{}", text(&row["id"]));
+    let shown = page(&mut desk, &detail);
+    assert!(
+        shown.contains("待核实") && shown.contains("有正当理由"),
+        "{shown}"
+    );
+    assert_eq!(server.user("operator").get(waiting).status, 403);
+
+    let settle = format!("/api/v1{detail}/settle");
+    let vague = auditor.post(&settle, &json!({ "finding": "explained" }));
+    assert_eq!(
+        (vague.status, text(&vague.body["code"])),
+        (400, "invalid".into()),
+        "{}",
+        vague.body
+    );
+    let done = auditor.post(
+        &settle,
+        &json!({ "finding": "explained", "reason": "季度走访" }),
+    );
+    assert_eq!(done.status, 200, "{}", done.body);
+    assert_eq!(auditor.get(waiting).body["total"], 0);
+    let trail = page(&mut desk, "/console/audit?what=console.reading.");
+    assert!(trail.contains("发现异常查询"), "{trail}");
+    assert!(page(&mut desk, &detail).contains("季度走访"));
 }

@@ -28,7 +28,7 @@ const PARTIES: &str = "parties";
 const LONGEST: usize = 80;
 
 /// Actions of the kernel itself, which no module declares.
-const KERNEL: [(&str, &str); 24] = [
+const KERNEL: [(&str, &str); 25] = [
     ("console.job.exported", "导出数据"),
     ("console.job.exported.parties", "导出数据，所含的其他主体"),
     ("console.job.imported", "导入数据"),
@@ -53,6 +53,7 @@ const KERNEL: [(&str, &str); 24] = [
     ("console.retention.delete", "保存期限届满，自动删除"),
     ("console.deletion.purge", "保留期满，清除记录"),
     ("console.verification.end", "审计日志核验结果"),
+    ("console.reading.unusual", "发现异常查询"),
 ];
 
 pub(super) async fn list(host: &Host, call: &Call, ask: &Ask) -> Result<Page, Fault> {

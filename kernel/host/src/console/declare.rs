@@ -6,6 +6,7 @@ mod classified;
 mod deletions;
 mod jobs;
 mod projects;
+mod readings;
 mod schedules;
 mod trail;
 
@@ -41,6 +42,7 @@ pub(crate) fn def() -> ModuleDef {
                 classified::collection(),
                 alterations::collection(),
                 availability::collection(),
+                readings::collection(),
                 schedules::collection(),
             ],
             jobs::collections(),
@@ -58,6 +60,7 @@ pub(crate) fn def() -> ModuleDef {
             ],
             classified::choices(),
             alterations::choices(),
+            readings::choices(),
             jobs::choices(),
         ]
         .concat(),
@@ -74,6 +77,7 @@ pub(crate) fn def() -> ModuleDef {
             trail::actions(),
             projects::actions(),
             alterations::actions(),
+            readings::actions(),
             schedules::actions(),
         ]
         .concat(),
@@ -85,13 +89,17 @@ pub(crate) fn def() -> ModuleDef {
             projects::pages(),
             trail::pages(),
             alterations::pages(),
+            readings::pages(),
         ]
         .concat(),
-        blocks: vec![BlockDef {
-            id: "tasks".into(),
-            order: 5,
-            permission: "model.inspect".into(),
-        }],
+        blocks: vec![
+            BlockDef {
+                id: "tasks".into(),
+                order: 5,
+                permission: "model.inspect".into(),
+            },
+            readings::block(),
+        ],
         // It was stored in plain; the plain values go with the release that leaves this out.
         changes: vec![ChangeDef::Converted {
             collection: "certificates".into(),
@@ -107,6 +115,7 @@ pub(crate) fn def() -> ModuleDef {
             jobs::permissions(),
             projects::permissions(),
             alterations::permissions(),
+            readings::permissions(),
             availability::permissions(),
             schedules::permissions(),
         ]

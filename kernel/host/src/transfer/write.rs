@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn row_121_fifty_leaked_rows_name_their_export_and_no_other() {
+    fn row_120_fifty_leaked_rows_name_their_export_and_no_other() {
         for format in [Format::Csv, Format::Jsonl] {
             let text = marked(format);
             // Without the line that says it, and in another order.

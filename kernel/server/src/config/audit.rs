@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use kernel_host::Unusual;
 use kernel_storage::CheckpointFolder;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,6 +19,7 @@ use crate::tls;
 pub(crate) struct AuditConfig {
     /// Folder that every checkpoint is written to, best on another host; empty is none.
     checkpoint_folder: PathBuf,
+    pub(crate) unusual: Unusual,
     forward: ForwardConfig,
 }
 

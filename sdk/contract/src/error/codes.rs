@@ -479,6 +479,18 @@ pub const CODES: &[Code] = &[
         "Ask for a range within it.",
     ),
     code(
+        "reading.own",
+        &[422],
+        "Nobody settles what they read themselves.",
+        "Another audit administrator settles it.",
+    ),
+    code(
+        "reading.usual",
+        &[409],
+        "Nothing about the day is out of the ordinary.",
+        "There is nothing to settle.",
+    ),
+    code(
         "record-altered",
         &[503],
         "A record that the answer needs was changed in the database by other means than the platform. Nothing of it is used.",
