@@ -20,6 +20,7 @@ pub mod collector;
 pub mod database;
 pub mod program;
 mod providers;
+pub mod sealed;
 mod security_key;
 pub mod steps;
 
@@ -265,13 +266,14 @@ impl Server {
 
     /// A client signed in as a demo user.
     pub fn user(&self, login: &str) -> Client {
-        let password = self.password(login);
+        self.signed_in(&json!({ "login": login, "password": self.password(login) }))
+    }
+
+    /// A client signed in by these credentials.
+    pub fn signed_in(&self, credentials: &Value) -> Client {
         let mut client = self.anonymous();
-        let answer = client.post(
-            "/api/v1/session",
-            &json!({ "login": login, "password": password }),
-        );
-        assert_eq!(answer.status, 200, "{login} signs in: {}", answer.body);
+        let answer = client.post("/api/v1/session", credentials);
+        assert_eq!(answer.status, 200, "signs in: {}", answer.body);
         client.csrf = answer.body["csrf"].as_str().expect("a form token").into();
         client
     }
