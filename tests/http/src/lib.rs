@@ -18,6 +18,7 @@ pub mod certificate;
 mod city;
 pub mod collector;
 pub mod database;
+mod documented;
 pub mod program;
 mod providers;
 pub mod sealed;
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 
 pub use authenticator::Authenticator;
 pub use browser::{Browser, Screen};
+pub use documented::documented;
 pub use providers::Providers;
 pub use security_key::SecurityKey;
 use serde_json::{Value, json};

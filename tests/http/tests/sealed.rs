@@ -1,9 +1,11 @@
 //! Passwords leave the browser sealed: what a form sends is no use a second time or in another form,
 //! and what comes in clear is not taken.
 
-use serde_json::json;
+use std::process::Command;
+
+use serde_json::{Value, json};
 use tests_http::sealed::Sealing;
-use tests_http::{Browser, Screen, Server, Start};
+use tests_http::{Browser, Screen, Server, Start, documented};
 
 const ACCOUNT: &str = "/platform/account";
 const CHANGE: &str = "/api/v1/platform/users/change-password";
@@ -179,4 +181,24 @@ fn dj_03_programs_may_seal_and_where_the_configuration_says_must() {
         let body = json!({ "login": "officer", "sealed_password": sealed });
         assert_eq!(server.anonymous().post(SESSION, &body).status, 200);
     }
+}
+
+#[test]
+fn the_documented_way_to_seal_runs_with_curl_and_openssl() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let out = Command::new("sh")
+        .args(["-e", "-c", &documented("Sealed passwords")])
+        .env("url", &server.url)
+        .env("login", "officer")
+        .env("password", server.password("officer"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{errors}");
+    let who: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(who["roles"], json!(["bank.officer"]), "{who}");
 }
