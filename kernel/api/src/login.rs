@@ -272,7 +272,7 @@ pub(crate) async fn start(
     let origin = info.origin(web.now());
     let signed = match &given {
         Credentials::First(_) if !web.sessions().takes_clear() => {
-            return Err(sealed::in_clear().into());
+            return Err(sealed::in_clear_of_a_program().into());
         }
         Credentials::Sealed(first) => {
             let given = &first.sealed_password;

@@ -21,6 +21,8 @@ use crate::typed::Post;
 
 /// The member of a request that brings passwords sealed.
 const MEMBER: &str = "sealed_password";
+/// Code of a refusal that sealing lifts.
+const IN_CLEAR: &str = "password-in-clear";
 /// What the passwords of a sign-in over the API are sealed for.
 pub(crate) const SIGN_IN: &str = "/api/v1/session";
 
@@ -119,7 +121,11 @@ pub(crate) async fn open_input(
     let Some(sealed) = values.remove(MEMBER) else {
         let clear = PASSWORDS.iter().any(|name| values.contains_key(*name));
         let refused = clear && !web.sessions().takes_clear();
-        return if refused { Err(in_clear()) } else { Ok(()) };
+        return if refused {
+            Err(in_clear_of_a_program())
+        } else {
+            Ok(())
+        };
     };
     let sealed = sealed.as_str().unwrap_or_default();
     let opened = open(web, caller, path, sealed).await?;
@@ -132,10 +138,16 @@ pub(crate) async fn open_input(
     use_up(web, &opened).await
 }
 
-/// A password came in clear where that is not taken, or did not come at all.
+/// A page's password came in clear, or did not come at all.
 pub(crate) fn in_clear() -> Fault {
-    let what = "密码须加密后提交：网页请启用浏览器脚本并刷新页面，程序请提交 sealed_password";
-    Fault::refused("password-in-clear", what)
+    let what = "密码须由浏览器加密后提交，请启用浏览器脚本，刷新页面后再填写一次";
+    Fault::refused(IN_CLEAR, what)
+}
+
+/// A program's password came in clear where none does.
+pub(crate) fn in_clear_of_a_program() -> Fault {
+    let what = "密码须加密后以 sealed_password 提交，见接口文档“Sealed passwords”";
+    Fault::refused(IN_CLEAR, what)
 }
 
 pub(crate) fn fault(error: &SealError) -> Fault {

@@ -1,9 +1,10 @@
 //! Page documents to HTML. Pure: no I/O, no clock; the same input is the same bytes.
 //!
 //! Every page works with scripts off: buttons are forms, state is in the URL, charts are SVG made
-//! here, tabs and filters are links. Only passwords need one: they are sealed in the browser, and
-//! their fields have no names, so that nothing goes out in clear where no script ran. Nothing is inline that a strict content security policy
-//! forbids: it may say `default-src 'self'; img-src 'self' data:` and no more.
+//! here, tabs and filters are links. Only passwords take one: they are sealed in the browser, and their
+//! fields have no names, so that nothing goes out in clear where no script ran. Nothing is inline that a
+//! strict content security policy forbids: it may say `default-src 'self'; img-src 'self' data:` and no
+//! more.
 //!
 //! What a page sends to the kernel:
 //!

@@ -79,7 +79,7 @@ fn dj_03_a_captured_change_of_password_changes_nothing_a_second_time() {
     let what = [("_form", "password"), ("_action", "user.change-password")];
     let typed = [("current", old.as_str()), ("new", NEW), ("again", NEW)];
     let clear = browser.send_as_is(ACCOUNT, &screen, &[&what[..], &typed[..]].concat());
-    says(&clear, "密码须加密后提交");
+    says(&clear, "密码须由浏览器加密后提交");
     assert!(!clear.html.contains(&old) && !clear.html.contains(NEW));
 
     let to = format!("{ACCOUNT}#password");

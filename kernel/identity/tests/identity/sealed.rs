@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kernel_crypto::sm2::encryption::EncryptingKey;
 use kernel_identity::error::LoginError;
+use kernel_identity::module::{PASSWORDS, definition};
 use kernel_identity::sealed::{SealError, Sealing};
 use kernel_identity::session::{Sessions, SignedIn};
 use serde_json::json;
@@ -199,4 +200,18 @@ async fn dj_03_whoever_is_locked_out_leaves_no_nonce() {
         // Not even the second time is it one that was used.
         assert_eq!(code(signs_in(s, &sealed, START).await), "locked");
     }
+}
+
+/// Programs bring these sealed, and where the configuration says so only so.
+#[test]
+fn dj_03_every_input_that_is_a_password_is_known_as_one() {
+    let module = definition();
+    let inputs = module.actions.iter().flat_map(|action| &action.input);
+    let mut found = 0;
+    for field in inputs {
+        let known = PASSWORDS.contains(&field.name.as_str());
+        assert_eq!(field.label.zh.contains("密码"), known, "{}", field.name);
+        found += usize::from(known);
+    }
+    assert!(found > PASSWORDS.len(), "{found}");
 }
