@@ -15,6 +15,7 @@ import * as officer from "./steps/officer.mjs";
 import * as operator from "./steps/operator.mjs";
 import * as people from "./steps/people.mjs";
 import * as plain from "./steps/plain.mjs";
+import * as sealed from "./steps/sealed.mjs";
 import * as transfer from "./steps/transfer.mjs";
 import * as wrong from "./steps/wrong.mjs";
 
@@ -76,6 +77,8 @@ step("a file is imported, and the row that is wrong comes back", transfer.comesI
 step("the list is exported as it is narrowed, and says whose it is", transfer.goesOut);
 step("everybody else finds a page that works", operator.others);
 step("the market and the form work without scripts", plain.works);
+step("DJ-03: no password leaves the browser in clear, and what was sent is no use again", sealed.works);
+step("without scripts no password leaves the browser at all", sealed.needsScripts);
 step("A11Y: the keyboard alone is enough, and shows where it is", keyboard.works);
 step("hostile models and files that are none are refused with the reason", wrong.files);
 step("nobody approves a model of his own, or of another bank", wrong.models);

@@ -21,7 +21,7 @@ use crate::Web;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::typed::pairs;
-use crate::{look, signing, transfer};
+use crate::{look, sealed, signing, transfer};
 
 const IDEMPOTENCY: &str = "idempotency-key";
 /// Fields whose doubts the caller has confirmed, separated by commas.
@@ -185,6 +185,22 @@ struct Called {
     query: String,
 }
 
+impl Called {
+    /// As it was called, without parameters.
+    fn path(&self) -> String {
+        let Self {
+            module,
+            plural,
+            verb,
+            ..
+        } = self;
+        match &self.id {
+            Some(id) => format!("/api/v1/{module}/{plural}/{id}/{verb}"),
+            None => format!("/api/v1/{module}/{plural}/{verb}"),
+        }
+    }
+}
+
 async fn run(
     web: &Web,
     by: &Caller,
@@ -213,7 +229,11 @@ async fn run(
         return Err(Problem::not_found());
     }
     by.checked(web, headers)?;
-    let input = json_body(headers, body)?;
+    let mut input = json_body(headers, body)?;
+    if declared.is_some() {
+        let path = called.path();
+        sealed::open_input(web, by, (&called.module, &path), &mut input).await?;
+    }
     let key = match headers.get(IDEMPOTENCY).map(|h| h.to_str()) {
         None => None,
         Some(Ok(key)) => Some(key.to_owned()),

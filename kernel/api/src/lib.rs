@@ -36,6 +36,7 @@ mod posts;
 mod problem;
 mod resumable;
 mod routes;
+mod sealed;
 mod signature;
 mod signed;
 mod signing;

@@ -10,7 +10,7 @@ use axum::{Extension, Json};
 use kernel_host::{Act, chain};
 use kernel_identity::error::LoginError;
 use kernel_identity::offer::Offer;
-use kernel_portal::LoginScreen;
+use kernel_portal::{LOGIN_PATH, LoginScreen, SEALED_FIELD};
 use sdk_contract::page::is_site_path;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use crate::edge::RequestInfo;
 use crate::problem::Problem;
 use crate::step_up::Question;
 use crate::typed::Post;
-use crate::{Web, cookies, step_up, view};
+use crate::{Web, cookies, sealed, step_up, view};
 
 const REFUSED: &str = "用户名或密码不正确";
 pub(crate) const WRONG_CODE: &str = "口令不正确或已用过，请填写验证器现在显示的数字，或一个恢复码";
@@ -81,8 +81,25 @@ pub(crate) async fn submit(
     let (sessions, origin) = (web.sessions(), info.origin(web.now()));
     let pending = post.first("pending");
     let done = if pending.is_empty() {
-        let password = post.first("password");
-        sessions.login(&username, password, None, origin).await
+        // Nothing is made of a password that came in clear: the page's script did not run.
+        let sealed = post.first(SEALED_FIELD);
+        let opened = match sealed {
+            "" => Err(sealed::in_clear()),
+            sealed => sealed::open(&web, &caller, LOGIN_PATH, sealed).await,
+        };
+        match opened {
+            Ok(opened) => {
+                let done = sessions.login_sealed(&username, &opened, None, origin);
+                done.await
+            }
+            Err(fault) => {
+                let problem = Problem::from(fault);
+                if problem.status.is_server_error() {
+                    return Err(problem);
+                }
+                return Ok(again(problem.status, &why(&info, &problem)));
+            }
+        }
     } else {
         let address = web.address(&info);
         let offer = step_up::offer(&post, "code", &address);
@@ -133,6 +150,13 @@ pub(crate) fn why(info: &RequestInfo, problem: &Problem) -> String {
             format!("Too many failed attempts. Please try again in {minutes} minutes")
         }
         None => match problem.code.as_str() {
+            "password-in-clear" => {
+                "Passwords are sealed in the browser. Please turn scripts on and reload the page"
+            }
+            "seal-wrong" => {
+                "The password was not sealed correctly. Please reload the page and type it again"
+            }
+            "seal-late" | "seal-used" => "Please type your password once more",
             "sign-in-late" => "Signing in took too long. Please begin again",
             "sign-in-replayed" => "This sign-in was used before. Please begin again",
             "sign-in-another" => {
@@ -195,6 +219,7 @@ pub(crate) async fn switch(
 #[serde(untagged)]
 pub(crate) enum Credentials {
     First(First),
+    Sealed(FirstSealed),
     Second(Second),
     Assertion(Assertion),
 }
@@ -205,6 +230,15 @@ pub(crate) struct First {
     login: String,
     password: String,
     /// Of the second factor, where the user has one.
+    code: Option<String>,
+}
+
+/// The same with the password sealed, see [`sealed`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FirstSealed {
+    login: String,
+    sealed_password: String,
     code: Option<String>,
 }
 
@@ -237,6 +271,16 @@ pub(crate) async fn start(
 ) -> Result<Response, Problem> {
     let origin = info.origin(web.now());
     let signed = match &given {
+        Credentials::First(_) if !web.sessions().takes_clear() => {
+            return Err(sealed::in_clear_of_a_program().into());
+        }
+        Credentials::Sealed(first) => {
+            let given = &first.sealed_password;
+            let opened = sealed::open(&web, &caller, sealed::SIGN_IN, given).await?;
+            let (login, code) = (&first.login, first.code.as_deref());
+            let sessions = web.sessions();
+            sessions.login_sealed(login, &opened, code, origin).await
+        }
         Credentials::First(first) => {
             let (login, password) = (&first.login, &first.password);
             let code = first.code.as_deref();
@@ -335,6 +379,7 @@ pub(crate) fn refusal(error: &LoginError) -> Problem {
             "address-not-allowed",
             "管理员只能从指定的网络登录，请换到该网络后再试",
         ),
+        LoginError::Sealed(error) => sealed::fault(error).into(),
         LoginError::Locked { retry_after } => Problem::locked(*retry_after),
         LoginError::Busy { retry_after } => Problem::busy(*retry_after),
         LoginError::Failed(error) => {

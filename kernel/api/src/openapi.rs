@@ -1,6 +1,7 @@
 //! `OpenAPI` 3.1 of the resource API, derived from the declarations that serve it.
 
 mod notices;
+mod sealing;
 mod signing;
 mod transfer;
 
@@ -121,16 +122,7 @@ fn security(session: &[&str]) -> Value {
 }
 
 fn fixed_paths() -> Map<String, Value> {
-    let credentials = json!({
-        "type": "object",
-        "required": ["login", "password"],
-        "properties": {
-            "login": { "type": "string" },
-            "password": { "type": "string" },
-            "code": { "type": ["string", "null"], "description": "of the second factor" },
-        },
-        "additionalProperties": false,
-    });
+    let credentials = sealing::credentials();
     let open = json!([{}]);
     let who = json!({ "description": "who calls, and a form token", "content": json_content(&reference("Session")) });
     let mut paths = Map::new();
@@ -151,6 +143,7 @@ fn fixed_paths() -> Map<String, Value> {
         }),
     );
     paths.insert("/api/v1/session/step-up".into(), step_up());
+    paths.insert("/api/v1/session/seal".into(), sealing::path());
     paths.insert("/api/v1/platform/account/copy".into(), own_copy());
     paths.extend(notices::paths());
     let stored = json!({ "description": "what an action takes as a file", "content": json_content(&reference("File")) });
@@ -451,7 +444,8 @@ fn act(module: &ModuleDef, action: &ActionDef) -> Option<(String, Value)> {
         &with_problems(&answer, "200"),
     ));
     if let Some(map) = operation.as_object_mut() {
-        let input = fields(module, &action.input, &[]);
+        let mut input = fields(module, &action.input, &[]);
+        sealing::action(&module.id, &mut input);
         map.insert(
             "requestBody".into(),
             json!({ "content": json_content(&input) }),

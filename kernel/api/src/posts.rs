@@ -24,7 +24,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use kernel_crypto::{random, sm3};
 use kernel_host::{Act, Proof, UploadRef};
-use kernel_portal::LoginScreen;
+use kernel_portal::{LoginScreen, SEALED_FIELD};
 use sdk_contract::call::Reply;
 use sdk_contract::def::Tone;
 use sdk_contract::error::{CONFIRM, Fault, FaultKind, FieldFault, SIGN, STEP_UP};
@@ -41,7 +41,7 @@ use crate::parked::Parked;
 use crate::problem::Problem;
 use crate::step_up::{self, FACTOR_NEEDED, Held, Resumed};
 use crate::typed::Post;
-use crate::{Web, cookies, parked, view};
+use crate::{Web, cookies, parked, sealed, view};
 
 const CSRF_FIELD: &str = "_csrf";
 const KEY_FIELD: &str = "_key";
@@ -112,6 +112,7 @@ pub(crate) async fn post(
         path,
         page: &page,
     };
+    let waited = resumed.is_some();
     let kept = match resumed {
         Some(parked) if parked.incomplete => {
             let message = "已确认是您本人。口令没有保留，请再填写一次并提交".to_owned();
@@ -130,6 +131,13 @@ pub(crate) async fn post(
         }
         Err(Kept::Failed(fault)) => return Ok(screen.refused(post, fault)),
     };
+    let mut opened = None;
+    if !waited {
+        match sealed::open_form(web, caller, (path, &page), &mut post).await {
+            Ok(found) => opened = found,
+            Err(fault) => return Ok(screen.refused(post, fault)),
+        }
+    }
     let posted = match read_post(&page, &post.typed) {
         Ok(posted) => posted,
         Err(PostFault::Gone) => {
@@ -141,6 +149,15 @@ pub(crate) async fn post(
         }
         Err(PostFault::Fields(faults)) => return Ok(screen.refused(post, Fault::invalid(faults))),
     };
+    // Only now: what is refused before leaves nothing that has to be remembered.
+    if let Some(opened) = &opened
+        && let Err(fault) = sealed::use_up(web, opened).await
+    {
+        return Ok(match before(web, caller, &post).await? {
+            Some(reply) => lead_on(web, info, reply.outcome),
+            None => screen.refused(post, fault),
+        });
+    }
     let signed = proof != Proof::None;
     let mut acts = acts(&matched.module, &posted, &uploads, post.first(KEY_FIELD));
     if let [one] = acts.as_mut_slice() {
@@ -182,9 +199,8 @@ pub(crate) async fn post(
 /// Takes out what is kept nowhere; whether there was any.
 fn secrets(page: &Page, post: &mut Post) -> bool {
     let form = page.form(post.first(FORM_FIELD));
-    let fields = form.into_iter().flat_map(sdk_contract::page::Form::fields);
     let mut any = false;
-    for field in fields.filter(|f| matches!(f.kind, FieldKind::Secret { .. })) {
+    for field in form.into_iter().flat_map(sealed::secrets) {
         any |= post.typed.remove(&field.name).is_some();
     }
     any
@@ -380,7 +396,7 @@ fn ended(
 ) -> Response {
     let ours = owner.is_some() || caller.owns(web, post.first(CSRF_FIELD));
     let mut typed = post.typed;
-    typed.retain(|name, _| name != CSRF_FIELD && name != KEY_FIELD);
+    typed.retain(|name, _| ![CSRF_FIELD, KEY_FIELD, SEALED_FIELD].contains(&name.as_str()));
     if path == kernel_host::ACCOUNT_PAGE || kernel_host::SESSIONLESS_PAGES.contains(&path) {
         // Passwords are typed there, and are kept nowhere.
         typed.clear();

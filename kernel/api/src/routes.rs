@@ -18,7 +18,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 use crate::problem::Problem;
 use crate::{
     Web, bodies, caller, collections, edge, federation, files, login, look, notices, openapi, own,
-    pages, pki, resumable, signing, step_up, transfer,
+    pages, pki, resumable, sealed, signing, step_up, transfer,
 };
 
 /// Where files are sent to.
@@ -42,6 +42,7 @@ pub fn router(web: Web) -> Router {
             get(step_up::ask_how).post(step_up::prove),
         )
         .route("/session/security-key", get(step_up::ask_to_add))
+        .route("/session/seal", get(sealed::ask))
         .route(
             "/files",
             post(files::upload)

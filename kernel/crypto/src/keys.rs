@@ -1,6 +1,6 @@
 //! The key ring: the platform's long-lived keys behind handles.
 //!
-//! A caller names a key ([`SignKey`], [`MacKey`], [`SealKey`]) and gets a signature, a code or a
+//! A caller names a key ([`SignKey`], [`MacKey`], [`SealKey`], …) and gets a signature, a code or a
 //! sealed value; private bytes never leave this crate. Which operation a key may be used for is
 //! its type, so a pepper cannot sign.
 //!
@@ -53,6 +53,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
+use crate::sm2::encryption::{DecryptError, EncryptingKey};
 use crate::sm2::{Sm2Error, VerifyingKey};
 use crate::sm3::{self, Digest32};
 use crate::sm4::{self, OpenError, SealError};
@@ -65,7 +66,7 @@ use operations::{enroll, find_request, perform, possible};
 pub use embedded::Embedded;
 pub use error::KeyRingError;
 pub use kms::{Kms, KmsError, Pair};
-pub use names::{AttestKey, KeyKind, KeyState, MacKey, SealKey, SignKey};
+pub use names::{AttestKey, DecryptKey, KeyKind, KeyState, MacKey, SealKey, SignKey};
 pub use pseudonym::{Pseudonyms, new_secret};
 
 /// A key as it is listed.
@@ -78,7 +79,7 @@ pub struct KeyInfo {
     /// When it was made, in microseconds since the epoch; unknown for a ring's first keys.
     pub since: Option<i64>,
     pub uses: u64,
-    /// The public half of a signing key, PEM.
+    /// The public half of a key of SM2, PEM.
     pub public: Option<String>,
 }
 
@@ -300,6 +301,23 @@ impl KeyRing {
         let unnumbered = sealing.unnumbered.ok_or(OpenError)?;
         let secret = sealing.opening.get(&unnumbered).ok_or(OpenError)?;
         sm4::open(&derive(secret, b"rongqiao.seal.1\0", aad), aad, sealed)
+    }
+
+    /// The public half that others encrypt with now.
+    pub fn encrypting_key(&self, key: DecryptKey) -> EncryptingKey {
+        self.opened().decrypting(key).active.clone()
+    }
+
+    /// Opens an `SM2Cipher` in DER that was encrypted for this key: the active one, or one before it
+    /// that is not destroyed. A ciphertext does not say which, so each is tried.
+    pub fn decrypt(&self, key: DecryptKey, der: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+        self.opened().decrypting(key).decrypt(der).or_else(|error| {
+            // Encrypted with the key of a process that already knows of a rotation?
+            match self.refresh() {
+                Ok(true) => self.opened().decrypting(key).decrypt(der),
+                _ => Err(error),
+            }
+        })
     }
 
     /// A code of `data` that names its key: `key number (4, big-endian) ‖ HMAC-SM3 (32)`, by the

@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 
 use kernel_crypto::keys::custody::{CustodianKey, CustodyError, Operation, VALID};
 use kernel_crypto::keys::{
-    Done, KeyRing, KeyRingError, KeyState, MacKey, SealKey, SignKey, sealed_with,
+    DecryptKey, Done, KeyRing, KeyRingError, KeyState, MacKey, SealKey, SignKey, sealed_with,
 };
 use kernel_crypto::password;
 use kernel_crypto::sm2::VerifyingKey;
+use kernel_crypto::sm2::encryption::EncryptingKey;
 
 const NOW: i64 = 1_795_420_800_000_000;
 const SECRET: &str = "three quiet herons";
@@ -440,6 +441,48 @@ fn first_format(passphrase: Option<&str>) -> (tempfile::TempDir, &'static str) {
 }
 
 #[test]
+fn dj_03_what_was_encrypted_before_a_rotation_opens_until_the_key_is_destroyed() {
+    let desk = desk();
+    let running = desk.again();
+    let key = DecryptKey::Password;
+    let old = number(&desk.ring, "password");
+    let before = desk.ring.encrypting_key(key).encrypt(b"typed").unwrap();
+    assert_eq!(*running.decrypt(key, &before).unwrap(), b"typed");
+
+    let new = desk.rotate("password");
+    let after = desk.ring.encrypting_key(key).encrypt(b"typed").unwrap();
+    for der in [&before, &after] {
+        assert_eq!(*desk.ring.decrypt(key, der).unwrap(), b"typed");
+        assert_eq!(*desk.again().decrypt(key, der).unwrap(), b"typed");
+    }
+    // A process that runs since before the rotation learns of it by what comes.
+    assert_eq!(*running.decrypt(key, &after).unwrap(), b"typed");
+    assert_eq!(
+        running.encrypting_key(key).fingerprint(),
+        desk.ring.encrypting_key(key).fingerprint()
+    );
+    let listed = desk.ring.list();
+    let public = |number| {
+        let key = listed.iter().find(|key| key.number == number).unwrap();
+        key.public.clone().unwrap()
+    };
+    assert_ne!(public(old), public(new));
+
+    desk.both(Operation::Destroy { number: old }).unwrap();
+    for ring in [&desk.ring, &desk.again()] {
+        assert!(ring.decrypt(key, &before).is_err());
+        assert_eq!(*ring.decrypt(key, &after).unwrap(), b"typed");
+    }
+    // Another ring's key is none of this one's, nor is a key that signs.
+    let other = self::desk().ring.encrypting_key(key);
+    let signs = EncryptingKey::from_pem(&desk.ring.public_pem(SignKey::Audit).unwrap()).unwrap();
+    for wrong in [other, signs] {
+        let der = wrong.encrypt(b"typed").unwrap();
+        assert!(desk.ring.decrypt(key, &der).is_err());
+    }
+}
+
+#[test]
 fn a_ring_of_the_first_format_is_taken_over_with_all_it_made() {
     for passphrase in [None, Some("correct horse")] {
         let (dir, values) = first_format(passphrase);
@@ -450,7 +493,14 @@ fn a_ring_of_the_first_format_is_taken_over_with_all_it_made() {
         let ring = open();
         assert_eq!(
             ring.created().iter().collect::<Vec<_>>(),
-            [&"authority", &"blind", &"code", &"pseudonym", &"record"]
+            [
+                &"authority",
+                &"blind",
+                &"code",
+                &"password",
+                &"pseudonym",
+                &"record"
+            ]
         );
         for ring in [ring, open()] {
             let signature = bytes("signature");

@@ -36,6 +36,7 @@ fn a_reopened_ring_holds_the_same_keys() {
                 "certificate",
                 "code",
                 "field",
+                "password",
                 "pepper",
                 "pseudonym",
                 "record",

@@ -1,7 +1,8 @@
 //! What a second factor that signs is asked to sign: 32 random bytes, the platform's address, the
 //! time, and the session or sign-in that it is for. The text is given out with a stamp, so nothing
 //! is kept of it; it is good for five minutes, and once, for whoever checks it remembers the newest
-//! it took. Where somebody signs what they are about to do, its digest is the last line.
+//! it took. Where somebody signs what they are about to do, its digest is the last line. The nonce of
+//! a sealed password ([`crate::sealed`]) is such a token, too.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +14,7 @@ use crate::error::IdentityError;
 use crate::session::Sessions;
 
 /// Seconds for which a challenge is good.
-const GOOD: i64 = 300;
+pub(crate) const GOOD: i64 = 300;
 /// Longest token that is looked at.
 const LONGEST: usize = 1_000;
 const FORMAT: &str = "rongqiao.challenge.1";
@@ -36,6 +37,12 @@ pub struct Asked {
     pub text: String,
     /// To be given back as it is.
     pub token: String,
+}
+
+impl Challenge {
+    pub(crate) fn is_fresh(&self, now: i64) -> bool {
+        self.at <= now && Timestamp(now) < Timestamp(self.at).plus_seconds(GOOD)
+    }
 }
 
 impl Sessions {
@@ -82,7 +89,8 @@ impl Sessions {
     /// Reads a challenge back; none when it is not ours, not for this purpose and address, about
     /// something, or not of the last five minutes.
     pub fn challenged(&self, token: &str, given: (&str, &str), now: i64) -> Option<Challenge> {
-        self.read_back(token, given, None, now)
+        self.read_back(token, given, None)
+            .filter(|challenge| challenge.is_fresh(now))
     }
 
     /// The same for one that must be about exactly this content.
@@ -93,15 +101,16 @@ impl Sessions {
         content: Digest32,
         now: i64,
     ) -> Option<Challenge> {
-        self.read_back(token, given, Some(content), now)
+        self.read_back(token, given, Some(content))
+            .filter(|challenge| challenge.is_fresh(now))
     }
 
-    fn read_back(
+    /// The challenge whatever its age.
+    pub(crate) fn read_back(
         &self,
         token: &str,
         (purpose, address): (&str, &str),
         content: Option<Digest32>,
-        now: i64,
     ) -> Option<Challenge> {
         if token.len() > LONGEST {
             return None;
@@ -117,8 +126,7 @@ impl Sessions {
         let at: Timestamp = lines.next()?.parse().ok()?;
         let ours = lines.next()? == bound(purpose);
         let about = lines.nth(1).map(str::to_owned) == content.map(|digest| digest.to_string());
-        let fresh = at.micros() <= now && Timestamp(now) < at.plus_seconds(GOOD);
-        (format && here && ours && about && fresh).then(|| Challenge {
+        (format && here && ours && about).then(|| Challenge {
             at: at.micros(),
             text: text.clone(),
         })

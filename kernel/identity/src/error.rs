@@ -1,6 +1,7 @@
 //! How identity fails. `Display` never repeats a source.
 
 use crate::offer::Ways;
+use crate::sealed::SealError;
 use kernel_storage::{CommitError, QueryError, StorageError};
 
 /// Identity could not answer; not a refusal.
@@ -18,6 +19,8 @@ pub enum IdentityError {
     Random(#[from] kernel_crypto::random::EntropyError),
     #[error("a certificate could not be made")]
     Certificate(#[from] kernel_crypto::ca::CaError),
+    #[error("a public key could not be written")]
+    Key(#[from] kernel_crypto::sm2::Sm2Error),
     #[error("the work was cut short by shutdown")]
     Stopped,
     #[error("the file of demo logins could not be used")]
@@ -70,6 +73,9 @@ pub enum LoginError {
     /// Whoever administers the platform does so from the networks that the policy names.
     #[error("not from this network")]
     Elsewhere,
+    /// The password was sealed, and its nonce was used before or could not be taken.
+    #[error("the sealed password is not taken")]
+    Sealed(#[source] SealError),
     #[error("sign-in failed")]
     Failed(#[from] IdentityError),
 }

@@ -44,6 +44,7 @@ pub mod resets;
 pub mod reviews;
 mod revocation;
 pub mod roles;
+pub mod sealed;
 pub mod security_keys;
 pub mod separation;
 pub mod session;

@@ -13,6 +13,7 @@ use crate::module::{MODULE, USERS};
 use crate::offer::{Offer, Ways};
 use crate::people::User;
 use crate::principal::Principal;
+use crate::sealed::{Opened, SealError};
 use crate::session::{Origin, Sessions, SignedIn, blocking, draft, object, update_of};
 use crate::throttle::Tally;
 
@@ -61,10 +62,43 @@ impl Sessions {
         code: Option<&str>,
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
+        self.judge(login, (password, None), code, origin).await
+    }
+
+    /// The same with a password that came sealed, in the field `password`.
+    pub async fn login_sealed(
+        &self,
+        login: &str,
+        opened: &Opened,
+        code: Option<&str>,
+        origin: Origin<'_>,
+    ) -> Result<SignedIn, LoginError> {
+        let password = opened.field("password");
+        self.judge(login, (password, Some(opened)), code, origin)
+            .await
+    }
+
+    async fn judge(
+        &self,
+        login: &str,
+        (password, sealed): (&str, Option<&Opened>),
+        code: Option<&str>,
+        origin: Origin<'_>,
+    ) -> Result<SignedIn, LoginError> {
         let login: String = login.trim().chars().take(64).collect();
         // Waiting here, before anything is counted, keeps a burst of honest sign-ins honest.
         let _turn = self.inner.queue.turn(origin.ip).await?;
         self.admit(&login, origin).await?;
+        // Only now, so that whoever is turned away before has nothing remembered.
+        if let Some(sealed) = sealed
+            && let Err(error) = self.use_up(sealed, origin.now).await
+        {
+            if let SealError::Used = error {
+                self.audit_login(&login, "denied", "sealed password used before", origin)
+                    .await?;
+            }
+            return Err(LoginError::Sealed(error));
+        }
         let user = User::by_login(&self.inner.store, &login).await?;
         let right = self.check(password, user.as_ref()).await?;
         let Some(user) = user.filter(|u| right && u.active) else {

@@ -19,6 +19,8 @@ use sdk_contract::kind::Kind;
 
 /// Id of the native module.
 pub const MODULE: &str = "platform";
+/// The fields of this module's actions that passwords are given in.
+pub const PASSWORDS: [&str; 4] = ["password", "again", "current", "new"];
 /// Runs the platform: sees users, organisations and operations.
 pub const OPERATOR: &str = "platform.operator";
 /// Grants and takes away what people may do; runs nothing itself.

@@ -20,6 +20,18 @@ pub struct PasswordPolicy {
     pub remembered: usize,
     /// Days after which a password must be changed; 0 is never.
     pub days: i64,
+    /// Where a password may still come in clear, inside TLS alone.
+    pub in_clear: InClear,
+}
+
+/// Where a password may come in clear. Forms of the portal never take one so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InClear {
+    /// From programs.
+    #[default]
+    Api,
+    None,
 }
 
 impl Default for PasswordPolicy {
@@ -30,6 +42,7 @@ impl Default for PasswordPolicy {
             classes: 3,
             remembered: 5,
             days: 90,
+            in_clear: InClear::default(),
         }
     }
 }

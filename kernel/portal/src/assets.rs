@@ -14,6 +14,8 @@ struct Built;
 pub struct Assets {
     pub styles: String,
     pub script: String,
+    /// What seals passwords, for pages that have a field for one.
+    pub seal: String,
     pub icons: String,
     /// The site's mark in a browser's tab.
     pub favicon: String,
@@ -41,6 +43,7 @@ impl Assets {
         Self {
             styles: at("app.css"),
             script: at("app.js"),
+            seal: at("seal.js"),
             icons: at("icons.svg"),
             favicon: at("favicon.svg"),
         }
@@ -71,6 +74,7 @@ mod tests {
         for (address, media) in [
             (&assets.styles, "text/css; charset=utf-8"),
             (&assets.script, "text/javascript; charset=utf-8"),
+            (&assets.seal, "text/javascript; charset=utf-8"),
             (&assets.icons, "image/svg+xml"),
             (&assets.favicon, "image/svg+xml"),
         ] {

@@ -14,6 +14,9 @@ use crate::view::ViewContext;
 /// What htmx may do: no eval, no inline style, this origin only.
 const HTMX: &str = r#"{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"allowScriptTags":false,"historyCacheSize":0}"#;
 
+/// What a form that passwords are typed into has; as text it would be escaped.
+const SEALS: &str = " data-seal=\"";
+
 /// The page as a whole HTML document. The page must have passed `sdk_contract::page::check`; what
 /// slipped through is still escaped, and links that leave the site lead nowhere.
 pub fn render(page: &Page, ctx: &ViewContext) -> String {
@@ -75,6 +78,7 @@ pub(crate) fn document(ctx: &ViewContext, title: &str, body: &Markup, keep_draft
                 link rel="icon" type="image/svg+xml" href=(ctx.assets.favicon);
                 link rel="stylesheet" href=(ctx.assets.styles);
                 script src=(ctx.assets.script) defer {}
+                @if body.0.contains(SEALS) { script src=(ctx.assets.seal) defer {} }
             }
             body data-keep-drafts=[keep_drafts.then_some("true")] {
                 a.skip href="#main" { (ctx.say("跳到主要内容", "Skip to content")) }

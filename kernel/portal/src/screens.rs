@@ -122,8 +122,9 @@ pub fn login_page(screen: &LoginScreen<'_>, ctx: &ViewContext) -> String {
                     p.notice.tone-danger role="alert" id="login-message" { (icon(ctx, "alert-circle")) span.notice-text { (message) } }
                 }
                 @if screen.pending.is_empty() {
-                    form.page-form method="post" action=(crate::LOGIN_PATH) {
+                    form.page-form method="post" action=(crate::LOGIN_PATH) data-seal=(crate::LOGIN_PATH) {
                         (actions::guard(ctx))
+                        (actions::sealed(ctx))
                         input type="hidden" name="next" value=(next(screen.next));
                         (input(ctx, screen, "username"))
                         (input(ctx, screen, "password"))
@@ -328,7 +329,7 @@ fn input(ctx: &ViewContext, screen: &LoginScreen<'_>, name: &str) -> Markup {
         div.field {
             label.form-label for=(name) { (label) }
             @if secret {
-                input.form-control type="password" id=(name) name=(name) autocomplete="current-password"
+                input.form-control type="password" id=(name) data-secret=(name) autocomplete="current-password"
                     maxlength="256" required aria-describedby=[described];
             } @else {
                 input.form-control type="text" id=(name) name=(name) autocomplete="username" value=(screen.username)

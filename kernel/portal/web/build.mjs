@@ -1,5 +1,5 @@
-// Builds dist/: one stylesheet, one script, one icon sprite, each named after its content, and
-// manifest.json that says which is which. Needs `npm ci` first.
+// Builds dist/: one stylesheet, one script and one more for pages with passwords, one icon sprite, each named after its
+// content, and manifest.json that says which is which. Needs `npm ci` first.
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile, access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -37,16 +37,18 @@ async function styles() {
   await emit("app", "css", code);
 }
 
-async function script() {
+async function script(name) {
   const result = await build({
-    entryPoints: [here("src/app.js")],
+    entryPoints: [here(`src/${name}.js`)],
     bundle: true,
     minify: true,
     write: false,
     format: "iife",
     target: ["chrome100", "safari15", "firefox100"],
+    // Asked for outside of browsers only.
+    external: ["crypto"],
   });
-  await emit("app", "js", result.outputFiles[0].text);
+  await emit(name, "js", result.outputFiles[0].text);
 }
 
 async function sprite() {
@@ -84,7 +86,7 @@ await access(here("node_modules/esbuild")).catch(() => {
 });
 await rm(here("dist"), { recursive: true, force: true });
 await mkdir(here("dist"));
-await Promise.all([styles(), script(), sprite(), favicon()]);
+await Promise.all([styles(), script("app"), script("seal"), sprite(), favicon()]);
 await writeFile(here("dist/manifest.json"), `${JSON.stringify(manifest, Object.keys(manifest).sort(), 1)}\n`);
 for (const file of Object.values(manifest)) {
   console.log(file, (await readFile(here(`dist/${file}`))).length, "bytes");

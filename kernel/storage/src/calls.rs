@@ -1,5 +1,6 @@
 //! Signed requests of programs: a nonce is good once, a quota is counted, and the record of the call
-//! stands, all in one transaction and for all nodes together.
+//! stands, all in one transaction and for all nodes together. A nonce of something else is good once
+//! in the same way.
 //!
 //! The record costs a write anyway, so counting exactly costs nothing more. Calls of different apps
 //! wait for each other only as all audited work does; those of one app, for their turn to count.
@@ -28,6 +29,18 @@ pub struct Call {
     /// Outcomes of a call that is not let in.
     pub replayed: String,
     pub exhausted: String,
+}
+
+/// Something that is good once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nonce {
+    /// Who gives such out: an app by its id, or a part of the platform.
+    pub of: String,
+    pub nonce: String,
+    /// Microseconds since 1970, UTC: from then on nobody takes it for its age.
+    pub ends_at: i64,
+    /// Microseconds since 1970, UTC.
+    pub at: i64,
 }
 
 /// How many calls one app may make in a span of time, counted from the span's beginning.
@@ -73,6 +86,18 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Takes a nonce that no call brings; whether it was new. An error means that it may have been
+    /// taken, and what came with it must not be done.
+    pub async fn claim(&self, nonce: Nonce) -> Result<bool, StorageError> {
+        match self.submit(Work::Nonce(nonce)).await {
+            Ok(done) => Ok(done.claimed),
+            Err(CommitError::Storage(e)) => Err(e),
+            Err(e) => Err(StorageError::Damaged(e.to_string())),
+        }
+    }
+}
+
 /// The lock that the calls of an app take turns by.
 pub(crate) fn lock_of(app: &str) -> i64 {
     let digest = kernel_crypto::sm3::digest(app.as_bytes());
@@ -100,7 +125,13 @@ pub(crate) async fn admit(
 }
 
 async fn decide(conn: &mut Conn<'_>, call: &Call) -> Result<Admission, StorageError> {
-    if !claim(conn, call).await? {
+    let nonce = Nonce {
+        of: call.app.clone(),
+        nonce: call.nonce.clone(),
+        ends_at: call.nonce_ends_at,
+        at: call.at,
+    };
+    if !claim(conn, &nonce).await? {
         return Ok(Admission::Replayed);
     }
     let mut counted = Vec::with_capacity(call.quotas.len());
@@ -118,12 +149,12 @@ async fn decide(conn: &mut Conn<'_>, call: &Call) -> Result<Admission, StorageEr
 }
 
 /// Whether the nonce is new. Nonces that ended are swept on the way.
-async fn claim(conn: &mut Conn<'_>, call: &Call) -> Result<bool, StorageError> {
+pub(crate) async fn claim(conn: &mut Conn<'_>, nonce: &Nonce) -> Result<bool, StorageError> {
     let claiming = StorageError::db("claiming a nonce");
     conn.execute(sql(
         "DELETE FROM kernel__nonces WHERE (app, nonce) IN (SELECT app, nonce FROM kernel__nonces \
          WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)",
-        [call.at.into(), SWEEP.into()],
+        [nonce.at.into(), SWEEP.into()],
     ))
     .await
     .map_err(&claiming)?;
@@ -132,9 +163,9 @@ async fn claim(conn: &mut Conn<'_>, call: &Call) -> Result<bool, StorageError> {
             "INSERT INTO kernel__nonces (app, nonce, ends_at) VALUES ($1, $2, $3) \
              ON CONFLICT (app, nonce) DO NOTHING",
             [
-                call.app.as_str().into(),
-                call.nonce.as_str().into(),
-                call.nonce_ends_at.into(),
+                nonce.of.as_str().into(),
+                nonce.nonce.as_str().into(),
+                nonce.ends_at.into(),
             ],
         ))
         .await

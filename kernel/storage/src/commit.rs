@@ -113,6 +113,8 @@ pub struct Committed {
     pub(crate) files: u64,
     /// What became of a call that asked to be let in.
     pub(crate) admission: Option<Admission>,
+    /// Whether a nonce was new.
+    pub(crate) claimed: bool,
     /// Idempotency keys that are gone; rows of notices that changed.
     pub(crate) forgotten: u64,
     /// What became of values to convert.

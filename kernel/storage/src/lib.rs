@@ -101,7 +101,7 @@ pub use audit::{
     CheckpointFolder, HandedOn, HistoryState, Reading, Verified,
 };
 pub use blobs::{BlobError, BlobStore, Bucket, Credentials, old_digest};
-pub use calls::{Admission, Call, Quota, Used};
+pub use calls::{Admission, Call, Nonce, Quota, Used};
 pub use commit::{
     By, Change, Commit, Committed, Expected, Gone, Idempotency, Idempotent, NewEvent, StepDraft,
     Written,

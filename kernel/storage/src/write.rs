@@ -25,9 +25,9 @@ use crate::reseal::{self, Exchange};
 use crate::schema::{CollectionName, Registry, RowsField, Table};
 use crate::store::Shared;
 use crate::{
-    AuditDraft, Call, Commit, CommitError, Committed, Expected, FileWork, Idempotency, Record,
-    Retry, StepDraft, StorageError, Written, audit, blind, calls, files, keys, migrate, notices,
-    outbox, query, schemas, search, value, whole,
+    AuditDraft, Call, Commit, CommitError, Committed, Expected, FileWork, Idempotency, Nonce,
+    Record, Retry, StepDraft, StorageError, Written, audit, blind, calls, files, keys, migrate,
+    notices, outbox, query, schemas, search, value, whole,
 };
 
 /// The closed list of what can be asked of the writer.
@@ -35,6 +35,7 @@ pub(crate) enum Work {
     Commit(Box<Commit>),
     Audit(Vec<AuditDraft>),
     Call(Box<Call>),
+    Nonce(Nonce),
     File(Box<FileWork>),
     Notices(NoticeWork),
     Checkpoint(i64),
@@ -90,6 +91,7 @@ impl Work {
             Self::Commit(_)
             | Self::Audit(_)
             | Self::Call(_)
+            | Self::Nonce(_)
             | Self::File(_)
             | Self::Notices(_)
             | Self::Delivered { .. }
@@ -125,6 +127,7 @@ pub(crate) async fn run(
             let (admission, record) = calls::admit(conn, call).await?;
             (done.admission, done.audit) = (Some(admission), late.record(&[record]));
         }
+        Work::Nonce(nonce) => done.claimed = calls::claim(conn, nonce).await?,
         Work::File(work) => return Ok(files::change(conn, work, late).await?),
         Work::Notices(work) => done.forgotten = notices::change(conn, work).await?,
         Work::Checkpoint(at) => {

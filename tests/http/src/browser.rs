@@ -1,9 +1,10 @@
 //! A person's browser as far as forms need one: cookies that a test can look at and throw away,
-//! pages as text, forms sent as they were drawn. It follows no redirect by itself.
+//! pages as text, forms sent as they were drawn, passwords sealed. It follows no redirect by itself.
 
 use std::collections::BTreeMap;
 
 use crate::Server;
+use crate::sealed::Sealing;
 
 /// One browser with its own cookies.
 pub struct Browser {
@@ -49,8 +50,32 @@ impl Browser {
         self.read(request.header("cookie", self.cookie()).call())
     }
 
-    /// Sends the form of a screen: its hidden marks, and what somebody typed.
+    /// Sends the form of a screen: its hidden marks, and what somebody typed. Its passwords are sealed
+    /// on the way.
     pub fn send(&mut self, path: &str, screen: &Screen, typed: &[(&str, &str)]) -> Screen {
+        let page = path.split('?').next().unwrap_or_default();
+        let form = typed.iter().find(|(name, _)| *name == "_form");
+        let to = match form {
+            Some((_, form)) => format!("{page}#{form}"),
+            None => page.to_owned(),
+        };
+        let secrets = screen.secrets(&to);
+        let (secret, mut open): (Vec<_>, Vec<_>) = typed
+            .iter()
+            .copied()
+            .partition(|(name, _)| secrets.contains(&(*name).to_owned()));
+        let sealed = match secret.as_slice() {
+            [] => String::new(),
+            secret => Sealing::ask(&self.url, &to).seal(secret),
+        };
+        if !sealed.is_empty() {
+            open.push(("_sealed", &sealed));
+        }
+        self.send_as_is(path, screen, &open)
+    }
+
+    /// The same with nothing sealed: what the form would send where its script did not run, and more.
+    pub fn send_as_is(&mut self, path: &str, screen: &Screen, typed: &[(&str, &str)]) -> Screen {
         let mut pairs = vec![
             ("_csrf", screen.hidden("_csrf")),
             ("_key", screen.hidden("_key")),
@@ -100,6 +125,17 @@ pub(crate) fn agent() -> ureq::Agent {
 }
 
 impl Screen {
+    /// Names of the fields for passwords, of the form that seals them for `to`.
+    fn secrets(&self, to: &str) -> Vec<String> {
+        let start = format!(" data-seal=\"{to}\"");
+        let form = self.html.split_once(&start).map_or("", |(_, rest)| rest);
+        let form = form.split("</form>").next().unwrap_or_default();
+        let fields = form.split(" data-secret=\"").skip(1);
+        fields
+            .filter_map(|rest| rest.split('"').next().map(str::to_owned))
+            .collect()
+    }
+
     /// Value of the first hidden field of a name; empty where there is none.
     pub fn hidden(&self, name: &str) -> String {
         let start = format!("<input type=\"hidden\" name=\"{name}\" value=\"");

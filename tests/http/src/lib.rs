@@ -18,8 +18,10 @@ pub mod certificate;
 mod city;
 pub mod collector;
 pub mod database;
+mod documented;
 pub mod program;
 mod providers;
+pub mod sealed;
 mod security_key;
 pub mod steps;
 
@@ -33,6 +35,7 @@ use std::time::{Duration, Instant};
 
 pub use authenticator::Authenticator;
 pub use browser::{Browser, Screen};
+pub use documented::documented;
 pub use providers::Providers;
 pub use security_key::SecurityKey;
 use serde_json::{Value, json};
@@ -265,13 +268,14 @@ impl Server {
 
     /// A client signed in as a demo user.
     pub fn user(&self, login: &str) -> Client {
-        let password = self.password(login);
+        self.signed_in(&json!({ "login": login, "password": self.password(login) }))
+    }
+
+    /// A client signed in by these credentials.
+    pub fn signed_in(&self, credentials: &Value) -> Client {
         let mut client = self.anonymous();
-        let answer = client.post(
-            "/api/v1/session",
-            &json!({ "login": login, "password": password }),
-        );
-        assert_eq!(answer.status, 200, "{login} signs in: {}", answer.body);
+        let answer = client.post("/api/v1/session", credentials);
+        assert_eq!(answer.status, 200, "signs in: {}", answer.body);
         client.csrf = answer.body["csrf"].as_str().expect("a form token").into();
         client
     }

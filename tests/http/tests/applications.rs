@@ -8,6 +8,7 @@
 )]
 
 use serde_json::{Value, json};
+use tests_http::sealed::Sealing;
 use tests_http::steps::{
     BANK, OTHER_BANK, application, live_model, scored_product, sign_letter, text,
 };
@@ -397,13 +398,15 @@ fn a_session_that_ends_loses_nothing_that_was_typed() {
     );
     let next = hidden(&asked, "next");
     let fresh = hidden(&asked, "_csrf");
+    let password = ("password", server.password("enterprise"));
+    let sealed = Sealing::ask(&server.url, "/login").seal(&[password]);
     // Somebody else at the same desk does not get to see it.
     let restored = enterprise.form(
         "/login",
         &[
             ("_csrf", &fresh),
             ("username", "enterprise"),
-            ("password", server.password("enterprise")),
+            ("_sealed", &sealed),
             ("next", &next),
         ],
     );

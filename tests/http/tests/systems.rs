@@ -1,15 +1,13 @@
 //! Programs of other organisations: registered by one person and approved by another, signed calls,
 //! replays and forgeries, addresses behind proxies, quotas, rotation, and the documented example.
 
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
-
 use std::process::Command;
 
 use kernel_crypto::sm2::SigningKey;
 use serde_json::{Value, json};
 use tests_http::program::{Parts, Program, now, pem, registration};
 use tests_http::steps::{BANK, recorded};
-use tests_http::{Server, Signed, Start, until};
+use tests_http::{Server, Signed, Start, documented, until};
 
 /// Records of calls of programs, as an auditor finds them.
 fn calls_recorded(server: &Server) -> u64 {
@@ -394,17 +392,6 @@ fn a_signed_action_is_done_under_the_apps_name() {
     let mut upload = program.parts("POST", "/api/v1/files", "?name=a.csv");
     upload.body = b"a,b\n1,2\n".to_vec();
     assert_eq!(program.send(&anyone, &upload).answer.status, 200);
-}
-
-/// The shell block of docs/api.md under a heading.
-fn documented(heading: &str) -> String {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
-    let docs = std::fs::read_to_string(docs).expect("the document");
-    let (_, section) = docs
-        .split_once(&format!("\n## {heading}\n"))
-        .expect("the section");
-    let (_, block) = section.split_once("```sh\n").expect("a block");
-    block.split("```").next().expect("its end").to_owned()
 }
 
 #[test]

@@ -7,7 +7,9 @@
 //! that keeps its keys in memory.
 //!
 //! Keys that seal data are wrapped by the device and used in memory, for a device is slower by
-//! orders of magnitude; signing keys and the root key never leave it.
+//! orders of magnitude; so is the key that passwords are encrypted for, because the standard has no
+//! call that decrypts data with an internal key of SM2 (what vendors offer beside it differs).
+//! Signing keys and the root key never leave it.
 
 use zeroize::Zeroizing;
 

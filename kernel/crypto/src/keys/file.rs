@@ -59,7 +59,7 @@ pub(super) struct StoredKey {
     pub(super) retired: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) destroyed: Option<i64>,
-    /// How often it sealed, signed or made a code, up to the last save.
+    /// How often it sealed, signed, decrypted or made a code, up to the last save.
     pub(super) uses: u64,
     /// Opens values from before sealed values carried key numbers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -67,7 +67,7 @@ pub(super) struct StoredKey {
     /// The wrapped key or the device's name of it, in hex; gone once destroyed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) material: Option<String>,
-    /// The public half of a signing key, PEM; stays for good.
+    /// The public half of a key of SM2, PEM; stays for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) public: Option<String>,
 }

@@ -39,6 +39,14 @@ pub enum AttestKey {
     Record,
 }
 
+/// Keys of SM2 that others encrypt for, and that open here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DecryptKey {
+    /// Passwords on their way from whoever typed them. Nothing is kept under it, so an older one may
+    /// be destroyed as soon as the rotation is minutes ago.
+    Password,
+}
+
 /// Master keys that seal with SM4-GCM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SealKey {
@@ -47,7 +55,7 @@ pub enum SealKey {
 }
 
 /// Every key name of this release.
-pub(super) const NAMES: [(&str, KeyKind); 10] = [
+pub(super) const NAMES: [(&str, KeyKind); 11] = [
     (SignKey::Audit.name(), KeyKind::Sm2),
     (SignKey::Authority.name(), KeyKind::Sm2),
     (SignKey::Certificate.name(), KeyKind::Sm2),
@@ -58,6 +66,7 @@ pub(super) const NAMES: [(&str, KeyKind); 10] = [
     (MacKey::Pseudonym.name(), KeyKind::HmacSm3),
     (AttestKey::Record.name(), KeyKind::HmacSm3),
     (MacKey::Session.name(), KeyKind::HmacSm3),
+    (DecryptKey::Password.name(), KeyKind::Sm2Encryption),
 ];
 
 impl SignKey {
@@ -94,6 +103,15 @@ impl AttestKey {
     }
 }
 
+impl DecryptKey {
+    /// As it is called in the ring and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+        }
+    }
+}
+
 impl SealKey {
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -106,7 +124,10 @@ impl SealKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyKind {
+    /// Signs.
     Sm2,
+    /// Decrypts.
+    Sm2Encryption,
     HmacSm3,
     Sm4Master,
 }
@@ -115,6 +136,7 @@ impl KeyKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sm2 => "sm2",
+            Self::Sm2Encryption => "sm2-encryption",
             Self::HmacSm3 => "hmac-sm3",
             Self::Sm4Master => "sm4-master",
         }

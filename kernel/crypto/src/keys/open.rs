@@ -228,7 +228,7 @@ fn take_over(
             let pem = public.and_then(|public| public.to_pem());
             Some(pem.map_err(|_| KeyRingError::Damaged { name: name.clone() })?)
         }
-        KeyKind::HmacSm3 | KeyKind::Sm4Master => None,
+        KeyKind::Sm2Encryption | KeyKind::HmacSm3 | KeyKind::Sm4Master => None,
     };
     let mut key = StoredKey {
         number: content.next,

@@ -1,5 +1,5 @@
-//! The keys of a ring as they are used: unwrapped where they seal, by their holder's name where
-//! they sign.
+//! The keys of a ring as they are used: unwrapped where they seal or decrypt, by their holder's name
+//! where they sign.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +9,11 @@ use zeroize::Zeroizing;
 
 use super::file::{Content, Stamp, StoredKey};
 use super::kms::{Kms, KmsError};
-use super::{AttestKey, KeyKind, KeyRingError, KeyState, MacKey, SealKey, Secret, SignKey};
+use super::{
+    AttestKey, DecryptKey, KeyKind, KeyRingError, KeyState, MacKey, SealKey, Secret, SignKey,
+};
 use crate::sm2::VerifyingKey;
+use crate::sm2::encryption::{DecryptError, DecryptingKey, EncryptingKey};
 
 /// Uses of a key since the file was last written.
 pub(super) type Uses = Arc<AtomicU64>;
@@ -29,6 +32,7 @@ pub(super) struct Opened {
     pseudonym: Coding,
     field: Sealing,
     record: Sealing,
+    password: Decrypting,
     uses: BTreeMap<u32, Uses>,
 }
 
@@ -64,6 +68,24 @@ pub(super) struct Sealing {
     pub(super) unnumbered: Option<u32>,
 }
 
+/// A key that decrypts, and those before it that still do.
+pub(super) struct Decrypting {
+    uses: Uses,
+    /// The active key's public half.
+    pub(super) active: EncryptingKey,
+    /// The active key first.
+    keys: Vec<DecryptingKey>,
+}
+
+impl Decrypting {
+    pub(super) fn decrypt(&self, der: &[u8]) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+        let plain = self.keys.iter().find_map(|key| key.decrypt(der).ok());
+        let plain = plain.ok_or(DecryptError)?;
+        self.uses.fetch_add(1, Relaxed);
+        Ok(plain)
+    }
+}
+
 impl Opened {
     /// Unwraps the keys of `content`. Counts go on where `before` stopped.
     pub(super) fn new(
@@ -96,6 +118,7 @@ impl Opened {
             pseudonym: load.coding(MacKey::Pseudonym)?,
             field: load.sealing(SealKey::Field.name())?,
             record: load.sealing(AttestKey::Record.name())?,
+            password: load.decrypting(DecryptKey::Password)?,
             stamp,
             uses,
             content,
@@ -129,6 +152,12 @@ impl Opened {
     pub(super) fn attesting(&self, key: AttestKey) -> &Sealing {
         match key {
             AttestKey::Record => &self.record,
+        }
+    }
+
+    pub(super) fn decrypting(&self, key: DecryptKey) -> &Decrypting {
+        match key {
+            DecryptKey::Password => &self.password,
         }
     }
 
@@ -231,6 +260,24 @@ impl<'a> Load<'a> {
         })
     }
 
+    fn decrypting(&self, key: DecryptKey) -> Result<Decrypting, KeyRingError> {
+        let active = self.active(key.name())?;
+        let mut keys = Vec::new();
+        // The newest has the highest number.
+        for secret in self.alive(key.name())?.values().rev() {
+            let damaged = |_| KeyRingError::Damaged {
+                name: key.name().to_owned(),
+            };
+            keys.push(DecryptingKey::from_scalar(secret).map_err(damaged)?);
+        }
+        let public = keys.first().map(DecryptingKey::encrypting_key);
+        Ok(Decrypting {
+            uses: self.uses(active),
+            active: public.ok_or(KeyRingError::Missing { name: key.name() })?,
+            keys,
+        })
+    }
+
     /// The keys of a name that are not destroyed, by number.
     fn alive(&self, name: &'static str) -> Result<BTreeMap<u32, Secret>, KeyRingError> {
         let alive = self
@@ -294,6 +341,11 @@ pub(super) fn add(
     } else {
         let mut secret = Zeroizing::new([0; 32]);
         kms.random(&mut *secret)?;
+        if kind == KeyKind::Sm2Encryption {
+            let public = DecryptingKey::from_scalar(&secret).map(|key| key.encrypting_key());
+            let pem = public.and_then(|public| public.to_pem());
+            key.public = Some(pem.map_err(KmsError::Sm2)?);
+        }
         kms.wrap(&label, &*secret)?
     };
     key.material = Some(hex::encode(material));

@@ -63,7 +63,7 @@ impl DecryptingKey {
             .map_err(|_| Sm2Error::Encoding)
     }
 
-    /// The key of a scalar, for the self-test's vector.
+    /// The key of a scalar that the key ring's file held, or of the self-test's vector.
     pub(crate) fn from_scalar(scalar: &[u8; 32]) -> Result<Self, Sm2Error> {
         SecretKey::from_bytes(scalar.into())
             .map(Self)

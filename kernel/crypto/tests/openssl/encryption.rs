@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use kernel_crypto::keys::{DecryptKey, KeyRing};
 use kernel_crypto::sm2::encryption::{DecryptingKey, EncryptingKey};
 
 use crate::{MESSAGE, has_sm2, run};
@@ -77,4 +78,31 @@ fn we_decrypt_what_openssl_encrypts() {
     let public = fs::read_to_string(path("public.pem")).unwrap();
     let public = EncryptingKey::from_pem(&public).unwrap();
     assert_eq!(public.fingerprint(), key.encrypting_key().fingerprint());
+}
+
+#[test]
+fn dj_03_a_ring_decrypts_what_openssl_encrypts_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    if !has_sm2(dir.path()) {
+        return;
+    }
+    let ring = KeyRing::open_or_create(&dir.path().join("keys"), None).unwrap();
+    let public = ring.encrypting_key(DecryptKey::Password).to_pem().unwrap();
+    fs::write(dir.path().join("public.pem"), public).unwrap();
+    fs::write(dir.path().join("message"), MESSAGE).unwrap();
+    let encrypt = [
+        "pkeyutl",
+        "-encrypt",
+        "-pubin",
+        "-inkey",
+        "public.pem",
+        "-in",
+        "message",
+        "-out",
+        "sealed",
+    ];
+    run(dir.path(), &encrypt);
+    let sealed = fs::read(dir.path().join("sealed")).unwrap();
+    let plain = ring.decrypt(DecryptKey::Password, &sealed).unwrap();
+    assert_eq!(*plain, MESSAGE);
 }

@@ -21,6 +21,7 @@ mod organisations;
 mod people;
 mod registration;
 mod reviews;
+mod sealed;
 mod sessions;
 mod step_up;
 
@@ -161,6 +162,12 @@ pub(crate) async fn on_each_engine(demo: &Demo, story: impl AsyncFn(&World)) {
 }
 
 impl World {
+    /// The sessions as a server that starts anew on the same store has them.
+    fn restarted(&self) -> Sessions {
+        let keys = KeyRing::open_or_create(&self.folder.path().join("keys"), None).unwrap();
+        Sessions::new(self.store.clone(), Arc::new(keys), SessionPolicy::default())
+    }
+
     /// Runs statements behind the platform's back.
     async fn tamper(&self, sql: &str) {
         if let Some(scratch) = &self.scratch {

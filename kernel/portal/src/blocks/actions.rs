@@ -6,6 +6,7 @@ use sdk_contract::page::{
     ACTION_FIELD, Action, Deed, MARK_FIELD, REASON_FIELD, RECORD_FIELD, Send, Weight,
 };
 
+use crate::SEALED_FIELD;
 use crate::icon::icon;
 use crate::url::{here, href};
 use crate::view::ViewContext;
@@ -83,6 +84,25 @@ pub(crate) fn guard(ctx: &ViewContext) -> Markup {
     html! {
         input type="hidden" name="_csrf" value=(ctx.csrf);
         input type="hidden" name="_key" value=(ctx.key);
+    }
+}
+
+/// What goes with a form that passwords are typed into: where they go once the browser has sealed
+/// them, and what to say where it cannot.
+pub(crate) fn sealed(ctx: &ViewContext) -> Markup {
+    html! {
+        input type="hidden" name=(SEALED_FIELD) value="" autocomplete="off";
+        noscript {
+            p.notice.tone-warning {
+                (icon(ctx, "alert-circle"))
+                span.notice-text {
+                    (ctx.say(
+                        "密码在您的浏览器中加密后才会发送，请启用脚本后刷新页面",
+                        "Passwords are sealed in your browser before they are sent. Please turn scripts on and reload the page",
+                    ))
+                }
+            }
+        }
     }
 }
 

@@ -237,7 +237,7 @@ impl Control<'_> {
             FieldKind::Secret { max } => html! {
                 (self.label())
                 input.form-control.is-invalid[self.faulty] type="password" id=(self.id)
-                    name=(self.field.name) maxlength=(max) autocomplete="off"
+                    data-secret=(self.field.name) maxlength=(max) autocomplete="off"
                     required[self.required] aria-invalid=[self.invalid()]
                     aria-describedby=[self.described.as_deref()];
             },

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use sdk_contract::page::{Deed, FORM_FIELD, Form};
+use sdk_contract::page::{Deed, FORM_FIELD, Field, FieldKind, Form};
 
 use crate::blocks::{actions, field};
+use crate::sealed_for;
 use crate::url::{here, href};
 use crate::view::ViewContext;
 
 pub(crate) fn form(ctx: &ViewContext, form: &Form) -> Markup {
     let typed = typed_into(ctx, form);
     let draft = (form.drafts && !form.query).then(|| format!("{}#{}", ctx.path, form.name));
+    let sealed = has_secrets(form).then(|| sealed_for(&ctx.path, &form.name));
     let method = if form.query { "get" } else { "post" };
     let action = if form.query {
         href(&ctx.path).to_owned()
@@ -21,11 +23,13 @@ pub(crate) fn form(ctx: &ViewContext, form: &Form) -> Markup {
     html! {
         form.page-form method=(method) action=(action) id={ "f-" (form.name) }
             enctype=[(form.has_files() && !form.query).then_some("multipart/form-data")]
-            data-draft=[draft.as_deref()] data-restored=[typed.map(|_| "true")] {
+            data-draft=[draft.as_deref()] data-restored=[typed.map(|_| "true")]
+            data-seal=[sealed.as_deref()] {
             @if let (Deed::Send(send), false) = (&form.submit.deed, form.query) {
                 (actions::hidden(ctx, send))
                 input type="hidden" name=(FORM_FIELD) value=(form.name);
             }
+            @if sealed.is_some() { (actions::sealed(ctx)) }
             @if typed.is_some() && !ctx.faults.is_empty() { (summary(ctx, form)) }
             @if draft.is_some() {
                 p.draft-note data-draft-note hidden role="status" {
@@ -45,6 +49,12 @@ pub(crate) fn form(ctx: &ViewContext, form: &Form) -> Markup {
             div.form-go { (actions::submit_of(ctx, &form.submit)) }
         }
     }
+}
+
+/// Whether passwords are typed into it. Those of a query form go nowhere.
+pub(crate) fn has_secrets(form: &Form) -> bool {
+    let secret = |f: &Field| matches!(f.kind, FieldKind::Secret { .. });
+    !form.query && form.fields().any(secret)
 }
 
 /// What was typed into this form and refused; for a query form, what the URL says.

@@ -135,3 +135,20 @@ fn a_query_form_is_sent_by_get_without_marks() {
         "{html}"
     );
 }
+
+#[test]
+fn dj_03_a_field_for_a_password_has_no_name() {
+    let send = Action::send("修改", "user.change");
+    let form = Form::new("change", send).field(Field::secret("current", "密码").required());
+    let html = draw(&Block::form(form));
+    has(
+        &html,
+        &[
+            "data-seal=\"/x/y#change\"",
+            "data-secret=\"current\"",
+            "type=\"hidden\" name=\"_sealed\" value=\"\"",
+            "<noscript>",
+        ],
+    );
+    assert!(!html.contains("name=\"current\""), "{html}");
+}

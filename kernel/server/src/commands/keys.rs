@@ -128,10 +128,10 @@ impl Keys {
 
 async fn list(place: &Place) -> Result<()> {
     let ring = wire::existing_keys(place).await?;
-    say("number  name         kind        state         uses  fingerprint");
+    say("number  name         kind           state         uses  fingerprint");
     for key in ring.list() {
         say(format!(
-            "{:<7} {:<12} {:<11} {:<13} {:<5} {}",
+            "{:<7} {:<12} {:<14} {:<13} {:<5} {}",
             key.number,
             key.name,
             key.kind.name(),

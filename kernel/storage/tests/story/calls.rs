@@ -1,6 +1,6 @@
 //! Signed requests: a nonce is good once and a quota is one for all nodes.
 
-use kernel_storage::{Admission, AuditDraft, AuditFilter, Call, Quota, Store};
+use kernel_storage::{Admission, AuditDraft, AuditFilter, Call, Nonce, Quota, Store};
 
 use crate::bench::{Bench, NOW, on_each_engine};
 
@@ -86,6 +86,43 @@ async fn a_nonce_is_forgotten_once_its_request_is_too_old() {
         assert_eq!(replayed, Admission::Replayed);
         let after = store.admit(call("a", "n", on_time + 1, 9)).await.unwrap();
         assert_eq!(used(&after), 1);
+    })
+    .await;
+}
+
+fn single(nonce: &str, at: i64) -> Nonce {
+    Nonce {
+        of: "password".into(),
+        nonce: nonce.into(),
+        ends_at: NOW + 10 * MINUTE,
+        at,
+    }
+}
+
+#[tokio::test]
+async fn dj_03_a_nonce_without_a_call_is_good_once_also_after_a_restart() {
+    on_each_engine(async |bench: &Bench| {
+        let store = bench.open().await;
+        assert!(store.claim(single("n", NOW)).await.unwrap());
+        assert!(!store.claim(single("n", NOW + 1)).await.unwrap());
+        assert!(store.claim(single("m", NOW + 1)).await.unwrap());
+        let at_once = (0..8).map(|_| store.claim(single("o", NOW + 2)));
+        let all = futures_util::future::join_all(at_once).await;
+        assert_eq!(all.iter().filter(|new| *new.as_ref().unwrap()).count(), 1);
+        // An app's nonces are its own.
+        let call = store.admit(call("a", "n", NOW, 9)).await.unwrap();
+        assert_eq!(used(&call), 1);
+        store.close().await;
+
+        let store = bench.open().await;
+        assert!(!store.claim(single("n", NOW + 10 * MINUTE)).await.unwrap());
+        // Nothing takes it for its age by now, so it need not be remembered.
+        assert!(
+            store
+                .claim(single("n", NOW + 10 * MINUTE + 1))
+                .await
+                .unwrap()
+        );
     })
     .await;
 }

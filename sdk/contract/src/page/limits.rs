@@ -230,7 +230,10 @@ fn fields<'a>(place: &str, all: impl Iterator<Item = &'a Field>) -> Checked {
                 let nested = |f: &Field| {
                     matches!(
                         f.kind,
-                        FieldKind::Rows { .. } | FieldKind::File { .. } | FieldKind::Consent { .. }
+                        FieldKind::Rows { .. }
+                            | FieldKind::File { .. }
+                            | FieldKind::Consent { .. }
+                            | FieldKind::Secret { .. }
                     )
                 };
                 if cells.is_empty() || cells.iter().any(nested) {

@@ -10,7 +10,7 @@ use ::sm2::dsa::Signature;
 use ::sm2::dsa::signature::hazmat::PrehashSigner as _;
 
 use super::*;
-use crate::keys::{KeyRing, KeyRingError, MacKey, SealKey, SignKey};
+use crate::keys::{DecryptKey, KeyRing, KeyRingError, MacKey, SealKey, SignKey};
 use crate::sm2::{DISTID, SigningKey};
 use crate::{random, sm3, sm4};
 
@@ -117,6 +117,8 @@ fn mm_4j_a_ring_over_a_device_signs_seals_and_reopens() {
     let signature = ring.sign(SignKey::Audit, b"m").unwrap();
     let sealed = ring.seal(SealKey::Field, b"row", b"plain").unwrap();
     let code = ring.mac(MacKey::Session, b"m");
+    let password = ring.encrypting_key(DecryptKey::Password);
+    let typed = password.encrypt(b"typed").unwrap();
     let again = open(dir.path(), "device-1", &device).unwrap();
     assert!(again.created().is_empty());
     assert!(again.verify(SignKey::Audit, b"m", &signature));
@@ -126,6 +128,10 @@ fn mm_4j_a_ring_over_a_device_signs_seals_and_reopens() {
         b"plain"
     );
     assert_eq!(again.mac(MacKey::Session, b"m"), code);
+    assert_eq!(
+        *again.decrypt(DecryptKey::Password, &typed).unwrap(),
+        b"typed"
+    );
 
     // No private half is in the folder, wrapped or not: a signing key is an index there.
     let file = std::fs::read(dir.path().join("keys.json")).unwrap();

@@ -119,6 +119,12 @@ pub const PEOPLE_CODES: &[Code] = &[
         "Change it on the account's page first.",
     ),
     code(
+        "password-in-clear",
+        &[422],
+        "A password came in clear where it has to come sealed, or did not come at all.",
+        "Send it sealed, see docs/api.md; on a page, turn scripts on.",
+    ),
+    code(
         "post-ended",
         &[422],
         "The post or the role has ended.",
@@ -147,6 +153,25 @@ pub const PEOPLE_CODES: &[Code] = &[
         &[422],
         "One person may not hold both roles.",
         "Give it to somebody else, or take the other role away first.",
+    ),
+    code(
+        "seal-late",
+        &[422],
+        "The sealed password is older than five minutes.",
+        "Ask for a nonce again, and seal the password with it.",
+    ),
+    code(
+        "seal-used",
+        &[422],
+        "The sealed password was sent before; each is good once, also where it was refused.",
+        "Ask for a nonce again, and seal the password with it.",
+    ),
+    code(
+        "seal-wrong",
+        &[422],
+        "The sealed password does not open: it is damaged, encrypted for another key, or sealed for \
+         another form, path or address.",
+        "Seal it as docs/api.md says, for the path that it is sent to.",
     ),
     code(
         "second-factor-needed",
