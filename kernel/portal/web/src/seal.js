@@ -49,7 +49,9 @@ document.addEventListener("submit", async (event) => {
   try {
     field.value = await seals(form);
     form.querySelector(".seal-failed")?.remove();
-    form.requestSubmit(submitter);
+    // Safari before 16 has no other way than the one that nobody hears of.
+    if (form.requestSubmit) form.requestSubmit(submitter);
+    else form.submit();
   } catch {
     // Nothing was sent, nothing typed is lost.
     failed(form);
