@@ -18,6 +18,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::Web;
 use crate::problem::Problem;
+use crate::{payload, signature};
 
 /// Longest the rest of a body is read for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,7 +28,9 @@ const SLACK: usize = 8 * 1024 * 1024;
 /// Middleware: see the module.
 pub(crate) async fn read_out(State(web): State<Web>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let packed = is_packed(&parts.headers);
+    // What is sealed for the platform is opened once the caller is proven, and grows by nothing.
+    let sealed = payload::is_sealed(&parts.headers) && signature::is_there(&parts.headers);
+    let packed = is_packed(&parts.headers) && !sealed;
     // A client that waits to be asked for the body has not sent it.
     let waits = parts.headers.contains_key(EXPECT);
     let kept = Arc::new(Mutex::new(Kept {

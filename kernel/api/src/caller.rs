@@ -128,6 +128,7 @@ async fn called(entered: Entered, next: Next) -> Response {
         principal,
         mut request,
         call,
+        sealing,
         limits,
     } = entered;
     let caller = Arc::new(Caller {
@@ -143,6 +144,9 @@ async fn called(entered: Entered, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().extend(limits);
     response.extensions_mut().insert(caller);
+    if let Some(sealing) = sealing {
+        response.extensions_mut().insert(sealing);
+    }
     response
 }
 

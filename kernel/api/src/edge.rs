@@ -17,6 +17,7 @@ use kernel_identity::network::Network;
 use tracing::Instrument as _;
 
 use crate::caller::Caller;
+use crate::payload::Sealing;
 use crate::problem::{Problem, UNAUTHENTICATED};
 use crate::signed::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::{Peer, Web, cookies, typed, view};
@@ -90,13 +91,27 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
     let span = tracing::info_span!("http", request.id = %info.id, %method, %path);
     let began = web.now();
     let response = next.run(request).instrument(span.clone()).await;
-    let _in = span.enter();
     let failure = failure(&response);
+    let sealing = response.extensions().get::<Sealing>().cloned();
     let mut response = match &failure {
         Some(problem) => face(&web, &info, &method, problem, &response),
         None => response,
     };
-    log(&response, failure.as_ref(), web.now().saturating_sub(began));
+    let took = web.now().saturating_sub(began);
+    span.in_scope(|| log(&response, failure.as_ref(), took));
+    // A body that must not be there is not sealed either.
+    let bodiless = method == Method::HEAD
+        || matches!(
+            response.status(),
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
+    if let Some(sealing) = sealing.filter(|_| !bodiless) {
+        let sealed = sealing.seal(response, web.settings().upload_bytes).await;
+        response = sealed.unwrap_or_else(|problem| {
+            let nothing = StatusCode::OK.into_response();
+            face(&web, &info, &method, &problem, &nothing)
+        });
+    }
     headers(&mut response, &info.id);
     if web.secure() {
         response

@@ -31,6 +31,7 @@ mod openapi;
 mod own;
 mod pages;
 mod parked;
+mod payload;
 mod pki;
 mod posts;
 mod problem;
@@ -57,7 +58,7 @@ use kernel_identity::apps::Apps;
 use kernel_identity::network::Network;
 use kernel_identity::session::Sessions;
 use kernel_portal::Site;
-use sdk_contract::def::Label;
+use sdk_contract::def::{Label, Level};
 
 pub use door::{Door, Peer, Tls};
 pub use routes::{probe, router};
@@ -78,6 +79,8 @@ pub struct WebSettings {
     pub trusted_proxies: Vec<Network>,
     /// Largest upload, in bytes.
     pub upload_bytes: usize,
+    /// The highest level whose values a signed call sees that does not have its answer sealed.
+    pub in_clear: Level,
     /// How identity providers are asked.
     pub outgoing: Outgoing,
     /// Longest a request may take.

@@ -98,8 +98,10 @@ fn schemes() -> Value {
             signature::INPUT,
             "RFC 9421: `sig=(\"@method\" \"@path\" \"@query\" \"content-digest\");created=…;nonce=\"…\";\
              keyid=\"…\";alg=\"sm2-sm3\"`. `keyid` is the app's id, `created` seconds since 1970 within five \
-             minutes of now, `nonce` 16 to 64 characters that are never used again. `idempotency-key` is \
-             covered where it is sent.",
+             minutes of now, `nonce` 16 to 64 characters that are never used again. `idempotency-key`, \
+             `content-key` and `content-encoding` are covered where they are sent. With `content-key`, a \
+             key for this call encrypted for /pki/payload.pem, the answer comes sealed, and what is of \
+             level L3 and above comes at all: docs/api.md, Sealed calls.",
         ),
         "signature": header(
             signature::SIGNATURE,

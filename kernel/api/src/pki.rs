@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use kernel_crypto::keys::DecryptKey;
 use kernel_host::chain;
 use kernel_identity::error::IdentityError;
 
@@ -27,6 +28,13 @@ pub(crate) async fn roots(State(web): State<Web>) -> Result<Response, Problem> {
         return Err(Problem::not_found());
     }
     Ok(sent(roots.into_bytes(), "application/x-pem-file"))
+}
+
+/// `GET /pki/payload.pem`: the public half of the key that content keys of calls are encrypted for.
+pub(crate) async fn payload(State(web): State<Web>) -> Result<Response, Problem> {
+    let key = web.host().keys().encrypting_key(DecryptKey::Payload);
+    let pem = key.to_pem().map_err(|error| failed(&error.into()))?;
+    Ok(sent(pem.into_bytes(), "application/x-pem-file"))
 }
 
 fn sent(bytes: Vec<u8>, kind: &'static str) -> Response {

@@ -15,6 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
+use crate::payload::Sealing;
 use crate::problem::Problem;
 use crate::{
     Web, bodies, caller, collections, edge, federation, files, login, look, notices, openapi, own,
@@ -111,6 +112,7 @@ pub fn router(web: Web) -> Router {
         .route("/assets/{name}", get(asset))
         .route(kernel_identity::certificates::LIST, get(pki::list))
         .route("/pki/users.pem", get(pki::roots))
+        .route("/pki/payload.pem", get(pki::payload))
         .layer(from_fn_with_state(web.clone(), edge::within_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(packed)))
@@ -128,8 +130,9 @@ pub fn probe(web: Web) -> Router {
 }
 
 /// A file is sent as it is: its parts and its length must be those of its bytes.
-fn packed(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
-    !headers.contains_key(ACCEPT_RANGES)
+/// What is sealed afterwards is not packed before.
+fn packed(_: StatusCode, _: Version, headers: &HeaderMap, more: &Extensions) -> bool {
+    !headers.contains_key(ACCEPT_RANGES) && more.get::<Sealing>().is_none()
 }
 
 async fn unknown() -> Problem {

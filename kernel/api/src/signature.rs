@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, Method, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::payload;
+
 pub(crate) const INPUT: &str = "signature-input";
 pub(crate) const SIGNATURE: &str = "signature";
 pub(crate) const DIGEST: &str = "content-digest";
@@ -19,7 +21,7 @@ pub(crate) const ALGORITHM: &str = "sm2-sm3";
 /// What a signature must cover.
 const COVERED: [&str; 4] = ["@method", "@path", "@query", DIGEST];
 /// What it must cover where the request has it.
-const COVERED_IF_SENT: &str = "idempotency-key";
+const COVERED_IF_SENT: [&str; 3] = ["idempotency-key", payload::KEY, "content-encoding"];
 const MOST_COMPONENTS: usize = 16;
 const LONGEST: usize = 2_048;
 
@@ -122,8 +124,12 @@ impl<'a> Sent<'a> {
                 "Signature-Input: @method, @path, @query and content-digest must be covered",
             );
         }
-        if headers.contains_key(COVERED_IF_SENT) && !covers(COVERED_IF_SENT) {
-            return Err("Signature-Input: idempotency-key must be covered where it is sent");
+        let mut sent = COVERED_IF_SENT.iter();
+        if sent.any(|name| headers.contains_key(*name) && !covers(name)) {
+            return Err(
+                "Signature-Input: idempotency-key, content-key and content-encoding must be covered \
+                 where they are sent",
+            );
         }
         let mut lines = Vec::with_capacity(self.components.len() + 1);
         for name in &self.components {
@@ -270,11 +276,13 @@ mod tests {
                 "{left_out}"
             );
         }
-        let mut keyed = good();
-        keyed.insert(COVERED_IF_SENT, HeaderValue::from_static("k"));
-        let sent = good();
-        let sent = Sent::read(&sent).unwrap();
-        assert!(sent.base(&Method::GET, &uri, &keyed).is_err());
+        for name in COVERED_IF_SENT {
+            let mut keyed = good();
+            keyed.insert(name, HeaderValue::from_static("k"));
+            let sent = good();
+            let sent = Sent::read(&sent).unwrap();
+            assert!(sent.base(&Method::GET, &uri, &keyed).is_err(), "{name}");
+        }
     }
 
     #[test]

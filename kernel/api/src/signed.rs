@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use kernel_crypto::sm3;
@@ -23,6 +25,7 @@ use sdk_contract::scalar::Timestamp;
 use crate::Web;
 use crate::caller::same;
 use crate::edge::RequestInfo;
+use crate::payload::{self, Sealing};
 use crate::problem::Problem;
 use crate::routes::{FILES, JSON_BYTES};
 use crate::signature::{self, Sent};
@@ -43,6 +46,8 @@ pub(crate) struct Entered {
     pub(crate) request: Request,
     /// The call as it was signed.
     pub(crate) call: SignedCall,
+    /// What its answer is sealed with, where it asks for that.
+    pub(crate) sealing: Option<Sealing>,
     /// What is left of the app's quotas.
     pub(crate) limits: HeaderMap,
 }
@@ -150,14 +155,22 @@ async fn prove(
         let problem = Problem::bad_request("digest-mismatch", "请求内容与签名的摘要不符");
         return Err(proven_but(app, problem));
     }
+    let (sealing, opened) = match unsealed(web, &parts.headers, sent.nonce, &body) {
+        Ok(both) => both,
+        Err(problem) => return Err(proven_but(app, problem)),
+    };
     let principal = apps.principal(&app, info.origin(now)).await;
-    let principal = principal.map_err(failed)?;
+    let mut principal = principal.map_err(failed)?;
+    if sealing.is_none() {
+        principal.clearance = principal.clearance.min(web.settings().in_clear);
+    }
     let call = Proven {
         app: &app,
         nonce: sent.nonce,
         signed_at: sent.created.saturating_mul(1_000_000),
         object,
         digest: &digest.to_string(),
+        sealed: sealing.is_some(),
     };
     let admission = apps.admit(call, info.origin(now)).await.map_err(failed)?;
     let (problem, used) = match admission {
@@ -168,12 +181,14 @@ async fn prove(
                 key,
                 // No action takes the bytes of a file.
                 body: if file { Vec::new() } else { body.to_vec() },
+                sealed: opened.is_some(),
             };
             return Ok(Entered {
                 principal,
                 call,
+                sealing,
                 limits: limits(&used, now),
-                request: Request::from_parts(parts, Body::from(body)),
+                request: with_body(parts, body, opened),
             });
         }
         Admission::Replayed => {
@@ -188,6 +203,31 @@ async fn prove(
         app: Some(app),
         recorded: true,
     })
+}
+
+/// What the answer is sealed with, and the body where it came sealed.
+fn unsealed(
+    web: &Web,
+    headers: &HeaderMap,
+    nonce: &str,
+    body: &[u8],
+) -> Result<(Option<Sealing>, Option<Vec<u8>>), Problem> {
+    let sealing = Sealing::read(web.host().keys(), headers, nonce)?;
+    let sealed = sealing.as_ref().filter(|_| payload::is_sealed(headers));
+    let opened = sealed.map(|sealing| sealing.open(body)).transpose()?;
+    Ok((sealing, opened))
+}
+
+/// The request with its body as it was sent, or as it was opened.
+fn with_body(parts: Parts, sent: Bytes, opened: Option<Vec<u8>>) -> Request {
+    let Some(opened) = opened else {
+        return Request::from_parts(parts, Body::from(sent));
+    };
+    let length = HeaderValue::from(opened.len());
+    let mut request = Request::from_parts(parts, Body::from(opened));
+    request.headers_mut().remove(CONTENT_ENCODING);
+    request.headers_mut().insert(CONTENT_LENGTH, length);
+    request
 }
 
 fn unproven(problem: Problem) -> Refused {

@@ -17,6 +17,7 @@
 //! | [`detached`] signatures of documents | own format, stated there | OpenSSL |
 //! | [`timestamp`] answers of an authority, checked | RFC 3161, RFC 5652; GM/T 0033 | OpenSSL; `sm2` by a token made in the test |
 //! | [`stream`] of sealed chunks | STREAM (Hoang et al., CRYPTO 2015) over SM4-GCM | flip, cut, reorder |
+//! | [`payload`] bodies of calls | GB/T 17964-2021 counter mode with SM4, then HMAC-SM3 | OpenSSL both ways |
 //! | [`recovery`] locks | Argon2id, HMAC-SM3, SM4-GCM | through those |
 //! | [`canonical`] JSON bytes | own format, stated there | fixed examples |
 //!
@@ -38,6 +39,7 @@ pub mod keys;
 pub mod merkle;
 pub mod otp;
 pub mod password;
+pub mod payload;
 pub mod random;
 pub mod recovery;
 mod self_test;

@@ -37,6 +37,7 @@ fn a_reopened_ring_holds_the_same_keys() {
                 "code",
                 "field",
                 "password",
+                "payload",
                 "pepper",
                 "pseudonym",
                 "record",

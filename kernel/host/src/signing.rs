@@ -61,6 +61,8 @@ pub struct SignedCall {
     /// The app's public key, PEM.
     pub key: String,
     pub body: Vec<u8>,
+    /// Whether the body is sealed. What was signed is then nothing that anybody else could read.
+    pub sealed: bool,
 }
 
 /// How it is known who acts.
@@ -135,6 +137,10 @@ impl Host {
     async fn known(&self, call: &Call, proof: &Proof, content: &Value) -> Result<Known, Fault> {
         let p = &call.principal;
         match proof {
+            Proof::Call(made) if p.session.is_none() && made.sealed => {
+                let what = "此操作要留存应用签名的原文作为证据，请求内容不能加密；回答仍可加密";
+                return Err(Fault::refused("sealed-evidence", what));
+            }
             Proof::Call(made) if p.session.is_none() => return Ok(by_call(made)),
             _ => {}
         }

@@ -113,6 +113,8 @@ pub struct Proven<'a> {
     /// What it is: method and path.
     pub object: &'a str,
     pub digest: &'a str,
+    /// Whether its answer is sealed.
+    pub sealed: bool,
 }
 
 /// Outcomes of calls whose nonce was used, and whose quota is.
@@ -182,7 +184,7 @@ impl Apps {
         ];
         // Twice as long as the call can be taken by this node: another's clock may be behind.
         let ends = Timestamp(call.signed_at).plus_seconds(2 * CLOCK_SECONDS);
-        let detail = json!({ "digest": call.digest, "nonce": call.nonce });
+        let detail = json!({ "digest": call.digest, "nonce": call.nonce, "sealed": call.sealed });
         let admission = self.store.admit(Call {
             app: app.id.clone(),
             nonce: call.nonce.to_owned(),

@@ -23,7 +23,7 @@ use kernel_identity::session::SessionPolicy;
 use kernel_portal::{SearchBox, Site};
 use kernel_storage::Bucket;
 use rustls::pki_types::CertificateDer;
-use sdk_contract::def::Label;
+use sdk_contract::def::{Label, Level};
 use serde::Deserialize;
 
 use audit::AuditConfig;
@@ -190,6 +190,8 @@ struct HttpConfig {
     trusted_proxies: Vec<Network>,
     /// Largest upload, in MiB.
     upload_mb: usize,
+    /// The highest level that programs get without sealing.
+    in_clear: Level,
     /// Longest a request may take.
     timeout_seconds: u64,
     /// Hours for which an idempotency key is known.
@@ -203,6 +205,7 @@ impl Default for HttpConfig {
             secure_cookies: false,
             trusted_proxies: Vec::new(),
             upload_mb: 24,
+            in_clear: Level::L2,
             timeout_seconds: 30,
             idempotency_hours: 24,
         }
@@ -341,6 +344,7 @@ impl Config {
             secure_cookies: h.secure_cookies || self.tls.is_on(),
             trusted_proxies: h.trusted_proxies.clone(),
             upload_bytes: h.upload_mb * 1024 * 1024,
+            in_clear: h.in_clear,
             outgoing: self.outgoing()?,
             timeout: Duration::from_secs(h.timeout_seconds),
             version: env!("CARGO_PKG_VERSION"),

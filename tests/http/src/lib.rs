@@ -444,6 +444,8 @@ pub struct Answer {
     pub kind: String,
     /// Parsed JSON, or the text.
     pub body: Value,
+    /// As it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -650,7 +652,13 @@ fn read(
         .get("content-type")
         .and_then(|h| h.to_str().ok());
     let kind = kind.unwrap_or_default().to_owned();
-    let text = response.body_mut().read_to_string()?;
+    let bytes = response.body_mut().read_to_vec()?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Ok(Answer { status, kind, body })
+    Ok(Answer {
+        status,
+        kind,
+        body,
+        bytes,
+    })
 }

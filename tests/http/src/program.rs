@@ -29,6 +29,8 @@ pub struct Parts {
     pub created: i64,
     pub nonce: String,
     pub keyid: String,
+    /// Further headers, signed as well.
+    pub more: Vec<(&'static str, String)>,
 }
 
 pub fn pem(key: &SigningKey) -> String {
@@ -85,6 +87,7 @@ impl Program {
             created: now(),
             nonce: format!("{:016}-{}", number, std::process::id()),
             keyid: self.id.clone(),
+            more: Vec::new(),
         }
     }
 
@@ -94,23 +97,32 @@ impl Program {
 
     pub fn headers(&self, parts: &Parts) -> Vec<(String, String)> {
         let digest = STANDARD.encode(sm3::digest(&parts.body).as_bytes());
+        let (mut names, mut lines) = (String::new(), String::new());
+        for (name, value) in &parts.more {
+            names = format!("{names} \"{name}\"");
+            lines = format!("{lines}\"{name}\": {value}\n");
+        }
         let input = format!(
-            "(\"@method\" \"@path\" \"@query\" \"content-digest\");created={};nonce=\"{}\"\
+            "(\"@method\" \"@path\" \"@query\" \"content-digest\"{names});created={};nonce=\"{}\"\
              ;keyid=\"{}\";alg=\"sm2-sm3\"",
             parts.created, parts.nonce, parts.keyid
         );
         let base = format!(
-            "\"@method\": {}\n\"@path\": {}\n\"@query\": {}\n\"content-digest\": sm3=:{digest}:\n\
+            "\"@method\": {}\n\"@path\": {}\n\"@query\": {}\n\"content-digest\": sm3=:{digest}:\n{lines}\
              \"@signature-params\": {input}",
             parts.method, parts.path, parts.query
         );
         let signature = self.key.sign(base.as_bytes()).expect("a signature");
         let header = |name: &str, value: String| (name.to_owned(), value);
-        vec![
+        let more = parts.more.iter();
+        let more = more.map(|(name, value)| header(name, value.clone()));
+        let mut all: Vec<_> = more.collect();
+        all.extend([
             header("content-digest", format!("sm3=:{digest}:")),
             header("signature-input", format!("sig={input}")),
             header("signature", format!("sig=:{}:", STANDARD.encode(signature))),
-        ]
+        ]);
+        all
     }
 
     pub fn send(&self, client: &Client, parts: &Parts) -> Signed {

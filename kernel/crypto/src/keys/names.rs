@@ -45,6 +45,8 @@ pub enum DecryptKey {
     /// Passwords on their way from whoever typed them. Nothing is kept under it, so an older one may
     /// be destroyed as soon as the rotation is minutes ago.
     Password,
+    /// Content keys of sealed calls, see [`crate::payload`]. Nothing is kept under it either.
+    Payload,
 }
 
 /// Master keys that seal with SM4-GCM.
@@ -55,7 +57,7 @@ pub enum SealKey {
 }
 
 /// Every key name of this release.
-pub(super) const NAMES: [(&str, KeyKind); 11] = [
+pub(super) const NAMES: [(&str, KeyKind); 12] = [
     (SignKey::Audit.name(), KeyKind::Sm2),
     (SignKey::Authority.name(), KeyKind::Sm2),
     (SignKey::Certificate.name(), KeyKind::Sm2),
@@ -67,6 +69,7 @@ pub(super) const NAMES: [(&str, KeyKind); 11] = [
     (AttestKey::Record.name(), KeyKind::HmacSm3),
     (MacKey::Session.name(), KeyKind::HmacSm3),
     (DecryptKey::Password.name(), KeyKind::Sm2Encryption),
+    (DecryptKey::Payload.name(), KeyKind::Sm2Encryption),
 ];
 
 impl SignKey {
@@ -108,6 +111,7 @@ impl DecryptKey {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::Payload => "payload",
         }
     }
 }

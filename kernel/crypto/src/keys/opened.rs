@@ -33,6 +33,7 @@ pub(super) struct Opened {
     field: Sealing,
     record: Sealing,
     password: Decrypting,
+    payload: Decrypting,
     uses: BTreeMap<u32, Uses>,
 }
 
@@ -119,6 +120,7 @@ impl Opened {
             field: load.sealing(SealKey::Field.name())?,
             record: load.sealing(AttestKey::Record.name())?,
             password: load.decrypting(DecryptKey::Password)?,
+            payload: load.decrypting(DecryptKey::Payload)?,
             stamp,
             uses,
             content,
@@ -158,6 +160,7 @@ impl Opened {
     pub(super) fn decrypting(&self, key: DecryptKey) -> &Decrypting {
         match key {
             DecryptKey::Password => &self.password,
+            DecryptKey::Payload => &self.payload,
         }
     }
 

@@ -467,6 +467,18 @@ pub const CODES: &[Code] = &[
         "The plugin's author declares `purpose` with the action.",
     ),
     code(
+        "payload-too-long",
+        &[422],
+        "The answer is too long to be sealed.",
+        "Ask for parts of it with Range, or for fewer rows.",
+    ),
+    code(
+        "payload-wrong",
+        &[400],
+        "The content key or the sealed body of a signed call does not open.",
+        "Encrypt a new content key for the key at /pki/payload.pem, and seal with the call's own nonce.",
+    ),
+    code(
         "quota-exhausted",
         &[429],
         "The app has used up its calls of this minute or day.",
@@ -501,6 +513,12 @@ pub const CODES: &[Code] = &[
         &[422],
         "Nobody decided the request in time.",
         "Ask again.",
+    ),
+    code(
+        "sealed-evidence",
+        &[422],
+        "What the app signs is kept as evidence of this action, and nobody could read it sealed.",
+        "Send the body as it is; the answer may still be sealed.",
     ),
     code(
         "search-building",
