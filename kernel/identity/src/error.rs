@@ -1,6 +1,7 @@
 //! How identity fails. `Display` never repeats a source.
 
 use crate::offer::Ways;
+use kernel_crypto::ca::RefusedCertificate;
 use kernel_storage::{CommitError, QueryError, StorageError};
 
 /// Identity could not answer; not a refusal.
@@ -51,7 +52,12 @@ pub enum LoginError {
         ways: Ways,
     },
     #[error("wrong code")]
-    WrongCode { pending: String, ways: Ways },
+    WrongCode {
+        pending: String,
+        ways: Ways,
+        /// The signature was right, and its certificate is not believed.
+        why: Option<RefusedCertificate>,
+    },
     /// The code came too long after the password.
     #[error("the sign-in took too long")]
     Late,

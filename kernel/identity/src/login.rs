@@ -156,13 +156,17 @@ impl Sessions {
     ) -> Result<SignedIn, LoginError> {
         let login = user.login.clone();
         let fits = self.fits(&user.id, offer, purpose, origin.now).await?;
-        let Some(spent) = fits else {
-            self.audit_login(&login, "denied", "wrong code", origin)
-                .await?;
-            return Err(LoginError::WrongCode {
-                pending: self.pending(&user.id, entry, origin.now),
-                ways,
-            });
+        let spent = match fits {
+            Ok(spent) => spent,
+            Err(misfit) => {
+                self.audit_login(&login, "denied", misfit.told(), origin)
+                    .await?;
+                return Err(LoginError::WrongCode {
+                    pending: self.pending(&user.id, entry, origin.now),
+                    ways,
+                    why: misfit.certificate(),
+                });
+            }
         };
         // The used step is durable before the session is: of two at once with one code, the second
         // finds the factor changed.
@@ -180,6 +184,7 @@ impl Sessions {
             Err(CommitError::Stale { .. }) => Err(LoginError::WrongCode {
                 pending: self.pending(&user.id, entry, origin.now),
                 ways,
+                why: None,
             }),
             Err(e) => Err(IdentityError::from(e).into()),
         }

@@ -1,16 +1,18 @@
 //! Which second factors a person has, and whether one that is offered fits.
 
+use kernel_crypto::ca::RefusedCertificate;
 use kernel_storage::Record;
 use sdk_contract::call::Write;
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::account::AccountError;
-use crate::certificates::{self, Certificate};
+use crate::certificates;
 use crate::error::IdentityError;
 use crate::factor::{self, Factor};
 use crate::grants;
 use crate::module::{FACTORS, SESSIONS};
+use crate::outside;
 use crate::people::{User, get, optional, text};
 use crate::principal::Principal;
 use crate::security_keys::{self, Answer, SecurityKey};
@@ -61,6 +63,30 @@ impl Offer<'_> {
     }
 }
 
+/// Why what was offered does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// It is nobody's to say more.
+    Wrong,
+    /// The person's key signed, and the certificate of it is not believed.
+    Certificate(RefusedCertificate),
+}
+
+impl Misfit {
+    pub(crate) fn certificate(self) -> Option<RefusedCertificate> {
+        match self {
+            Self::Wrong => None,
+            Self::Certificate(why) => Some(why),
+        }
+    }
+
+    /// For the audit trail.
+    pub(crate) fn told(self) -> &'static str {
+        self.certificate()
+            .map_or("wrong code", |why| outside::told(why).0)
+    }
+}
+
 /// What a session keeps of a factor that was proven.
 pub(crate) fn proven(way: &str, now: Timestamp) -> Map<String, Value> {
     object(json!({ "proven_at": now, "proven_by": way }))
@@ -92,24 +118,25 @@ impl Sessions {
         Ok(ways)
     }
 
-    /// The write that spends what was offered, where it fits; none where it does not. `purpose` is
-    /// what a challenge was given out for.
+    /// The write that spends what was offered, where it fits. `purpose` is what a challenge was given
+    /// out for.
     pub(crate) async fn fits(
         &self,
         user: &str,
         offer: Offer<'_>,
         purpose: &str,
         now: i64,
-    ) -> Result<Option<Write>, IdentityError> {
+    ) -> Result<Result<Write, Misfit>, IdentityError> {
         let store = &self.inner.store;
         match offer {
             Offer::Code(code) => {
                 let factor = Factor::of(store, user).await?;
                 let factor = factor.filter(|f| f.confirmed);
-                Ok(factor.and_then(|factor| {
+                let spent = factor.and_then(|factor| {
                     let fits = factor.fits(&self.inner.keys, code, Timestamp(now))?;
                     Some(update_of(FACTORS, &factor.id, factor.revision, fits.values))
-                }))
+                });
+                Ok(spent.ok_or(Misfit::Wrong))
             }
             Offer::Signed {
                 challenge,
@@ -119,12 +146,10 @@ impl Sessions {
                 let challenge = self.challenged(challenge, (purpose, address), now);
                 let signature = certificates::signature(signature);
                 let (Some(challenge), Some(signature)) = (challenge, signature) else {
-                    return Ok(None);
+                    return Ok(Err(Misfit::Wrong));
                 };
-                let roots = self.roots().await?;
-                let own = Certificate::of(store, user).await?;
-                let mut confirmed = own.iter().filter(|c| c.confirmed);
-                Ok(confirmed.find_map(|c| c.signed(&roots, &challenge, &signature, now)))
+                let proof = self.certified(user, &challenge, &signature, now).await?;
+                Ok(proof.map(|(_, spent)| spent))
             }
             Offer::Key {
                 challenge,
@@ -133,12 +158,13 @@ impl Sessions {
             } => {
                 let challenge = self.challenged(challenge, (purpose, address), now);
                 let (Some(challenge), Some(answer)) = (challenge, Answer::read(answer)) else {
-                    return Ok(None);
+                    return Ok(Err(Misfit::Wrong));
                 };
                 let own = SecurityKey::of(store, user).await?;
-                Ok(own
+                let spent = own
                     .iter()
-                    .find_map(|key| key.signed(&challenge, &answer, address)))
+                    .find_map(|key| key.signed(&challenge, &answer, address));
+                Ok(spent.ok_or(Misfit::Wrong))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Times and limits, as configured.
 
+use kernel_crypto::ca::outside::Authorities;
 use sdk_contract::scalar::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,9 @@ pub struct SessionPolicy {
     /// The platform's address as people type it; empty where it is not known.
     #[serde(skip)]
     pub address: String,
+    /// Whose certificates people may register besides the platform's own; `[certificates]` has them.
+    #[serde(skip)]
+    pub outside: Authorities,
     pub registration: RegistrationPolicy,
     /// Where people may sign in instead of with a password.
     pub providers: Providers,
@@ -73,6 +77,7 @@ impl Default for SessionPolicy {
             organisations: OrganisationPolicy::default(),
             clearances: Clearances::default(),
             address: String::new(),
+            outside: Authorities::default(),
             registration: RegistrationPolicy::default(),
             providers: Providers::default(),
         }

@@ -14,10 +14,10 @@ use kernel_identity::step_up::Proof;
 use crate::account::{make, signed_in};
 use crate::{SECOND, START, World, at, city, id, on_each_engine};
 
-const HERE: &str = "https://rongqiao.example";
+pub(crate) const HERE: &str = "https://rongqiao.example";
 const DAY: i64 = 86_400 * SECOND;
 
-fn signed(key: &SigningKey, text: &str) -> String {
+pub(crate) fn signed(key: &SigningKey, text: &str) -> String {
     STANDARD.encode(key.sign(text.as_bytes()).unwrap())
 }
 
@@ -135,7 +135,7 @@ async fn mm_4a_a_certificate_signs_in_and_each_challenge_is_good_once_here_and_n
 }
 
 /// The account's failures forgotten, as after the throttle's window.
-async fn forgive(w: &World) {
+pub(crate) async fn forgive(w: &World) {
     use kernel_storage::RowFilter;
     use sdk_contract::query::Query;
     let found = w
