@@ -122,7 +122,7 @@ async fn standing(web: &Web, caller: &Caller) -> Result<(Ways, String), Problem>
     let (Some(user), Some(session)) = (&p.user, &p.session) else {
         return Err(Problem::unauthenticated());
     };
-    let ways = web.sessions().ways(user).await;
+    let ways = web.sessions().counting_ways(user, web.now()).await;
     let ways = ways.map_err(|error| failed(&error))?;
     Ok((ways, session.clone()))
 }

@@ -73,7 +73,7 @@ impl Sessions {
             return Err(LoginError::Refused);
         };
         let user = self.upgraded(user, password, origin).await?;
-        let ways = self.ways(&user.id).await?;
+        let ways = self.counting_ways(&user.id, origin.now).await?;
         if !ways.any() {
             return self.enter(user, Entry::default(), origin).await;
         }
@@ -138,7 +138,7 @@ impl Sessions {
         let user = user.filter(|u| u.active).ok_or(LoginError::Late)?;
         let login = user.login.clone();
         self.admit(&login, origin).await?;
-        let ways = self.ways(&user.id).await?;
+        let ways = self.counting_ways(&user.id, origin.now).await?;
         if !ways.any() {
             return Err(LoginError::Late);
         }
@@ -155,7 +155,8 @@ impl Sessions {
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
         let login = user.login.clone();
-        let fits = self.fits(&user.id, offer, purpose, origin.now).await?;
+        let whose = (user.id.as_str(), &ways);
+        let fits = self.fits(whose, offer, purpose, origin.now).await?;
         let spent = match fits {
             Ok(spent) => spent,
             Err(misfit) => {

@@ -97,6 +97,15 @@ impl Ways {
         self.code || self.signs()
     }
 
+    /// Whether what is offered is of a kind that counts.
+    fn take(&self, offer: Offer<'_>) -> bool {
+        match offer {
+            Offer::Code(_) => self.code,
+            Offer::Signed { .. } => self.certificate,
+            Offer::Key { .. } => !self.keys.is_empty(),
+        }
+    }
+
     /// Whether there is something that signs a challenge.
     pub fn signs(&self) -> bool {
         self.certificate || !self.keys.is_empty()
@@ -118,15 +127,45 @@ impl Sessions {
         Ok(ways)
     }
 
-    /// The write that spends what was offered, where it fits. `purpose` is what a challenge was given
+    /// What of it counts at a sign-in and a step-up: of whoever needs a certificate and has one, nothing
+    /// else. Who has none yet proves what they have, and registers one before all else ([`crate::duty`]).
+    pub async fn counting_ways(&self, user: &str, now: i64) -> Result<Ways, IdentityError> {
+        let ways = self.ways(user).await?;
+        if !ways.certificate || !self.needs_certificate(user, now).await? {
+            return Ok(ways);
+        }
+        Ok(Ways {
+            certificate: true,
+            ..Ways::default()
+        })
+    }
+
+    /// Whether somebody has a role, in whatever post, whose second factor is a certificate.
+    pub(crate) async fn needs_certificate(
+        &self,
+        user: &str,
+        now: i64,
+    ) -> Result<bool, IdentityError> {
+        if self.inner.policy.certificate.is_empty() {
+            return Ok(false);
+        }
+        let roles = self.directory().everything(user, now).await?;
+        let needs = |role: &String| self.inner.policy.needs_certificate(as_policy_says(role));
+        Ok(roles.iter().any(needs))
+    }
+
+    /// The write that spends what was offered, where it fits. `ways` are those that count. `purpose` is what a challenge was given
     /// out for.
     pub(crate) async fn fits(
         &self,
-        user: &str,
+        (user, ways): (&str, &Ways),
         offer: Offer<'_>,
         purpose: &str,
         now: i64,
     ) -> Result<Result<Write, Misfit>, IdentityError> {
+        if !ways.take(offer) {
+            return Ok(Err(Misfit::Wrong));
+        }
         let store = &self.inner.store;
         match offer {
             Offer::Code(code) => {
@@ -205,21 +244,33 @@ impl Sessions {
         now: i64,
     ) -> Result<bool, IdentityError> {
         let policy = &self.inner.policy;
-        let needs = |role: &String| {
-            let composed = grants::is_composed(role);
-            policy.needs_factor(if composed { COMPOSED } else { role })
-        };
+        let needs = |role: &String| policy.needs_factor(as_policy_says(role));
         let roles = self.directory().everything(&user.id, now).await?;
         if !roles.iter().any(needs) {
             return Ok(false);
         }
-        let mut others = self.factors_in_use(&user.id).await?.into_iter();
-        Ok(!others.any(|row| text(&row, "id") != factor))
+        let all = self.factors_in_use(&user.id).await?;
+        let (taken, others): (Vec<_>, Vec<_>) =
+            all.iter().partition(|row| text(row, "id") == factor);
+        let certifies = |row: &&Record| text(row, "kind") == certificates::KIND;
+        if taken.iter().any(certifies) && self.needs_certificate(&user.id, now).await? {
+            return Ok(!others.iter().any(certifies));
+        }
+        Ok(others.is_empty())
     }
 
     async fn factors_in_use(&self, user: &str) -> Result<Vec<Record>, IdentityError> {
         let mut rows = factor::rows(&self.inner.store, user, None).await?;
         rows.retain(|row| optional(row, "confirmed_at").is_some());
         Ok(rows)
+    }
+}
+
+/// A role as [`crate::session::SessionPolicy`] names it.
+fn as_policy_says(role: &str) -> &str {
+    if grants::is_composed(role) {
+        COMPOSED
+    } else {
+        role
     }
 }

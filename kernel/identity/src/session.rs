@@ -288,7 +288,7 @@ impl Sessions {
             given: user.given,
             set_at: user.password_at,
             accepted,
-            factor: ways.any(),
+            ways: &ways,
         };
         let duty = duty::open(&self.inner.policy, standing, Timestamp(now));
         let clearance = self.inner.policy.clearances.held(&roles, &composed);

@@ -49,14 +49,21 @@ impl Sessions {
             .and_then(|row| optional(row, "proven_at"))
             .and_then(|t| t.parse::<Timestamp>().ok());
         let until = proven.map(|t| t.plus_seconds(minutes.saturating_mul(60)));
-        if until.is_some_and(|until| Timestamp(now) < until) {
+        let way = row.as_ref().and_then(|row| optional(row, "proven_by"));
+        let user = caller.user.as_deref().unwrap_or_default();
+        let ways = self.ways(user).await?;
+        // What was proven in another way, before there was a certificate or a role that needs it, is over.
+        let counts = way.as_deref() == Some(certificates::KIND)
+            || !ways.certificate
+            || !self.needs_certificate(user, now).await?;
+        if until.is_some_and(|until| Timestamp(now) < until) && counts {
             return Ok(Proof::Fresh);
         }
-        let user = caller.user.as_deref().unwrap_or_default();
-        if self.ways(user).await?.any() {
+        if ways.any() {
             return Ok(Proof::Old);
         }
-        let waived = self.inner.policy.second_factor.is_empty();
+        let policy = &self.inner.policy;
+        let waived = policy.second_factor.is_empty() && policy.certificate.is_empty();
         Ok(if waived {
             Proof::Fresh
         } else {
@@ -85,11 +92,14 @@ impl Sessions {
             self.audit_step_up(caller, "locked", origin).await?;
         }
         counted?;
-        if !self.ways(&user.id).await?.any() {
+        let ways = self.counting_ways(&user.id, origin.now).await?;
+        if !ways.any() {
             return Err(AccountError::NoSuchFactor);
         }
         let session = caller.session.as_deref().unwrap_or_default();
-        let fits = self.fits(&user.id, offer, session, origin.now).await?;
+        let fits = self
+            .fits((&user.id, &ways), offer, session, origin.now)
+            .await?;
         let spent = match fits {
             Ok(spent) => spent,
             Err(misfit) => {

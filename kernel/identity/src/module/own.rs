@@ -262,7 +262,7 @@ fn certificates() -> [ActionDef; 4] {
         ),
         factor(
             "revoke-certificate",
-            Label::new("吊销数字证书", "Revoke a certificate"),
+            Label::new("停用数字证书", "End a certificate"),
             vec![current(), word("factor", "证书", "Certificate")],
         ),
     ]

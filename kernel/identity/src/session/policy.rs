@@ -34,6 +34,8 @@ pub struct SessionPolicy {
     pub stale_days: i64,
     /// Roles that need a second factor; a name that ends in a dot stands for all that begin so.
     pub second_factor: Vec<String>,
+    /// Roles of which only a certificate counts as the second factor; names as there.
+    pub certificate: Vec<String>,
     /// Minutes for which a proven second factor is fresh enough for what asks for one.
     pub step_up_minutes: i64,
     pub throttle: ThrottlePolicy,
@@ -71,6 +73,7 @@ impl Default for SessionPolicy {
             ]
             .map(str::to_owned)
             .to_vec(),
+            certificate: Vec::new(),
             step_up_minutes: 10,
             throttle: ThrottlePolicy::default(),
             password: PasswordPolicy::default(),
@@ -121,13 +124,19 @@ impl SessionPolicy {
         Self {
             stale_days: 0,
             second_factor: Vec::new(),
+            certificate: Vec::new(),
             ..self.clone()
         }
     }
 
     /// Whether whoever has `role` must have a second factor.
     pub fn needs_factor(&self, role: &str) -> bool {
-        covers(&self.second_factor, role)
+        covers(&self.second_factor, role) || self.needs_certificate(role)
+    }
+
+    /// Whether a certificate is the only second factor of whoever has `role`.
+    pub fn needs_certificate(&self, role: &str) -> bool {
+        covers(&self.certificate, role)
     }
 }
 

@@ -53,6 +53,12 @@ pub const PEOPLE_CODES: &[Code] = &[
         "Have its authority renew it, and register the new one.",
     ),
     code(
+        "certificate-needed",
+        &[403],
+        "A role of the account takes an SM2 certificate as its second factor and nothing else, and there is none.",
+        "Ask for one, or register one, on the account's page.",
+    ),
+    code(
         "certificate-revoked",
         &[401, 422],
         "The authority that issued the certificate took it back.",
