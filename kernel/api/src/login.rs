@@ -7,9 +7,11 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Json};
+use kernel_crypto::ca::RefusedCertificate;
 use kernel_host::{Act, chain};
 use kernel_identity::error::LoginError;
 use kernel_identity::offer::Offer;
+use kernel_identity::outside;
 use kernel_portal::{LOGIN_PATH, LoginScreen, SEALED_FIELD};
 use sdk_contract::page::is_site_path;
 use serde::Deserialize;
@@ -109,16 +111,21 @@ pub(crate) async fn submit(
         Ok(signed) => return Ok(with_session(&web, see_other(&next), &signed.token)),
         Err(error) => error,
     };
-    if let LoginError::CodeNeeded { pending, ways } | LoginError::WrongCode { pending, ways } =
+    if let LoginError::CodeNeeded { pending, ways } | LoginError::WrongCode { pending, ways, .. } =
         &error
     {
         let wrong = matches!(error, LoginError::WrongCode { .. });
+        let disbelieved = match &error {
+            LoginError::WrongCode { why: Some(why), .. } => Some(disbelieved(&info, *why)),
+            _ => None,
+        };
+        let wrong_code = info.say(WRONG_CODE, WRONG_CODE_EN);
         let question = Question::of(&web, &info, ways, pending)?;
         let screen = LoginScreen {
             username: &username,
             pending,
             factors: question.view(),
-            message: wrong.then_some(info.say(WRONG_CODE, WRONG_CODE_EN)),
+            message: wrong.then_some(disbelieved.as_deref().unwrap_or(wrong_code)),
             next: &next,
             ..LoginScreen::default()
         };
@@ -134,6 +141,15 @@ pub(crate) async fn submit(
         return Err(problem);
     }
     Ok(problem.waits(again(problem.status, &why(&info, &problem))))
+}
+
+/// Why a certificate is not believed, in the language of the page.
+pub(crate) fn disbelieved(info: &RequestInfo, why: RefusedCertificate) -> String {
+    if info.english() {
+        format!("Your certificate is not accepted: {why}")
+    } else {
+        outside::told(why).1.to_owned()
+    }
 }
 
 /// Why a sign-in was refused, in the language of the page.
@@ -313,7 +329,7 @@ pub(crate) async fn start(
         Err(error) => {
             let mut problem = refusal(&error);
             if let LoginError::CodeNeeded { pending, ways }
-            | LoginError::WrongCode { pending, ways } = &error
+            | LoginError::WrongCode { pending, ways, .. } = &error
             {
                 problem.more = Question::of(&web, &info, ways, pending)?.told();
                 let pending = pending.as_str().into();
@@ -362,7 +378,11 @@ pub(crate) fn refusal(error: &LoginError) -> Problem {
             "code-needed",
             "请补充第二重验证：动态口令或恢复码（code）、数字证书签名或安全密钥",
         ),
-        LoginError::WrongCode { .. } => refused("wrong-code", WRONG_CODE),
+        LoginError::WrongCode { why: None, .. } => refused("wrong-code", WRONG_CODE),
+        LoginError::WrongCode { why: Some(why), .. } => {
+            let (code, message) = outside::told(*why);
+            refused(code, message)
+        }
         LoginError::Late => refused("sign-in-late", "登录用时过长，请重新填写用户名和密码"),
         LoginError::Replayed => refused("sign-in-replayed", "登录凭据已使用过，请重新点击登录"),
         LoginError::Another => refused(

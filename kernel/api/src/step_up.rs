@@ -15,6 +15,7 @@ use kernel_identity::account::AccountError;
 use kernel_identity::challenge::Asked;
 use kernel_identity::error::IdentityError;
 use kernel_identity::offer::{Offer, Ways};
+use kernel_identity::outside;
 use kernel_identity::security_keys::site_of;
 use kernel_portal::{FactorsView, StepUpScreen};
 use sdk_contract::error::{Fault, SIGN, STEP_UP};
@@ -121,7 +122,7 @@ async fn standing(web: &Web, caller: &Caller) -> Result<(Ways, String), Problem>
     let (Some(user), Some(session)) = (&p.user, &p.session) else {
         return Err(Problem::unauthenticated());
     };
-    let ways = web.sessions().ways(user).await;
+    let ways = web.sessions().counting_ways(user, web.now()).await;
     let ways = ways.map_err(|error| failed(&error))?;
     Ok((ways, session.clone()))
 }
@@ -414,7 +415,9 @@ async fn screen(
     };
     let content = signs.map(String::from_utf8_lossy);
     let message = refused.map(|problem| match problem.retry_after {
-        None if info.english() && signs.is_none() => WRONG_CODE_EN.to_owned(),
+        None if info.english() && signs.is_none() && problem.code == "wrong-code" => {
+            WRONG_CODE_EN.to_owned()
+        }
         Some(seconds) if info.english() => {
             let minutes = seconds.saturating_add(59) / 60;
             format!("Too many failed attempts. Please try again in {minutes} minutes")
@@ -450,6 +453,10 @@ fn refusal(error: &AccountError) -> Problem {
             FACTOR_NEEDED,
             "请先在“账号安全”中启用第二重验证",
         ),
+        AccountError::Certificate(why) => {
+            let (code, message) = outside::told(*why);
+            Problem::new(StatusCode::UNAUTHORIZED, code, message)
+        }
         _ => Problem::new(StatusCode::UNAUTHORIZED, "wrong-code", WRONG_CODE),
     }
 }

@@ -12,7 +12,7 @@
 //! | [`otp`] one-time codes | RFC 4226, RFC 6238 | its Appendix B |
 //! | [`chain`] of audit records | own format, stated there | alter, delete, reorder, truncate, rewrite, backdate |
 //! | [`merkle`] tree over them | RFC 6962 §2.1 with SM3 | the definition, written twice |
-//! | [`ca`] certificates | RFC 5280 with SM2 and SM3 | OpenSSL both ways |
+//! | [`ca`] certificates, lists, and those of others ([`ca::outside`]) | RFC 5280 with SM2 and SM3 | OpenSSL both ways |
 //! | [`foreign`] signatures, checked only | RFC 7518 ES256 and RS256; WebAuthn's | RFC 7515 Appendix A.3; FIPS 180-4 |
 //! | [`detached`] signatures of documents | own format, stated there | OpenSSL |
 //! | [`timestamp`] answers of an authority, checked | RFC 3161, RFC 5652; GM/T 0033 | OpenSSL; `sm2` by a token made in the test |
@@ -39,6 +39,7 @@ pub mod keys;
 pub mod merkle;
 pub mod otp;
 pub mod password;
+mod path;
 pub mod payload;
 pub mod random;
 pub mod recovery;

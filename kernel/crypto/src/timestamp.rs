@@ -13,17 +13,15 @@ use x509_cert::der::pem::LineEnding;
 use x509_cert::der::{
     DateTime, Decode as _, Encode as _, EncodePem as _, Reader as _, SliceReader,
 };
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
+use x509_cert::ext::pkix::ExtendedKeyUsage;
 
-use crate::foreign::{self, ForeignKey, Form};
+use crate::foreign;
+use crate::path::{self, is_signed_by};
 use crate::random::{self, EntropyError};
-use crate::sm2::VerifyingKey;
 use crate::sm3;
 
 /// Bytes of a random number that ties an answer to its question.
 const NONCE: usize = 16;
-/// Certificates between the authority's and a trusted one, at most.
-const MOST_BETWEEN: usize = 4;
 
 /// Version, digest algorithm and the head of a digest of 32 bytes, as a `TimeStampReq` begins.
 const ASKS_SM3: [u8; 23] = [
@@ -59,12 +57,6 @@ const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 const SIGNER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
 const SIGNER_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 const STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
-/// Extensions that are understood; another that is critical makes a certificate unusable.
-const UNDERSTOOD: [ObjectIdentifier; 3] = [
-    ObjectIdentifier::new_unwrap("2.5.29.15"),
-    ObjectIdentifier::new_unwrap("2.5.29.19"),
-    ObjectIdentifier::new_unwrap("2.5.29.37"),
-];
 
 /// What a message is digested with before the authority sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -361,82 +353,15 @@ fn is_for_stamps(signer: &Certificate) -> Result<(), Refused> {
 
 /// The trusted certificate that the signer's is under.
 fn trusted_by<'t>(
-    signer: &Certificate,
-    between: &[Certificate],
+    signer: &'t Certificate,
+    between: &'t [Certificate],
     trusted: &'t Authorities,
     at: i64,
 ) -> Result<&'t Certificate, Refused> {
-    let mut below = signer;
-    holds(below, at)?;
-    for depth in 0..=MOST_BETWEEN {
-        let issues = |issuer: &&Certificate| {
-            let content = below.tbs_certificate();
-            let body = content.to_der().unwrap_or_default();
-            issuer.tbs_certificate().subject() == content.issuer()
-                && is_signed_by(issuer, &body, below.signature().raw_bytes())
-        };
-        if let Some(root) = trusted.0.iter().find(issues) {
-            may_issue(root, depth)?;
-            holds(root, at)?;
-            return Ok(root);
-        }
-        let next = between.iter().find(issues).ok_or(Refused::Untrusted)?;
-        may_issue(next, depth)?;
-        holds(next, at)?;
-        below = next;
-    }
-    Err(Refused::Untrusted)
-}
-
-/// Whether a certificate may issue others, with so many between it and the signer's.
-fn may_issue(issuer: &Certificate, between: usize) -> Result<(), Refused> {
-    let content = issuer.tbs_certificate();
-    let basic = content.get_extension::<BasicConstraints>();
-    let usage = content.get_extension::<KeyUsage>();
-    let signs = match usage {
-        Ok(None) => true,
-        Ok(Some((_, usage))) => usage.key_cert_sign(),
-        Err(_) => false,
-    };
-    match basic {
-        Ok(Some((_, basic)))
-            if signs
-                && basic.ca
-                && basic
-                    .path_len_constraint
-                    .is_none_or(|most| between <= usize::from(most)) =>
-        {
-            Ok(())
-        }
-        _ => Err(Refused::Untrusted),
-    }
-}
-
-/// Whether a certificate holds at a time, and asks for nothing that is not understood.
-fn holds(certificate: &Certificate, at: i64) -> Result<(), Refused> {
-    let content = certificate.tbs_certificate();
-    let validity = content.validity();
-    let micros = |time: x509_cert::time::Time| of_seconds(time.to_unix_duration().as_secs());
-    let extensions = content.extensions().map_or(&[][..], |all| all.as_slice());
-    let understood = |id: &ObjectIdentifier| UNDERSTOOD.contains(id);
-    let holds = at >= micros(validity.not_before)
-        && at <= micros(validity.not_after)
-        && extensions
-            .iter()
-            .all(|e| !e.critical || understood(&e.extn_id));
-    holds.then_some(()).ok_or(Refused::Untrusted)
-}
-
-fn is_signed_by(certificate: &Certificate, message: &[u8], signature: &[u8]) -> bool {
-    let info = certificate.tbs_certificate().subject_public_key_info();
-    let Ok(info) = info.to_der() else {
-        return false;
-    };
-    match VerifyingKey::from_der(&info) {
-        Ok(key) => key.verify(message, signature),
-        Err(_) => ForeignKey::from_spki(&info)
-            .is_some_and(|key| key.verify(message, signature, Form::Der)),
-    }
+    let between: Vec<&Certificate> = between.iter().collect();
+    let issuers = path::up(signer, &between, &trusted.0, at);
+    let issuers = issuers.map_err(|_| Refused::Untrusted)?;
+    issuers.last().copied().ok_or(Refused::Untrusted)
 }
 
 /// A `GeneralizedTime`, `YYYYMMDDhhmmss[.f…]Z`, in microseconds.

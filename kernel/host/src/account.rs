@@ -2,20 +2,21 @@
 //! `kernel-identity`'s.
 
 mod bindings;
+mod certificates;
 mod keys;
 
 use async_trait::async_trait;
 use kernel_identity::account::AccountError;
-use kernel_identity::certificates::Certificate;
 use kernel_identity::duty::Duty;
 use kernel_identity::factor::Factor;
+use kernel_identity::outside;
 use kernel_identity::session::{Origin, Sessions};
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::Tone;
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
 use sdk_contract::page::{
-    Action, Block, Choice, Column, Datum, Fact, Field, Form, Link, Notice, Outcome, Page, Row,
-    Table, is_site_path,
+    Action, Block, Column, Datum, Fact, Field, Form, Link, Notice, Outcome, Page, Row, Table,
+    is_site_path,
 };
 use serde_json::{Map, Value, json};
 
@@ -92,7 +93,8 @@ impl Account {
         }
         let begun = certificates.iter().find(|c| !c.confirmed);
         let possession = begun.map(|c| (c, self.sessions.possession(p, c)));
-        for block in certificate_blocks(&certificates, possession) {
+        let outside = self.sessions.takes_outside();
+        for block in certificates::blocks(&certificates, possession, outside) {
             page = page.block(block);
         }
         let own_keys = self.sessions.security_keys(user).await;
@@ -178,6 +180,12 @@ impl Module for Account {
                 let done = s.begin_certificate(p, words, id, origin).await;
                 (done, "证书已签发，请用密钥签名一次以启用")
             }
+            "factor.register-certificate" => {
+                let id = new_id(call.now)?;
+                let words = (given("current"), given("label"), given("certificate"));
+                let done = s.register_certificate(p, words, id, origin).await;
+                (done, "证书已核对，请用证书的密钥签名一次以启用")
+            }
             "factor.confirm-certificate" => {
                 let words = (given("factor"), given("signature"));
                 let done = s.confirm_certificate(p, words, origin).await;
@@ -186,7 +194,7 @@ impl Module for Account {
             "factor.revoke-certificate" => {
                 let words = (given("current"), given("factor"));
                 let done = s.revoke_certificate(p, words, origin).await;
-                (done, "数字证书已吊销")
+                (done, "数字证书已停用")
             }
             "factor.add-key" => {
                 let words = (given("current"), given("label"), given("security_key"));
@@ -279,89 +287,6 @@ fn factor_blocks(factor: Option<&Factor>, login: &str) -> Vec<Block> {
     }
 }
 
-/// The certificates, the one whose key has still to sign, and the forms to ask for one and to take
-/// one back.
-fn certificate_blocks(
-    all: &[Certificate],
-    possession: Option<(&Certificate, String)>,
-) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let rows = all.iter().map(|c| {
-        let until = c
-            .expires_at
-            .map_or(Datum::None, |t| Datum::Time(t.micros()));
-        let state = if c.confirmed {
-            Datum::status("已启用", Tone::Success)
-        } else {
-            Datum::status("待签名", Tone::Warning)
-        };
-        Row::new(
-            c.id.as_str(),
-            vec![
-                Datum::text(c.label.as_str()),
-                Datum::text(c.serial.as_str()),
-                Datum::time_text(&c.created_at),
-                until,
-                state,
-            ],
-        )
-    });
-    let columns = vec![
-        Column::new("label", "名称", 0),
-        Column::new("serial", "序列号", 2),
-        Column::new("since", "签发时间", 2),
-        Column::new("until", "有效期至", 1),
-        Column::new("state", "状态", 1),
-    ];
-    if !all.is_empty() {
-        let table = Table::new(columns).rows(rows);
-        blocks.push(Block::table("certificates", table).title("数字证书"));
-    }
-    if let Some((begun, text)) = possession {
-        let facts = vec![
-            Fact::new("证书", Datum::text(begun.pem.as_str())).help("请保存；私钥不离开您的设备"),
-            Fact::new("待签名文本", Datum::text(text))
-                .help("用密钥签名（SM2 与 SM3，标识 1234567812345678），把 Base64 的签名填在下面"),
-        ];
-        let confirm = Action::send("启用", "factor.confirm-certificate");
-        let form = Form::new(
-            "certificate-confirm",
-            confirm.arg("factor", begun.id.as_str()),
-        )
-        .field(Field::area("signature", "签名（Base64）", 2_000).required());
-        blocks.push(Block::list("certificate", facts).title("启用数字证书"));
-        blocks.push(Block::form(form));
-    } else {
-        let begin = Action::send("申请数字证书", "factor.begin-certificate");
-        let form = Form::new("certificate-begin", begin)
-            .field(
-                Field::text("label", "名称", 40)
-                    .required()
-                    .hint("办公室 UKey"),
-            )
-            .field(
-                Field::area("key", "SM2 公钥（PEM）", 2_000)
-                    .required()
-                    .help("密钥在您自己的设备上生成，这里只要公钥"),
-            )
-            .field(Field::secret("current", "当前密码").required());
-        let help = "以 SM2 密钥对平台的质询签名作为第二重验证，替代或并用动态口令";
-        blocks.push(Block::form(form).title("申请数字证书").help(help));
-    }
-    if !all.is_empty() {
-        let choices = all
-            .iter()
-            .map(|c| Choice::new(c.id.as_str(), format!("{}（{}）", c.label, c.serial)))
-            .collect();
-        let revoke = Action::send("吊销数字证书", "factor.revoke-certificate").danger();
-        let form = Form::new("certificate-revoke", revoke)
-            .field(Field::pick("factor", "证书", choices).required())
-            .field(Field::secret("current", "当前密码").required());
-        blocks.push(Block::form(form).title("吊销数字证书"));
-    }
-    blocks
-}
-
 fn sessions(live: &[Map<String, Value>], own: &str) -> Table {
     let rows = live.iter().map(|session| {
         let id = word(session, "id");
@@ -429,10 +354,19 @@ pub(crate) fn fault(error: AccountError, key: bool) -> Fault {
             "too-many",
             "最多五个安全密钥，请先移除不用的".into(),
         ),
+        AccountError::Certificate(why) => {
+            let (code, message) = outside::told(why);
+            field("certificate", code, message.into())
+        }
+        AccountError::Taken => field(
+            "certificate",
+            "certificate-taken",
+            "该证书或其密钥已登记，一张证书只能由一个账号登记：请先在原账号停用，或更换证书".into(),
+        ),
         AccountError::WrongSignature => field(
             "signature",
             "wrong-signature",
-            "签名与公钥或文本不符，请用申请证书时的密钥对待签名文本签名".into(),
+            "签名与公钥或文本不符，请用该证书的密钥对待签名文本签名".into(),
         ),
         AccountError::BadKey => field(
             "key",

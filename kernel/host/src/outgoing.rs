@@ -103,6 +103,12 @@ impl Outgoing {
         .await
     }
 
+    /// What is at an address, of so many bytes at most, where the status says that it is there.
+    pub async fn get(&self, url: String, most: u64) -> Result<Vec<u8>, OutgoingError> {
+        self.in_turn(move |agent| read_most(agent.get(&url).call()?, most))
+            .await
+    }
+
     async fn in_turn(
         &self,
         ask: impl FnOnce(ureq::Agent) -> Result<Vec<u8>, OutgoingError> + Send + 'static,
@@ -141,12 +147,19 @@ fn ask(agent: &ureq::Agent, request: Request) -> Result<Vec<u8>, OutgoingError> 
     read(answer)
 }
 
-fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<Vec<u8>, OutgoingError> {
+fn read(answer: ureq::http::Response<ureq::Body>) -> Result<Vec<u8>, OutgoingError> {
+    read_most(answer, MOST_BYTES)
+}
+
+fn read_most(
+    mut answer: ureq::http::Response<ureq::Body>,
+    most: u64,
+) -> Result<Vec<u8>, OutgoingError> {
     let status = answer.status().as_u16();
     if status != 200 {
         return Err(OutgoingError::Refused(status));
     }
-    let body = answer.body_mut().with_config().limit(MOST_BYTES);
+    let body = answer.body_mut().with_config().limit(most);
     Ok(body.read_to_vec()?)
 }
 

@@ -4,7 +4,8 @@
 //! program's own, and whether the record still says what was signed. What is taken along is a zip file
 //! that needs nothing but `openssl`.
 
-use kernel_crypto::ca::{self, Purpose};
+use kernel_crypto::ca::outside::{self, Authorities, Brought};
+use kernel_crypto::ca::{self, Holder, Purpose, RefusedCertificate};
 use kernel_crypto::detached::{self, Detached};
 use kernel_crypto::keys::SignKey;
 use kernel_crypto::sm2::VerifyingKey;
@@ -165,12 +166,26 @@ impl Kept {
         let about = text.lines().last() == Some(digest.as_str()) && said("content") == digest;
         let entered = serde_json::from_str::<Value>(content).ok();
         let entered = entered.and_then(|c| c.get("input").cloned());
-        let (certificate, root) = (word(own, "certificate"), word(own, "root"));
-        let holder = ca::verify(certificate, root, None, Purpose::User, self.signed.at);
+        let holder = holder(own, self.signed.at);
         about
             && entered.as_ref() == self.document.get("input")
             && holder.is_ok_and(|holder| over(&holder.key))
     }
+}
+
+/// Who held a certificate at the time; whether it was taken back was asked then.
+fn holder(own: &Map<String, Value>, at: i64) -> Result<Holder, RefusedCertificate> {
+    let (certificate, root) = (word(own, "certificate"), word(own, "root"));
+    let Some(between) = evidence::between(own) else {
+        return ca::verify(certificate, root, None, Purpose::User, at);
+    };
+    let mut trusted = Authorities::default();
+    trusted.trust(root)?;
+    for pem in between {
+        trusted.know(pem)?;
+    }
+    let brought = Brought::from_pem(certificate)?;
+    Ok(outside::verify(&brought, &trusted, None, at)?.holder)
 }
 
 impl Host {

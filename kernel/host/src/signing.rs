@@ -19,6 +19,7 @@ use kernel_crypto::sm3;
 use kernel_identity::account::AccountError;
 use kernel_identity::error::IdentityError;
 use kernel_identity::module::{ACCOUNT, MODULE, MOST_SIGNED, ORGANISATIONS, SIGNATURES};
+use kernel_identity::outside;
 use kernel_identity::session::Origin;
 use kernel_storage::{CollectionName, Commit};
 use sdk_contract::call::Write;
@@ -173,6 +174,10 @@ impl Host {
             .await;
         let (own, spent) = signed.map_err(|error| match error {
             AccountError::WrongSignature => unsigned(),
+            AccountError::Certificate(why) => {
+                let (code, message) = outside::told(why);
+                Fault::refused(code, message)
+            }
             error => account::fault(error, false),
         })?;
         let said = json!({
@@ -180,15 +185,19 @@ impl Host {
             "content": sm3::digest(&content).to_string(),
             "signature": sm3::digest(&own.signature).to_string(),
         });
+        let mut kept = json!({
+            "content": String::from_utf8_lossy(&content),
+            "text": own.text,
+            "signature": STANDARD.encode(&own.signature),
+            "certificate": own.certificate,
+            "root": own.root,
+        });
+        if let (Some(between), Some(kept)) = (own.between, kept.as_object_mut()) {
+            kept.insert("between".into(), between.into());
+        }
         Ok(Known {
             said,
-            own: json!({
-                "content": String::from_utf8_lossy(&content),
-                "text": own.text,
-                "signature": STANDARD.encode(&own.signature),
-                "certificate": own.certificate,
-                "root": own.root,
-            }),
+            own: kept,
             serial: Some(own.serial),
             spent: Some(spent),
         })

@@ -3,6 +3,7 @@
 //! Each answers with the writes to make; the host makes them durable in one commit with the audit
 //! record, as it does for every module.
 
+use kernel_crypto::ca::RefusedCertificate;
 use kernel_crypto::password;
 use sdk_contract::call::Write;
 use sdk_contract::scalar::Timestamp;
@@ -35,6 +36,12 @@ pub enum AccountError {
     WrongSignature,
     #[error("not an SM2 public key in PEM")]
     BadKey,
+    /// A certificate of an authority outside, for one of the reasons that [`crate::outside::told`] says.
+    #[error("the certificate is not believed")]
+    Certificate(#[from] RefusedCertificate),
+    /// The certificate or its key is registered already, by this person or another.
+    #[error("the certificate is registered")]
+    Taken,
     #[error("no more of these")]
     TooMany,
     /// There is no factor to do this with, or there is one already.

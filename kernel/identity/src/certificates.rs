@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kernel_crypto::ca::{self, Period, Purpose, Subject};
+use kernel_crypto::ca::outside::{self, Brought};
+use kernel_crypto::ca::{self, Holder, Period, Purpose, RefusedCertificate as Refused, Subject};
 use kernel_crypto::keys::{KeyRing, SignKey};
 use kernel_crypto::random;
 use kernel_crypto::sm2::VerifyingKey;
@@ -25,6 +26,8 @@ use crate::error::IdentityError;
 use crate::factor;
 use crate::history::new_id;
 use crate::module::{AUTHORITIES, FACTORS, MODULE};
+use crate::offer::Misfit;
+use crate::outside::{Trust, claim};
 use crate::people::{optional, qualified, text};
 use crate::principal::Principal;
 use crate::session::{Origin, Sessions, blocking, object, update_of};
@@ -36,7 +39,7 @@ const HOLDS: i64 = 366 * 86_400;
 /// Seconds for which a root holds: twenty years.
 const ROOT_HOLDS: i64 = 20 * 366 * 86_400;
 /// Certificates one person has at once.
-const MOST: usize = 5;
+pub(crate) const MOST: usize = 5;
 /// Longest public key and signature that are looked at.
 const LONGEST: usize = 2_000;
 /// Where the list of certificates that were taken back is, under the platform's address.
@@ -54,6 +57,8 @@ pub struct OwnSignature {
     /// PEM, as its root's.
     pub certificate: String,
     pub root: String,
+    /// PEM of those between, the nearest first, where an authority outside issued it.
+    pub between: Option<Vec<String>>,
     /// Big-endian hex.
     pub serial: String,
 }
@@ -64,8 +69,10 @@ pub struct Certificate {
     pub id: String,
     pub revision: i64,
     pub label: String,
-    /// PEM.
+    /// PEM; of an authority outside with those between.
     pub pem: String,
+    /// The authority outside that issued it, by its name; none for the platform's own.
+    pub issuer: Option<String>,
     /// Big-endian hex.
     pub serial: String,
     pub confirmed: bool,
@@ -85,6 +92,7 @@ impl Certificate {
                 .unwrap_or_default(),
             label: text(record, "label"),
             pem: text(record, "certificate"),
+            issuer: optional(record, "issuer"),
             serial: text(record, "serial"),
             confirmed: optional(record, "confirmed_at").is_some(),
             created_at: text(record, "created_at"),
@@ -99,47 +107,65 @@ impl Certificate {
         Ok(rows.iter().map(Self::read).collect())
     }
 
-    /// Whether the certificate holds under one of `roots` and its key signed the challenge, which is
-    /// newer than every one before; the write that keeps it so.
-    pub(crate) fn signed(
+    /// Whether the certificate may be believed now; its key, and its issuers in PEM, the nearest first.
+    fn believed(
         &self,
-        roots: &[String],
-        challenge: &Challenge,
-        signature: &[u8],
+        trust: &Trust<'_>,
         now: i64,
-    ) -> Option<Write> {
-        let (_, spent) = self.proof(roots, challenge, signature, now)?;
-        Some(spent)
+    ) -> Result<(VerifyingKey, Vec<String>), Refused> {
+        if self.issuer.is_some() {
+            let brought = Brought::from_pem(&self.pem)?;
+            let found = outside::verify(&brought, trust.outside, Some(&trust.lists), now)?;
+            return self.same(&found.holder).map(|key| (key, found.issuers));
+        }
+        let mut why = Refused::Untrusted;
+        for root in &trust.roots {
+            match ca::verify(&self.pem, root, None, Purpose::User, now) {
+                Ok(holder) => return self.same(&holder).map(|key| (key, vec![root.clone()])),
+                Err(refused) => why = refused,
+            }
+        }
+        Err(why)
     }
 
-    /// The same, with what shows it to others.
-    pub(crate) fn proof(
+    /// The key, if the certificate is the one that the row says it is.
+    fn same(&self, holder: &Holder) -> Result<VerifyingKey, Refused> {
+        let same = !self.serial.is_empty() && hex::encode(&holder.serial) == self.serial;
+        same.then(|| holder.key.clone()).ok_or(Refused::Malformed)
+    }
+
+    /// Whether the certificate is believed and its key signed the challenge, which is newer than every
+    /// one before; the write that keeps it so, and what shows it to others. Why one is not believed is
+    /// told to whoever has its key.
+    fn proof(
         &self,
-        roots: &[String],
+        trust: &Trust<'_>,
         challenge: &Challenge,
         signature: &[u8],
         now: i64,
-    ) -> Option<(OwnSignature, Write)> {
-        if challenge.at <= self.last || self.serial.is_empty() {
-            return None;
+    ) -> Result<(OwnSignature, Write), Misfit> {
+        if challenge.at <= self.last {
+            return Err(Misfit::Wrong);
         }
-        let (root, holder) = roots.iter().find_map(|root| {
-            let holder = ca::verify(&self.pem, root, None, Purpose::User, now).ok()?;
-            Some((root, holder))
+        let outside = self.issuer.is_some();
+        let leaf = Brought::from_pem(&self.pem).map_err(|_| Misfit::Wrong)?;
+        let key = leaf.key().map_err(|_| Misfit::Wrong)?;
+        let text = signed_text(&key, &challenge.text, signature).ok_or(Misfit::Wrong)?;
+        let (_, mut issuers) = self.believed(trust, now).map_err(|why| match why {
+            why if outside => Misfit::Certificate(why),
+            _ => Misfit::Wrong,
         })?;
-        if hex::encode(&holder.serial) != self.serial {
-            return None;
-        }
         let proof = OwnSignature {
-            text: signed_text(&holder.key, &challenge.text, signature)?,
+            text,
             signature: signature.to_vec(),
-            certificate: self.pem.clone(),
-            root: root.clone(),
+            certificate: leaf.leaf_pem().map_err(|_| Misfit::Wrong)?,
+            root: issuers.pop().unwrap_or_default(),
+            between: outside.then_some(issuers),
             serial: self.serial.clone(),
         };
         let values = object(json!({ "step": challenge.at }));
         let spent = update_of(FACTORS, &self.id, self.revision, values);
-        Some((proof, spent))
+        Ok((proof, spent))
     }
 }
 
@@ -251,16 +277,25 @@ impl Sessions {
         let begun = begun.ok_or(AccountError::NoSuchFactor)?;
         let text = self.possession(caller, &begun);
         let now = Timestamp(origin.now);
-        let roots = self.roots().await?;
-        let holder = roots
-            .iter()
-            .find_map(|root| ca::verify(&begun.pem, root, None, Purpose::User, origin.now).ok());
         let signed = signature(signed).ok_or(AccountError::WrongSignature)?;
-        if holder.is_none_or(|h| signed_text(&h.key, &text, &signed).is_none()) {
-            return Err(AccountError::WrongSignature);
+        let trust = self.trust().await?;
+        let (key, _) = match begun.believed(&trust, origin.now) {
+            Ok(found) => found,
+            Err(why) if begun.issuer.is_some() => return Err(why.into()),
+            Err(_) => return Err(AccountError::WrongSignature),
+        };
+        signed_text(&key, &text, &signed).ok_or(AccountError::WrongSignature)?;
+        let mut values = object(json!({ "confirmed_at": now }));
+        if begun.issuer.is_some() {
+            let fingerprint = key.fingerprint().to_string();
+            if self.is_anothers(user, &fingerprint).await? {
+                return Err(AccountError::Taken);
+            }
+            // Unique: of two people who register one at once, one is refused.
+            let claim = claim(&Brought::from_pem(&begun.pem)?)?;
+            values.insert("credential".into(), claim.into());
         }
         self.forget(user);
-        let values = object(json!({ "confirmed_at": now }));
         let mut writes = vec![update_of(FACTORS, &begun.id, begun.revision, values)];
         writes.extend(self.proven_now(caller, KIND, now).await?);
         Ok(writes)
@@ -280,6 +315,27 @@ impl Sessions {
         let one = (found.id.as_str(), found.revision);
         let ended = self.take_away(&user, one, found.confirmed, origin.now);
         Ok(vec![ended.await?])
+    }
+
+    /// What the key of one of a person's certificates signed, and the write that spends it.
+    pub(crate) async fn certified(
+        &self,
+        user: &str,
+        challenge: &Challenge,
+        signature: &[u8],
+        now: i64,
+    ) -> Result<Result<(OwnSignature, Write), Misfit>, IdentityError> {
+        let trust = self.trust().await?;
+        let own = Certificate::of(&self.inner.store, user).await?;
+        let mut misfit = Misfit::Wrong;
+        for certificate in own.iter().filter(|c| c.confirmed) {
+            match certificate.proof(&trust, challenge, signature, now) {
+                Ok(proof) => return Ok(Ok(proof)),
+                Err(Misfit::Wrong) => {}
+                Err(why) => misfit = why,
+            }
+        }
+        Ok(Err(misfit))
     }
 
     /// Certificates of every authority key that is or was in use.

@@ -2,6 +2,7 @@
 
 use sdk_contract::scalar::Timestamp;
 
+use crate::offer::Ways;
 use crate::session::SessionPolicy;
 
 /// Something that comes before all else: until it is done, only the account's own pages and what
@@ -14,6 +15,8 @@ pub enum Duty {
     AcceptTerms,
     /// One of the caller's roles needs a second factor, and there is none.
     AddFactor,
+    /// One of the caller's roles needs a certificate, and there is none.
+    AddCertificate,
 }
 
 impl Duty {
@@ -23,6 +26,7 @@ impl Duty {
             Self::ChangePassword => "password-change-needed",
             Self::AcceptTerms => "terms-acceptance-needed",
             Self::AddFactor => "second-factor-needed",
+            Self::AddCertificate => "certificate-needed",
         }
     }
 
@@ -31,6 +35,9 @@ impl Duty {
             Self::ChangePassword => "请先修改密码，再继续使用",
             Self::AcceptTerms => "请先阅读并同意现行的用户服务协议，再继续使用；不同意的请退出登录",
             Self::AddFactor => "您的岗位须启用第二重验证，请先在“账号安全”中启用",
+            Self::AddCertificate => {
+                "您的岗位只能以 SM2 数字证书作为第二重验证，请先在“账号安全”中申请或登记"
+            }
         }
     }
 }
@@ -45,7 +52,7 @@ pub(crate) struct Standing<'a> {
     pub(crate) set_at: Option<Timestamp>,
     /// Accepted the terms as they are now.
     pub(crate) accepted: bool,
-    pub(crate) factor: bool,
+    pub(crate) ways: &'a Ways,
 }
 
 /// The first duty that is open at `now`.
@@ -60,8 +67,12 @@ pub(crate) fn open(policy: &SessionPolicy, of: Standing<'_>, now: Timestamp) -> 
     if !of.accepted {
         return Some(Duty::AcceptTerms);
     }
+    let certified = |role: &String| policy.needs_certificate(role);
+    if !of.ways.certificate && of.roles.iter().any(certified) {
+        return Some(Duty::AddCertificate);
+    }
     let needs = of.roles.iter().any(|role| policy.needs_factor(role));
-    (needs && !of.factor).then_some(Duty::AddFactor)
+    (needs && !of.ways.any()).then_some(Duty::AddFactor)
 }
 
 #[cfg(test)]
@@ -76,7 +87,10 @@ mod tests {
             given,
             set_at: Some(Timestamp(set)),
             accepted: true,
-            factor,
+            ways: &Ways {
+                code: factor,
+                ..Ways::default()
+            },
         };
         open(&SessionPolicy::default(), standing, Timestamp(100 * DAY))
     }
@@ -96,7 +110,7 @@ mod tests {
             given: true,
             set_at: None,
             accepted: false,
-            factor: false,
+            ways: &Ways::default(),
         };
         let open = |standing| open(&SessionPolicy::default(), standing, Timestamp(0));
         assert_eq!(open(standing), Some(Duty::ChangePassword));
@@ -132,5 +146,34 @@ mod tests {
             at(&["enterprise.owner".to_owned()], false, 99 * DAY, false),
             None
         );
+    }
+
+    #[test]
+    fn mm_4a_a_role_that_needs_a_certificate_is_content_with_nothing_else() {
+        let policy = SessionPolicy {
+            certificate: vec!["bank.".into(), "enterprise.owner".into()],
+            ..SessionPolicy::default()
+        };
+        let at = |role: &str, factor, certificate| {
+            let standing = Standing {
+                roles: &[role.to_owned()],
+                given: false,
+                set_at: None,
+                accepted: true,
+                ways: &Ways {
+                    code: factor,
+                    certificate,
+                    ..Ways::default()
+                },
+            };
+            open(&policy, standing, Timestamp(0))
+        };
+        for role in ["bank.officer", "enterprise.owner"] {
+            assert!(policy.needs_factor(role), "{role}");
+            assert_eq!(at(role, false, false), Some(Duty::AddCertificate), "{role}");
+            assert_eq!(at(role, true, false), Some(Duty::AddCertificate), "{role}");
+            assert_eq!(at(role, true, true), None, "{role}");
+        }
+        assert_eq!(at("platform.operator", true, false), None);
     }
 }

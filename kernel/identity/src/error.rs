@@ -2,6 +2,7 @@
 
 use crate::offer::Ways;
 use crate::sealed::SealError;
+use kernel_crypto::ca::RefusedCertificate;
 use kernel_storage::{CommitError, QueryError, StorageError};
 
 /// Identity could not answer; not a refusal.
@@ -54,7 +55,12 @@ pub enum LoginError {
         ways: Ways,
     },
     #[error("wrong code")]
-    WrongCode { pending: String, ways: Ways },
+    WrongCode {
+        pending: String,
+        ways: Ways,
+        /// The signature was right, and its certificate is not believed.
+        why: Option<RefusedCertificate>,
+    },
     /// The code came too long after the password.
     #[error("the sign-in took too long")]
     Late,

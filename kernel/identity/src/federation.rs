@@ -271,8 +271,11 @@ impl Sessions {
             acting: place.unwrap_or_default(),
             proven: None,
         };
-        let ways = self.ways(&user.id).await?;
-        if ways.any() && !vouched.two_factors {
+        let ways = self.counting_ways(&user.id, origin.now).await?;
+        // What is proven elsewhere is no certificate.
+        let vouched_for =
+            vouched.two_factors && !self.needs_certificate(&user.id, origin.now).await?;
+        if ways.any() && !vouched_for {
             let pending = self.pending(&user.id, entry, origin.now);
             return Ok((Arrived::Pending { pending, ways }, left));
         }

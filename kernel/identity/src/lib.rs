@@ -30,6 +30,7 @@ pub mod merging;
 pub mod module;
 pub mod network;
 pub mod offer;
+pub mod outside;
 pub mod own;
 pub mod password_rules;
 mod people;

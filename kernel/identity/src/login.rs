@@ -107,7 +107,7 @@ impl Sessions {
             return Err(LoginError::Refused);
         };
         let user = self.upgraded(user, password, origin).await?;
-        let ways = self.ways(&user.id).await?;
+        let ways = self.counting_ways(&user.id, origin.now).await?;
         if !ways.any() {
             return self.enter(user, Entry::default(), origin).await;
         }
@@ -172,7 +172,7 @@ impl Sessions {
         let user = user.filter(|u| u.active).ok_or(LoginError::Late)?;
         let login = user.login.clone();
         self.admit(&login, origin).await?;
-        let ways = self.ways(&user.id).await?;
+        let ways = self.counting_ways(&user.id, origin.now).await?;
         if !ways.any() {
             return Err(LoginError::Late);
         }
@@ -189,14 +189,19 @@ impl Sessions {
         origin: Origin<'_>,
     ) -> Result<SignedIn, LoginError> {
         let login = user.login.clone();
-        let fits = self.fits(&user.id, offer, purpose, origin.now).await?;
-        let Some(spent) = fits else {
-            self.audit_login(&login, "denied", "wrong code", origin)
-                .await?;
-            return Err(LoginError::WrongCode {
-                pending: self.pending(&user.id, entry, origin.now),
-                ways,
-            });
+        let whose = (user.id.as_str(), &ways);
+        let fits = self.fits(whose, offer, purpose, origin.now).await?;
+        let spent = match fits {
+            Ok(spent) => spent,
+            Err(misfit) => {
+                self.audit_login(&login, "denied", misfit.told(), origin)
+                    .await?;
+                return Err(LoginError::WrongCode {
+                    pending: self.pending(&user.id, entry, origin.now),
+                    ways,
+                    why: misfit.certificate(),
+                });
+            }
         };
         // The used step is durable before the session is: of two at once with one code, the second
         // finds the factor changed.
@@ -214,6 +219,7 @@ impl Sessions {
             Err(CommitError::Stale { .. }) => Err(LoginError::WrongCode {
                 pending: self.pending(&user.id, entry, origin.now),
                 ways,
+                why: None,
             }),
             Err(e) => Err(IdentityError::from(e).into()),
         }

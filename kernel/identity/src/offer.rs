@@ -1,16 +1,18 @@
 //! Which second factors a person has, and whether one that is offered fits.
 
+use kernel_crypto::ca::RefusedCertificate;
 use kernel_storage::Record;
 use sdk_contract::call::Write;
 use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::account::AccountError;
-use crate::certificates::{self, Certificate};
+use crate::certificates;
 use crate::error::IdentityError;
 use crate::factor::{self, Factor};
 use crate::grants;
 use crate::module::{FACTORS, SESSIONS};
+use crate::outside;
 use crate::people::{User, get, optional, text};
 use crate::principal::Principal;
 use crate::security_keys::{self, Answer, SecurityKey};
@@ -61,6 +63,30 @@ impl Offer<'_> {
     }
 }
 
+/// Why what was offered does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// It is nobody's to say more.
+    Wrong,
+    /// The person's key signed, and the certificate of it is not believed.
+    Certificate(RefusedCertificate),
+}
+
+impl Misfit {
+    pub(crate) fn certificate(self) -> Option<RefusedCertificate> {
+        match self {
+            Self::Wrong => None,
+            Self::Certificate(why) => Some(why),
+        }
+    }
+
+    /// For the audit trail.
+    pub(crate) fn told(self) -> &'static str {
+        self.certificate()
+            .map_or("wrong code", |why| outside::told(why).0)
+    }
+}
+
 /// What a session keeps of a factor that was proven.
 pub(crate) fn proven(way: &str, now: Timestamp) -> Map<String, Value> {
     object(json!({ "proven_at": now, "proven_by": way }))
@@ -69,6 +95,15 @@ pub(crate) fn proven(way: &str, now: Timestamp) -> Map<String, Value> {
 impl Ways {
     pub fn any(&self) -> bool {
         self.code || self.signs()
+    }
+
+    /// Whether what is offered is of a kind that counts.
+    fn take(&self, offer: Offer<'_>) -> bool {
+        match offer {
+            Offer::Code(_) => self.code,
+            Offer::Signed { .. } => self.certificate,
+            Offer::Key { .. } => !self.keys.is_empty(),
+        }
     }
 
     /// Whether there is something that signs a challenge.
@@ -92,24 +127,55 @@ impl Sessions {
         Ok(ways)
     }
 
-    /// The write that spends what was offered, where it fits; none where it does not. `purpose` is
-    /// what a challenge was given out for.
-    pub(crate) async fn fits(
+    /// What of it counts at a sign-in and a step-up: of whoever needs a certificate and has one, nothing
+    /// else. Who has none yet proves what they have, and registers one before all else ([`crate::duty`]).
+    pub async fn counting_ways(&self, user: &str, now: i64) -> Result<Ways, IdentityError> {
+        let ways = self.ways(user).await?;
+        if !ways.certificate || !self.needs_certificate(user, now).await? {
+            return Ok(ways);
+        }
+        Ok(Ways {
+            certificate: true,
+            ..Ways::default()
+        })
+    }
+
+    /// Whether somebody has a role, in whatever post, whose second factor is a certificate.
+    pub(crate) async fn needs_certificate(
         &self,
         user: &str,
+        now: i64,
+    ) -> Result<bool, IdentityError> {
+        if self.inner.policy.certificate.is_empty() {
+            return Ok(false);
+        }
+        let roles = self.directory().everything(user, now).await?;
+        let needs = |role: &String| self.inner.policy.needs_certificate(as_policy_says(role));
+        Ok(roles.iter().any(needs))
+    }
+
+    /// The write that spends what was offered, where it fits. `ways` are those that count. `purpose` is what a challenge was given
+    /// out for.
+    pub(crate) async fn fits(
+        &self,
+        (user, ways): (&str, &Ways),
         offer: Offer<'_>,
         purpose: &str,
         now: i64,
-    ) -> Result<Option<Write>, IdentityError> {
+    ) -> Result<Result<Write, Misfit>, IdentityError> {
+        if !ways.take(offer) {
+            return Ok(Err(Misfit::Wrong));
+        }
         let store = &self.inner.store;
         match offer {
             Offer::Code(code) => {
                 let factor = Factor::of(store, user).await?;
                 let factor = factor.filter(|f| f.confirmed);
-                Ok(factor.and_then(|factor| {
+                let spent = factor.and_then(|factor| {
                     let fits = factor.fits(&self.inner.keys, code, Timestamp(now))?;
                     Some(update_of(FACTORS, &factor.id, factor.revision, fits.values))
-                }))
+                });
+                Ok(spent.ok_or(Misfit::Wrong))
             }
             Offer::Signed {
                 challenge,
@@ -119,12 +185,10 @@ impl Sessions {
                 let challenge = self.challenged(challenge, (purpose, address), now);
                 let signature = certificates::signature(signature);
                 let (Some(challenge), Some(signature)) = (challenge, signature) else {
-                    return Ok(None);
+                    return Ok(Err(Misfit::Wrong));
                 };
-                let roots = self.roots().await?;
-                let own = Certificate::of(store, user).await?;
-                let mut confirmed = own.iter().filter(|c| c.confirmed);
-                Ok(confirmed.find_map(|c| c.signed(&roots, &challenge, &signature, now)))
+                let proof = self.certified(user, &challenge, &signature, now).await?;
+                Ok(proof.map(|(_, spent)| spent))
             }
             Offer::Key {
                 challenge,
@@ -133,12 +197,13 @@ impl Sessions {
             } => {
                 let challenge = self.challenged(challenge, (purpose, address), now);
                 let (Some(challenge), Some(answer)) = (challenge, Answer::read(answer)) else {
-                    return Ok(None);
+                    return Ok(Err(Misfit::Wrong));
                 };
                 let own = SecurityKey::of(store, user).await?;
-                Ok(own
+                let spent = own
                     .iter()
-                    .find_map(|key| key.signed(&challenge, &answer, address)))
+                    .find_map(|key| key.signed(&challenge, &answer, address));
+                Ok(spent.ok_or(Misfit::Wrong))
             }
         }
     }
@@ -179,21 +244,33 @@ impl Sessions {
         now: i64,
     ) -> Result<bool, IdentityError> {
         let policy = &self.inner.policy;
-        let needs = |role: &String| {
-            let composed = grants::is_composed(role);
-            policy.needs_factor(if composed { COMPOSED } else { role })
-        };
+        let needs = |role: &String| policy.needs_factor(as_policy_says(role));
         let roles = self.directory().everything(&user.id, now).await?;
         if !roles.iter().any(needs) {
             return Ok(false);
         }
-        let mut others = self.factors_in_use(&user.id).await?.into_iter();
-        Ok(!others.any(|row| text(&row, "id") != factor))
+        let all = self.factors_in_use(&user.id).await?;
+        let (taken, others): (Vec<_>, Vec<_>) =
+            all.iter().partition(|row| text(row, "id") == factor);
+        let certifies = |row: &&Record| text(row, "kind") == certificates::KIND;
+        if taken.iter().any(certifies) && self.needs_certificate(&user.id, now).await? {
+            return Ok(!others.iter().any(certifies));
+        }
+        Ok(others.is_empty())
     }
 
     async fn factors_in_use(&self, user: &str) -> Result<Vec<Record>, IdentityError> {
         let mut rows = factor::rows(&self.inner.store, user, None).await?;
         rows.retain(|row| optional(row, "confirmed_at").is_some());
         Ok(rows)
+    }
+}
+
+/// A role as [`crate::session::SessionPolicy`] names it.
+fn as_policy_says(role: &str) -> &str {
+    if grants::is_composed(role) {
+        COMPOSED
+    } else {
+        role
     }
 }

@@ -90,6 +90,10 @@ impl Sessions {
         }));
         let mut query = Query::new(qualified(FACTORS))
             .filter(Filter::eq("kind", KIND))
+            // Of what others issued they have lists of their own.
+            .filter(Filter::Missing {
+                field: "issuer".into(),
+            })
             .filter(ended)
             .after("", MAX_LIMIT);
         let mut all = Vec::new();

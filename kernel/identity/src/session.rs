@@ -25,6 +25,7 @@ use crate::error::IdentityError;
 use crate::login::Entry;
 use crate::module::{MODULE, SESSIONS, USERS};
 use crate::offer::proven;
+use crate::outside::Lists;
 use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
 use crate::queue::Queue;
@@ -80,6 +81,8 @@ pub(crate) struct Inner {
     cache: Mutex<BTreeMap<String, (Principal, i64)>>,
     /// Counts what may have made the memory wrong. What was read before is not remembered after.
     epoch: AtomicU64,
+    /// Of authorities outside.
+    pub(crate) lists: Lists,
     /// The revocation list that is handed out.
     pub(crate) listed: Mutex<Option<Listed>>,
 }
@@ -98,6 +101,7 @@ impl Sessions {
             counting: tokio::sync::Mutex::new(()),
             cache: Mutex::new(BTreeMap::new()),
             epoch: AtomicU64::new(0),
+            lists: Lists::default(),
             listed: Mutex::default(),
         };
         Self {
@@ -284,7 +288,7 @@ impl Sessions {
             given: user.given,
             set_at: user.password_at,
             accepted,
-            factor: ways.any(),
+            ways: &ways,
         };
         let duty = duty::open(&self.inner.policy, standing, Timestamp(now));
         let clearance = self.inner.policy.clearances.held(&roles, &composed);

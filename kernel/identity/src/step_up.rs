@@ -11,11 +11,12 @@ use sdk_contract::scalar::Timestamp;
 use serde_json::json;
 
 use crate::account::AccountError;
-use crate::certificates::{self, Certificate, OwnSignature};
+use crate::certificates::{self, OwnSignature};
 use crate::counting::account_key;
 use crate::error::IdentityError;
 use crate::module::SESSIONS;
-use crate::offer::{Offer, proven};
+use crate::offer::{Misfit, Offer, proven};
+use crate::outside;
 use crate::people::{User, get, optional};
 use crate::principal::Principal;
 use crate::session::{Origin, Sessions, draft, update};
@@ -48,14 +49,21 @@ impl Sessions {
             .and_then(|row| optional(row, "proven_at"))
             .and_then(|t| t.parse::<Timestamp>().ok());
         let until = proven.map(|t| t.plus_seconds(minutes.saturating_mul(60)));
-        if until.is_some_and(|until| Timestamp(now) < until) {
+        let way = row.as_ref().and_then(|row| optional(row, "proven_by"));
+        let user = caller.user.as_deref().unwrap_or_default();
+        let ways = self.ways(user).await?;
+        // What was proven in another way, before there was a certificate or a role that needs it, is over.
+        let counts = way.as_deref() == Some(certificates::KIND)
+            || !ways.certificate
+            || !self.needs_certificate(user, now).await?;
+        if until.is_some_and(|until| Timestamp(now) < until) && counts {
             return Ok(Proof::Fresh);
         }
-        let user = caller.user.as_deref().unwrap_or_default();
-        if self.ways(user).await?.any() {
+        if ways.any() {
             return Ok(Proof::Old);
         }
-        let waived = self.inner.policy.second_factor.is_empty();
+        let policy = &self.inner.policy;
+        let waived = policy.second_factor.is_empty() && policy.certificate.is_empty();
         Ok(if waived {
             Proof::Fresh
         } else {
@@ -84,14 +92,21 @@ impl Sessions {
             self.audit_step_up(caller, "locked", origin).await?;
         }
         counted?;
-        if !self.ways(&user.id).await?.any() {
+        let ways = self.counting_ways(&user.id, origin.now).await?;
+        if !ways.any() {
             return Err(AccountError::NoSuchFactor);
         }
         let session = caller.session.as_deref().unwrap_or_default();
-        let fits = self.fits(&user.id, offer, session, origin.now).await?;
-        let Some(spent) = fits else {
-            self.audit_step_up(caller, "wrong code", origin).await?;
-            return Err(AccountError::WrongCode);
+        let fits = self
+            .fits((&user.id, &ways), offer, session, origin.now)
+            .await?;
+        let spent = match fits {
+            Ok(spent) => spent,
+            Err(misfit) => {
+                self.audit_step_up(caller, misfit.told(), origin).await?;
+                let why = misfit.certificate().map(AccountError::Certificate);
+                return Err(why.unwrap_or(AccountError::WrongCode));
+            }
         };
         for _ in 0..ATTEMPTS {
             let Some(row) = get(&self.inner.store, SESSIONS, session).await? else {
@@ -150,18 +165,25 @@ impl Sessions {
         let session = caller.session.as_deref().unwrap_or_default();
         let given = (session, caller.address.as_str());
         let challenge = self.challenged_about(challenge, given, content, origin.now);
-        let mut proof = None;
+        let mut proof = Err(Misfit::Wrong);
         if let (Some(challenge), Some(signature)) = (challenge, certificates::signature(signature))
         {
-            let roots = self.roots().await?;
-            let own = Certificate::of(&self.inner.store, user).await?;
-            let mut confirmed = own.iter().filter(|c| c.confirmed);
-            proof = confirmed.find_map(|c| c.proof(&roots, &challenge, &signature, origin.now));
-        }
-        let Some(proof) = proof else {
-            self.audit_step_up(caller, "wrong signature", origin)
+            proof = self
+                .certified(user, &challenge, &signature, origin.now)
                 .await?;
-            return Err(AccountError::WrongSignature);
+        }
+        let proof = match proof {
+            Ok(proof) => proof,
+            Err(Misfit::Wrong) => {
+                self.audit_step_up(caller, "wrong signature", origin)
+                    .await?;
+                return Err(AccountError::WrongSignature);
+            }
+            Err(Misfit::Certificate(why)) => {
+                let told = outside::told(why).0;
+                self.audit_step_up(caller, told, origin).await?;
+                return Err(why.into());
+            }
         };
         self.forgive(&[(key, Tally::forgive_all)], origin).await?;
         Ok(proof)

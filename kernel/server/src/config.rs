@@ -2,6 +2,7 @@
 //! environment. Nothing else in the platform reads either.
 
 mod audit;
+mod certificates;
 mod city;
 mod files;
 mod timestamps;
@@ -27,11 +28,13 @@ use sdk_contract::def::{Label, Level};
 use serde::Deserialize;
 
 use audit::AuditConfig;
+use certificates::CertificateConfig;
 pub(crate) use city::City;
 use files::FilesConfig;
 use timestamps::StampConfig;
 
 use crate::forward::{Collector, Sender};
+use crate::lists::Lists;
 use crate::release::ReleaseConfig;
 use crate::sntp::ClockConfig;
 use crate::tls::TlsConfig;
@@ -47,6 +50,7 @@ pub(crate) struct Config {
     pub(crate) tls: TlsConfig,
     pub(crate) release: ReleaseConfig,
     sessions: SessionPolicy,
+    certificates: CertificateConfig,
     pub(crate) audit: AuditConfig,
     pub(crate) clock: ClockConfig,
     files: FilesConfig,
@@ -255,6 +259,7 @@ impl Config {
             self.sessions.clone()
         };
         policy.address.clone_from(&self.http.address);
+        policy.outside = self.certificates.outside()?;
         for (id, provider) in &mut policy.providers {
             let checked = provider.check(id, demo).map_err(anyhow::Error::msg);
             checked.with_context(|| format!("sessions.providers.{id}"))?;
@@ -306,6 +311,11 @@ impl Config {
     /// Who says when signatures were there, if anybody is asked.
     pub(crate) fn stamping(&self) -> Result<Option<Stamping>> {
         self.timestamps.stamping(|| self.authorities())
+    }
+
+    /// The lists of what authorities outside took back, if any are read.
+    pub(crate) fn lists(&self) -> Result<Option<Lists>> {
+        self.certificates.lists(|| self.authorities())
     }
 
     /// The organisation that runs the platform.

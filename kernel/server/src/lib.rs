@@ -7,6 +7,7 @@ mod config;
 mod evidence;
 mod forward;
 mod lifecycle;
+mod lists;
 mod release;
 mod reseal;
 mod sntp;

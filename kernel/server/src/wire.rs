@@ -20,6 +20,7 @@ use kernel_storage::{BlobStore, CheckpointFolder, Store, StoreUrl};
 
 use crate::config::{self as settings, City, Config};
 use crate::forward::Forward;
+use crate::lists::Lists;
 use crate::sntp::ClockCheck;
 
 /// The demo city of this repository.
@@ -71,7 +72,7 @@ pub struct Platform {
     pub logins: Vec<DemoLogin>,
     /// Of the administrators that this first start has made; to be shown once.
     pub first: Vec<FirstLogin>,
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
     config: Config,
     city: City,
 }
@@ -244,6 +245,11 @@ impl Platform {
     /// Where checkpoints of the audit trail go, off the machine.
     pub(crate) fn checkpoint_folder(&self) -> Option<CheckpointFolder> {
         self.config.audit.checkpoint_folder()
+    }
+
+    /// The lists of what authorities outside took back, if any are read.
+    pub(crate) fn lists(&self) -> Result<Option<Lists>> {
+        self.config.lists()
     }
 
     /// Hands the trail on, if anybody collects it.

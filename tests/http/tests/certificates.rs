@@ -8,7 +8,7 @@ use std::path::Path;
 use kernel_crypto::sm2::SigningKey;
 use serde_json::json;
 use tests_http::certificate::{fetch, openssl, set_up, signed};
-use tests_http::{Browser, Server};
+use tests_http::{Authenticator, Browser, Server, Start};
 
 const OFFICER: &str = "01930000-0000-7000-8000-000000000913";
 
@@ -163,4 +163,60 @@ fn mm_4a_others_see_which_certificates_were_taken_back() {
     bytes[middle] ^= 1;
     fs::write(at.join("list.crl"), bytes).unwrap();
     assert!(!list_is_signed(at), "one bit is found");
+}
+
+#[test]
+fn mm_4a_a_role_that_needs_a_certificate_opens_the_own_account_alone_until_there_is_one() {
+    let config = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&config, "[sessions]\ncertificate = [\"platform.\"]\n").unwrap();
+    let start = Start {
+        bare: true,
+        config: Some(config.path().to_owned()),
+        ..Start::default()
+    };
+    let Some(mut server) = Server::start_as(start) else {
+        return;
+    };
+    let page = "/platform/account";
+    let mut browser = Browser::signed_in(&server, "secadmin");
+    let (old, new) = (server.password("secadmin").to_owned(), "Nine9lamps%over");
+    let send = |browser: &mut Browser, form: &str, action: &str, typed: &[(&str, &str)]| {
+        let screen = browser.get(page);
+        let factor = screen.hidden("factor");
+        let mut all = vec![("_form", form), ("_action", action), ("factor", &factor)];
+        all.extend(typed);
+        let done = browser.send(page, &screen, &all);
+        assert_eq!(done.status, 303, "{action}: {}", done.html);
+    };
+    let password = [("current", old.as_str()), ("new", new), ("again", new)];
+    send(&mut browser, "password", "user.change-password", &password);
+    server.now_password("secadmin", new);
+    let agreed = [("agree", "1")];
+    send(&mut browser, "terms", "user.accept-terms", &agreed);
+
+    // One-time codes are not what the role takes.
+    Authenticator::set_up_on(&server, &mut browser, page, "secadmin");
+    let led = browser.get("/platform/people");
+    assert_eq!((led.status, led.to.as_deref()), (303, Some(page)));
+    assert!(browser.get(page).html.contains("只能以 SM2 数字证书"));
+
+    let key = SigningKey::generate().unwrap();
+    let pem = tests_http::program::pem(&key);
+    let asked = [("label", "UKey"), ("key", pem.as_str()), ("current", new)];
+    let begin = "factor.begin-certificate";
+    send(&mut browser, "certificate-begin", begin, &asked);
+    let shown = browser.get(page).html;
+    let (_, rest) = shown.split_once("rongqiao.possession.1").unwrap();
+    let text = format!("rongqiao.possession.1{}", rest.split('<').next().unwrap());
+    let signature = signed(&key, &text);
+    let confirm = "factor.confirm-certificate";
+    let proof = [("signature", signature.as_str())];
+    send(&mut browser, "certificate-confirm", confirm, &proof);
+    let home = browser.get("/");
+    assert_ne!(home.to.as_deref(), Some(page), "{}", home.html);
+
+    // And from now on a sign-in takes it.
+    let credentials = json!({ "login": "secadmin", "password": new });
+    let asked = server.anonymous().post("/api/v1/session", &credentials);
+    assert_eq!(asked.body["ways"], json!(["certificate"]), "{}", asked.body);
 }

@@ -223,7 +223,8 @@ fn a_configuration_is_checked_without_a_start() {
     // Whoever mends a file hears of everything at once.
     let said = wrong(
         "city = 'nowhere.toml'\n[tls]\ncertificate = 'nowhere.pem'\nkey = 'nowhere.key'\n\
-         [scan]\nclamd = 'nowhere'\n[files]\nbucket = 'b'\nendpoint = 'http://files.example'\n",
+         [scan]\nclamd = 'nowhere'\n[files]\nbucket = 'b'\nendpoint = 'http://files.example'\n\
+         [certificates]\nlists = ['ldap://ca.example']\n",
     );
     for part in [
         "[city]",
@@ -232,6 +233,8 @@ fn a_configuration_is_checked_without_a_start() {
         "nowhere.key",
         "[scan]",
         "[files]",
+        "[certificates]",
+        "need each other",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -1,13 +1,12 @@
 //! Whether a certificate may be believed.
 
 use x509_cert::certificate::Certificate;
-use x509_cert::crl::CertificateList;
 use x509_cert::der::{DecodePem as _, Encode as _};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use x509_cert::spki::AlgorithmIdentifierOwned;
-use x509_cert::time::Time;
 
-use super::{Purpose, SM2_WITH_SM3};
+use super::{List, Purpose, SM2_WITH_SM3};
+use crate::path::micros;
 use crate::sm2::VerifyingKey;
 
 /// The holder of a certificate that was believed.
@@ -43,6 +42,14 @@ pub enum RefusedCertificate {
     RevocationList,
     #[error("the certificate was revoked")]
     Revoked,
+    #[error("the certificate is not under one that is trusted")]
+    Untrusted,
+    #[error("more certificates than a chain has")]
+    TooMany,
+    #[error("no list says whether the certificate was revoked")]
+    NoList,
+    #[error("the list that says whether the certificate was revoked is out of date")]
+    OldList,
 }
 
 use RefusedCertificate as Refused;
@@ -80,7 +87,7 @@ pub fn verify(
     }
     is_for(&leaf, purpose)?;
     if let Some(list) = list {
-        not_listed(&leaf, &root, &authority, list, at)?;
+        not_listed(&leaf, &root, list, at)?;
     }
     Ok(Holder {
         subject: leaf.tbs_certificate().subject().to_string(),
@@ -121,49 +128,29 @@ fn is_for(leaf: &Certificate, purpose: Purpose) -> Result<(), RefusedCertificate
 fn not_listed(
     leaf: &Certificate,
     root: &Certificate,
-    authority: &VerifyingKey,
     list: &str,
     at: i64,
 ) -> Result<(), RefusedCertificate> {
-    let list: CertificateList = CertificateList::from_pem(list).map_err(|_| Refused::Malformed)?;
-    let content = &list.tbs_cert_list;
-    uses_sm2(&[&list.signature_algorithm, &content.signature])?;
-    let signed = content.to_der().map_err(|_| Refused::Malformed)?;
-    let holds = content.issuer == *root.tbs_certificate().subject()
-        && authority.verify(&signed, list.signature.raw_bytes())
-        && at >= micros(content.this_update)
-        && content.next_update.is_some_and(|next| at <= micros(next));
-    if !holds {
+    let list = List::read(list.as_bytes())?;
+    if !list.is_of(root) || !list.holds(at) {
         return Err(Refused::RevocationList);
     }
-    let serial = leaf.tbs_certificate().serial_number();
-    let revoked = content.revoked_certificates.iter().flatten();
-    if revoked
-        .into_iter()
-        .any(|entry| entry.serial_number == *serial)
-    {
+    if list.has(leaf) {
         return Err(Refused::Revoked);
     }
     Ok(())
 }
 
-fn key(certificate: &Certificate) -> Result<VerifyingKey, RefusedCertificate> {
+pub(super) fn key(certificate: &Certificate) -> Result<VerifyingKey, RefusedCertificate> {
     let info = certificate.tbs_certificate().subject_public_key_info();
     let der = info.to_der().map_err(|_| Refused::Key)?;
     VerifyingKey::from_der(&der).map_err(|_| Refused::Key)
 }
 
-fn uses_sm2(algorithms: &[&AlgorithmIdentifierOwned]) -> Result<(), RefusedCertificate> {
+pub(super) fn uses_sm2(algorithms: &[&AlgorithmIdentifierOwned]) -> Result<(), RefusedCertificate> {
     if algorithms.iter().all(|found| found.oid == SM2_WITH_SM3) {
         Ok(())
     } else {
         Err(Refused::Algorithm)
     }
-}
-
-fn micros(time: Time) -> i64 {
-    let seconds = time.to_unix_duration().as_secs();
-    i64::try_from(seconds)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(1_000_000)
 }

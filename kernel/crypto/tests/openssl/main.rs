@@ -10,6 +10,7 @@
 mod certificates;
 mod encryption;
 mod national_stamps;
+mod outside;
 mod timestamps;
 
 use std::fs;

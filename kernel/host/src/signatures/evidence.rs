@@ -20,6 +20,13 @@ pub(super) fn unpacked(of: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
     STANDARD.decode(word(of, name)).ok()
 }
 
+/// PEM of the certificates between a person's and its root, the nearest first, where an authority outside
+/// issued it.
+pub(super) fn between(own: &Map<String, Value>) -> Option<impl Iterator<Item = &str>> {
+    let all = own.get("between")?.as_array()?;
+    Some(all.iter().filter_map(Value::as_str))
+}
+
 /// The field that a disclosure is of.
 pub(super) fn disclosed_field(text: &str) -> String {
     let parts: Value = serde_json::from_str(text).unwrap_or_default();
@@ -67,7 +74,20 @@ pub(super) fn pack(
             member("own/content.json", bytes("content"));
             member("own/certificate.pem", bytes("certificate"));
             member("own/root.pem", bytes("root"));
-            steps.push_str(OWN);
+            let mut chain = String::new();
+            if let Some(between) = between(own) {
+                let mut below = "certificate".to_owned();
+                for (at, pem) in (1..).zip(between) {
+                    let issuer = format!("issuer-{at}");
+                    member(&format!("own/{issuer}.pem"), pem.as_bytes().to_vec());
+                    chain.push_str(&step(&issuer, &below));
+                    below = issuer;
+                }
+                chain.push_str(&step("root", &below));
+            } else {
+                chain.push_str(ISSUED);
+            }
+            steps.push_str(&OWN.replace("CHAIN\n", &chain));
         }
     } else {
         steps.push_str(WITNESSED);
@@ -120,16 +140,30 @@ const PLATFORM: &str = "\
    另行提供的公钥核对（平台方以 rongqiao keys export-public certificate 导出）。
 ";
 
+/// A certificate under the root that issued it.
+const ISSUED: &str = "\
+\u{20}  openssl verify -CAfile own/root.pem -vfyopt distid:IDENTITY -attime SECONDS own/certificate.pem
+";
+
+/// A certificate under its issuer: openssl gives the signer's identity to the last certificate only, so
+/// each is checked by itself.
+fn step(issuer: &str, below: &str) -> String {
+    format!(
+        "   openssl verify -partial_chain -CAfile own/{issuer}.pem -vfyopt distid:IDENTITY \\\n     \
+         -attime SECONDS own/{below}.pem\n"
+    )
+}
+
 const OWN: &str = "
 2. 本人的签名
 
-   openssl verify -CAfile own/root.pem -vfyopt distid:IDENTITY -attime SECONDS own/certificate.pem
+CHAIN
    openssl x509 -in own/certificate.pem -noout -pubkey > own/key.pem
    openssl dgst -sm3 -verify own/key.pem -sigopt distid:IDENTITY \\
      -signature own/signature.der own/message.txt
    openssl dgst -sm3 own/content.json
 
-   前三条应显示 OK 与 Verified OK；最后一条的摘要应与 own/message.txt 的末行相同。own/content.json 是本人在
+   各条 verify 应显示 OK，其后应显示 Verified OK；最后一条的摘要应与 own/message.txt 的末行相同。own/content.json 是本人在
    办理之前用自己的密钥签名的内容，其中 input 应与 platform/message.json 的 input 相同。
 ";
 

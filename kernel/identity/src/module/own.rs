@@ -8,6 +8,7 @@ use super::access::{action, needed};
 use super::{
     ACCOUNT, AUTHORITIES, FACTORS, MODULE, SESSIONS, USERS, collection, field, required, secret,
 };
+use crate::outside::LONGEST;
 
 /// Roots of the platform's authority for users' certificates, one for each key it had.
 pub(super) fn authorities() -> CollectionDef {
@@ -81,17 +82,24 @@ pub(super) fn factors() -> CollectionDef {
                     Label::new("公钥指纹", "Fingerprint of the key"),
                     Kind::Text { max: 64 },
                 ),
+                // With those between it and its root where somebody else issued it.
                 field(
                     "certificate",
                     Label::new("证书", "Certificate"),
-                    Kind::Text { max: 4_000 },
+                    Kind::Text { max: LONGEST },
+                ),
+                // Absent for the platform's own certificates.
+                field(
+                    "issuer",
+                    Label::new("签发机构", "Issuer"),
+                    Kind::Text { max: 400 },
                 ),
                 field(
                     "expires_at",
                     Label::new("有效期至", "Expires"),
                     Kind::Datetime,
                 ),
-                // As browsers name a security key.
+                // As browsers name a security key; of a certificate that somebody else issued, its digest.
                 FieldDef {
                     unique: true,
                     ..field(
@@ -221,7 +229,7 @@ fn codes() -> [ActionDef; 3] {
     ]
 }
 
-fn certificates() -> [ActionDef; 3] {
+fn certificates() -> [ActionDef; 4] {
     [
         factor(
             "begin-certificate",
@@ -230,6 +238,18 @@ fn certificates() -> [ActionDef; 3] {
                 current(),
                 needed("label", "名称", "Label", 40),
                 needed("key", "公钥", "Public key", 2_000),
+            ],
+        ),
+        factor(
+            "register-certificate",
+            Label::new(
+                "登记外部机构证书",
+                "Register another authority's certificate",
+            ),
+            vec![
+                current(),
+                needed("label", "名称", "Label", 40),
+                needed("certificate", "证书", "Certificate", LONGEST),
             ],
         ),
         factor(
@@ -242,7 +262,7 @@ fn certificates() -> [ActionDef; 3] {
         ),
         factor(
             "revoke-certificate",
-            Label::new("吊销数字证书", "Revoke a certificate"),
+            Label::new("停用数字证书", "End a certificate"),
             vec![current(), word("factor", "证书", "Certificate")],
         ),
     ]

@@ -1,5 +1,6 @@
 //! Times and limits, as configured.
 
+use kernel_crypto::ca::outside::Authorities;
 use sdk_contract::scalar::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,8 @@ pub struct SessionPolicy {
     pub stale_days: i64,
     /// Roles that need a second factor; a name that ends in a dot stands for all that begin so.
     pub second_factor: Vec<String>,
+    /// Roles of which only a certificate counts as the second factor; names as there.
+    pub certificate: Vec<String>,
     /// Minutes for which a proven second factor is fresh enough for what asks for one.
     pub step_up_minutes: i64,
     pub throttle: ThrottlePolicy,
@@ -44,6 +47,9 @@ pub struct SessionPolicy {
     /// The platform's address as people type it; empty where it is not known.
     #[serde(skip)]
     pub address: String,
+    /// Whose certificates people may register besides the platform's own; `[certificates]` has them.
+    #[serde(skip)]
+    pub outside: Authorities,
     pub registration: RegistrationPolicy,
     /// Where people may sign in instead of with a password.
     pub providers: Providers,
@@ -67,12 +73,14 @@ impl Default for SessionPolicy {
             ]
             .map(str::to_owned)
             .to_vec(),
+            certificate: Vec::new(),
             step_up_minutes: 10,
             throttle: ThrottlePolicy::default(),
             password: PasswordPolicy::default(),
             organisations: OrganisationPolicy::default(),
             clearances: Clearances::default(),
             address: String::new(),
+            outside: Authorities::default(),
             registration: RegistrationPolicy::default(),
             providers: Providers::default(),
         }
@@ -116,13 +124,19 @@ impl SessionPolicy {
         Self {
             stale_days: 0,
             second_factor: Vec::new(),
+            certificate: Vec::new(),
             ..self.clone()
         }
     }
 
     /// Whether whoever has `role` must have a second factor.
     pub fn needs_factor(&self, role: &str) -> bool {
-        covers(&self.second_factor, role)
+        covers(&self.second_factor, role) || self.needs_certificate(role)
+    }
+
+    /// Whether a certificate is the only second factor of whoever has `role`.
+    pub fn needs_certificate(&self, role: &str) -> bool {
+        covers(&self.certificate, role)
     }
 }
 

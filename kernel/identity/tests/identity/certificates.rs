@@ -1,23 +1,27 @@
 //! SM2 certificates as a second factor, on both engines.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kernel_crypto::keys::KeyRing;
 use kernel_crypto::sm2::SigningKey;
 use kernel_crypto::sm3;
 use kernel_identity::account::AccountError;
+use kernel_identity::duty::Duty;
 use kernel_identity::error::LoginError;
 use kernel_identity::offer::{Offer, Ways};
 use kernel_identity::principal::Principal;
-use kernel_identity::session::SignedIn;
+use kernel_identity::session::{SessionPolicy, Sessions, SignedIn};
 use kernel_identity::step_up::Proof;
 
-use crate::account::{make, signed_in};
+use crate::account::{code, make, signed_in, with_factor};
 use crate::{SECOND, START, World, at, city, id, on_each_engine};
 
-const HERE: &str = "https://rongqiao.example";
+pub(crate) const HERE: &str = "https://rongqiao.example";
 const DAY: i64 = 86_400 * SECOND;
 
-fn signed(key: &SigningKey, text: &str) -> String {
+pub(crate) fn signed(key: &SigningKey, text: &str) -> String {
     STANDARD.encode(key.sign(text.as_bytes()).unwrap())
 }
 
@@ -135,7 +139,7 @@ async fn mm_4a_a_certificate_signs_in_and_each_challenge_is_good_once_here_and_n
 }
 
 /// The account's failures forgotten, as after the throttle's window.
-async fn forgive(w: &World) {
+pub(crate) async fn forgive(w: &World) {
     use kernel_storage::RowFilter;
     use sdk_contract::query::Query;
     let found = w
@@ -294,4 +298,107 @@ async fn mm_4a_whoever_needs_a_factor_keeps_one() {
     with_certificate(&w, &p, "officer", 72).await;
     let one = w.sessions.revoke_certificate(&p, words, at("a", now)).await;
     make(&w.store, one.unwrap(), now).await;
+}
+
+#[tokio::test]
+async fn mm_4a_where_a_role_needs_a_certificate_no_other_factor_stands_in_for_it() {
+    let mut w = crate::world().await;
+    // With one-time codes from before the role asked for more.
+    let (_, secret, _) = with_factor(&w, "officer", START).await;
+    let keys = KeyRing::open_or_create(&w.folder.path().join("keys"), None).unwrap();
+    let policy = SessionPolicy {
+        certificate: vec!["bank.".into()],
+        ..SessionPolicy::default()
+    };
+    w.sessions = Sessions::new(w.store.clone(), Arc::new(keys), policy);
+    let (officer, password) = (id(11), w.password("officer").to_owned());
+
+    // Until there is a certificate the code is asked for, and opens nothing but the own account.
+    let now = START + 60 * SECOND;
+    let (_, ways) = pending(&w, "officer", now).await;
+    assert_eq!((ways.code, ways.certificate), (true, false));
+    let right = code(&secret, now);
+    let signed_in = w
+        .sessions
+        .login("officer", &password, Some(&right), at("a", now));
+    let p = signed_in.await.unwrap().principal;
+    assert_eq!(p.duty, Some(Duty::AddCertificate));
+    assert_eq!(w.sessions.proof(&p, now).await.unwrap(), Proof::Fresh);
+    let key = with_certificate(&w, &p, "officer", 71).await;
+    let session = p.session.clone().unwrap();
+    assert_eq!(w.sessions.proof(&p, now).await.unwrap(), Proof::Fresh);
+
+    // From then on it is the only one, at sign-in
+    let now = START + 800 * SECOND;
+    let right = code(&secret, now);
+    let by_code = w
+        .sessions
+        .login("officer", &password, Some(&right), at("a", now));
+    let Err(LoginError::WrongCode { ways, .. }) = by_code.await else {
+        unreachable!("a code is no certificate");
+    };
+    assert_eq!((ways.code, ways.certificate), (false, true));
+    let (waiting, ways) = pending(&w, "officer", now).await;
+    assert_eq!((ways.code, ways.certificate), (false, true));
+    let offer = Offer::Code(&right);
+    let done = w.sessions.login_with(&waiting, offer, at("a", now)).await;
+    assert!(wrong(&done), "{done:?}");
+    // and at step-up.
+    assert_eq!(w.sessions.proof(&p, now).await.unwrap(), Proof::Old);
+    let step_up = w.sessions.step_up(&p, offer, at("a", now)).await;
+    assert!(matches!(step_up, Err(AccountError::WrongCode)));
+    let asked = w.sessions.challenge(&session, HERE, now).unwrap();
+    let signature = signed(&key, &asked.text);
+    let offer = Offer::Signed {
+        challenge: &asked.token,
+        signature: &signature,
+        address: HERE,
+    };
+    w.sessions.step_up(&p, offer, at("a", now)).await.unwrap();
+    forgive(&w).await;
+    let (waiting, _) = pending(&w, "officer", now + SECOND).await;
+    let asked = w.sessions.challenge(&waiting, HERE, now + SECOND).unwrap();
+    let signature = signed(&key, &asked.text);
+    let given = (asked.token.as_str(), signature.as_str(), HERE);
+    let done = offers(&w, &waiting, given, now + SECOND).await.unwrap();
+    assert_eq!(done.principal.duty, None);
+
+    // The last one stays, whatever other factors there are; the codes may go.
+    let own = w.sessions.certificates(&officer).await.unwrap();
+    let words = (password.as_str(), own[0].id.as_str());
+    let last = w.sessions.revoke_certificate(&p, words, at("a", now)).await;
+    assert!(matches!(last, Err(AccountError::Needed)));
+    let right = code(&secret, now);
+    let codes = w
+        .sessions
+        .remove_factor(&p, (&password, &right), at("a", now));
+    make(&w.store, codes.await.unwrap(), now).await;
+    // Who needs none is asked for none.
+    let owner = w
+        .sessions
+        .login("owner", w.password("owner"), None, at("a", now));
+    assert_eq!(owner.await.unwrap().principal.duty, None);
+}
+
+#[tokio::test]
+async fn dj_04_what_was_proven_before_a_role_needs_a_certificate_is_over() {
+    let mut w = crate::world().await;
+    let (p, secret, _) = with_factor(&w, "officer", START).await;
+    with_certificate(&w, &p, "officer", 71).await;
+    let password = w.password("officer").to_owned();
+    // Signed in with a code, where either would do.
+    let now = START + 60 * SECOND;
+    let right = code(&secret, now);
+    let signed_in = w
+        .sessions
+        .login("officer", &password, Some(&right), at("a", now));
+    let p = signed_in.await.unwrap().principal;
+    assert_eq!(w.sessions.proof(&p, now).await.unwrap(), Proof::Fresh);
+    let keys = KeyRing::open_or_create(&w.folder.path().join("keys"), None).unwrap();
+    let policy = SessionPolicy {
+        certificate: vec!["bank.officer".into()],
+        ..SessionPolicy::default()
+    };
+    w.sessions = Sessions::new(w.store.clone(), Arc::new(keys), policy);
+    assert_eq!(w.sessions.proof(&p, now).await.unwrap(), Proof::Old);
 }

@@ -18,6 +18,7 @@ mod invitations;
 mod lifts;
 mod merging;
 mod organisations;
+mod outside;
 mod people;
 mod registration;
 mod reviews;

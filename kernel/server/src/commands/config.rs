@@ -28,11 +28,12 @@ impl Config {
             .as_ref()
             .ok()
             .map(|c| (c.regions.len(), c.roles().len()));
-        let parts: [(&str, Result<()>); 8] = [
+        let parts: [(&str, Result<()>); 9] = [
             ("city", city.and_then(|c| read.web(c)).map(drop)),
             ("tls", read.tls.load().map(drop)),
             ("release", read.release.signed().map(drop)),
             ("sessions", read.sessions(false).map(drop)),
+            ("certificates", read.lists().map(drop)),
             ("files", read.bucket().map(drop)),
             ("scan", read.scanner().map(drop)),
             ("timestamps", read.stamping().map(drop)),

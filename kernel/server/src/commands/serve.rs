@@ -80,6 +80,10 @@ impl Serve {
         let life = Lifecycle::default();
         life.listen();
         background::follow(&life, host);
+        if let Some(lists) = platform.lists()? {
+            let (sessions, clock) = (platform.sessions.clone(), Arc::clone(host.clock()));
+            life.spawn(lists.run(sessions, clock));
+        }
         if self.dev {
             background::watch(&life, host);
         }

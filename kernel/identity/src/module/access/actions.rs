@@ -8,13 +8,14 @@ use crate::module::{INVITATIONS, ORGANISATIONS, POSTS, REQUESTS, ROLES, SESSIONS
 
 /// What takes a second factor proven a moment ago: who may do what, the second person's word, and
 /// what opens a way into an account. Who has no factor yet is not asked for one to set up the first.
-const STEPPED_UP: [&str; 17] = [
+const STEPPED_UP: [&str; 18] = [
     "arrival.bind",
     "binding.end",
     "claim.approve",
     "factor.add-key",
     "factor.begin",
     "factor.begin-certificate",
+    "factor.register-certificate",
     "factor.remove-key",
     "factor.revoke-certificate",
     "organisation.merge",

@@ -29,6 +29,12 @@ pub const PEOPLE_CODES: &[Code] = &[
         "Have the person sign in there again.",
     ),
     code(
+        "bad-certificate",
+        &[401, 422],
+        "It is no certificate, or none with an SM2 key with which a person signs.",
+        "Use the person's certificate for signatures, with those between it and its root after it.",
+    ),
+    code(
         "bad-credentials",
         &[401],
         "The login or the password is wrong; which one is not said.",
@@ -39,6 +45,36 @@ pub const PEOPLE_CODES: &[Code] = &[
         &[422],
         "The account elsewhere is bound to another account here.",
         "Sign in with it, or unbind it in that account first.",
+    ),
+    code(
+        "certificate-expired",
+        &[401, 422],
+        "The certificate, or one of those above it, does not hold at this time.",
+        "Have its authority renew it, and register the new one.",
+    ),
+    code(
+        "certificate-needed",
+        &[403],
+        "A role of the account takes an SM2 certificate as its second factor and nothing else, and there is none.",
+        "Ask for one, or register one, on the account's page.",
+    ),
+    code(
+        "certificate-revoked",
+        &[401, 422],
+        "The authority that issued the certificate took it back.",
+        "Have another issued, and register it.",
+    ),
+    code(
+        "certificate-unchecked",
+        &[401, 422],
+        "The platform has no list of its authority that holds, so nobody knows whether the certificate was taken back.",
+        "Try again later. Whoever runs the platform looks at the alarm `certificates.list`.",
+    ),
+    code(
+        "certificate-untrusted",
+        &[401, 422],
+        "The certificate is not under an authority that the platform trusts.",
+        "Bring the certificates between it and its root along, or ask whoever runs the platform.",
     ),
     code(
         "code-needed",

@@ -1,0 +1,68 @@
+//! Authorities outside whose certificates people may register.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use kernel_crypto::ca::outside::Authorities;
+use kernel_host::outgoing::Outgoing;
+use rustls::pki_types::CertificateDer;
+use serde::Deserialize;
+
+use crate::lists::{Lists, Place};
+use crate::tls;
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct CertificateConfig {
+    /// PEM files of the certificates that are trusted; empty is nobody's.
+    trusted: Vec<PathBuf>,
+    /// PEM files of certificates between those and people's.
+    between: Vec<PathBuf>,
+    /// Files and addresses of the lists of what these authorities took back.
+    lists: Vec<String>,
+}
+
+impl CertificateConfig {
+    pub(super) fn outside(&self) -> Result<Authorities> {
+        let mut all = Authorities::default();
+        for file in &self.trusted {
+            let pem = read(file).context("certificates.trusted")?;
+            let trusted = all.trust(&pem);
+            trusted.with_context(|| format!("certificates.trusted: {}", file.display()))?;
+        }
+        for file in &self.between {
+            let pem = read(file).context("certificates.between")?;
+            let known = all.know(&pem);
+            known.with_context(|| format!("certificates.between: {}", file.display()))?;
+        }
+        // What is under them would be believed by nobody, or never be asked about.
+        ensure!(
+            self.trusted.is_empty() == self.lists.is_empty(),
+            "certificates.trusted and certificates.lists need each other"
+        );
+        Ok(all)
+    }
+
+    /// Where the lists are, if there are any, trusting `authorities` for TLS.
+    pub(super) fn lists(
+        &self,
+        authorities: impl FnOnce() -> Result<Vec<CertificateDer<'static>>>,
+    ) -> Result<Option<Lists>> {
+        if self.lists.is_empty() {
+            return Ok(None);
+        }
+        let places: Vec<Place> = self
+            .lists
+            .iter()
+            .map(|place| place.parse())
+            .collect::<Result<_>>()?;
+        let secure = self.lists.iter().any(|place| place.starts_with("https://"));
+        let roots = if secure { authorities()? } else { Vec::new() };
+        let outgoing = Outgoing::new(&roots, tls::international());
+        Ok(Some(Lists::new(places, outgoing)))
+    }
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+}
