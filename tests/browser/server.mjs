@@ -41,7 +41,10 @@ class Providers {
     });
     const config = join(folder, "config.toml");
     const parts = [join(ROOT, "host-config", "dev.toml"), join(folder, "providers.toml")];
-    await writeFile(config, (await Promise.all(parts.map((part) => readFile(part, "utf8")))).join("\n"));
+    const texts = await Promise.all(parts.map((part) => readFile(part, "utf8")));
+    // One look at another's data is more than nobody's.
+    texts.push("[audit.unusual]\nparties = 1\n");
+    await writeFile(config, texts.join("\n"));
     return config;
   }
 

@@ -498,6 +498,7 @@ fn a_ring_of_the_first_format_is_taken_over_with_all_it_made() {
                 &"blind",
                 &"code",
                 &"password",
+                &"payload",
                 &"pseudonym",
                 &"record"
             ]

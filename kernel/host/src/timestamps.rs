@@ -35,7 +35,7 @@ const LONGEST_PAUSE: i64 = 600;
 /// Microseconds that the authority's clock and ours may be apart.
 const APART: i64 = 300_000_000;
 /// Microseconds after which a stamp is late.
-const LATE: i64 = 3_600_000_000;
+pub const LATE: i64 = 3_600_000_000;
 
 /// Who is asked, and how.
 #[derive(Clone, Debug)]

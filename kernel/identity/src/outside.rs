@@ -82,13 +82,18 @@ pub fn told(why: Refused) -> (&'static str, &'static str) {
 }
 
 impl Sessions {
-    /// Keeps a list that was read at a place, unless a newer one of there is known.
+    /// Keeps a list that was read at a place, unless the one known of there is newer, or an authority
+    /// signed that one and none this: whoever stands in between takes no list away.
     pub fn keep_list(&self, place: &str, list: List) {
+        let authorities = &self.inner.policy.outside;
+        let signed = authorities.signed(&list);
         let lists = &self.inner.lists.0;
         let mut lists = lists.write().unwrap_or_else(PoisonError::into_inner);
-        let older =
-            |known: &Arc<List>| known.issuer() == list.issuer() && known.made_at() > list.made_at();
-        if !lists.get(place).is_some_and(older) {
+        let stays = |known: &Arc<List>| {
+            let newer = known.issuer() == list.issuer() && known.made_at() > list.made_at();
+            newer || !signed && authorities.signed(known)
+        };
+        if !lists.get(place).is_some_and(stays) {
             lists.insert(place.to_owned(), Arc::new(list));
         }
     }

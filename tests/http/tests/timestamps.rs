@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tests_http::certificate::{openssl, unpack};
+use tests_http::database::Database;
 use tests_http::steps::{BANK, sign_letter, text};
 use tests_http::{Client, Server, Start, until};
 
@@ -103,6 +104,11 @@ impl Authority {
 
     /// A platform that asks it.
     fn platform(&self) -> Option<Server> {
+        self.platform_on(None)
+    }
+
+    /// The same on another database.
+    fn platform_on(&self, database: Option<Database>) -> Option<Server> {
         let root = self.folder.path().join("root.pem");
         let config = format!(
             "[timestamps]\nurl = \"http://127.0.0.1:{}/\"\ncertificates = \"{}\"\n",
@@ -113,6 +119,7 @@ impl Authority {
         fs::write(&file, config).unwrap();
         Server::start_as(Start {
             config: Some(file),
+            database,
             ..Start::default()
         })
     }
@@ -195,10 +202,21 @@ fn page(client: &Client, letter: &str) -> String {
 
 #[test]
 fn mm_4h_a_stamp_of_an_outside_authority_is_checked_by_openssl() {
+    is_checked_by_openssl(None);
+}
+
+#[test]
+fn mm_4h_a_stamp_is_checked_by_openssl_on_postgres() {
+    if let Some(database) = Database::create("timestamps") {
+        is_checked_by_openssl(Some(database));
+    }
+}
+
+fn is_checked_by_openssl(database: Option<Database>) {
     let Some(authority) = Authority::start(Does::Stamps) else {
         return;
     };
-    let Some(server) = authority.platform() else {
+    let Some(server) = authority.platform_on(database) else {
         return;
     };
     let mut client = server.user("enterprise");
@@ -250,6 +268,19 @@ fn mm_4h_an_answer_that_is_wrong_is_not_kept_and_the_authority_is_asked_again() 
         assert!(page(&client, &letter).contains("待加盖"), "{does:?}");
         letters.push(letter);
     }
+    // Whoever looks after the platform sees that they wait; none for an hour yet.
+    let (well, told) = server.command(&["doctor", "--json"]);
+    assert!(well, "{told}");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let checks = told["checks"].as_array().unwrap();
+    let stamps = checks
+        .iter()
+        .find(|check| check["name"] == "stamps")
+        .unwrap();
+    assert_eq!(
+        (&stamps["state"], &stamps["detail"]["waiting"]),
+        (&json!("ok"), &json!(letters.len()))
+    );
     authority.now(Does::Stamps);
     for letter in &letters {
         until("each is stamped in the end", || is_stamped(&client, letter));

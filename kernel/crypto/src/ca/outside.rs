@@ -52,6 +52,12 @@ impl Authorities {
         Ok(())
     }
 
+    /// Whether one of them signed a list.
+    pub fn signed(&self, list: &List) -> bool {
+        let mut all = self.trusted.iter().chain(&self.between);
+        all.any(|authority| list.is_of(authority))
+    }
+
     /// Whether nobody is trusted.
     pub fn is_empty(&self) -> bool {
         self.trusted.is_empty()

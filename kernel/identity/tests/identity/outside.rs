@@ -264,8 +264,19 @@ async fn mm_4a_without_a_list_that_holds_nobody_registers_or_gets_in() {
     sign_in(&bare, &w, ("officer", &key), now + 2 * SECOND)
         .await
         .unwrap();
+    // Nor does one that somebody else signed, under the authority's name or another, later.
+    let stranger = Authority::root(outside.at(), "stranger");
+    let namesake = tempfile::tempdir().unwrap();
+    let namesake = Authority::root(namesake.path(), "root");
+    for other in [stranger, namesake] {
+        let list = other.list(["20250301000000Z", "20450101000000Z"]);
+        bare.keep_list(&outside.root.pem(), List::read(list.as_bytes()).unwrap());
+    }
+    sign_in(&bare, &w, ("officer", &key), now + 3 * SECOND)
+        .await
+        .unwrap();
     // Who trusts nobody any more lets nobody in.
-    let done = sign_in(&w.sessions, &w, ("officer", &key), now + 3 * SECOND).await;
+    let done = sign_in(&w.sessions, &w, ("officer", &key), now + 4 * SECOND).await;
     assert_eq!(why(done), Some(Refused::Untrusted));
 }
 

@@ -7,8 +7,10 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use kernel_crypto::keys::SignKey;
 use kernel_crypto::sm3;
+use kernel_host::timestamps::LATE;
 use kernel_storage::{BlobState, Content, QueryError, RowFilter, Survey};
-use sdk_contract::query::{MAX_LIMIT, Query};
+use sdk_contract::query::{Filter, MAX_LIMIT, Query};
+use sdk_contract::scalar::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -22,6 +24,7 @@ const FREE: u64 = 1 << 30;
 /// A collector that lags by more records than this is not only catching up.
 const BEHIND: u64 = 1_000;
 const COLLECTORS: &str = "console.collectors";
+const TIMESTAMPS: &str = "platform.timestamps";
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
@@ -72,6 +75,7 @@ impl Doctor {
             codes(&ground).await,
             audit(&ground).await,
             collectors(&ground).await,
+            stamps(&ground).await,
             outbox(&ground).await,
             search(&ground).await,
             blobs(&ground, &seen).await,
@@ -265,6 +269,42 @@ async fn collectors(ground: &wire::Opened) -> Check {
     Check::new(name, state, says, json!(detail))
 }
 
+/// Signatures that wait for a time stamp, and whether one waits too long.
+async fn stamps(ground: &wire::Opened) -> Check {
+    let waiting = Filter::Not(Box::new(Filter::Missing {
+        field: "due_at".into(),
+    }));
+    let query = Query::new(TIMESTAMPS)
+        .filter(waiting)
+        .sort("created_at", false)
+        .page(1, 1);
+    match ground.store.find(&query, &RowFilter::All).await {
+        Ok(found) => {
+            let waiting = found.total.unwrap_or_default();
+            let oldest = found.records.first();
+            let since = oldest.and_then(|row| row.get("created_at")?.as_str());
+            stamps_say(waiting, since, wire::now())
+        }
+        // A database of before.
+        Err(QueryError::UnknownCollection(_)) => stamps_say(0, None, wire::now()),
+        Err(error) => Check::failed("stamps", error),
+    }
+}
+
+fn stamps_say(waiting: u64, since: Option<&str>, now: i64) -> Check {
+    let began = since.and_then(|since| since.parse::<Timestamp>().ok());
+    let late = began.is_some_and(|began| now.saturating_sub(began.micros()) > LATE);
+    let state = if late { State::Warning } else { State::Ok };
+    let says = match since {
+        Some(since) => {
+            format!("{waiting} signatures wait for a time stamp, the first since {since}")
+        }
+        None => "no signature waits for a time stamp".to_owned(),
+    };
+    let detail = json!({ "waiting": waiting, "since": since });
+    Check::new("stamps", state, says, detail)
+}
+
 async fn outbox(ground: &wire::Opened) -> Check {
     let name = "outbox";
     match ground.store.outbox_state().await {
@@ -397,5 +437,20 @@ fn disk(data: &Path) -> Check {
             let says = format!("{} MiB free of {}", free >> 20, total >> 20);
             Check::new(name, state, says, json!({ "free": free, "total": total }))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_stamp_is_late_after_an_hour() {
+        let now = 1_795_420_800_000_000;
+        let since = |seconds: i64| Timestamp(now - seconds * 1_000_000).to_string();
+        let state = |seconds| stamps_say(2, Some(&since(seconds)), now).state;
+        assert_eq!(state(3_600), State::Ok);
+        assert_eq!(state(3_601), State::Warning);
+        assert_eq!(stamps_say(0, None, now).state, State::Ok);
     }
 }

@@ -431,6 +431,18 @@ pub const CODES: &[Code] = &[
         "Nothing is left to do.",
     ),
     code(
+        "payload-too-long",
+        &[422],
+        "The answer is too long to be sealed.",
+        "Ask for parts of it with Range, or for fewer rows.",
+    ),
+    code(
+        "payload-wrong",
+        &[400],
+        "The content key or the sealed body of a signed call does not open.",
+        "Encrypt a new content key for the key at /pki/payload.pem, and seal with the call's own nonce.",
+    ),
+    code(
         "plugin.bad-write",
         &[500],
         "A plugin wanted to write what its declaration does not allow. Nothing was written.",
@@ -465,18 +477,6 @@ pub const CODES: &[Code] = &[
         &[403],
         "The action declares no purpose for which data is read under a letter of consent.",
         "The plugin's author declares `purpose` with the action.",
-    ),
-    code(
-        "payload-too-long",
-        &[422],
-        "The answer is too long to be sealed.",
-        "Ask for parts of it with Range, or for fewer rows.",
-    ),
-    code(
-        "payload-wrong",
-        &[400],
-        "The content key or the sealed body of a signed call does not open.",
-        "Encrypt a new content key for the key at /pki/payload.pem, and seal with the call's own nonce.",
     ),
     code(
         "quota-exhausted",
