@@ -154,8 +154,8 @@ impl Sessions {
         Ok(roles.iter().any(needs))
     }
 
-    /// The write that spends what was offered, where it fits. `ways` are those that count. `purpose` is what a challenge was given
-    /// out for.
+    /// The write that spends what was offered, where it fits. `ways` are those that count, `purpose` is
+    /// what a challenge was given out for.
     pub(crate) async fn fits(
         &self,
         (user, ways): (&str, &Ways),
