@@ -16,13 +16,14 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use kernel_crypto::tls as national;
 use rustls::ServerConfig;
-use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use crate::clients::{Clients, Proved};
 
 /// Handshakes at once. Beyond it connections wait in the system's queue.
 const HANDSHAKES: usize = 4096;
@@ -35,21 +36,28 @@ const BREATH: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Peer {
     pub address: SocketAddr,
-    /// The certificate that the client proved to hold, in DER, checked against the configured
-    /// authorities.
-    pub certificate: Option<Arc<[u8]>>,
+    /// The certificate that the client proved to hold, checked against whom the configuration trusts.
+    pub certificate: Option<Arc<Proved>>,
 }
 
 /// How to serve under TLS; at least one of the two.
 #[derive(Clone, Default)]
 pub struct Tls {
-    pub international: Option<Arc<ServerConfig>>,
+    pub international: Option<Side>,
     /// Made with [`kernel_crypto::tls::provider`].
-    pub national: Option<Arc<ServerConfig>>,
+    pub national: Option<Side>,
+}
+
+/// How to serve clients of one kind.
+#[derive(Clone)]
+pub struct Side {
+    pub config: Arc<ServerConfig>,
+    /// Who checks their certificates, where they may show any.
+    pub clients: Option<Arc<Clients>>,
 }
 
 impl Tls {
-    fn choose(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+    fn choose(&self, hello: &ClientHello<'_>) -> Option<Side> {
         let groups = hello.named_groups().unwrap_or_default();
         let offered = national::offered(hello.cipher_suites(), groups, hello.signature_schemes());
         let (first, second) = if offered {
@@ -102,14 +110,13 @@ impl Door {
 
 async fn shake(tls: Tls, stream: TcpStream, address: SocketAddr) -> io::Result<(Stream, Peer)> {
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-    let config = tls
+    let side = tls
         .choose(&hello.client_hello())
         .ok_or(io::ErrorKind::Unsupported)?;
-    let stream = hello.into_stream(config).await?;
-    let proved = stream.get_ref().1.peer_certificates();
-    let certificate = proved
-        .and_then(<[CertificateDer<'_>]>::first)
-        .map(|der| Arc::from(der.as_ref()));
+    let stream = hello.into_stream(side.config).await?;
+    let shown = stream.get_ref().1.peer_certificates().zip(side.clients);
+    let proved = shown.and_then(|(chain, by)| Proved::new(chain, by));
+    let certificate = proved.map(Arc::new);
     let peer = Peer {
         address,
         certificate,

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HOST, LOCATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    ACCEPT, ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kernel_crypto::random;
+use kernel_crypto::sm3::{self, Digest32};
 use kernel_identity::network::Network;
 use tracing::Instrument as _;
 
@@ -43,6 +46,8 @@ pub(crate) struct RequestInfo {
     pub(crate) target: String,
     /// The platform's name and port as the request has them.
     pub(crate) host: String,
+    /// SM3 of the certificate, in DER, that whoever asks proved to hold.
+    pub(crate) certificate: Option<Digest32>,
 }
 
 impl RequestInfo {
@@ -61,13 +66,19 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
     let Ok(id) = random::token_hex(12) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<Peer>>()
-        .map(|c| c.0.address.ip());
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let peer = peer.map(|c| c.0.clone());
+    let proved = peer.as_ref().and_then(|p| p.certificate.clone());
+    let taken_back = proved.as_ref().is_some_and(|p| !p.still_holds());
+    let peer = peer.map(|p| p.address.ip());
+    let settings = web.settings();
     let path = request.uri().path().to_owned();
     let info = RequestInfo {
-        ip: client(peer, request.headers(), &web.settings().trusted_proxies),
+        ip: client(peer, request.headers(), &settings.trusted_proxies),
+        certificate: proved.map(|p| p.digest()).or_else(|| {
+            let proxy = is_proxy(peer, &settings.trusted_proxies) && settings.proxy_certificates;
+            proxy.then(|| told_certificate(request.headers())).flatten()
+        }),
         locale: choice(&request, "lang", cookies::LANGUAGE)
             .unwrap_or_else(|| locale(request.headers())),
         care: choice(&request, "care", cookies::CARE).is_some_and(|c| c == "1"),
@@ -90,7 +101,12 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
     request.extensions_mut().insert(info.clone());
     let span = tracing::info_span!("http", request.id = %info.id, %method, %path);
     let began = web.now();
-    let response = next.run(request).instrument(span.clone()).await;
+    let response = if taken_back {
+        let detail = "建立连接所用的证书已吊销或过期，请更换证书后重新连接";
+        Problem::new(StatusCode::FORBIDDEN, "certificate-refused", detail).into_response()
+    } else {
+        next.run(request).instrument(span.clone()).await
+    };
     let failure = failure(&response);
     let sealing = response.extensions().get::<Sealing>().cloned();
     let mut response = match &failure {
@@ -113,6 +129,10 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
         });
     }
     headers(&mut response, &info.id);
+    if taken_back {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
     if web.secure() {
         response
             .headers_mut()
@@ -331,6 +351,24 @@ fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> Str
     address.to_string()
 }
 
+fn is_proxy(peer: Option<IpAddr>, trusted: &[Network]) -> bool {
+    let peer = peer.map(|address| address.to_canonical());
+    peer.is_some_and(|address| trusted.iter().any(|network| network.contains(address)))
+}
+
+/// The certificate that a gateway says was proved to it: one line `Client-Cert`, DER as a byte sequence
+/// (RFC 9440 §2.2). Several lines are nobody's word.
+fn told_certificate(headers: &HeaderMap) -> Option<Digest32> {
+    let mut lines = headers.get_all("client-cert").iter();
+    let line = lines.next()?.to_str().ok()?.trim();
+    if lines.next().is_some() {
+        return None;
+    }
+    let packed = line.strip_prefix(':')?.strip_suffix(':')?;
+    let der = STANDARD.decode(packed).ok()?;
+    (!der.is_empty()).then(|| sm3::digest(&der))
+}
+
 /// An address as proxies write it, with or without the port.
 fn forwarded(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim();
@@ -384,6 +422,28 @@ mod tests {
         let trusted = ["10.0.0.0/24".parse().unwrap()];
         let peer = Some("10.0.0.1".parse().unwrap());
         assert_eq!(client(peer, &two, &trusted), "198.51.100.2");
+    }
+
+    #[test]
+    fn mm_2a_a_certificate_is_told_by_one_line_of_a_proxy() {
+        let line = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.append("client-cert", HeaderValue::from_static(text));
+            headers
+        };
+        assert_eq!(
+            told_certificate(&line(":AQID:")),
+            Some(sm3::digest([1, 2, 3]))
+        );
+        for bad in ["", ":", "::", "AQID", ":AQID", ":A?:", ":AQI:"] {
+            assert_eq!(told_certificate(&line(bad)), None, "{bad:?}");
+        }
+        let mut two = line(":AQID:");
+        two.append("client-cert", HeaderValue::from_static(":AQID:"));
+        assert_eq!(told_certificate(&two), None);
+        let trusted = ["10.0.0.0/24".parse().unwrap()];
+        let from = |ip: &str| is_proxy(Some(ip.parse().unwrap()), &trusted);
+        assert!(from("10.0.0.9") && from("::ffff:10.0.0.9") && !from("10.0.1.9"));
     }
 
     #[test]

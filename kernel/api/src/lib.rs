@@ -18,6 +18,7 @@
 
 mod bodies;
 mod caller;
+mod clients;
 mod collections;
 mod cookies;
 mod door;
@@ -60,7 +61,8 @@ use kernel_identity::session::Sessions;
 use kernel_portal::Site;
 use sdk_contract::def::{Label, Level};
 
-pub use door::{Door, Peer, Tls};
+pub use clients::{Clients, Proved, Trusted};
+pub use door::{Door, Peer, Side, Tls};
 pub use routes::{probe, router};
 
 /// What the server's configuration says about the web face.
@@ -77,6 +79,8 @@ pub struct WebSettings {
     pub secure_cookies: bool,
     /// Where proxies are whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Believe what they say of clients' certificates, too (RFC 9440).
+    pub proxy_certificates: bool,
     /// Largest upload, in bytes.
     pub upload_bytes: usize,
     /// The highest level whose values a signed call sees that does not have its answer sealed.

@@ -137,7 +137,7 @@ async fn prove(
         let problem = unauthorized("signature-invalid", "签名无效：没有这个应用，或签名不符");
         return Err(unproven(problem));
     };
-    if let Some(refusal) = app.refusal(&info.ip, Timestamp(now)) {
+    if let Some(refusal) = app.refusal((&info.ip, info.certificate.as_ref()), Timestamp(now)) {
         let problem = Problem::new(StatusCode::FORBIDDEN, refusal.code(), refusal.message());
         return Err(proven_but(app, problem));
     }

@@ -18,10 +18,14 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use kernel_api::{Door, Peer, Tls};
+use kernel_api::{Clients, Door, Peer, Side, Tls, Trusted};
+use kernel_crypto::ca::{self, Period, Purpose, Subject};
+use kernel_crypto::keys::{KeyRing, SignKey};
+use kernel_crypto::sm2::SigningKey;
+use kernel_crypto::sm3;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -154,20 +158,33 @@ impl Pki {
         PrivateKeyDer::from_pem_file(self.path("leaf.key")).unwrap()
     }
 
-    fn server(&self, provider: CryptoProvider, clients: Option<&Self>) -> Arc<ServerConfig> {
+    fn server(&self, provider: CryptoProvider, clients: Option<&Self>) -> Side {
         let provider = Arc::new(provider);
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        let clients = clients.map(|pki| {
+            let roots = WebPkiClientVerifier::builder_with_provider(pki.roots(), provider.clone());
+            let clients = Clients::new(provider.clone(), true);
+            clients.trust(Trusted {
+                outside: Some(roots.build().unwrap()),
+                ..Trusted::default()
+            });
+            Arc::new(clients)
+        });
+        self.serving(provider, clients)
+    }
+
+    fn serving(&self, provider: Arc<CryptoProvider>, clients: Option<Arc<Clients>>) -> Side {
+        let builder = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap();
-        let builder = match clients {
+        let builder = match &clients {
             None => builder.with_no_client_auth(),
-            Some(pki) => builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(pki.roots(), provider)
-                    .build()
-                    .unwrap(),
-            ),
+            Some(clients) => builder.with_client_cert_verifier(clients.clone()),
         };
-        Arc::new(builder.with_single_cert(self.chain(), self.key()).unwrap())
+        let config = builder.with_single_cert(self.chain(), self.key()).unwrap();
+        Side {
+            config: Arc::new(config),
+            clients,
+        }
     }
 
     fn client(&self, provider: CryptoProvider, shows: Option<&Self>) -> ClientConfig {
@@ -422,6 +439,65 @@ async fn mm_2a_a_client_proves_its_certificate_where_one_is_required() {
         };
         assert_eq!(answer, "", "shows a certificate: {}", shows.is_some());
     }
+}
+
+#[tokio::test]
+async fn mm_2a_a_node_shows_what_the_platform_issued_until_it_is_taken_back() {
+    const DAY: i64 = 86_400_000_000;
+    let Some(sm2) = sm2() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let ring = KeyRing::open_or_create(folder.path(), None).unwrap();
+    let now = i64::try_from(UnixTime::now().as_secs()).unwrap() * 1_000_000;
+    let period = |days| Period {
+        from: now - DAY,
+        to: now + days * DAY,
+    };
+    let named = |name: &str| Subject {
+        common_name: name.into(),
+        organisation: "示范银行".into(),
+    };
+    let signer = ring.signer(SignKey::Authority);
+    let root = ca::root(&signer, &named("根"), 1, period(90)).unwrap();
+    let key = SigningKey::generate().unwrap();
+    let public = key.verifying_key().unwrap();
+    let shape = (Purpose::Node, &named("node1.bank.example"));
+    let leaf = ca::issue(&signer, (&root, None), shape, &public, (2, period(30))).unwrap();
+    let leaf = CertificateDer::from_pem_slice(leaf.as_bytes()).unwrap();
+    let secret = PrivateKeyDer::from_pem_slice(key.to_pkcs8_pem().unwrap().as_bytes()).unwrap();
+
+    let provider = Arc::new(kernel_crypto::tls::provider());
+    let clients = Arc::new(Clients::new(provider.clone(), true));
+    let at = open(Some(Tls {
+        international: None,
+        national: Some(sm2.serving(provider, Some(clients.clone()))),
+    }))
+    .await;
+    let answer = async || {
+        let client = ClientConfig::builder_with_provider(Arc::new(kernel_crypto::tls::provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(sm2.roots())
+            .with_client_auth_cert(vec![leaf.clone()], secret.clone_key())
+            .unwrap();
+        match connect(at, client).await {
+            Ok(stream) => ask(stream).await,
+            Err(_) => String::new(),
+        }
+    };
+    assert_eq!(answer().await, "", "nobody is trusted yet");
+    let digest = *sm3::digest(&leaf).as_bytes();
+    let trust = |nodes: Vec<([u8; 32], i64)>| {
+        clients.trust(Trusted {
+            nodes: nodes.into_iter().collect(),
+            ..Trusted::default()
+        });
+    };
+    trust(vec![(digest, now + DAY)]);
+    assert_eq!(answer().await, "127.0.0.1 true");
+    trust(vec![(digest, now - DAY)]);
+    assert_eq!(answer().await, "", "its time is over");
+    trust(vec![([7; 32], now + DAY)]);
+    assert_eq!(answer().await, "", "another's");
 }
 
 #[tokio::test]

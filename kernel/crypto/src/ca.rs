@@ -10,6 +10,8 @@
 
 mod list;
 pub mod outside;
+mod request;
+mod shown;
 mod verify;
 
 use std::str::FromStr as _;
@@ -33,7 +35,7 @@ use x509_cert::ext::pkix::crl::dp::DistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, CrlNumber, ExtendedKeyUsage,
-    KeyUsage, KeyUsages, SubjectKeyIdentifier,
+    KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::ext::{Extension, ToExtension as _};
 use x509_cert::name::Name;
@@ -45,6 +47,8 @@ use crate::keys::{KmsError, Signer};
 use crate::sm2::VerifyingKey;
 
 pub use list::List;
+pub use request::{LONGEST as LONGEST_REQUEST, requested};
+pub use shown::{Shown, shown};
 pub use verify::{Holder, RefusedCertificate, verify};
 
 /// SM2 with SM3 (GM/T 0006-2012).
@@ -60,7 +64,8 @@ pub enum Purpose {
     Publisher,
     /// A person, who signs in and signs documents.
     User,
-    /// A node of the platform or of a partner, on either end of a connection.
+    /// A node of the platform or of a partner, on either end of a connection. Its common name is the
+    /// name of its host.
     Node,
 }
 
@@ -95,6 +100,8 @@ pub enum CaError {
         "a name may have 1 to 60 characters, without control characters or any of , + \" \\ < > ; = #"
     )]
     Name,
+    #[error("a node is named as its host is: letters, digits, hyphens and dots")]
+    Host,
     #[error("the time is out of range or ends before it begins")]
     Period,
     #[error("a certificate cannot be encoded")]
@@ -161,6 +168,7 @@ pub fn root(
         issuer_key: signer.verifying_key().clone(),
         key: signer.verifying_key().clone(),
         purpose: None,
+        host: None,
         list: None,
     };
     make(signer, shape, serial, period)
@@ -175,12 +183,17 @@ pub fn issue(
     key: &VerifyingKey,
     (serial, period): (u64, Period),
 ) -> Result<String, CaError> {
+    let host = (purpose == Purpose::Node).then_some(&subject.common_name);
+    if host.is_some_and(|name| !is_host(name)) {
+        return Err(CaError::Host);
+    }
     let shape = Shape {
         issuer: certificate(issuer)?.tbs_certificate().subject().clone(),
         subject: subject.name()?,
         issuer_key: signer.verifying_key().clone(),
         key: key.clone(),
         purpose: Some(purpose),
+        host: host.cloned(),
         list: list.map(str::to_owned),
     };
     make(signer, shape, serial, period)
@@ -275,6 +288,8 @@ struct Shape {
     issuer_key: VerifyingKey,
     key: VerifyingKey,
     purpose: Option<Purpose>,
+    /// Name of a node's host: whoever connects to it looks for it here (RFC 9525).
+    host: Option<String>,
     /// Address of the revocation list.
     list: Option<String>,
 }
@@ -312,11 +327,27 @@ impl BuilderProfile for Shape {
         if let Some(purpose) = self.purpose {
             extensions.push(ExtendedKeyUsage(purpose.usages()).to_extension(name, &[])?);
         }
+        if let Some(host) = &self.host {
+            let host = GeneralName::DnsName(Ia5String::new(host)?);
+            extensions.push(SubjectAltName(vec![host]).to_extension(name, &[])?);
+        }
         if let Some(list) = &self.list {
             extensions.push(listed_at(list)?.to_extension(name, &[])?);
         }
         Ok(extensions)
     }
+}
+
+/// Whether a name is one of a host (RFC 1123, in small letters), so that it can be looked for.
+pub fn is_host(name: &str) -> bool {
+    let label = |label: &str| {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    (1..=60).contains(&name.len()) && name.split('.').all(label)
 }
 
 /// Where the revocation list is.

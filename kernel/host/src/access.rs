@@ -1,7 +1,8 @@
-//! The native module `access`: programs of other organisations, registered by one person and
-//! approved by another. The rules are `kernel-identity`'s; here is their way through the one
+//! The native module `access`: programs of other organisations, and certificates of nodes and of
+//! publishers, asked for by one person and approved by another. The rules are `kernel-identity`'s; here is their way through the one
 //! dispatch path.
 
+mod certificates;
 mod pages;
 
 use std::collections::BTreeSet;
@@ -96,6 +97,9 @@ impl Access {
 impl Module for Access {
     async fn page(&self, call: &Call, ask: &Ask) -> Result<Page, Fault> {
         match ask.path.as_str() {
+            certificates::PATH => certificates::list(&self.host, call, ask).await,
+            "/access/certificates/new" => Ok(certificates::new()),
+            "/access/certificates/{id}" => certificates::detail(&self.host, call, ask).await,
             "/access/apps" => pages::list(&self.host, call, ask).await,
             "/access/apps/new" => pages::new(&self.host, &self.known_roles()).await,
             "/access/apps/{id}" => pages::detail(&self.host, call, ask).await,
@@ -110,17 +114,20 @@ impl Module for Access {
         if action == "app.register" {
             return self.register(call, &input).await;
         }
+        if let Some(("certificate", verb)) = action.split_once('.') {
+            return certificates::act(&self.host, call, verb, &input).await;
+        }
         let record = input.record.as_ref().ok_or_else(Fault::not_found)?;
         let app = App::read(record);
         match action {
             "app.change" => self.change(call, &app, &input),
             "app.approve" => {
-                another(call, &app)?;
+                another(call, &app.asked_by)?;
                 let values = json!({ "status": "active", "asked_by": null });
                 Ok(wrote(&app, object(values), "已批准，立即生效"))
             }
             "app.accept-change" => {
-                another(call, &app)?;
+                another(call, &app.asked_by)?;
                 open(&app)?;
                 let accepted = app.accepted(call.now).ok_or_else(nothing_asked)?;
                 let note = accepted.keys().map(String::as_str).collect::<Vec<_>>();
@@ -153,8 +160,8 @@ fn page(id: &str) -> String {
 }
 
 /// Whoever asked does not grant.
-fn another(call: &Call, app: &App) -> Result<(), Fault> {
-    if call.principal.user.as_deref() == Some(app.asked_by.as_str()) {
+fn another(call: &Call, asked_by: &str) -> Result<(), Fault> {
+    if call.principal.user.as_deref() == Some(asked_by) {
         return Err(Fault::refused(
             "access.same-person",
             "须由申请人以外的安全管理员批准",

@@ -398,7 +398,7 @@ pub(crate) fn locked(why: &str, retry_after: i64) -> Fault {
     )
 }
 
-fn failed(error: &kernel_identity::error::IdentityError) -> Fault {
+pub(crate) fn failed(error: &kernel_identity::error::IdentityError) -> Fault {
     tracing::error!(error = chain(error), "identity failed");
     Fault::new(
         FaultKind::Unavailable,

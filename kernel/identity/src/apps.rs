@@ -11,7 +11,9 @@ mod draft;
 
 use std::net::IpAddr;
 
+use kernel_crypto::ca::Shown;
 use kernel_crypto::sm2::VerifyingKey;
+use kernel_crypto::sm3::Digest32;
 use kernel_storage::{Admission, AuditDraft, Call, CollectionName, Quota, RowFilter, Store};
 use sdk_contract::scalar::{Date, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,17 @@ pub struct Grant {
     pub per_day: i64,
 }
 
+/// A certificate that an app's connections show, as it is recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCertificate {
+    /// SM3 of it in DER, in hex.
+    pub digest: String,
+    pub subject: String,
+    /// Big-endian hex.
+    pub serial: String,
+    pub until: Timestamp,
+}
+
 /// The public keys that prove an app's calls.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Keys {
@@ -83,6 +96,8 @@ pub struct App {
     pub status: String,
     pub keys: Keys,
     pub grant: Grant,
+    /// One of these must have been shown where a call comes in; none is asked for where there are none.
+    pub certificates: Vec<ClientCertificate>,
     /// What somebody asked to change.
     pub change: Option<Map<String, Value>>,
     /// Who registered it, or asked for the change that waits: a user id.
@@ -94,6 +109,7 @@ pub struct App {
 pub enum Refusal {
     NotActive,
     Address,
+    Certificate,
 }
 
 /// The registered apps. Cheap to clone.
@@ -276,6 +292,7 @@ impl App {
                 per_minute: count("per_minute"),
                 per_day: count("per_day"),
             },
+            certificates: certificates(record),
             change: record.get("change").and_then(Value::as_object).cloned(),
             asked_by: text(record, "asked_by"),
         }
@@ -288,16 +305,51 @@ impl App {
             .find(|pem| VerifyingKey::from_pem(pem).is_ok_and(|key| key.verify(message, signature)))
     }
 
-    /// Why a call from there and now is not let in.
-    pub fn refusal(&self, ip: &str, now: Timestamp) -> Option<Refusal> {
+    /// Why a call from there and now, over a connection that showed this certificate, is not let in.
+    pub fn refusal(
+        &self,
+        (ip, shown): (&str, Option<&Digest32>),
+        now: Timestamp,
+    ) -> Option<Refusal> {
         if self.status != "active" {
             return Some(Refusal::NotActive);
         }
         let address: Option<IpAddr> = ip.parse().ok();
         let day = now.local_date();
         let networks = &self.grant.networks;
-        let inside = address.is_some_and(|a| networks.iter().any(|n| n.lets(a, day)));
-        (!inside).then_some(Refusal::Address)
+        if !address.is_some_and(|a| networks.iter().any(|n| n.lets(a, day))) {
+            return Some(Refusal::Address);
+        }
+        let shown = shown.map(ToString::to_string);
+        let named = |c: &ClientCertificate| now < c.until && Some(&c.digest) == shown.as_ref();
+        let fits = self.certificates.is_empty() || self.certificates.iter().any(named);
+        (!fits).then_some(Refusal::Certificate)
+    }
+}
+
+/// Those of an app. What cannot be read is one that nobody has, not none.
+fn certificates(record: &Map<String, Value>) -> Vec<ClientCertificate> {
+    let Some(kept) = record.get("certificates").filter(|kept| !kept.is_null()) else {
+        return Vec::new();
+    };
+    serde_json::from_value(kept.clone()).unwrap_or_else(|_| {
+        vec![ClientCertificate {
+            digest: String::new(),
+            subject: String::new(),
+            serial: String::new(),
+            until: Timestamp(0),
+        }]
+    })
+}
+
+impl From<Shown> for ClientCertificate {
+    fn from(shown: Shown) -> Self {
+        Self {
+            digest: shown.digest.to_string(),
+            subject: shown.subject,
+            serial: shown.serial,
+            until: Timestamp::from_micros(shown.until),
+        }
     }
 }
 
@@ -328,6 +380,7 @@ impl Refusal {
         match self {
             Self::NotActive => "app-not-active",
             Self::Address => "address-not-allowed",
+            Self::Certificate => "certificate-needed",
         }
     }
 
@@ -335,6 +388,7 @@ impl Refusal {
         match self {
             Self::NotActive => "该应用未启用或已停用，请联系平台运营方",
             Self::Address => "调用方网络地址不在该应用的允许范围内",
+            Self::Certificate => "该应用须以登记的客户端证书建立连接，请检查证书及其有效期",
         }
     }
 }
@@ -373,22 +427,31 @@ mod tests {
             allowance("203.0.113.0/24", Some("2026-11-01"), Some("2026-11-23")),
             allowance("2001:db8::/32", None, None),
         ]);
-        assert_eq!(open.refusal("203.0.113.9", NOW), None);
-        assert_eq!(open.refusal("2001:db8::9", NOW), None);
-        assert_eq!(open.refusal("198.51.100.9", NOW), Some(Refusal::Address));
-        assert_eq!(open.refusal("unknown", NOW), Some(Refusal::Address));
+        assert_eq!(open.refusal(("203.0.113.9", None), NOW), None);
+        assert_eq!(open.refusal(("2001:db8::9", None), NOW), None);
+        assert_eq!(
+            open.refusal(("198.51.100.9", None), NOW),
+            Some(Refusal::Address)
+        );
+        assert_eq!(open.refusal(("unknown", None), NOW), Some(Refusal::Address));
         // 16:00 UTC is the next day in Beijing.
         let tomorrow = NOW.plus_seconds(8 * 3_600);
         assert_eq!(
-            open.refusal("203.0.113.9", tomorrow),
+            open.refusal(("203.0.113.9", None), tomorrow),
             Some(Refusal::Address)
         );
         let early = NOW.plus_seconds(-23 * 86_400);
-        assert_eq!(open.refusal("203.0.113.9", early), Some(Refusal::Address));
-        let damaged = app(vec![allowance("203.0.113.0/24", None, Some("soon"))]);
-        assert_eq!(damaged.refusal("203.0.113.9", NOW), Some(Refusal::Address));
         assert_eq!(
-            app(vec![]).refusal("203.0.113.9", NOW),
+            open.refusal(("203.0.113.9", None), early),
+            Some(Refusal::Address)
+        );
+        let damaged = app(vec![allowance("203.0.113.0/24", None, Some("soon"))]);
+        assert_eq!(
+            damaged.refusal(("203.0.113.9", None), NOW),
+            Some(Refusal::Address)
+        );
+        assert_eq!(
+            app(vec![]).refusal(("203.0.113.9", None), NOW),
             Some(Refusal::Address)
         );
     }
@@ -400,7 +463,10 @@ mod tests {
                 status: status.into(),
                 ..app(vec![allowance("0.0.0.0/0", None, None)])
             };
-            assert_eq!(one.refusal("203.0.113.9", NOW), Some(Refusal::NotActive));
+            assert_eq!(
+                one.refusal(("203.0.113.9", None), NOW),
+                Some(Refusal::NotActive)
+            );
         }
     }
 

@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use kernel_crypto::ca::outside::{self, Brought};
 use kernel_crypto::ca::{self, Holder, Period, Purpose, RefusedCertificate as Refused, Subject};
 use kernel_crypto::keys::{KeyRing, SignKey};
-use kernel_crypto::random;
 use kernel_crypto::sm2::VerifyingKey;
 use kernel_storage::{CommitError, Record, RowFilter, Store};
 use sdk_contract::call::Write;
@@ -209,41 +208,18 @@ impl Sessions {
         if own.len() >= MOST {
             return Err(AccountError::TooMany);
         }
-        let mut serial = [0; 8];
-        random::fill(&mut serial).map_err(IdentityError::from)?;
-        // Positive, and of one length.
-        let serial = u64::from_be_bytes(serial) >> 1 | 1 << 62;
-        let from = Timestamp(origin.now).plus_seconds(-60);
-        let to = Timestamp(origin.now).plus_seconds(HOLDS);
-        let period = Period {
-            from: from.micros(),
-            to: to.micros(),
-        };
         let subject = Subject {
             common_name: user.login.clone(),
             organisation: ISSUER.into(),
         };
-        let root = self.root(origin).await?;
-        let address = self.inner.policy.address.trim_end_matches('/');
-        let list = (!address.is_empty()).then(|| format!("{address}{LIST}"));
-        let keys = Arc::clone(&self.inner.keys);
-        let pem = blocking(move || {
-            let signer = keys.signer(SignKey::Authority);
-            let shape = (Purpose::User, &subject);
-            Ok(ca::issue(
-                &signer,
-                (&root, list.as_deref()),
-                shape,
-                &key,
-                (serial, period),
-            )?)
-        })
-        .await?;
-        let mut values = object(json!({
+        let made = self
+            .signed_certificate((Purpose::User, subject), key, HOLDS, origin)
+            .await?;
+        let values = object(json!({
             "user": user.id, "kind": KIND, "step": 0, "label": label,
-            "certificate": pem, "fingerprint": fingerprint, "expires_at": to,
+            "certificate": made.pem, "fingerprint": fingerprint, "serial": made.serial,
+            "expires_at": made.expires_at,
         }));
-        values.insert("serial".into(), hex::encode(serial.to_be_bytes()).into());
         Ok(vec![Write::Insert {
             collection: FACTORS.into(),
             id,
@@ -362,7 +338,7 @@ impl Sessions {
     }
 
     /// The root of the authority's key, made when it is needed first.
-    async fn root(&self, origin: Origin<'_>) -> Result<String, IdentityError> {
+    pub(crate) async fn root(&self, origin: Origin<'_>) -> Result<String, IdentityError> {
         let key = self.inner.keys.verifying_key(SignKey::Authority);
         let fingerprint = key.fingerprint().to_string();
         for _ in 0..2 {

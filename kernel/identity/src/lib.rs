@@ -23,6 +23,7 @@ pub mod first;
 pub mod grants;
 pub mod history;
 pub mod invitations;
+pub mod issued;
 pub mod leavers;
 pub mod lifts;
 mod login;

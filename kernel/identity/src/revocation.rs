@@ -1,4 +1,4 @@
-//! Which of people's certificates were taken back, for whoever checks them elsewhere: a list that the
+//! Which of the authority's certificates were taken back, for whoever checks them elsewhere: a list that the
 //! authority signs (RFC 5280 §5).
 //!
 //! It has every certificate that ended before its time. A new one is made when one more was taken
@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::certificates::KIND;
 use crate::error::IdentityError;
+use crate::issued::REVOKED;
 use crate::module::FACTORS;
 use crate::people::{optional, qualified, text};
 use crate::session::{Sessions, blocking};
@@ -83,8 +84,22 @@ impl Sessions {
         Ok(Some(der))
     }
 
-    /// What was taken back and would hold still, in the order in which it was issued.
+    /// What was taken back and would hold still: people's, then nodes' and publishers', each in the order
+    /// in which it was issued.
     async fn revoked(&self, now: i64) -> Result<Vec<Revoked>, IdentityError> {
+        let mut all = self.revoked_of_people(now).await?;
+        for one in self.issued(&[("status", REVOKED)]).await? {
+            let holds = one.expires_at.is_none_or(|end| Timestamp(now) < end);
+            let serial = u64::from_str_radix(&one.serial, 16);
+            if let (Ok(serial), Some(at), true) = (serial, one.ended_at, holds) {
+                let at = at.micros();
+                all.push(Revoked { serial, at });
+            }
+        }
+        Ok(all)
+    }
+
+    async fn revoked_of_people(&self, now: i64) -> Result<Vec<Revoked>, IdentityError> {
         let ended = Filter::Not(Box::new(Filter::Missing {
             field: "ended_at".into(),
         }));

@@ -192,6 +192,7 @@ struct HttpConfig {
     secure_cookies: bool,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
     trusted_proxies: Vec<Network>,
+    proxy_certificates: bool,
     /// Largest upload, in MiB.
     upload_mb: usize,
     /// The highest level that programs get without sealing.
@@ -208,6 +209,7 @@ impl Default for HttpConfig {
             address: String::new(),
             secure_cookies: false,
             trusted_proxies: Vec::new(),
+            proxy_certificates: false,
             upload_mb: 24,
             in_clear: Level::L2,
             timeout_seconds: 30,
@@ -353,6 +355,7 @@ impl Config {
             address: h.address.clone(),
             secure_cookies: h.secure_cookies || self.tls.is_on(),
             trusted_proxies: h.trusted_proxies.clone(),
+            proxy_certificates: h.proxy_certificates,
             upload_bytes: h.upload_mb * 1024 * 1024,
             in_clear: h.in_clear,
             outgoing: self.outgoing()?,

@@ -2,6 +2,7 @@
 //! ([`wire`]) instead of one that resembles it.
 
 mod background;
+mod clients;
 mod commands;
 mod config;
 mod evidence;

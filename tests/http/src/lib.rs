@@ -375,8 +375,8 @@ fn spawn(
         .by_ref()
         .map_while(Result::ok)
         .find_map(|line| {
-            line.split_once("http://")
-                .map(|(_, at)| format!("http://{at}"))
+            let at = line.find("http://").or_else(|| line.find("https://"))?;
+            line.get(at..).map(str::to_owned)
         })
         .expect("the server says where it is");
     let first = lines.by_ref().map_while(Result::ok);

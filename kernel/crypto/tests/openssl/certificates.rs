@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use kernel_crypto::ca::{self, Period, Purpose, RefusedCertificate as Refused, Revoked, Subject};
+use kernel_crypto::ca::{
+    self, CaError, Period, Purpose, RefusedCertificate as Refused, Revoked, Subject,
+};
 use kernel_crypto::keys::{KeyRing, SignKey};
-use kernel_crypto::sm2::SigningKey;
+use kernel_crypto::sm2::{SigningKey, VerifyingKey};
 
 use crate::{has_sm2, openssl, run};
 
@@ -45,10 +47,14 @@ fn authority() -> Authority {
 impl Authority {
     fn issue(&self, purpose: Purpose, serial: u64, period: Period) -> (SigningKey, String) {
         let key = SigningKey::generate().unwrap();
+        let name = match purpose {
+            Purpose::Node => "node1.bank.example",
+            _ => "王小明",
+        };
         let pem = ca::issue(
             &self.ring.signer(SignKey::Authority),
             (&self.root, Some(LIST)),
-            (purpose, &subject("王小明")),
+            (purpose, &subject(name)),
             &key.verifying_key().unwrap(),
             (serial, period),
         );
@@ -364,4 +370,109 @@ fn start_of(text: &str) -> i64 {
     };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
     (days - 719_468) * DAY
+}
+
+/// A request by openssl; none where it knows no SM2.
+fn request(dir: &Path, key: &[&str], sign: &[&str]) -> Option<String> {
+    if !has_sm2(dir) {
+        return None;
+    }
+    run(dir, &[&["genpkey", "-out", "asked.key"][..], key].concat());
+    let ask = [
+        "req",
+        "-new",
+        "-key",
+        "asked.key",
+        "-subj",
+        "/CN=x",
+        "-out",
+        "asked.csr",
+    ];
+    run(dir, &[&ask[..], sign].concat());
+    Some(fs::read_to_string(dir.join("asked.csr")).unwrap())
+}
+
+#[test]
+fn a_request_of_openssl_proves_its_key_and_a_changed_one_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let national = ["-sm3", "-sigopt", "distid:1234567812345678"];
+    let Some(asked) = request(dir.path(), &["-algorithm", "SM2"], &national) else {
+        return;
+    };
+    let public = run(dir.path(), &["pkey", "-in", "asked.key", "-pubout"]).stdout;
+    let public = VerifyingKey::from_pem(&String::from_utf8(public).unwrap()).unwrap();
+    let found = ca::requested(&asked).unwrap();
+    assert_eq!(found.fingerprint(), public.fingerprint());
+
+    // Whatever letter is changed, it proves no other key.
+    let body = asked.find('\n').unwrap() + 1..asked.rfind("-----END").unwrap();
+    for place in body {
+        let mut changed = asked.clone().into_bytes();
+        changed[place] = match changed[place] {
+            b'\n' => continue,
+            b'A' => b'B',
+            _ => b'A',
+        };
+        if changed == asked.as_bytes() {
+            continue;
+        }
+        let changed = String::from_utf8(changed).unwrap();
+        // What the signature does not speak for is the parameters of its own algorithm.
+        let other = ca::requested(&changed).is_ok_and(|k| k.fingerprint() != public.fingerprint());
+        assert!(!other, "{place}");
+    }
+    for cut in 0..asked.len() {
+        assert!(ca::requested(&asked[..cut]).is_err(), "{cut}");
+    }
+    // Another identity of the signer, another algorithm.
+    let other = request(
+        dir.path(),
+        &["-algorithm", "SM2"],
+        &["-sm3", "-sigopt", "distid:x"],
+    );
+    assert_eq!(
+        ca::requested(&other.unwrap()).unwrap_err(),
+        Refused::Signature
+    );
+    let curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    let other = request(dir.path(), &curve, &["-sha256"]);
+    assert_eq!(
+        ca::requested(&other.unwrap()).unwrap_err(),
+        Refused::Algorithm
+    );
+}
+
+#[test]
+fn a_node_is_named_as_its_host_is() {
+    let authority = authority();
+    let signer = authority.ring.signer(SignKey::Authority);
+    let key = SigningKey::generate().unwrap().verifying_key().unwrap();
+    let issue = |name: &str| {
+        let subject = Subject {
+            common_name: name.into(),
+            organisation: "示范银行".into(),
+        };
+        let shape = (Purpose::Node, &subject);
+        ca::issue(&signer, (&authority.root, None), shape, &key, (9, PERIOD))
+    };
+    for bad in [
+        "",
+        "示范",
+        "A.example",
+        "a..b",
+        "-a",
+        "a-",
+        "a_b",
+        &"a".repeat(64),
+    ] {
+        assert!(matches!(issue(bad), Err(CaError::Host)), "{bad}");
+    }
+    let leaf = issue("node-1.bank.example").unwrap();
+    fs::write(authority.dir.path().join("node.pem"), leaf).unwrap();
+    let shown = run(
+        authority.dir.path(),
+        &["x509", "-in", "node.pem", "-noout", "-text"],
+    );
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("DNS:node-1.bank.example"), "{shown}");
 }

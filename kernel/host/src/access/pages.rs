@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kernel_crypto::sm2::VerifyingKey;
-use kernel_identity::apps::{self, Allowance, App, OVERLAP_HOURS};
+use kernel_identity::apps::{self, Allowance, App, ClientCertificate, OVERLAP_HOURS};
 use kernel_identity::composed::Composed;
 use kernel_identity::module::MODULE as PLATFORM;
 use sdk_contract::call::Ask;
@@ -78,6 +78,7 @@ pub(super) async fn new(host: &Host, known: &BTreeSet<String>) -> Result<Page, F
         .field(roles(known, &[]).required())
         .field(key_field().required())
         .field(networks_field(&[]).required())
+        .field(certificates_field().help("连接须出示的证书，可填两张以便更换；不填则不要求"))
         .field(count_field("per_minute", "每分钟最多次数", Some(600)).required())
         .field(count_field("per_day", "每日最多次数", Some(100_000)).required());
     Ok(Page::new("登记应用")
@@ -100,6 +101,8 @@ pub(super) async fn change(
         .field(networks_field(&grant.networks).required())
         .field(count_field("per_minute", "每分钟最多次数", Some(grant.per_minute)).required())
         .field(count_field("per_day", "每日最多次数", Some(grant.per_day)).required())
+        .field(certificates_field().help("更换时填写今后全部可用的证书，一张或两张；不换则留空"))
+        .field(Field::toggle("any_connection", "不再要求客户端证书"))
         .field(key_field().help("更换公钥时填写；不换则留空"))
         .field(
             Field::number(
@@ -144,7 +147,8 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
     }
     page = page
         .block(Block::details("grant", grant(host, &app)).title("权限与限额"))
-        .block(Block::details("keys", keys(&app)).title("公钥"));
+        .block(Block::details("keys", keys(&app)).title("公钥"))
+        .block(shown(&app.certificates));
     let mut forms = Section::grid();
     for (action, from, label) in [
         ("suspend", "active", "停用"),
@@ -215,6 +219,29 @@ fn keys(app: &App) -> Vec<Fact> {
     facts
 }
 
+/// What connections show, where it matters.
+fn shown(all: &[ClientCertificate]) -> Block {
+    let rows = all.iter().map(|one| {
+        let cells = vec![
+            Datum::text(one.subject.as_str()),
+            Datum::text(one.serial.as_str()),
+            Datum::Time(one.until.micros()),
+            Datum::text(one.digest.as_str()),
+        ];
+        Row::new(one.digest.clone(), cells)
+    });
+    let columns = vec![
+        Column::new("subject", "证书持有者", 0),
+        Column::new("serial", "序列号", 1),
+        Column::new("until", "有效期至", 1),
+        Column::new("digest", "指纹（SM3）", 3),
+    ];
+    let table = Table::new(columns)
+        .rows(rows)
+        .empty("不要求：任何连接都可以，只看签名与网络地址");
+    Block::table("certificates", table).title("客户端证书")
+}
+
 /// The change as the record would have it.
 fn asked(change: &Map<String, Value>) -> Vec<Fact> {
     let joined = |value: &Value| {
@@ -227,6 +254,13 @@ fn asked(change: &Map<String, Value>) -> Vec<Fact> {
             "networks" => {
                 let all: Vec<Allowance> = serde_json::from_value(value.clone()).ok()?;
                 Fact::new("允许的网络", Datum::text(lines(&all).replace('\n', "；")))
+            }
+            "certificates" => {
+                let all: Vec<ClientCertificate> = serde_json::from_value(value.clone()).ok()?;
+                let said = all.iter().map(|c| format!("{}（{}）", c.subject, c.digest));
+                let said = said.collect::<Vec<_>>().join("；");
+                let none = if said.is_empty() { "不再要求" } else { "" };
+                Fact::new("客户端证书", Datum::text(format!("{said}{none}")))
             }
             "key" => {
                 let pem = value.as_str().unwrap_or_default();
@@ -254,6 +288,10 @@ fn key_field() -> Field {
     Field::area("key", "SM2 公钥（PEM）", 400)
         .hint("-----BEGIN PUBLIC KEY-----")
         .help("私钥由接入方自行生成保管，平台不接收私钥")
+}
+
+fn certificates_field() -> Field {
+    Field::area("certificates", "客户端证书（PEM）", 16_000).hint("-----BEGIN CERTIFICATE-----")
 }
 
 fn networks_field(now: &[Allowance]) -> Field {
@@ -314,7 +352,7 @@ async fn organisation(host: &Host, id: Option<&str>) -> Result<String, Fault> {
 }
 
 /// Whether the caller's role may do it at all; the action itself is checked again.
-fn may(host: &Host, call: &Call, permission: &str) -> bool {
+pub(super) fn may(host: &Host, call: &Call, permission: &str) -> bool {
     let catalog = host.catalog();
     let module = catalog.modules.get(apps::MODULE);
     module.is_some_and(|m| permitted(&m.def, &call.principal, permission).is_ok())

@@ -6,6 +6,7 @@ use sdk_contract::def::{
 };
 use sdk_contract::kind::Kind;
 
+use crate::issued;
 use crate::module::{AUDITOR, OPERATOR, SECURITY};
 
 /// Id of the native module.
@@ -15,15 +16,17 @@ pub const APPS: &str = "apps";
 
 /// What is answered for by the host's native module of the same id.
 pub fn definition() -> ModuleDef {
+    let mut choices = vec![status()];
+    choices.extend(issued::choices());
     ModuleDef {
         id: MODULE.into(),
         label: Label::new("应用接入", "Connected systems"),
-        collections: vec![apps()],
-        choices: vec![status()],
-        flows: vec![flow()],
-        actions: actions(),
-        pages: pages(),
-        permissions: permissions(),
+        collections: vec![apps(), issued::collection()],
+        choices,
+        flows: vec![flow(), issued::flow()],
+        actions: [actions(), issued::actions()].concat(),
+        pages: [pages(), issued::pages()].concat(),
+        permissions: [permissions(), issued::permissions()].concat(),
         ..ModuleDef::default()
     }
 }
@@ -102,6 +105,12 @@ fn apps() -> CollectionDef {
             Kind::Text { max: 400 },
         )),
         sealed(until),
+        sealed(field(
+            "certificates",
+            "客户端证书",
+            "Client certificates",
+            Kind::Json,
+        )),
         sealed(required(count(
             "per_minute",
             "每分钟次数",
@@ -173,6 +182,67 @@ fn flow() -> FlowDef {
     }
 }
 
+/// What is asked for an app, and what may be changed of it.
+fn limits() -> Vec<FieldDef> {
+    let long = |max, help: &str, field: FieldDef| FieldDef {
+        help: help.into(),
+        kind: Kind::Text { max },
+        ..field
+    };
+    vec![
+        field("roles", "角色", "Roles", Kind::Json),
+        long(
+            4_000,
+            "每行一个网段，可加起止日期：203.0.113.0/24 2026-11-01 2027-10-31",
+            field("networks", "允许的网络", "Networks", Kind::Json),
+        ),
+        long(
+            16_000,
+            "该应用建立连接须出示的证书，PEM，可填两张以便更换；不填则不要求",
+            field(
+                "certificates",
+                "客户端证书",
+                "Client certificates",
+                Kind::Json,
+            ),
+        ),
+        key(),
+        count("per_minute", "每分钟次数", "Calls a minute"),
+        count("per_day", "每日次数", "Calls a day"),
+    ]
+}
+
+fn register() -> Vec<FieldDef> {
+    let to = "platform.organisations".into();
+    let organisation = field("organisation", "所属机构", "Organisation", Kind::Ref { to });
+    let mut fields = vec![required(name()), required(organisation)];
+    fields.extend(limits().into_iter().map(|field| FieldDef {
+        required: field.name != "certificates",
+        ..field
+    }));
+    fields
+}
+
+fn change() -> Vec<FieldDef> {
+    let mut fields = limits();
+    fields.push(field(
+        "any_connection",
+        "不再要求客户端证书",
+        "Ask for no client certificate any more",
+        Kind::Bool,
+    ));
+    fields.push(field(
+        "overlap_hours",
+        "原公钥继续有效的小时数",
+        "Hours the key before still holds",
+        Kind::Integer {
+            min: Some(0),
+            max: Some(720),
+        },
+    ));
+    fields
+}
+
 fn actions() -> Vec<ActionDef> {
     let action = |name: &str, label: Label, record: bool, input: Vec<FieldDef>| ActionDef {
         name: name.into(),
@@ -186,44 +256,6 @@ fn actions() -> Vec<ActionDef> {
         purpose: None,
         input,
     };
-    let networks = || FieldDef {
-        help: "每行一个网段，可加起止日期：203.0.113.0/24 2026-11-01 2027-10-31".into(),
-        ..field(
-            "networks",
-            "允许的网络",
-            "Networks",
-            Kind::Text { max: 4_000 },
-        )
-    };
-    let limits = || {
-        vec![
-            field("roles", "角色", "Roles", Kind::Json),
-            networks(),
-            key(),
-            count("per_minute", "每分钟次数", "Calls a minute"),
-            count("per_day", "每日次数", "Calls a day"),
-        ]
-    };
-    let organisation = field(
-        "organisation",
-        "所属机构",
-        "Organisation",
-        Kind::Ref {
-            to: "platform.organisations".into(),
-        },
-    );
-    let mut register = vec![required(name()), required(organisation)];
-    register.extend(limits().into_iter().map(required));
-    let mut change = limits();
-    change.push(field(
-        "overlap_hours",
-        "原公钥继续有效的小时数",
-        "Hours the key before still holds",
-        Kind::Integer {
-            min: Some(0),
-            max: Some(720),
-        },
-    ));
     let reason = || {
         vec![required(field(
             "reason",
@@ -237,7 +269,7 @@ fn actions() -> Vec<ActionDef> {
             "app.register",
             Label::new("登记应用", "Register"),
             false,
-            register,
+            register(),
         ),
         action(
             "app.approve",
@@ -249,7 +281,7 @@ fn actions() -> Vec<ActionDef> {
             "app.change",
             Label::new("申请变更", "Ask for a change"),
             true,
-            change,
+            change(),
         ),
         action(
             "app.accept-change",
@@ -383,6 +415,7 @@ mod tests {
         for (asks, grants) in [
             ("app.register", "app.approve"),
             ("app.change", "app.accept-change"),
+            ("certificate.request", "certificate.issue"),
         ] {
             assert!(
                 roles(asks).iter().all(|role| !roles(grants).contains(role)),
@@ -398,6 +431,7 @@ mod tests {
         for name in [
             "roles",
             "networks",
+            "certificates",
             "key",
             "previous_key",
             "previous_until",

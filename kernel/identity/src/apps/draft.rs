@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use kernel_crypto::ca;
 use kernel_crypto::sm2::VerifyingKey;
 use sdk_contract::error::FieldFault;
 use sdk_contract::scalar::{Date, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::{Allowance, App, OVERLAP_HOURS};
+use super::{Allowance, App, ClientCertificate, OVERLAP_HOURS};
 use crate::network::{BadNetwork, Network};
 use crate::people::text;
 
@@ -15,6 +16,8 @@ use crate::people::text;
 const PEOPLE_ONLY: &str = "platform.";
 const MOST_ROLES: usize = 20;
 const MOST_NETWORKS: usize = 50;
+/// One, and the one that follows it.
+const MOST_CERTIFICATES: usize = 2;
 
 /// Checked values in the form the collection keeps, and their summary for the trail.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +93,12 @@ fn read(input: &Map<String, Value>, known: &BTreeSet<String>) -> Result<Draft, V
     if let Some(given) = input.get("networks").and_then(Value::as_str) {
         put("networks", networks(given));
     }
+    let open = input.get("any_connection") == Some(&Value::Bool(true));
+    if let Some(given) = input.get("certificates").and_then(Value::as_str) {
+        put("certificates", certificates(given, open));
+    } else if open {
+        put("certificates", Ok((json!([]), "none".to_owned())));
+    }
     if let Some(given) = input.get("key").and_then(Value::as_str) {
         put("key", key(given));
     }
@@ -154,6 +163,31 @@ fn networks(given: &str) -> Result<(Value, String), FieldFault> {
     }
     let said: Vec<String> = all.iter().map(ToString::to_string).collect();
     Ok((json!(all), said.join(",")))
+}
+
+/// Certificates as they are recognised, and their digests. `open` says that none is wanted any more.
+fn certificates(given: &str, open: bool) -> Result<(Value, String), FieldFault> {
+    let wrong = |code: &str, message: &str| FieldFault::new("certificates", code, message);
+    if open {
+        let message = "已选择不再要求客户端证书，请不要再填写证书";
+        return Err(wrong("conflict", message));
+    }
+    if given.contains("PRIVATE KEY") {
+        let message = "其中有私钥，请勿提交；该密钥应视为已泄露，请更换后只提交证书";
+        return Err(wrong("bad-value", message));
+    }
+    let shown = ca::shown(given).map_err(|_| {
+        let message = "不是证书：应为 PEM（BEGIN CERTIFICATE），一张或两张";
+        wrong("bad-value", message)
+    })?;
+    if shown.len() > MOST_CERTIFICATES {
+        let message = "最多两张：现用的和将要更换的；上级机构的证书不要填在这里";
+        return Err(wrong("too-long", message));
+    }
+    let all: Vec<ClientCertificate> = shown.into_iter().map(Into::into).collect();
+    let said: Vec<&str> = all.iter().map(|c| c.digest.as_str()).collect();
+    let said = said.join(",");
+    Ok((json!(all), said))
 }
 
 /// `203.0.113.0/24`, with a first and a last day after it where it is not for always.

@@ -107,6 +107,11 @@ impl Serve {
         let listener = TcpListener::bind((self.host, self.port))
             .await
             .with_context(|| format!("port {} is not free", self.port))?;
+        let (tls, watch) = tls.unzip();
+        if let Some(mut watch) = watch.flatten() {
+            watch.look(&platform.sessions).await?;
+            life.spawn(watch.run(platform.sessions.clone()));
+        }
         announce(listener.local_addr()?, tls.is_some(), &platform.logins);
         for first in &platform.first {
             say(format!(
