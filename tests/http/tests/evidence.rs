@@ -444,7 +444,9 @@ fn dj_10_the_auditor_verifies_the_trail_from_the_console() {
     );
     let row = verified("broken");
     assert!(text(&row["why"]).contains('2'), "{row}");
-    assert!(server.log().contains("audit.broken"));
+    until("the alarm is in the log", || {
+        server.log().contains("audit.broken")
+    });
     let page = auditor.get("/console/verifications");
     assert!(page.text().contains("被改动") && page.text().contains("完整"));
     for login in ["operator", "security", "officer"] {

@@ -243,6 +243,8 @@ fn models() -> CollectionDef {
     CollectionDef {
         indexes,
         title: "title".into(),
+        // Which model scores whom is decided by a person and read from here.
+        attested: true,
         ..collection(
             "models",
             "model",
