@@ -327,6 +327,11 @@ impl Config {
     pub(crate) fn city(&self) -> Result<City> {
         City::read(&self.city)
     }
+    /// The lists of what the authority for time stamps took back, if any are read.
+    pub(crate) fn stamp_lists(&self) -> Result<Option<Lists>> {
+        self.timestamps.lists(|| self.authorities())
+    }
+
 
     pub(crate) fn web(&self, city: City) -> Result<WebSettings> {
         let (s, h) = (&self.site, &self.http);

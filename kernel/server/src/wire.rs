@@ -250,6 +250,11 @@ impl Platform {
     /// The lists of what authorities outside took back, if any are read.
     pub(crate) fn lists(&self) -> Result<Option<Lists>> {
         self.config.lists()
+    /// The lists of what the authority for time stamps took back, if any are read.
+    pub(crate) fn stamp_lists(&self) -> Result<Option<Lists>> {
+        self.config.stamp_lists()
+    }
+
     }
 
     /// Hands the trail on, if anybody collects it.

@@ -4,12 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use kernel_crypto::ca::outside::Authorities;
-use kernel_host::outgoing::Outgoing;
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 
-use crate::lists::{Lists, Place};
-use crate::tls;
+use crate::lists::Lists;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -48,18 +46,7 @@ impl CertificateConfig {
         &self,
         authorities: impl FnOnce() -> Result<Vec<CertificateDer<'static>>>,
     ) -> Result<Option<Lists>> {
-        if self.lists.is_empty() {
-            return Ok(None);
-        }
-        let places: Vec<Place> = self
-            .lists
-            .iter()
-            .map(|place| place.parse())
-            .collect::<Result<_>>()?;
-        let secure = self.lists.iter().any(|place| place.starts_with("https://"));
-        let roots = if secure { authorities()? } else { Vec::new() };
-        let outgoing = Outgoing::new(&roots, tls::international());
-        Ok(Some(Lists::new(places, outgoing)))
+        Lists::at(&self.lists, authorities).context("certificates.lists")
     }
 }
 
