@@ -94,7 +94,7 @@ impl Serve {
             folder: platform.checkpoint_folder(),
         };
         evidence
-            .configured(&wire::machine(), platform.config_digest())
+            .configured(&wire::machine(), platform.configured())
             .await?;
         life.spawn(evidence.clone().sign_as_due());
         life.spawn(evidence.clone().keep_keys());

@@ -41,6 +41,11 @@ impl CertificateConfig {
         Ok(all)
     }
 
+    /// The files that say whom it believes.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.trusted.iter().chain(&self.between)
+    }
+
     /// Where the lists are, if there are any, trusting `authorities` for TLS.
     pub(super) fn lists(
         &self,

@@ -69,4 +69,17 @@ impl StampConfig {
             lists: (!self.lists.is_empty()).then(Arc::default),
         }))
     }
+
+    /// The files that say whom it believes.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.certificates)
+    }
+
+    /// Where the lists are, if there are any, trusting `authorities` for TLS.
+    pub(super) fn lists(
+        &self,
+        authorities: impl FnOnce() -> Result<Vec<CertificateDer<'static>>>,
+    ) -> Result<Option<Lists>> {
+        Lists::at(&self.lists, authorities).context("timestamps.lists")
+    }
 }
