@@ -71,9 +71,16 @@ fn html(browser: &mut Browser, path: &str) -> (u16, String) {
     (screen.status, screen.html)
 }
 
-/// What a look through all records says of one, and a repair of it by two people.
-fn put_back(server: &Server, id: &str, field: &str) {
-    let (mut security, mut auditor) = (server.user("security"), server.user("auditor"));
+/// Keeps a record as it stands, to put it back whole, with its code, when it is another.
+fn keep(server: &Server, table: &str, id: &str) -> String {
+    let of = format!("{table} WHERE id = '{id}'");
+    tamper(server, &format!("CREATE TABLE kept AS SELECT * FROM {of}"));
+    format!("DELETE FROM {of}; INSERT INTO {table} SELECT * FROM kept")
+}
+
+/// What a look through all records says of one.
+fn found(server: &Server, id: &str) -> Value {
+    let mut security = server.user("security");
     done(&security.post(&format!("{ALTERATIONS}/look"), &json!({})));
     let mut row = Value::Null;
     until("the record is found", || {
@@ -81,6 +88,13 @@ fn put_back(server: &Server, id: &str, field: &str) {
         row = list.body["items"][0].clone();
         !row.is_null()
     });
+    row
+}
+
+/// A repair by two people.
+fn put_back(server: &Server, id: &str, field: &str) {
+    let (mut security, mut auditor) = (server.user("security"), server.user("auditor"));
+    let row = found(server, id);
     assert_eq!(
         (&row["finding"], &row["fields"]),
         (&json!("altered"), &json!(field))
@@ -159,7 +173,13 @@ fn dj_14_an_altered_application_is_shown_decided_and_exported_by_nobody() {
     put_back(&server, &id, "申请金额");
     assert_eq!(recorded(&server, "what=platform.record.sweep"), 1);
     assert_eq!(officer.get(&record).body["amount"], "1000000.00");
+    let back = keep(&server, "lending__applications", &id);
     done(&officer.post(&format!("{record}/approve"), &yes));
+    // Whole again as it was before the decision, its code holds; but decided it was, and is not again.
+    tamper(&server, &back);
+    let again = officer.post(&format!("{record}/refuse"), &no);
+    assert_eq!(again.status, 503, "{}", again.body);
+    assert_eq!(found(&server, &id)["finding"], json!("put-back"));
     assert!(server.result(&["audit", "verify"]).contains("hold"));
 }
 
@@ -248,6 +268,19 @@ fn mm_4g_a_letter_whose_end_was_moved_gives_nothing() {
     // As it was, it is what it was.
     ends(&end);
     assert_eq!(apply(&mut late).code(), "consent.expired");
+
+    // Put back whole, with its code, as it was before it was revoked: its use would be the change that
+    // revoked it, so there is none.
+    let letter = sign_letter(&mut late, BANK);
+    let back = keep(&server, "consent__letters", &letter);
+    let reason = json!({ "reason": "不再需要" });
+    done(&late.post(&format!("{LETTERS}/{letter}/revoke"), &reason));
+    tamper(&server, &back);
+    assert_eq!(late.get(&format!("{LETTERS}/{letter}")).status, 200);
+    let refused = apply(&mut late);
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert_eq!(scores(&server), before);
+    assert_eq!(found(&server, &letter)["finding"], json!("put-back"));
 }
 
 #[test]
