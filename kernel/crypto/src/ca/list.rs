@@ -59,8 +59,8 @@ impl Lists {
 }
 
 impl List {
-    /// From DER or PEM, signed with SM2. A list of a part of what was taken back, of changes to another, or of several
-    /// authorities says so in an extension that is critical, and is refused.
+    /// From DER or PEM, signed with SM2. A list of a part of what was taken back, of changes to another,
+    /// or of several authorities says so in an extension that is critical, and is refused.
     pub fn read(bytes: &[u8]) -> Result<Self, Refused> {
         let (list, read) = Self::parse(bytes)?;
         uses_sm2(&[&list.signature_algorithm, &list.tbs_cert_list.signature])?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kernel_crypto::keys::KeyRing;
 use kernel_storage::{CollectionName, Finding, QueryError, RowFilter, StorageError, Store};
 use sdk_contract::call::Write;
+use sdk_contract::change::ChangeDef;
 use sdk_contract::def::{CollectionDef, FieldDef, ModuleDef};
 use sdk_contract::kind::Kind;
 use serde_json::{Map, Value, json};
@@ -111,6 +112,61 @@ async fn dj_14_what_the_plugins_kept_before_gets_its_codes() {
                 .iter()
                 .all(|(_, finding, _)| *finding == Finding::Altered)
         );
+    })
+    .await;
+}
+
+/// As it was before its figures were sealed, in the release before that.
+fn plain(module: &ModuleDef) -> ModuleDef {
+    let mut plain = before(module);
+    for change in std::mem::take(&mut plain.changes) {
+        let ChangeDef::Converted {
+            collection, field, ..
+        } = change
+        else {
+            continue;
+        };
+        let mut collections = plain.collections.iter_mut();
+        let c = collections.find(|c| c.name == collection).unwrap();
+        let mut fields = c.fields.iter_mut();
+        fields.find(|f| f.name == field).unwrap().encrypted = false;
+    }
+    plain
+}
+
+/// Whoever leaves a release out has both at once.
+#[tokio::test]
+async fn dj_14_figures_are_sealed_and_get_their_codes_in_one_release() {
+    on_each_engine(async |bench| {
+        let store = bench.open().await;
+        let modules = modules();
+        let kept = ["market", "credit", "lending"];
+        let kept = modules.iter().filter(|m| kept.contains(&m.id.as_str()));
+        for module in kept {
+            store.apply(&plain(module), NOW).await.unwrap();
+            let each = module.collections.iter();
+            let writes = each.clone().map(|c| insert(module, c, 1));
+            put(&store, module, writes.collect()).await;
+            let stands = async |c: &CollectionDef| {
+                let name = CollectionName::new(&module.id, &c.name);
+                let found = store.get(&name, &id(1), &RowFilter::All).await;
+                found.unwrap().unwrap()
+            };
+            let mut was = Vec::new();
+            for c in each.clone() {
+                was.push(stands(c).await);
+            }
+            store.apply(module, NOW).await.unwrap();
+            for (c, was) in each.zip(was) {
+                assert_eq!(stands(c).await, was, "{}.{}", module.id, c.name);
+            }
+        }
+        let swept = store.sweep().await.unwrap();
+        assert_eq!((swept.records, swept.wrong), (7, 0));
+        bench
+            .tamper("UPDATE credit__tax_records SET source = 'y'")
+            .await;
+        assert_eq!(findings(&store).await.len(), 1);
     })
     .await;
 }
