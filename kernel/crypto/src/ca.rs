@@ -8,7 +8,7 @@
 //!
 //! Pure: serial numbers, times and the register of what was issued are the caller's.
 
-mod list;
+pub(crate) mod list;
 pub mod outside;
 mod request;
 mod shown;
@@ -46,7 +46,7 @@ use x509_cert::time::{Time, Validity};
 use crate::keys::{KmsError, Signer};
 use crate::sm2::VerifyingKey;
 
-pub use list::List;
+pub use list::{List, Lists};
 pub use request::{LONGEST as LONGEST_REQUEST, requested};
 pub use shown::{Shown, shown};
 pub use verify::{Holder, RefusedCertificate, verify};

@@ -2,9 +2,11 @@
 //! them): what is asked, and whether an answer may be believed.
 //!
 //! Authorities sign with SM2, or with ECDSA on P-256 or RSA, both with SHA-256 ([`crate::foreign`]).
-//! Encodings other than DER are refused. Whether an authority took its certificate back is not asked.
+//! Encodings other than DER are refused. Whether an authority took its certificate back is asked of the
+//! lists that are given.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use sha1::{Digest as _, Sha1};
 use x509_cert::certificate::Certificate;
@@ -15,6 +17,8 @@ use x509_cert::der::{
 };
 use x509_cert::ext::pkix::ExtendedKeyUsage;
 
+use crate::ca::list::not_listed;
+use crate::ca::{List, RefusedCertificate};
 use crate::foreign;
 use crate::path::{self, is_signed_by};
 use crate::random::{self, EntropyError};
@@ -79,6 +83,13 @@ pub struct Question {
 #[derive(Clone, Debug)]
 pub struct Authorities(Vec<Certificate>);
 
+/// What is known at a time, in microseconds since the epoch, UTC, of certificates that were taken back.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'l> {
+    pub lists: &'l [Arc<List>],
+    pub at: i64,
+}
+
 /// A time stamp that was believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -111,6 +122,12 @@ pub enum RefusedStamp {
     Purpose,
     #[error("the authority's certificate is not under a trusted one, or did not hold at the time")]
     Untrusted,
+    #[error("the authority's certificate, or one that it is under, was taken back")]
+    Revoked,
+    #[error(
+        "no list that may be relied on says whether the authority's certificate was taken back"
+    )]
+    Unlisted,
 }
 
 use RefusedStamp as Refused;
@@ -160,22 +177,39 @@ impl Authorities {
             _ => Err(Refused::NotCertificates),
         }
     }
+
+    /// Whether one of them signed a list.
+    pub fn signed(&self, list: &List) -> bool {
+        self.0.iter().any(|authority| list.is_of(authority))
+    }
 }
 
 /// Checks a `TimeStampResp` (DER): that it is granted, is of `message`, answers `question`, and was
 /// signed by an authority for time stamps whose certificate was under a trusted one at that time.
-/// Without a question any nonce is right: so a stamp is checked that was kept.
+/// With what is known of certificates that were taken back, neither that one nor one it is under is on
+/// the list of its issuer, of which one must be there. A stamp that was kept is checked without that, and
+/// without a question, where any nonce is right.
 pub fn verify(
     answer: &[u8],
     message: &[u8],
     question: Option<&Question>,
     trusted: &Authorities,
+    known: Option<Known<'_>>,
 ) -> Result<Stamp, RefusedStamp> {
     let token = Signed::read(granted(answer)?)?;
     let at = token.time(message, question)?;
     let signer = token.signer()?;
     is_for_stamps(signer)?;
-    let root = trusted_by(signer, &token.certificates, trusted, at)?;
+    let issuers = issuers(signer, &token.certificates, trusted, at)?;
+    if let Some(known) = known {
+        for (certificate, issuer) in std::iter::once(&signer).chain(&issuers).zip(&issuers) {
+            not_listed(certificate, issuer, known.lists, known.at).map_err(|why| match why {
+                RefusedCertificate::Revoked => Refused::Revoked,
+                _ => Refused::Unlisted,
+            })?;
+        }
+    }
+    let root = issuers.last().ok_or(Refused::Untrusted)?;
     Ok(Stamp {
         at,
         authority: signer.tbs_certificate().subject().to_string(),
@@ -351,17 +385,15 @@ fn is_for_stamps(signer: &Certificate) -> Result<(), Refused> {
     }
 }
 
-/// The trusted certificate that the signer's is under.
-fn trusted_by<'t>(
+/// The certificates that the signer's is under, the trusted one last.
+fn issuers<'t>(
     signer: &'t Certificate,
     between: &'t [Certificate],
     trusted: &'t Authorities,
     at: i64,
-) -> Result<&'t Certificate, Refused> {
+) -> Result<Vec<&'t Certificate>, Refused> {
     let between: Vec<&Certificate> = between.iter().collect();
-    let issuers = path::up(signer, &between, &trusted.0, at);
-    let issuers = issuers.map_err(|_| Refused::Untrusted)?;
-    issuers.last().copied().ok_or(Refused::Untrusted)
+    path::up(signer, &between, &trusted.0, at).map_err(|_| Refused::Untrusted)
 }
 
 /// A `GeneralizedTime`, `YYYYMMDDhhmmss[.f…]Z`, in microseconds.
@@ -500,10 +532,13 @@ mod tests {
             &[0x30; 300],
         ];
         for bytes in bad {
-            assert_eq!(verify(bytes, b"x", None, &trusted), Err(Refused::Malformed));
+            assert_eq!(
+                verify(bytes, b"x", None, &trusted, None),
+                Err(Refused::Malformed)
+            );
         }
         let rejected = [0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x02];
-        let found = verify(&rejected, b"x", None, &trusted);
+        let found = verify(&rejected, b"x", None, &trusted, None);
         assert_eq!(found, Err(Refused::Rejected));
         assert!(Authorities::from_pem("").is_err());
     }

@@ -21,6 +21,7 @@ pub(crate) mod projects;
 mod readings;
 mod retention;
 mod schedules;
+mod stamps;
 mod trials;
 mod verifications;
 
@@ -66,6 +67,7 @@ impl Module for Console {
         match ask.block.as_deref() {
             None => {}
             Some(readings::READINGS) => return readings::tile(host, call).await,
+            Some(stamps::STAMPS) => return stamps::tile(host).await,
             Some(_) => return home::tasks(host, call).await,
         }
         match ask.path.as_str() {

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::{Installed, Matched};
 use crate::effects::{self, Move, Running};
 use crate::module::{Call, Input, LeftOut, fill};
-use crate::reads::{permitted, readable, storage};
+use crate::reads::{ALTERED, permitted, readable, storage};
 use crate::signing::{self, Deed, Proof};
 use crate::{Host, console, schedules, uploads};
 
@@ -507,7 +507,8 @@ impl Host {
         fault: &Fault,
         mut detail: Map<String, Value>,
     ) -> Result<(), Fault> {
-        let decided = matches!(fault.kind, FaultKind::Forbidden | FaultKind::Refused);
+        let decided = matches!(fault.kind, FaultKind::Forbidden | FaultKind::Refused)
+            || fault.code == ALTERED;
         if !decided || [CONFIRM, SIGN, STEP_UP].contains(&fault.code.as_str()) {
             return Ok(());
         }

@@ -250,7 +250,7 @@ impl Host {
     fn scanner(&self) -> Option<&scan::Clamd> {
         self.0.ground.scanner.as_ref()
     }
-    fn stamping(&self) -> Option<&timestamps::Stamping> {
+    pub fn stamping(&self) -> Option<&timestamps::Stamping> {
         self.0.ground.stamping.as_ref()
     }
     fn regions(&self) -> &BTreeMap<String, Label> {

@@ -59,12 +59,16 @@ impl Host {
     }
 
     /// The same for whatever a module draws. On a page those that are not as the platform wrote them
-    /// are told of beside it; an action has nothing to do with them.
+    /// are told of beside it; an action has nothing to do with them, unless it says that each record
+    /// stands for itself.
     pub(crate) async fn listed(&self, call: &Call, query: Query) -> Result<Found, Fault> {
-        let name = query.collection.clone();
+        let (name, apart) = (query.collection.clone(), query.apart);
         let found = self.list(&call.principal, query).await?;
         for one in &found.altered {
-            call.leave_out(one)?;
+            match call.leave_out(one) {
+                Err(_) if apart => {}
+                left_out => left_out?,
+            }
         }
         if let Some((_, c)) = self.catalog().collection(&name) {
             call.seen.data_of(c, &found.records);
@@ -417,11 +421,14 @@ pub(crate) fn storage(error: &kernel_storage::StorageError) -> Fault {
     )
 }
 
+/// The code of [`altered`].
+pub(crate) const ALTERED: &str = "record-altered";
+
 /// What is not as the platform wrote it is not used.
 pub(crate) fn altered() -> Fault {
     Fault::new(
         FaultKind::Unavailable,
-        "record-altered",
+        ALTERED,
         "数据与平台写入时不一致，已停止使用并告警，请联系平台运维人员",
     )
 }

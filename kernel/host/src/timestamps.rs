@@ -6,11 +6,13 @@
 //! given up. An answer is kept if it is believed, once, by the row's revision; nothing overwrites it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kernel_crypto::ca::{List, Lists};
 use kernel_crypto::detached::Detached;
-use kernel_crypto::timestamp::{self, Authorities, Imprint, Question, RefusedStamp, Stamp};
+use kernel_crypto::timestamp::{self, Authorities, Imprint, Known, Question, RefusedStamp, Stamp};
 use kernel_identity::module::{MODULE, MOST_STAMP, SIGNATURES, TIMESTAMPS};
 use kernel_storage::{CollectionName, Commit, CommitError, Record};
 use sdk_contract::call::Write;
@@ -45,6 +47,23 @@ pub struct Stamping {
     pub trusted: Authorities,
     pub imprint: Imprint,
     pub outgoing: Outgoing,
+    /// What authorities took back; where there are none, nobody asks.
+    pub lists: Option<Arc<Lists>>,
+}
+
+impl Stamping {
+    /// Keeps a list that was read at a place ([`Lists::keep`]).
+    pub fn keep_list(&self, place: &str, list: List) {
+        if let Some(lists) = &self.lists {
+            lists.keep(place, list, |list| self.trusted.signed(list));
+        }
+    }
+
+    /// Whether the list of a place is there and may be relied on.
+    pub fn list_holds(&self, place: &str, now: i64) -> bool {
+        let lists = self.lists.as_ref();
+        lists.is_some_and(|lists| lists.holds(place, now))
+    }
 }
 
 /// Why there is no stamp yet.
@@ -62,6 +81,50 @@ enum Unstamped {
     NoSignature,
     #[error("no random number")]
     Random(#[from] kernel_crypto::random::EntropyError),
+}
+
+impl Unstamped {
+    /// The same for whoever looks after the platform.
+    fn words(&self) -> String {
+        let words = match self {
+            Self::Unasked(OutgoingError::Refused(status)) => {
+                return format!("时间戳机构拒绝请求（HTTP {status}）");
+            }
+            Self::Unasked(OutgoingError::Stopped) => "停机打断了请求",
+            Self::Unasked(_) => "时间戳机构没有应答，或不能与它建立可信的连接",
+            Self::Refused(RefusedStamp::Rejected) => "时间戳机构拒绝加盖",
+            Self::Refused(RefusedStamp::Malformed | RefusedStamp::NotCertificates) => {
+                "应答不是时间戳"
+            }
+            Self::Refused(RefusedStamp::Algorithm) => "应答使用了平台不认识的算法",
+            Self::Refused(RefusedStamp::OtherContent | RefusedStamp::OtherQuestion) => {
+                "应答不是对这次请求的"
+            }
+            Self::Refused(RefusedStamp::Signature) => "应答的签名不成立",
+            Self::Refused(RefusedStamp::Purpose) => "机构的证书不是时间戳证书",
+            Self::Refused(RefusedStamp::Untrusted) => {
+                "机构的证书不在所信任的证书之下，或当时不在有效期内"
+            }
+            Self::Refused(RefusedStamp::Revoked) => "机构的证书已被吊销",
+            Self::Refused(RefusedStamp::Unlisted) => "没有有效的吊销列表，不能确认机构的证书",
+            Self::Time => "机构与平台的时钟相差超过五分钟",
+            Self::TooLarge => "时间戳过大，不能保存",
+            Self::NoSignature => "签名记录与平台写入时不一致",
+            Self::Random(_) => "没有可用的随机数",
+        };
+        words.to_owned()
+    }
+}
+
+/// Signatures that wait for a stamp.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) all: u64,
+    /// Of those, for longer than [`LATE`].
+    pub(crate) late: u64,
+    pub(crate) since: Option<Timestamp>,
+    /// Why the last attempt brought none.
+    pub(crate) why: String,
 }
 
 /// What is told of a stamp.
@@ -94,7 +157,8 @@ impl Kept {
     pub(crate) fn shown(&self, signature: &[u8]) -> Stamped {
         let at: Option<Timestamp> = word(&self.row, "at").parse().ok();
         let trusted = Authorities::from_pem(word(&self.row, "root"));
-        let found = trusted.and_then(|t| timestamp::verify(&self.answer(), signature, None, &t));
+        let found =
+            trusted.and_then(|t| timestamp::verify(&self.answer(), signature, None, &t, None));
         let authority = word(&self.row, "authority");
         let holds = found.is_ok_and(|stamp| {
             Some(Timestamp::from_micros(stamp.at)) == at && stamp.authority == authority
@@ -149,6 +213,46 @@ impl Host {
         Ok(rows
             .map(|row| (word(&row, "signature").to_owned(), Kept { row }))
             .collect())
+    }
+
+    /// What waits for a stamp; none where nobody is asked, and nothing is left of before.
+    pub(crate) async fn stamps_waiting(&self) -> Result<Option<Waiting>, Fault> {
+        let there = |field: &str| {
+            let field = field.to_owned();
+            Filter::Not(Box::new(Filter::Missing { field }))
+        };
+        let waiting = || {
+            let name = CollectionName::new(MODULE, TIMESTAMPS).to_string();
+            Query::new(name).filter(there("due_at"))
+        };
+        let before = self.clock().now().micros().saturating_sub(LATE);
+        let late = waiting().filter(Filter::Range {
+            field: "created_at".into(),
+            min: None,
+            max: Some(Timestamp::from_micros(before).to_string().into()),
+        });
+        let first = waiting().sort("created_at", false).page(1, 1);
+        let last = waiting().filter(there("why")).sort("updated_at", true);
+        let mut found = Vec::new();
+        for query in [first, late.page(1, 1), last.limit(1)] {
+            let some = self.store().list(&query, &Self::KERNEL).await;
+            found.push(some.map_err(|e| ask(&e))?);
+        }
+        let [first, late, last] = found.as_slice() else {
+            return Ok(None);
+        };
+        let all = first.total.unwrap_or_default();
+        if all == 0 && self.stamping().is_none() {
+            return Ok(None);
+        }
+        let since = first.records.first().map(|row| word(row, "created_at"));
+        let why = last.records.first().map(|row| word(row, "why"));
+        Ok(Some(Waiting {
+            all,
+            late: late.total.unwrap_or_default(),
+            since: since.and_then(|since| since.parse().ok()),
+            why: why.unwrap_or_default().to_owned(),
+        }))
     }
 
     /// Asks for the stamps that are due. Says whether there may be more; every node may call it.
@@ -208,8 +312,7 @@ impl Host {
                     tracing::warn!(signature, attempts, error = chain(&why), "not stamped");
                 }
                 let answers = !matches!(why, Unstamped::Unasked(OutgoingError::Silent(_)));
-                let why: String = why.to_string().chars().take(200).collect();
-                (json!({ "why": why }), answers)
+                (json!({ "why": why.words() }), answers)
             }
         };
         self.change_stamp(row, revision + 1, values).await?;
@@ -231,8 +334,11 @@ impl Host {
         let sent = ("application/timestamp-query", question.request.clone());
         let answer = stamping.outgoing.post(stamping.url.clone(), sent).await?;
         let (message, asked) = (&signed.signature, Some(&question));
-        let stamp = timestamp::verify(&answer, message, asked, &stamping.trusted)?;
-        let apart = stamp.at.saturating_sub(self.clock().now().micros());
+        let now = self.clock().now().micros();
+        let lists = stamping.lists.as_ref().map(|lists| lists.all());
+        let known = lists.as_deref().map(|lists| Known { lists, at: now });
+        let stamp = timestamp::verify(&answer, message, asked, &stamping.trusted, known)?;
+        let apart = stamp.at.saturating_sub(now);
         if apart.saturating_abs() > APART || stamp.at < signed.at.saturating_sub(APART) {
             return Err(Unstamped::Time);
         }

@@ -39,6 +39,15 @@ fn id(n: u32) -> String {
 
 /// The city's plugins, and estimates of so many days ago; none without guests.
 async fn city(limits: Option<Limits>, ages: &[i64]) -> Option<(TestHost, Arc<TestClock>)> {
+    city_in(Arc::new(tempfile::tempdir().unwrap()), limits, ages).await
+}
+
+/// The same in a folder.
+async fn city_in(
+    data: Arc<tempfile::TempDir>,
+    limits: Option<Limits>,
+    ages: &[i64],
+) -> Option<(TestHost, Arc<TestClock>)> {
     #[expect(
         clippy::disallowed_methods,
         reason = "tests have no configuration file"
@@ -50,7 +59,6 @@ async fn city(limits: Option<Limits>, ages: &[i64]) -> Option<(TestHost, Arc<Tes
     let keys = KeyRing::open_or_create(&guests.join("keys"), None).unwrap();
     let code = KeptCode::open(&guests.join("code"), Arc::new(keys)).unwrap();
     let engines = Engines::keeping(Arc::new(code)).unwrap();
-    let data = Arc::new(tempfile::tempdir().unwrap());
     let (clock, policy) = support::usual();
     let plugins = guests.join("plugins");
     let given = (Arc::clone(&clock), policy);
@@ -152,6 +160,27 @@ async fn pi_03_a_record_whose_time_is_over_is_deleted_kept_a_while_and_erased() 
     let state = store.audit_changes_kept(&of_second.draft).await.unwrap();
     assert_eq!(state, Some(HistoryState::Whole));
     store.audit_verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn dj_14_one_that_was_changed_in_the_database_stays_and_keeps_no_other() {
+    let data = Arc::new(tempfile::tempdir().unwrap());
+    let Some((test, _)) = city_in(Arc::clone(&data), None, &[366, 367, 366]).await else {
+        return;
+    };
+    let host = &test.host;
+    let change = format!(
+        "UPDATE lending__quotas SET high = high + 1 WHERE id = '{}'",
+        id(2)
+    );
+    tests_scratch::tamper_file(&data.path().join("store.db"), &change).unwrap();
+    assert_eq!(host.delete_expired().await.unwrap(), 2);
+    assert_eq!((there(host, 1).await, there(host, 3).await), (false, false));
+    let rows = Query::new("lending.quotas");
+    let found = host.store().list(&rows, &RowFilter::All).await.unwrap();
+    assert_eq!(found.altered.len(), 1);
+    assert_eq!(found.altered[0].id, id(2));
+    assert_eq!(deletion(host, 2).await, None);
 }
 
 #[tokio::test]

@@ -5,8 +5,7 @@
 //! people, at this time, and not on the authority's list. Lists are handed in by whoever reads them
 //! ([`Sessions::keep_list`]); each node has its own.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use kernel_crypto::ca::outside::{self, Authorities, Brought};
 use kernel_crypto::ca::{List, RefusedCertificate as Refused};
@@ -26,10 +25,6 @@ use kernel_storage::RowFilter;
 
 /// Longest certificate with its chain, in characters.
 pub const LONGEST: u32 = 20_000;
-
-/// The newest list of each place.
-#[derive(Debug, Default)]
-pub(crate) struct Lists(RwLock<BTreeMap<String, Arc<List>>>);
 
 /// Whose certificates are believed at this moment.
 #[derive(Debug)]
@@ -82,27 +77,16 @@ pub fn told(why: Refused) -> (&'static str, &'static str) {
 }
 
 impl Sessions {
-    /// Keeps a list that was read at a place, unless the one known of there is newer, or an authority
-    /// signed that one and none this: whoever stands in between takes no list away.
+    /// Keeps a list that was read at a place ([`Lists::keep`](kernel_crypto::ca::Lists::keep)).
     pub fn keep_list(&self, place: &str, list: List) {
         let authorities = &self.inner.policy.outside;
-        let signed = authorities.signed(&list);
-        let lists = &self.inner.lists.0;
-        let mut lists = lists.write().unwrap_or_else(PoisonError::into_inner);
-        let stays = |known: &Arc<List>| {
-            let newer = known.issuer() == list.issuer() && known.made_at() > list.made_at();
-            newer || !signed && authorities.signed(known)
-        };
-        if !lists.get(place).is_some_and(stays) {
-            lists.insert(place.to_owned(), Arc::new(list));
-        }
+        let lists = &self.inner.lists;
+        lists.keep(place, list, |list| authorities.signed(list));
     }
 
     /// Whether the list of a place is there and may be relied on.
     pub fn list_holds(&self, place: &str, now: i64) -> bool {
-        let lists = self.inner.lists.0.read();
-        let lists = lists.unwrap_or_else(PoisonError::into_inner);
-        lists.get(place).is_some_and(|list| list.holds(now))
+        self.inner.lists.holds(place, now)
     }
 
     /// Whether people may register certificates of anybody outside.
@@ -111,13 +95,10 @@ impl Sessions {
     }
 
     pub(crate) async fn trust(&self) -> Result<Trust<'_>, IdentityError> {
-        let roots = self.roots().await?;
-        let lists = self.inner.lists.0.read();
-        let lists = lists.unwrap_or_else(PoisonError::into_inner);
         Ok(Trust {
-            roots,
+            roots: self.roots().await?,
             outside: &self.inner.policy.outside,
-            lists: lists.values().cloned().collect(),
+            lists: self.inner.lists.all(),
         })
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use kernel_crypto::ca::Lists;
 use kernel_crypto::keys::{KeyRing, MacKey};
 use kernel_crypto::{password, random};
 use kernel_storage::{AuditDraft, By, Commit, CommitError, Record, RowFilter, Store};
@@ -25,7 +26,6 @@ use crate::error::IdentityError;
 use crate::login::Entry;
 use crate::module::{MODULE, SESSIONS, USERS};
 use crate::offer::proven;
-use crate::outside::Lists;
 use crate::people::{User, below, optional, qualified, text};
 use crate::principal::Principal;
 use crate::queue::Queue;

@@ -242,6 +242,20 @@ impl Config {
         self.digest
     }
 
+    /// SM3, in hex, of the files it names that say who may see what and whom the platform believes. One that
+    /// cannot be read has none: whoever needs it says so.
+    pub(crate) fn files(&self) -> BTreeMap<String, String> {
+        let own = [&self.city, &self.outgoing.authorities];
+        let all = own.into_iter().chain(self.certificates.files());
+        let all = all.chain(self.timestamps.files());
+        let named = all.filter(|file| !file.as_os_str().is_empty());
+        let digest = |file: &PathBuf| {
+            let bytes = std::fs::read(file).ok()?;
+            Some((file.display().to_string(), sm3::digest(&bytes).to_string()))
+        };
+        named.filter_map(digest).collect()
+    }
+
     /// The bucket that files lie in; none is the data folder.
     pub(crate) fn bucket(&self) -> Result<Option<Bucket>> {
         self.files.bucket(|| self.authorities())
@@ -313,6 +327,11 @@ impl Config {
     /// Who says when signatures were there, if anybody is asked.
     pub(crate) fn stamping(&self) -> Result<Option<Stamping>> {
         self.timestamps.stamping(|| self.authorities())
+    }
+
+    /// The lists of what the authority for time stamps took back, if any are read.
+    pub(crate) fn stamp_lists(&self) -> Result<Option<Lists>> {
+        self.timestamps.lists(|| self.authorities())
     }
 
     /// The lists of what authorities outside took back, if any are read.

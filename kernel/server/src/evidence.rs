@@ -1,6 +1,7 @@
 //! What runs beside serving so that the evidence holds: checkpoints signed and taken off the machine,
 //! key changes of other processes noticed, key uses counted, and a changed configuration recorded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,15 @@ const CONFIGURED: &str = "platform.config.change";
 const KEYS: Duration = Duration::from_secs(2);
 /// Looks between two saves of the keys' uses.
 const SAVES: u32 = 30;
+
+/// What a machine serves under.
+#[derive(Debug)]
+pub(crate) struct Configured {
+    /// SM3 of the configuration file; none is the defaults.
+    pub(crate) digest: Option<Digest32>,
+    /// The same, in hex, of the files that it names, by path.
+    pub(crate) files: BTreeMap<String, String>,
+}
 
 #[derive(Clone)]
 pub(crate) struct Evidence {
@@ -96,9 +106,9 @@ impl Evidence {
         }
     }
 
-    /// Records that this machine serves under another configuration than it did last: its file is nobody's
-    /// request, so the start is what shows it. `now` is its digest; none is the defaults.
-    pub(crate) async fn configured(&self, machine: &str, now: Option<Digest32>) -> Result<()> {
+    /// Records that this machine serves under another configuration than it did last: its files are nobody's
+    /// request, so the start is what shows it.
+    pub(crate) async fn configured(&self, machine: &str, now: Configured) -> Result<()> {
         let asked = AuditFilter {
             action: Some(CONFIGURED.into()),
             objects: vec![machine.to_owned()],
@@ -106,12 +116,12 @@ impl Evidence {
         };
         let last = self.store.audit_find(&asked, 1, 0).await?;
         let last = last.records.first();
-        let before = last.and_then(|r| r.draft.detail.get("after").cloned());
-        let (before, after) = (
-            before.unwrap_or_default(),
-            json!(now.map(|d| d.to_string())),
-        );
-        if before == after {
+        let said = |name: &str| last.and_then(|r| r.draft.detail.get(name).cloned());
+        let before = said("after").unwrap_or_default();
+        let after = json!(now.digest.map(|d| d.to_string()));
+        // Of a release before there are none.
+        let files = said("files").unwrap_or_else(|| json!({}));
+        if before == after && files == json!(now.files) {
             return Ok(());
         }
         let draft = AuditDraft {
@@ -120,7 +130,7 @@ impl Evidence {
             action: CONFIGURED.into(),
             object: machine.to_owned(),
             outcome: "ok".into(),
-            detail: json!({ "before": before, "after": after }),
+            detail: json!({ "before": before, "after": after, "files": now.files }),
             request: wire::request()?,
             ..AuditDraft::default()
         };

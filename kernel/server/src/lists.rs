@@ -9,10 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use kernel_crypto::ca::List;
+use kernel_crypto::ca::{List, RefusedCertificate};
 use kernel_host::clock::Clock;
 use kernel_host::outgoing::Outgoing;
+use kernel_host::timestamps::Stamping;
 use kernel_identity::session::Sessions;
+use rustls::pki_types::CertificateDer;
+
+use crate::tls;
 
 /// Between two looks at whether a file was replaced, or an address is due.
 const LOOK: Duration = Duration::from_secs(2);
@@ -36,6 +40,52 @@ pub(crate) struct Lists {
     outgoing: Outgoing,
 }
 
+/// Who keeps what is read.
+pub(crate) trait Keeper: Send + Sync {
+    /// The alarm about a list that is not there.
+    const ALARM: &'static str;
+
+    fn read(bytes: &[u8]) -> Result<List, RefusedCertificate>;
+
+    fn keep(&self, place: &str, list: List);
+
+    fn holds(&self, place: &str, now: i64) -> bool;
+}
+
+/// Of authorities whose certificates people bring.
+impl Keeper for Sessions {
+    const ALARM: &'static str = "certificates.list";
+
+    fn read(bytes: &[u8]) -> Result<List, RefusedCertificate> {
+        List::read(bytes)
+    }
+
+    fn keep(&self, place: &str, list: List) {
+        self.keep_list(place, list);
+    }
+
+    fn holds(&self, place: &str, now: i64) -> bool {
+        self.list_holds(place, now)
+    }
+}
+
+/// Of authorities that say when signatures were there.
+impl Keeper for Stamping {
+    const ALARM: &'static str = "timestamps.list";
+
+    fn read(bytes: &[u8]) -> Result<List, RefusedCertificate> {
+        List::read_foreign(bytes)
+    }
+
+    fn keep(&self, place: &str, list: List) {
+        self.keep_list(place, list);
+    }
+
+    fn holds(&self, place: &str, now: i64) -> bool {
+        self.list_holds(place, now)
+    }
+}
+
 /// What was read of a place, and when.
 #[derive(Default)]
 struct Read {
@@ -52,7 +102,7 @@ impl FromStr for Place {
             return Ok(Self::Url(text.to_owned()));
         }
         if text.is_empty() || text.contains("://") {
-            bail!("certificates.lists: {text:?} is no file and no address of https or http");
+            bail!("{text:?} is no file and no address of https or http");
         }
         Ok(Self::File(text.into()))
     }
@@ -68,29 +118,41 @@ impl fmt::Display for Place {
 }
 
 impl Lists {
-    pub(crate) fn new(places: Vec<Place>, outgoing: Outgoing) -> Self {
-        Self { places, outgoing }
+    /// Those at the places that a setting names, if it names any, trusting `authorities` for TLS.
+    pub(crate) fn at(
+        named: &[String],
+        authorities: impl FnOnce() -> Result<Vec<CertificateDer<'static>>>,
+    ) -> Result<Option<Self>> {
+        if named.is_empty() {
+            return Ok(None);
+        }
+        let places = named.iter().map(|place| place.parse());
+        let places = places.collect::<Result<_>>()?;
+        let secure = named.iter().any(|place| place.starts_with("https://"));
+        let roots = if secure { authorities()? } else { Vec::new() };
+        let outgoing = Outgoing::new(&roots, tls::international());
+        Ok(Some(Self { places, outgoing }))
     }
 
     /// Reads them as long as the server runs.
-    pub(crate) async fn run(self, sessions: Sessions, clock: Arc<dyn Clock>) {
+    pub(crate) async fn run(self, keeper: impl Keeper, clock: Arc<dyn Clock>) {
         let mut all: Vec<Read> = self.places.iter().map(|_| Read::default()).collect();
         loop {
             for (place, read) in self.places.iter().zip(&mut all) {
-                self.look((&sessions, &*clock), place, read).await;
+                self.look((&keeper, &*clock), place, read).await;
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    async fn look(
+    async fn look<K: Keeper>(
         &self,
-        (sessions, clock): (&Sessions, &dyn Clock),
+        (keeper, clock): (&K, &dyn Clock),
         place: &Place,
         read: &mut Read,
     ) {
         let name = place.to_string();
-        let holds = sessions.list_holds(&name, clock.now().micros());
+        let holds = keeper.holds(&name, clock.now().micros());
         let pause = if holds { EVERY } else { SOON };
         let due = read.tried.is_none_or(|tried| tried.elapsed() >= pause);
         let changed = match place {
@@ -105,25 +167,21 @@ impl Lists {
         }
         read.changed = changed;
         read.tried = Some(Instant::now());
-        let found = self.read(place, sessions).await;
-        let holds = sessions.list_holds(&name, clock.now().micros());
+        let found = self.read(place, keeper).await;
+        let holds = keeper.holds(&name, clock.now().micros());
         match found {
             Err(error) if holds => tracing::warn!(list = name, "a list is not read: {error:#}"),
             Err(error) => {
-                tracing::error!(
-                    alarm = "certificates.list",
-                    list = name,
-                    "not read: {error:#}"
-                );
+                tracing::error!(alarm = K::ALARM, list = name, "not read: {error:#}");
             }
             Ok(()) if holds => {}
             Ok(()) => {
-                tracing::error!(alarm = "certificates.list", list = name, "out of date");
+                tracing::error!(alarm = K::ALARM, list = name, "out of date");
             }
         }
     }
 
-    async fn read(&self, place: &Place, sessions: &Sessions) -> Result<()> {
+    async fn read<K: Keeper>(&self, place: &Place, keeper: &K) -> Result<()> {
         let bytes = match place {
             Place::File(file) => {
                 let bytes = tokio::fs::read(file).await?;
@@ -132,11 +190,9 @@ impl Lists {
             }
             Place::Url(url) => self.outgoing.get(url.clone(), MOST).await?,
         };
-        let list = tokio::task::spawn_blocking(move || List::read(&bytes)).await?;
-        sessions.keep_list(
-            &place.to_string(),
-            list.context("not a list of an authority")?,
-        );
+        let list = tokio::task::spawn_blocking(move || K::read(&bytes)).await?;
+        let list = list.context("not a list of an authority")?;
+        keeper.keep(&place.to_string(), list);
         Ok(())
     }
 }

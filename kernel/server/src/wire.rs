@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use axum::Router;
 use kernel_api::Web;
 use kernel_crypto::keys::{KeyRing, KeyRingError};
-use kernel_crypto::sm3::Digest32;
 use kernel_host::clock::{Clock, SystemClock};
 use kernel_host::{Engines, Ground, Host, KeptCode, Limits};
 use kernel_identity::demo::{self, Demo, DemoLogin};
@@ -19,6 +18,7 @@ use kernel_storage::backup::RESTORING;
 use kernel_storage::{BlobStore, CheckpointFolder, Store, StoreUrl};
 
 use crate::config::{self as settings, City, Config};
+use crate::evidence::Configured;
 use crate::forward::Forward;
 use crate::lists::Lists;
 use crate::sntp::ClockCheck;
@@ -237,14 +237,22 @@ impl Platform {
         })
     }
 
-    /// Of the configuration file; none where the defaults hold.
-    pub(crate) fn config_digest(&self) -> Option<Digest32> {
-        self.config.digest()
+    /// Of the configuration file, none where the defaults hold, and of the files that it names.
+    pub(crate) fn configured(&self) -> Configured {
+        Configured {
+            digest: self.config.digest(),
+            files: self.config.files(),
+        }
     }
 
     /// Where checkpoints of the audit trail go, off the machine.
     pub(crate) fn checkpoint_folder(&self) -> Option<CheckpointFolder> {
         self.config.audit.checkpoint_folder()
+    }
+
+    /// The lists of what the authority for time stamps took back, if any are read.
+    pub(crate) fn stamp_lists(&self) -> Result<Option<Lists>> {
+        self.config.stamp_lists()
     }
 
     /// The lists of what authorities outside took back, if any are read.

@@ -3,6 +3,7 @@
 mod digests;
 mod gone;
 pub(crate) mod late;
+pub(crate) mod overtaken;
 mod records;
 mod repair;
 mod rows;

@@ -17,6 +17,7 @@ use crate::backend::{Conn, postgres, sql};
 use crate::schemas::declarations;
 use crate::store::Shared;
 use crate::write::late::Late;
+use crate::write::overtaken::overtaken;
 use crate::write::{self, Work};
 use crate::{CommitError, Committed, EngineError, StorageError};
 
@@ -327,6 +328,14 @@ async fn by_piece(
                 return Err(stop);
             }
             run(conn, "ROLLBACK TO piece", doing).await?;
+            match overtaken(conn, shared, (&job.work, error)).await {
+                Ok(Some(altered)) => outcome = Err(altered),
+                Ok(None) => {}
+                Err(StorageError::Database { doing, source }) => {
+                    return Err(Stop::Failed(Cause { doing, source }));
+                }
+                Err(other) => outcome = Err(other.into()),
+            }
         }
         done.push(outcome);
         run(conn, "RELEASE piece", doing).await?;

@@ -164,6 +164,7 @@ pub(crate) fn in_force(ctx: &Ctx) -> Result<Vec<Stored<Edition>>, Fault> {
         .filter(Edition::STATUS.eq(Standing::InForce))
         .filter(Edition::REPLACED_AT.missing())
         .sort(Edition::NUMBER.asc())
+        .apart()
         .limit(sdk::contract::query::MAX_LIMIT);
     Ok(ctx.find(find)?.items)
 }

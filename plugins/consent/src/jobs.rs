@@ -48,6 +48,7 @@ fn remind(ctx: &mut Ctx, day: Date, after: &str) -> Result<(), Fault> {
         .filter(Letter::STATUS.eq(Status::Effective))
         .filter(Letter::VALID_TO.between(day, day.plus_days(soon)))
         .sort(Letter::VALID_TO.asc())
+        .apart()
         .after(after, AT_ONCE);
     let found = ctx.find(find)?;
     let usable = |letter: &&Stored<Letter>| letter.max_uses.is_none_or(|max| letter.uses < max);

@@ -14,6 +14,7 @@ use crate::permissions;
     plural = "tax-records",
     title = source,
     shard = subject,
+    attested,
     retention(purpose = "经企业授权后评估其信用；由来源单位的新数据更新"),
     read = permissions::READ
 )]
@@ -46,6 +47,7 @@ pub(crate) struct TaxRecord {
     plural = "insurance-records",
     title = source,
     shard = subject,
+    attested,
     retention(purpose = "经企业授权后评估其信用；由来源单位的新数据更新"),
     read = permissions::READ
 )]
@@ -72,6 +74,7 @@ pub(crate) struct InsuranceRecord {
     plural = "utility-records",
     title = source,
     shard = subject,
+    attested,
     retention(purpose = "经企业授权后评估其信用；由来源单位的新数据更新"),
     read = permissions::READ
 )]
@@ -91,7 +94,13 @@ pub(crate) struct UtilityRecord {
 
 /// 司法与处罚数据. Public records, still listed in a letter of consent.
 #[derive(Collection, Clone, Debug, PartialEq)]
-#[collection(plural = "judicial-records", title = source, shard = subject, read = permissions::READ)]
+#[collection(
+    plural = "judicial-records",
+    title = source,
+    shard = subject,
+    attested,
+    read = permissions::READ
+)]
 pub(crate) struct JudicialRecord {
     /// 被执行案件数.
     #[field(min = 0, level = "L1")]

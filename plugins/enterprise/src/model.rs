@@ -11,6 +11,7 @@ use crate::permissions;
     title = name,
     shard = subject,
     audited,
+    attested,
     suppress_below = 3,
     retention(purpose = "识别企业并与其联系，受理其融资业务"),
     read = permissions::READ,

@@ -11,6 +11,7 @@ use crate::permissions;
     title = name,
     shard = organisation,
     audited,
+    attested,
     read = permissions::READ,
     index(status, kind),
     index(organisation, status)

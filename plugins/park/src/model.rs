@@ -46,6 +46,7 @@ pub(crate) struct Park {
     plural = "tenancies",
     title = enterprise_name,
     shard = subject,
+    attested,
     suppress_below = 5,
     read = permissions::TENANTS,
     index(subject, park)

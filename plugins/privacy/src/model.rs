@@ -11,6 +11,7 @@ use crate::permissions;
     title = activity,
     shard = reference,
     audited,
+    attested,
     read = permissions::READ,
     index(status, next_due)
 )]
@@ -102,6 +103,7 @@ pub(crate) enum Stage {
     title = name,
     shard = reference,
     audited,
+    attested,
     read = permissions::READ,
     index(status, supervise_by)
 )]
@@ -165,6 +167,7 @@ pub(crate) enum Standing {
     title = title,
     shard = reference,
     audited,
+    attested,
     read = permissions::READ,
     index(status, report_by)
 )]
@@ -257,6 +260,7 @@ pub(crate) enum Progress {
     title = basis,
     shard = reference,
     audited,
+    attested,
     read = permissions::READ
 )]
 pub(crate) struct Deadline {

@@ -49,6 +49,10 @@ pub struct Query {
     /// of a record that has changed since are absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
+    /// Leave out records that are not as the platform wrote them, also where something is done by the
+    /// answer, which is else refused with one of them: for what is done to each record by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
 }
 
 /// Fields of the record that a ref field names. They come as `<field>.<read>` beside the record's
@@ -324,6 +328,11 @@ impl Query {
     #[must_use]
     pub fn as_of(mut self, moment: Timestamp) -> Self {
         self.as_of = Some(moment.to_string());
+        self
+    }
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
         self
     }
 }

@@ -337,6 +337,14 @@ impl<T: Record> Find<T> {
         self.query = self.query.as_of(moment);
         self
     }
+    /// Without records of an attested collection that were changed in the database, with one of which
+    /// an action or a handler is else refused whole. For what is done to each record by itself, a
+    /// reminder; not where something follows from what is not found.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.query = self.query.apart();
+        self
+    }
 }
 
 impl<T: Record> From<Query> for Find<T> {

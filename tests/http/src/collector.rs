@@ -193,7 +193,7 @@ impl Pki {
         ran.is_ok_and(|out| out.status.success())
     }
 
-    fn server(&self) -> Arc<ServerConfig> {
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let chain = CertificateDer::from_pem_file(self.path("leaf.pem")).expect("a certificate");
         let key = PrivateKeyDer::from_pem_file(self.path("leaf.key")).expect("a key");

@@ -385,6 +385,42 @@ fn dj_09_each_important_deed_is_one_record_with_all_that_a_record_says() {
     assert_eq!(recorded(&server, config), 2);
 }
 
+/// The city's file says what roles are cleared for.
+#[test]
+fn dj_14_a_start_under_another_file_that_the_configuration_names_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (city, config) = (
+        folder.path().join("city.toml"),
+        folder.path().join("config.toml"),
+    );
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host-config/city.toml");
+    let own = std::fs::read_to_string(own).unwrap();
+    std::fs::write(&city, &own).unwrap();
+    std::fs::write(&config, format!("city = \"{}\"\n", city.display())).unwrap();
+    let start = Start {
+        config: Some(config),
+        ..Start::default()
+    };
+    let Some(mut server) = Server::start_as(start) else {
+        return;
+    };
+    let changes = "what=platform.config.change";
+    assert_eq!(recorded(&server, changes), 1);
+    for (text, expected) in [(own.clone(), 1), (own + "# another\n", 2)] {
+        server.stop();
+        std::fs::write(&city, text).unwrap();
+        server.start_again();
+        assert_eq!(recorded(&server, changes), expected);
+    }
+    let page = audited(&server.user("auditor"), changes);
+    let record = text(&page["rows"][0]["to"]);
+    let page = server.user("auditor").page(&record).body.to_string();
+    assert!(
+        page.contains("所引用文件的摘要") && page.contains("city.toml"),
+        "{page}"
+    );
+}
+
 #[test]
 fn dj_09_a_history_that_was_altered_no_longer_fits_the_trail() {
     if !has("python3", &["-c", "import sqlite3"]) {
@@ -444,7 +480,9 @@ fn dj_10_the_auditor_verifies_the_trail_from_the_console() {
     );
     let row = verified("broken");
     assert!(text(&row["why"]).contains('2'), "{row}");
-    assert!(server.log().contains("audit.broken"));
+    until("the alarm is in the log", || {
+        server.log().contains("audit.broken")
+    });
     let page = auditor.get("/console/verifications");
     assert!(page.text().contains("被改动") && page.text().contains("完整"));
     for login in ["operator", "security", "officer"] {

@@ -1,60 +1,10 @@
 //! Several servers on one PostgreSQL: sessions and form tokens go from one to the other, and work can
 //! be kept away from those that people wait for.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use serde_json::json;
 use tests_http::database::Database;
 use tests_http::steps::{BANK, over, sign_letter, text};
-use tests_http::{Built, Server, Start};
-
-/// A second server on the same database, files and keys.
-struct Node {
-    process: Child,
-    url: String,
-}
-
-impl Node {
-    fn beside(server: &Server, role: &str) -> Self {
-        let built = Built::find().unwrap();
-        let mut process = Command::new(&built.bin)
-            .args([
-                "serve",
-                "--demo",
-                "--port",
-                "0",
-                "--role",
-                role,
-                "--plugins",
-            ])
-            .arg(built.guests.join("plugins"))
-            .arg("--code")
-            .arg(built.guests.join("code"))
-            .args(server.place())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let said = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut said = said.map_while(Result::ok);
-        let url = said.find_map(|line| Some(format!("http://{}", line.split_once("http://")?.1)));
-        // Its output must be read to the end, or it would block when the pipe is full.
-        std::thread::spawn(move || said.for_each(drop));
-        Self {
-            process,
-            url: url.unwrap(),
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use tests_http::{Node, Server, Start};
 
 #[test]
 fn dj_16_when_a_node_is_killed_its_sessions_go_on_at_another() {

@@ -383,13 +383,40 @@ fn mm_4h_what_is_altered_is_shown_as_such() {
     let path = format!("/consent/letters/{id}");
     let one = &signatures(&client, LETTERS, &id)[0];
     assert_eq!((&one["holds"], &one["differs"]), (&json!(true), &json!([])));
-    let change = format!("UPDATE consent__letters SET recipient_name = '别家' WHERE id = '{id}'");
-    tamper(&server, &change);
-    let one = &signatures(&client, LETTERS, &id)[0];
-    assert_eq!(one["holds"], json!(true), "what was signed is as it was");
-    assert_eq!(one["differs"], json!(["被授权机构"]));
+    // Changed, a letter is nobody's to read, and whose signatures they are is not known by it.
+    let of = |name: &str| {
+        format!("UPDATE consent__letters SET recipient_name = {name} WHERE id = '{id}'")
+    };
+    tamper(&server, &of("recipient_name || '!'"));
+    let refused = client.get(&format!("{LETTERS}/{id}/signatures"));
+    assert_eq!(
+        (refused.status, refused.code()),
+        (503, "record-altered"),
+        "{}",
+        refused.body
+    );
+    tamper(&server, &of("rtrim(recipient_name, '!')"));
+    let again = &signatures(&client, LETTERS, &id)[0];
+    assert_eq!(again, one, "as it was, it is what was signed");
+
+    // Put back whole, with its code, as it was before it was revoked: what was signed since tells.
+    let kept = format!("CREATE TABLE kept AS SELECT * FROM consent__letters WHERE id = '{id}'");
+    tamper(&server, &kept);
+    let reason = json!({ "reason": "不再需要" });
+    let revoked = client.post(&format!("{LETTERS}/{id}/revoke"), &reason);
+    assert_eq!(revoked.status, 200, "{}", revoked.body);
+    tamper(
+        &server,
+        &format!("DELETE FROM consent__letters WHERE id = '{id}'"),
+    );
+    tamper(&server, "INSERT INTO consent__letters SELECT * FROM kept");
+    let all = signatures(&client, LETTERS, &id);
+    let differing = |one: &Value| one["differs"].to_string().contains("状态");
+    let told: Vec<bool> = all.iter().map(differing).collect();
+    assert_eq!(told, [false, true], "{all:?}");
+    assert_eq!(all[1]["holds"], json!(true), "what was signed is as it was");
     let page = client.page(&path).body.to_string();
-    assert!(page.contains("记录与签名不符：被授权机构"), "{page}");
+    assert!(page.contains("记录与签名不符："), "{page}");
 
     let change = format!("UPDATE platform__signatures SET way = 'code' WHERE record = '{id}'");
     tamper(&server, &change);

@@ -3,181 +3,22 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test stops at the first surprise; a skipped test says why"
+    reason = "a test stops at the first surprise"
 )]
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests_http::certificate::{openssl, unpack};
+use tests_http::collector::Pki;
 use tests_http::database::Database;
-use tests_http::steps::{BANK, sign_letter, text};
-use tests_http::{Client, Server, Start, until};
+use tests_http::stamper::{Authority, Does};
+use tests_http::steps::{BANK, over, sign_letter, text};
+use tests_http::{Client, Node, Server, until};
 
 const LETTERS: &str = "/api/v1/consent/letters";
-const SETTINGS: &str = "[tsa]\ndefault_tsa = t\n[t]\nserial = ./serial\nsigner_digest = sha256\n\
-    default_policy = 1.2.3.4.1\ndigests = sm3, sha256\naccuracy = secs:1\nordering = yes\n\
-    tsa_name = yes\ness_cert_id_alg = sha256\n";
-
-/// What the authority does with a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Does {
-    Stamps,
-    /// The answer to the question before.
-    Repeats,
-    /// Stamps other bytes for the same nonce.
-    StampsAnother,
-    Rejects,
-    Garbage,
-    TenMegabytes,
-    HangsUp,
-}
-
-struct Authority {
-    folder: tempfile::TempDir,
-    port: u16,
-    does: Arc<Mutex<Does>>,
-    asked: Arc<AtomicUsize>,
-}
-
-fn run(folder: &Path, arguments: &str) {
-    let (done, told) = openssl(folder, arguments).unwrap();
-    assert!(done, "{arguments}: {told}");
-}
-
-impl Authority {
-    /// None without openssl.
-    fn start(does: Does) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let at = folder.path();
-        if openssl(at, "version").is_none() {
-            eprintln!("skipped: no openssl on this machine");
-            return None;
-        }
-        let extensions = "extendedKeyUsage=critical,timeStamping\nkeyUsage=digitalSignature\n";
-        for (name, content) in [("ts.cnf", SETTINGS), ("serial", "01"), ("ext", extensions)] {
-            fs::write(at.join(name), content).unwrap();
-        }
-        for command in [
-            "ecparam -genkey -name prime256v1 -noout -out root.key",
-            "ecparam -genkey -name prime256v1 -noout -out tsa.key",
-            "req -x509 -new -key root.key -sha256 -subj /CN=root -days 30 -out root.pem \
-             -addext keyUsage=critical,keyCertSign",
-            "req -new -key tsa.key -sha256 -subj /CN=stamps -out tsa.csr",
-            "x509 -req -in tsa.csr -CA root.pem -CAkey root.key -sha256 -extfile ext -days 30 \
-             -set_serial 2 -out tsa.pem",
-        ] {
-            run(at, command);
-        }
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let authority = Self {
-            port: listener.local_addr().unwrap().port(),
-            does: Arc::new(Mutex::new(does)),
-            asked: Arc::default(),
-            folder,
-        };
-        let (does, asked) = (Arc::clone(&authority.does), Arc::clone(&authority.asked));
-        let at = authority.folder.path().to_owned();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let does = *does.lock().unwrap();
-                answer(&at, stream.unwrap(), does);
-                asked.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        Some(authority)
-    }
-
-    fn now(&self, does: Does) {
-        *self.does.lock().unwrap() = does;
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-
-    /// A platform that asks it.
-    fn platform(&self) -> Option<Server> {
-        self.platform_on(None)
-    }
-
-    /// The same on another database.
-    fn platform_on(&self, database: Option<Database>) -> Option<Server> {
-        let root = self.folder.path().join("root.pem");
-        let config = format!(
-            "[timestamps]\nurl = \"http://127.0.0.1:{}/\"\ncertificates = \"{}\"\n",
-            self.port,
-            root.display()
-        );
-        let file = self.folder.path().join("config.toml");
-        fs::write(&file, config).unwrap();
-        Server::start_as(Start {
-            config: Some(file),
-            database,
-            ..Start::default()
-        })
-    }
-}
-
-/// The body of a request.
-fn question(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut all = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        let n = stream.read(&mut piece).ok().filter(|n| *n > 0)?;
-        all.extend_from_slice(piece.get(..n)?);
-        let Some(head) = all.windows(4).position(|w| w == b"\r\n\r\n") else {
-            continue;
-        };
-        let said = String::from_utf8_lossy(all.get(..head)?).to_lowercase();
-        assert!(said.contains("application/timestamp-query"), "{said}");
-        let length = said.split("content-length: ").nth(1)?.lines().next()?;
-        let body = all.get(head + 4..)?;
-        if body.len() >= length.trim().parse().ok()? {
-            return Some(body.to_vec());
-        }
-    }
-}
-
-fn answer(at: &Path, mut stream: TcpStream, does: Does) {
-    let Some(asked) = question(&mut stream) else {
-        return;
-    };
-    let mut asked_for = asked.clone();
-    if does == Does::StampsAnother {
-        // Within the digest, which ends before the nonce.
-        if let Some(byte) = asked_for.get_mut(40) {
-            *byte ^= 1;
-        }
-    }
-    let body = match does {
-        Does::HangsUp => return,
-        Does::Garbage => b"<html>busy</html>".to_vec(),
-        Does::TenMegabytes => vec![0x30; 10 << 20],
-        Does::Rejects => vec![0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x02],
-        Does::Repeats => fs::read(at.join("answer.tsr")).unwrap(),
-        Does::Stamps | Does::StampsAnother => {
-            fs::write(at.join("question.tsq"), asked_for).unwrap();
-            let reply = "ts -reply -config ts.cnf -queryfile question.tsq -signer tsa.pem \
-                         -inkey tsa.key -out answer.tsr";
-            run(at, reply);
-            fs::read(at.join("answer.tsr")).unwrap()
-        }
-    };
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/timestamp-reply\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n",
-        body.len()
-    );
-    // The other end hangs up on what is too long, or was killed.
-    let _ = stream.write_all(&[head.as_bytes(), &body].concat());
-}
+const LATER: Duration = Duration::from_secs(30);
 
 fn stamp(client: &Client, letter: &str) -> (String, Value) {
     let all = client.get(&format!("{LETTERS}/{letter}/signatures"));
@@ -216,7 +57,7 @@ fn is_checked_by_openssl(database: Option<Database>) {
     let Some(authority) = Authority::start(Does::Stamps) else {
         return;
     };
-    let Some(server) = authority.platform_on(database) else {
+    let Some(server) = authority.platform_on(database, "") else {
         return;
     };
     let mut client = server.user("enterprise");
@@ -320,4 +161,152 @@ fn mm_4h_without_an_authority_the_time_is_the_platforms_and_the_page_says_so() {
     let letter = sign_letter(&mut client, BANK);
     assert_eq!(stamp(&client, &letter).1, Value::Null);
     assert!(page(&client, &letter).contains("平台时间"));
+}
+
+/// What the page of what the platform does by itself says, to whoever operates it.
+fn told(server: &Server) -> String {
+    let page = server.user("operator").page("/console/schedules");
+    assert_eq!(page.status, 200, "{}", page.body);
+    page.body.to_string()
+}
+
+#[test]
+fn mm_4h_an_authority_that_never_answers_costs_a_bounded_time_and_holds_up_nothing() {
+    let Some(authority) = Authority::start(Does::IsSilent) else {
+        return;
+    };
+    let Some(server) = authority.platform() else {
+        return;
+    };
+    let mut client = server.user("enterprise");
+    let letter = sign_letter(&mut client, BANK);
+    until("the authority is asked", || authority.came().at_once > 0);
+    // While it is silent people sign, and the work beside goes on.
+    let began = Instant::now();
+    let other = sign_letter(&mut client, BANK);
+    let wanted = json!({ "format": "csv", "reason": "核对" });
+    let export = client.post(&format!("{LETTERS}/export"), &wanted);
+    assert_eq!(over(&client, &export)["status"], "done");
+    if began.elapsed() < Duration::from_secs(5) {
+        assert_eq!(authority.asked(), 0, "the question is open all the while");
+    }
+    until("it is given up", || authority.asked() > 0);
+    until("why is told", || {
+        told(&server).contains("时间戳机构没有应答")
+    });
+    let page = told(&server);
+    assert!(
+        page.contains("签名时间戳") && page.contains("等待加盖的签名"),
+        "{page}"
+    );
+    authority.now(Does::Trickles);
+    until("one that trickles is given up, too", || {
+        authority.came().waited.len() > 2
+    });
+    authority.now(Does::Stamps);
+    for letter in [&letter, &other] {
+        until("it is asked again", || is_stamped(&client, letter));
+    }
+    let came = authority.came();
+    let longest = came.waited.iter().max().unwrap();
+    assert!(*longest < LATER, "{:?}", came.waited);
+    assert_eq!(came.twice, 0, "never again before it is given up");
+}
+
+#[test]
+fn mm_4h_an_authority_behind_tls_is_asked_where_its_certificate_is_believed() {
+    let (Some(own), Some(anothers)) = (Pki::make(), Pki::make()) else {
+        return;
+    };
+    let Some(authority) = Authority::secure(Does::Stamps, &own) else {
+        return;
+    };
+    let trusts = |pki: &Pki| format!("[outgoing]\nauthorities = \"{}\"\n", pki.authority());
+    let Some(mut server) = authority.platform_on(None, &trusts(&anothers)) else {
+        return;
+    };
+    let mut client = server.user("enterprise");
+    let letter = sign_letter(&mut client, BANK);
+    until("it is tried", || authority.came().connections > 0);
+    until("why is told", || {
+        told(&server).contains("不能与它建立可信的连接")
+    });
+    assert!(!is_stamped(&client, &letter));
+    assert!(authority.came().about.is_empty(), "it is told nothing");
+
+    server.stop();
+    authority.config(&trusts(&own));
+    server.start_again();
+    client.follow(&server);
+    until("it is stamped", || is_stamped(&client, &letter));
+    assert_eq!(authority.came().about.len(), 1);
+}
+
+#[test]
+fn mm_4h_two_that_work_at_once_have_each_signature_stamped_once() {
+    let Some(database) = Database::create("stampers") else {
+        return;
+    };
+    let Some(authority) = Authority::start(Does::StampsSlowly) else {
+        return;
+    };
+    let Some(server) = authority.platform_on(Some(database), "") else {
+        return;
+    };
+    let _second = Node::beside(&server, "worker");
+    let mut client = server.user("enterprise");
+    let letters: Vec<String> = (0..12).map(|_| sign_letter(&mut client, BANK)).collect();
+    for letter in &letters {
+        until("each is stamped", || is_stamped(&client, letter));
+    }
+    let came = authority.came();
+    assert_eq!(came.about.len(), letters.len());
+    assert!(came.about.values().all(|times| *times == 1), "{came:?}");
+    assert_eq!((came.twice, came.at_once), (0, 2), "both were at it");
+}
+
+#[test]
+fn mm_4h_what_its_root_took_back_or_nobody_answers_for_stamps_nothing() {
+    let Some(authority) = Authority::start(Does::Stamps) else {
+        return;
+    };
+    // Out of date for long.
+    authority.lists(Some(["20250101000000Z", "20250102000000Z"]));
+    let lists = format!("lists = [\"{}\"]\n", authority.list().display());
+    let Some(server) = authority.platform_on(None, &lists) else {
+        return;
+    };
+    let mut client = server.user("enterprise");
+    let first = sign_letter(&mut client, BANK);
+    until("it is asked", || authority.asked() > 0);
+    until("why is told", || {
+        told(&server).contains("没有有效的吊销列表")
+    });
+    assert!(!is_stamped(&client, &first));
+    assert!(server.log().contains("timestamps.list"));
+
+    authority.lists(None);
+    until("with a list that holds it is stamped", || {
+        is_stamped(&client, &first)
+    });
+    let kept = stamp(&client, &first);
+    authority.revoke();
+    authority.lists(None);
+    until("it is known", || {
+        let letter = sign_letter(&mut client, BANK);
+        let asked = authority.asked();
+        until("it is asked", || {
+            authority.asked() > asked || is_stamped(&client, &letter)
+        });
+        told(&server).contains("机构的证书已被吊销")
+    });
+    let second = sign_letter(&mut client, BANK);
+    let asked = authority.asked();
+    until("it is asked", || authority.asked() > asked);
+    assert!(!is_stamped(&client, &second));
+    assert_eq!(stamp(&client, &first), kept, "what was kept stays");
+    authority.renew();
+    until("with another certificate it is stamped", || {
+        is_stamped(&client, &second)
+    });
 }

@@ -8,6 +8,7 @@ use x509_cert::der::pem::LineEnding;
 use x509_cert::der::{Encode as _, EncodePem as _};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
+use super::list::not_listed;
 use super::verify::{key, uses_sm2};
 use super::{CLIENT, Holder, List, RefusedCertificate as Refused};
 use crate::path::{self, Broken, MOST_BETWEEN};
@@ -188,27 +189,6 @@ fn is_for_people(leaf: &Certificate) -> Result<(), Refused> {
     } else {
         Err(Refused::Purpose)
     }
-}
-
-fn not_listed(
-    certificate: &Certificate,
-    issuer: &Certificate,
-    lists: &[Arc<List>],
-    at: i64,
-) -> Result<(), Refused> {
-    let own: Vec<_> = lists.iter().filter(|list| list.is_of(issuer)).collect();
-    // What was taken back once stays so, also by the word of a list that is old.
-    if own.iter().any(|list| list.has(certificate)) {
-        return Err(Refused::Revoked);
-    }
-    if own.iter().any(|list| list.holds(at)) {
-        return Ok(());
-    }
-    Err(if own.is_empty() {
-        Refused::NoList
-    } else {
-        Refused::OldList
-    })
 }
 
 fn read(pem: &str) -> Result<Vec<Certificate>, Refused> {

@@ -77,7 +77,7 @@ impl Authority {
         words("genpkey -algorithm SM2 -out tsa.key");
         words(&format!(
             "req -x509 -new -key root.key -sm3 -sigopt {NAME} -subj /CN=root -days 30 -out root.pem \
-             -addext keyUsage=critical,keyCertSign"
+             -addext keyUsage=critical,keyCertSign,cRLSign"
         ));
         words(&format!(
             "req -new -key tsa.key -sm3 -sigopt {NAME} -subj /CN=stamps -out tsa.csr"
@@ -170,37 +170,66 @@ fn mm_4h_a_stamp_signed_with_sm2_is_believed_whole_and_in_no_other_way() {
     let at = start(dir);
     let question = Question::about(MESSAGE, Imprint::Sm3).unwrap();
     let bytes = authority.answer(&question, &at);
-    let checked = |bytes: &[u8]| verify(bytes, MESSAGE, Some(&question), &authority.trusted);
+    let sm3 = format!("-md sm3 -sigopt {NAME}");
+    let list = |taken| crate::timestamps::list(dir, (&sm3, "-crldays 30"), taken);
+    let by = |lists: &[&[u8]]| {
+        let stamp = verify(&bytes, MESSAGE, Some(&question), &authority.trusted, None).unwrap();
+        let at = stamp.at + crate::timestamps::LATER;
+        crate::timestamps::by_lists((&bytes, &question), &authority.trusted, lists, at)
+    };
+    assert_eq!(by(&[]), Err(Refused::Unlisted));
+    let (holds, taken) = (list(false), list(true));
+    assert!(by(&[&holds]).is_ok_and(|stamp| stamp.authority == "CN=stamps"));
+    assert_eq!(by(&[&taken]), Err(Refused::Revoked));
+    let checked = |bytes: &[u8]| verify(bytes, MESSAGE, Some(&question), &authority.trusted, None);
     let right = checked(&bytes).unwrap();
     assert_eq!(right.authority, "CN=stamps");
 
     let again = Question::about(MESSAGE, Imprint::Sm3).unwrap();
-    let found = verify(&bytes, MESSAGE, Some(&again), &authority.trusted);
+    let found = verify(&bytes, MESSAGE, Some(&again), &authority.trusted, None);
     assert_eq!(found, Err(Refused::OtherQuestion));
-    let found = verify(&bytes, b"another", Some(&question), &authority.trusted);
+    let found = verify(
+        &bytes,
+        b"another",
+        Some(&question),
+        &authority.trusted,
+        None,
+    );
     assert_eq!(found, Err(Refused::OtherContent));
     let early = authority.answer(&question, "20200101000000Z");
     assert_eq!(checked(&early), Err(Refused::Untrusted));
     let elsewhere = tempfile::tempdir().unwrap();
     let other = Authority::made_in(elsewhere.path()).trusted;
-    let found = verify(&bytes, MESSAGE, Some(&question), &other);
+    let found = verify(&bytes, MESSAGE, Some(&question), &other, None);
     assert_eq!(found, Err(Refused::Untrusted));
     // Named and signed by a certificate of the same name, with another key.
     let key = SigningKey::generate().unwrap();
     let forged = Authority { key, ..authority };
     let bytes_forged = forged.answer(&question, &at);
-    let found = verify(&bytes_forged, MESSAGE, Some(&question), &forged.trusted);
+    let found = verify(
+        &bytes_forged,
+        MESSAGE,
+        Some(&question),
+        &forged.trusted,
+        None,
+    );
     assert_eq!(found, Err(Refused::Signature));
 
     for at in 0..bytes.len() {
         let mut altered = bytes.clone();
         altered[at] ^= 1;
         // A few bytes say nothing: how an algorithm is called.
-        let found = verify(&altered, MESSAGE, Some(&question), &forged.trusted);
+        let found = verify(&altered, MESSAGE, Some(&question), &forged.trusted, None);
         if let Ok(stamp) = found {
             assert_eq!(stamp, right, "byte {at}");
         }
-        let cut = verify(&bytes[..at], MESSAGE, Some(&question), &forged.trusted);
+        let cut = verify(
+            &bytes[..at],
+            MESSAGE,
+            Some(&question),
+            &forged.trusted,
+            None,
+        );
         assert!(cut.is_err(), "cut at {at}");
     }
 }

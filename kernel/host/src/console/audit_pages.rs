@@ -457,6 +457,7 @@ fn detail_label(name: &str) -> &str {
         "login" => "登录名",
         "before" => "变更前摘要",
         "after" => "变更后摘要",
+        "files" => "所引用文件的摘要",
         "records" => "核验条数",
         "signed" => "已签名至",
         other => other,

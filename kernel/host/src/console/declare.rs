@@ -99,6 +99,11 @@ pub(crate) fn def() -> ModuleDef {
                 permission: "model.inspect".into(),
             },
             readings::block(),
+            BlockDef {
+                id: super::stamps::STAMPS.into(),
+                order: 4,
+                permission: "schedule.read".into(),
+            },
         ],
         // It was stored in plain; the plain values go with the release that leaves this out.
         changes: vec![ChangeDef::Converted {
@@ -243,6 +248,8 @@ fn models() -> CollectionDef {
     CollectionDef {
         indexes,
         title: "title".into(),
+        // Which model scores whom is decided by a person and read from here.
+        attested: true,
         ..collection(
             "models",
             "model",

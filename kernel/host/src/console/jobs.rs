@@ -94,7 +94,7 @@ pub(super) async fn trace(host: &Host, input: &Input) -> Result<Reply, Fault> {
         let query = Query::new(format!("{ID}.{JOBS}"))
             .filter(Filter::eq("kind", "export"))
             .after(cursor, MAX_LIMIT);
-        let found = host.store().find(&query, &Host::KERNEL).await;
+        let found = host.store().list(&query, &Host::KERNEL).await;
         let found = found.map_err(|e| ask_fault(&e))?;
         let bears = |job: &&Map<String, Value>| marks.bear(word(job, "trace"));
         if let Some(job) = found.records.iter().find(bears) {

@@ -78,7 +78,8 @@ impl Host {
             let due = Query::new(format!("{}.{}", def.id, c.name))
                 .filter(over.clone())
                 .after(cursor, AT_ONCE);
-            let due = self.store().find(&due, &Self::KERNEL).await;
+            // What is not as the platform wrote it stays, and keeps nothing else.
+            let due = self.store().list(&due, &Self::KERNEL).await;
             let due = due.map_err(|e| ask_fault(&e))?;
             let restored = self.restored(&due.records).await?;
             for record in &due.records {

@@ -8,7 +8,7 @@ use sdk_contract::scalar::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::pages::{bench, may};
-use super::{ID, record, stay};
+use super::{ID, record, stamps, stay};
 use crate::Host;
 use crate::module::{Call, Input};
 use crate::reads::storage;
@@ -79,10 +79,12 @@ pub(super) async fn list(host: &Host, call: &Call) -> Result<Page, Fault> {
     let table = Table::new(columns)
         .rows(shown)
         .empty("已安装的模块都没有定时任务");
-    Ok(bench("定时任务")
+    let page = bench("定时任务")
         .subtitle("模块按时自动办理的事；错过的时间在恢复后补办一次")
         .block(Block::table("schedules", table))
-        .section(Section::stack().block(dead(host, call).await?)))
+        .section(Section::stack().block(dead(host, call).await?));
+    let stamps = stamps::section(host).await?;
+    Ok(stamps.into_iter().fold(page, Page::section))
 }
 
 fn run_now(id: &str) -> Action {

@@ -113,7 +113,7 @@ impl Host {
             .filter(Filter::eq("status", "running"))
             .sort("started_at", false)
             .limit(1);
-        let found = self.store().find(&running, &Self::KERNEL).await;
+        let found = self.store().list(&running, &Self::KERNEL).await;
         if let Some(job) = found.map_err(|e| ask(&e))?.records.first() {
             let began = word(job, "started_at").parse().unwrap_or(before);
             before = before.min(began);

@@ -101,7 +101,8 @@ impl Host {
             .filter(filter)
             .sort("created_at", false)
             .limit(AT_ONCE);
-        let found = self.store().find(&query, &Self::KERNEL).await;
+        // One that is not as the platform wrote it is not run, and keeps no other from it.
+        let found = self.store().list(&query, &Self::KERNEL).await;
         Ok(found.map_err(|e| ask(&e))?.records)
     }
 

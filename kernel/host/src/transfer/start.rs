@@ -111,7 +111,8 @@ impl Host {
             with: Vec::new(),
             ..query.clone()
         };
-        let total = self.find(p, count).await?.total.unwrap_or_default();
+        // With one among them that is not as the platform wrote it the export fails, and names it.
+        let total = self.list(p, count).await?.total.unwrap_or_default();
         if total > MAX_ROWS {
             let what = format!("符合条件的有 {total} 条，一次最多导出 {MAX_ROWS} 条，请缩小范围");
             return Err(Fault::refused("too-many-rows", what));

@@ -36,7 +36,10 @@ impl Config {
             ("certificates", read.lists().map(drop)),
             ("files", read.bucket().map(drop)),
             ("scan", read.scanner().map(drop)),
-            ("timestamps", read.stamping().map(drop)),
+            (
+                "timestamps",
+                read.stamping().and_then(|_| read.stamp_lists()).map(drop),
+            ),
             ("audit.forward", read.forward(&wire::machine()).map(drop)),
         ];
         let wrong: Vec<String> = parts

@@ -94,7 +94,7 @@ impl Serve {
             folder: platform.checkpoint_folder(),
         };
         evidence
-            .configured(&wire::machine(), platform.config_digest())
+            .configured(&wire::machine(), platform.configured())
             .await?;
         life.spawn(evidence.clone().sign_as_due());
         life.spawn(evidence.clone().keep_keys());
@@ -140,6 +140,10 @@ impl Serve {
 /// The work of the platform, and of keeping its records, codes and evidence in order.
 fn work(life: &Lifecycle, platform: &Platform, blobs: BlobStore) -> Result<()> {
     let (store, host) = (&platform.store, &platform.host);
+    // Before the first stamp is asked for, as far as they are files.
+    if let (Some(lists), Some(stamping)) = (platform.stamp_lists()?, host.stamping()) {
+        life.spawn(lists.run(stamping.clone(), Arc::clone(host.clock())));
+    }
     background::work(life, host);
     if let Some(forward) = platform.forward()? {
         life.spawn(forward.run());

@@ -4,12 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use kernel_crypto::ca::outside::Authorities;
-use kernel_host::outgoing::Outgoing;
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 
-use crate::lists::{Lists, Place};
-use crate::tls;
+use crate::lists::Lists;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -43,23 +41,17 @@ impl CertificateConfig {
         Ok(all)
     }
 
+    /// The files that say whom it believes.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.trusted.iter().chain(&self.between)
+    }
+
     /// Where the lists are, if there are any, trusting `authorities` for TLS.
     pub(super) fn lists(
         &self,
         authorities: impl FnOnce() -> Result<Vec<CertificateDer<'static>>>,
     ) -> Result<Option<Lists>> {
-        if self.lists.is_empty() {
-            return Ok(None);
-        }
-        let places: Vec<Place> = self
-            .lists
-            .iter()
-            .map(|place| place.parse())
-            .collect::<Result<_>>()?;
-        let secure = self.lists.iter().any(|place| place.starts_with("https://"));
-        let roots = if secure { authorities()? } else { Vec::new() };
-        let outgoing = Outgoing::new(&roots, tls::international());
-        Ok(Some(Lists::new(places, outgoing)))
+        Lists::at(&self.lists, authorities).context("certificates.lists")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who says when signatures were there.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use kernel_crypto::timestamp::{Authorities, Imprint};
@@ -9,6 +10,7 @@ use kernel_host::timestamps::Stamping;
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 
+use crate::lists::Lists;
 use crate::tls;
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,6 +21,8 @@ pub(crate) struct StampConfig {
     /// PEM file of the certificates that its own are under.
     certificates: PathBuf,
     digest: Digest,
+    /// Files and addresses of the lists of what those took back; empty is that nobody asks.
+    lists: Vec<String>,
 }
 
 /// What the authority is told of a signature.
@@ -37,6 +41,10 @@ impl StampConfig {
         authorities: impl FnOnce() -> Result<Vec<CertificateDer<'static>>>,
     ) -> Result<Option<Stamping>> {
         if self.url.is_empty() {
+            ensure!(
+                self.lists.is_empty(),
+                "timestamps.lists needs timestamps.url"
+            );
             return Ok(None);
         }
         let secure = self.url.starts_with("https://");
@@ -58,6 +66,20 @@ impl StampConfig {
                 Digest::Sha256 => Imprint::Sha256,
             },
             outgoing: Outgoing::new(&roots, tls::international()),
+            lists: (!self.lists.is_empty()).then(Arc::default),
         }))
+    }
+
+    /// The files that say whom it believes.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.certificates)
+    }
+
+    /// Where the lists are, if there are any, trusting `authorities` for TLS.
+    pub(super) fn lists(
+        &self,
+        authorities: impl FnOnce() -> Result<Vec<CertificateDer<'static>>>,
+    ) -> Result<Option<Lists>> {
+        Lists::at(&self.lists, authorities).context("timestamps.lists")
     }
 }

@@ -232,8 +232,13 @@ async fn dj_14_a_record_put_back_or_taken_away_is_located_by_its_history() {
             ))
             .await;
         bench.tamper("DROP TABLE kept").await;
-        // Its code is right: only the sweep tells.
+        // Its code is right: read by itself it tells nothing, but nothing is done to it.
         assert_eq!(get(&store, 2).await.unwrap()["note"], json!("a"));
+        let written = put(&store, vec![change(2, 1, json!({"note": "c"}))]).await;
+        assert!(
+            matches!(&written, Err(CommitError::Storage(e)) if is_altered(e, 2)),
+            "{written:?}"
+        );
         let found = findings(&store).await;
         assert_eq!(
             found,

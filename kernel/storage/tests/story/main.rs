@@ -13,6 +13,7 @@
 )]
 
 mod attested;
+mod attested_plugins;
 mod audit;
 mod back_in_time;
 mod backup;

@@ -182,17 +182,18 @@ async fn a_moment_is_walked_by_cursor_within_the_askers_rows() {
     .await;
 }
 
-const LOCKS: [&str; 6] = [
+pub(crate) const LOCKS: [&str; 7] = [
     include_str!("../../../../plugins/consent/schema.lock.json"),
     include_str!("../../../../plugins/credit/schema.lock.json"),
     include_str!("../../../../plugins/enterprise/schema.lock.json"),
     include_str!("../../../../plugins/lending/schema.lock.json"),
     include_str!("../../../../plugins/market/schema.lock.json"),
     include_str!("../../../../plugins/park/schema.lock.json"),
+    include_str!("../../../../plugins/privacy/schema.lock.json"),
 ];
 
 /// A value of a kind, canonical.
-fn value(module: &ModuleDef, kind: &Kind) -> Value {
+pub(crate) fn value(module: &ModuleDef, kind: &Kind) -> Value {
     if let Kind::Choice { of } = kind {
         return json!(module.choice(of).unwrap().options[0].value);
     }

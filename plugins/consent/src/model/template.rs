@@ -12,6 +12,7 @@ use crate::permissions;
     title = name,
     shard = aggregate,
     audited,
+    attested,
     read = permissions::TEMPLATES,
     index(stage)
 )]
@@ -102,6 +103,7 @@ pub(crate) enum Stage {
     title = number,
     shard = aggregate,
     audited,
+    attested,
     read = permissions::EDITIONS,
     index(category, status),
     index(template)

@@ -90,6 +90,7 @@ pub(crate) fn scored_products(ctx: &Ctx) -> Result<Vec<Product>, Fault> {
         .filter(missing("park"))
         .filter(Filter::Not(Box::new(missing("model"))))
         .sort("rate_from", false)
+        .apart()
         .limit(50);
     ctx.find_as(query)
 }
