@@ -154,6 +154,7 @@ fn frozen(field: FieldDef) -> FieldDef {
 fn closed(field: FieldDef, reveal: &str) -> FieldDef {
     FieldDef {
         required: false,
+        level: Some(Level::L2),
         mask: Some(Mask::Hidden),
         reveal: Some(reveal.into()),
         ..field
