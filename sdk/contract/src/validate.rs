@@ -178,7 +178,9 @@ impl Check<'_> {
             // Of a table that people design, whoever designs it says it there.
             let sensitive = c.fields.iter().any(|f| f.class() >= Some(Level::L3));
             self.say(!sensitive || self.def.id == "data", || {
-                format!("{at}: fields of level L3 or L4 are kept for a purpose; say it as retention")
+                format!(
+                    "{at}: fields of level L3 or L4 are kept for a purpose; say it as retention"
+                )
             });
             return;
         };

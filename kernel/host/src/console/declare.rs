@@ -100,6 +100,7 @@ pub(crate) fn def() -> ModuleDef {
             },
             readings::block(),
         ],
+        events: vec![readings::event(), alterations::event()],
         // It was stored in plain; the plain values go with the release that leaves this out.
         changes: vec![ChangeDef::Converted {
             collection: "certificates".into(),

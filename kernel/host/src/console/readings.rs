@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use kernel_storage::{AuditDraft, CollectionName, Commit, CommitError, Reading, Record, is_id};
-use sdk_contract::call::{Ask, Reply, Write};
+use sdk_contract::call::{Ask, EventDraft, Reply, Write};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{
     Action, Block, Column, Confirm, Datum, Fact, Field, Page, Row, Section, Stat, Table, Tone,
@@ -33,6 +33,8 @@ const USUAL: &str = "usual";
 const OPEN: &str = "open";
 pub(super) const EXPLAINED: &str = "explained";
 pub(super) const BREACH: &str = "breach";
+/// What is said of one.
+pub(super) const BREACHED: &str = "reading.breached";
 /// Days of somebody's that say what is usual, as far back as there are any.
 const BEFORE: u32 = 30;
 /// Rows of one commit.
@@ -270,6 +272,18 @@ pub(super) fn count(host: &Host) -> Reply {
     stay("已开始统计，请稍后刷新")
 }
 
+/// What modules hear of a breach: not who it was, which the audit administrator may read.
+fn breached(call: &Call, row: &Map<String, Value>, reason: &str) -> EventDraft {
+    EventDraft {
+        name: BREACHED.into(),
+        aggregate: word(row, "id").to_owned(),
+        data: json!({
+            "reading": word(row, "id"), "day": word(row, "day"), "reason": reason,
+            "parties": number(row, "parties"), "organisation": call.principal.organisation,
+        }),
+    }
+}
+
 /// Says what came of it. Nobody says it of themselves.
 pub(super) fn settle(call: &Call, input: &Input) -> Result<Reply, Fault> {
     let row = record(input)?;
@@ -288,8 +302,11 @@ pub(super) fn settle(call: &Call, input: &Input) -> Result<Reply, Fault> {
         "decided_at": call.now.to_string(),
         "reason": word(&input.values, "reason"),
     });
+    let breach = word(&input.values, "finding") == BREACH;
+    let event = breach.then(|| breached(call, row, word(&input.values, "reason")));
     Ok(Reply {
         writes: vec![update(row, object(values))],
+        events: event.into_iter().collect(),
         note: Some(word(&input.values, "reason").to_owned()),
         ..go(
             format!("{PATH}/{}", word(row, "id")),

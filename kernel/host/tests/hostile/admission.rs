@@ -312,7 +312,10 @@ async fn ds_01_what_is_guarded_without_a_level_is_refused() {
         json!({ "encrypted": true, "mask": "hidden" }),
     ] {
         let said = refused_with(&stage, None, &marks).await;
-        assert!(said.contains("field secret: what is encrypted or masked has a level"), "{said}");
+        assert!(
+            said.contains("field secret: what is encrypted or masked has a level"),
+            "{said}"
+        );
     }
 }
 

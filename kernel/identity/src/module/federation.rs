@@ -68,7 +68,9 @@ fn arrivals() -> CollectionDef {
     let user = Kind::Ref { to: USERS.into() };
     CollectionDef {
         indexes: vec![vec!["ended_at".into(), "expires_at".into()]],
-        retention: Some(Retention::standing("以外部账号登录时核对去与回；登录完成即清空")),
+        retention: Some(Retention::standing(
+            "以外部账号登录时核对去与回；登录完成即清空",
+        )),
         ..collection(
             ARRIVALS,
             (

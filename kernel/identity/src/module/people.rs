@@ -1,7 +1,8 @@
 //! What looking after people's accounts is declared as: new passwords, leaving, coming back.
 
 use sdk_contract::def::{
-    ActionDef, Area, CollectionDef, FieldDef, Label, Level, Mask, PageDef, PermissionDef, RowScope, Shard,
+    ActionDef, Area, CollectionDef, FieldDef, Label, Level, Mask, PageDef, PermissionDef, RowScope,
+    Shard,
 };
 use sdk_contract::kind::Kind;
 

@@ -46,7 +46,9 @@ fn projects() -> CollectionDef {
     CollectionDef {
         title: "name".into(),
         assignee: Some("created_by".into()),
-        retention: Some(Retention::standing("为去标识项目生成代号和令牌，项目结束即清空")),
+        retention: Some(Retention::standing(
+            "为去标识项目生成代号和令牌，项目结束即清空",
+        )),
         indexes: vec![
             vec!["created_by".into(), "created_at".into()],
             vec!["status".into(), "ends_on".into()],
