@@ -22,6 +22,7 @@ mod readings;
 mod retention;
 mod schedules;
 mod trials;
+mod validations;
 mod verifications;
 
 use async_trait::async_trait;
@@ -124,7 +125,8 @@ impl Module for Console {
             "project.restore" => projects::restore(host, call, &input),
             "project.end" => projects::end(host, call, &input).await,
             "model.upload" => models::upload(host, call, &input).await,
-            "model.approve" => models::approve(call, &input),
+            "model.approve" => models::approve(host, call, &input).await,
+            "model.validate" => validations::validate(host, call, &input).await,
             "model.reject" => models::close(call, &input, "rejected"),
             "model.withdraw" => models::close(call, &input, "withdrawn"),
             "model.trial" => trials::start(host, call, &input).await,

@@ -191,7 +191,7 @@ impl Host {
     }
 }
 
-fn audience(module: &str, permission: Option<&str>) -> String {
+pub(crate) fn audience(module: &str, permission: Option<&str>) -> String {
     match permission {
         Some(permission) => format!("{module}.{permission}"),
         None => module.to_owned(),
