@@ -109,6 +109,9 @@ pub(crate) struct Application {
     /// 评分证书.
     #[field(max = 64)]
     pub(crate) certificate: Option<String>,
+    /// 未评分原因. 银行模型没有给出评分，由银行人工评审。
+    #[field(max = 300)]
+    pub(crate) unscored: Option<String>,
     /// 授权书.
     #[field(max = 64)]
     pub(crate) consent: Option<String>,

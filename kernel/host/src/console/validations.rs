@@ -297,17 +297,21 @@ fn form(model: &str, own: bool, trials: Vec<Choice>) -> Form {
     let options = options
         .map(|o| Choice::new(&o.value, &o.label.zh))
         .collect();
-    let help =
-        "由上传人以外的人完成、带好坏标签的试算；结论为“通过”的须选择，AUC、KS、PSI 取自其中";
-    Form::new("validate", send)
+    let form = Form::new("validate", send)
         .field(
             Field::area("data", "验证数据", 500)
                 .required()
                 .hint("来源、时间段、样本量"),
         )
-        .field(Field::area("findings", "方法与发现", 2000).required())
-        .field(Field::pick("trial", "批量试算", trials).help(help))
-        .field(Field::pick("conclusion", "结论", options).required())
+        .field(Field::area("findings", "方法与发现", 2000).required());
+    let form = if trials.is_empty() {
+        form
+    } else {
+        let help = "由上传人以外的人完成、带好坏标签的试算；AUC、KS、PSI 取自其中";
+        form.field(Field::pick("trial", "批量试算", trials).help(help))
+    };
+    let conclusion = Field::pick("conclusion", "结论", options).required();
+    form.field(conclusion.help("“通过”须有带好坏标签的批量试算，没有标签样本的可“有条件通过”"))
         .field(
             Field::date("valid_until", "有效期至")
                 .required()
