@@ -22,7 +22,7 @@ fn tamper(server: &Server, sql: &str) {
 
 fn table(name: &str) -> Value {
     json!({
-        "name": name, "label": name, "title_name": "name", "title_label": "企业名称", "scope": "all",
+        "name": name, "label": name, "purpose": "联系租户", "title_name": "name", "title_label": "企业名称", "scope": "all",
         "readers": ["platform.auditor"], "writers": ["platform.security"],
     })
 }
