@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(receivers(" 甲 \n\n乙\n甲\r\n").unwrap(), ["甲", "乙"]);
         let code = |text: &str| receivers(text).unwrap_err().fields[0].code.clone();
         assert_eq!(code(" \n"), "required");
-        let many = |n: usize| (0..n).map(|n| format!("{n}\n")).collect::<String>();
+        let many = |n: usize| (0..n).map(|n| n.to_string()).collect::<Vec<_>>().join("\n");
         assert_eq!(receivers(&many(100)).unwrap().len(), 100);
         assert_eq!(code(&many(101)), "too-many");
     }

@@ -247,13 +247,15 @@ mod tests {
 
     #[test]
     fn al_01_scores_that_moved_have_a_high_index_and_the_same_have_none() {
-        let (low, high) = ([90, 10, 0, 0], [10, 90, 0, 0]);
+        let (low, high) = ([80, 10, 5, 5], [5, 5, 10, 80]);
         let index = |a: &[u64], b: &[u64]| psi(a, b);
         assert_eq!(index(&low, &low), Some(0.0));
         assert!(index(&low, &high) > Some(0.25), "{:?}", index(&low, &high));
         // The same shares of ten times as many are the same.
         let many = low.map(|n| n * 10);
-        assert!(index(&low, &many) < Some(0.02), "{:?}", index(&low, &many));
+        assert!(index(&low, &many) < Some(1e-9), "{:?}", index(&low, &many));
+        let empty = index(&low, &[0, 0, 0, 100]);
+        assert!(empty.is_some_and(f64::is_finite), "{empty:?}");
         for (a, b) in [(&low[..], &[0; 4][..]), (&[], &low), (&low, &low[..3])] {
             assert_eq!(index(a, b), None, "{a:?} {b:?}");
         }
