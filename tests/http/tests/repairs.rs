@@ -301,6 +301,8 @@ fn pi_06_records_that_were_altered_are_a_signal_to_whoever_keeps_the_incidents()
         text(&all["items"][0]["cause"]).contains("被改动的记录"),
         "{all}"
     );
+    let told = security.get("/api/v1/notices").body.to_string();
+    assert!(told.contains("记录被绕过平台改动"), "{told}");
     // Looked through again, it is nothing new.
     let begun = security.post(&format!("{ALTERATIONS}/look"), &json!({}));
     assert_eq!(begun.status, 200, "{}", begun.body);

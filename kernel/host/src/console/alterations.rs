@@ -43,6 +43,7 @@ const CLOSED: &str = "closed";
 /// The platform's own collections of people and their posts.
 const USERS: &str = "users";
 const POSTS: &str = "posts";
+const ORGANISATIONS: &str = "organisations";
 /// Rows of one commit.
 const AT_ONCE: usize = 100;
 
@@ -89,7 +90,9 @@ impl Host {
                 draft: EventDraft {
                     name: FOUND.into(),
                     aggregate: "records".into(),
-                    data: json!({ "number": writes.len() }),
+                    data: json!({
+                        "number": writes.len(), "organisation": self.own_organisation().await?,
+                    }),
                 },
             });
         }
@@ -122,6 +125,17 @@ impl Host {
             }
         }
         Ok(swept)
+    }
+
+    /// The organisation that runs the platform, whose people what was found is for.
+    async fn own_organisation(&self) -> Result<Option<String>, Fault> {
+        let query = Query::new(CollectionName::new(PLATFORM, ORGANISATIONS).to_string())
+            .filter(Filter::eq("type", PLATFORM))
+            .limit(1);
+        // Where its own record was altered, the home page tells.
+        let found = self.store().list(&query, &Self::KERNEL).await;
+        let found = found.map_err(|e| ask_fault(&e))?.records;
+        Ok(found.first().map(|row| word(row, "id").to_owned()))
     }
 
     /// Every row, by what it is about.

@@ -46,6 +46,12 @@ fn day(row: &Map<String, Value>, name: &str) -> Option<Date> {
     word(row, name).parse().ok()
 }
 
+/// What people call a version, within so many characters.
+fn name(model: &Map<String, Value>, most: usize) -> String {
+    let name = format!("{} {}", word(model, "title"), word(model, "version"));
+    name.chars().take(most).collect()
+}
+
 /// Keeps what somebody else than the uploader found.
 pub(super) async fn validate(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
     let model = record(input)?;
@@ -71,7 +77,7 @@ pub(super) async fn validate(host: &Host, call: &Call, input: &Input) -> Result<
     let mut values = input.values.clone();
     values.extend(object(json!({
         "model": word(model, "id"),
-        "title": format!("{} {}", word(model, "title"), word(model, "version")),
+        "title": name(model, 200),
         "by_name": call.principal.name,
     })));
     if let Some(quality) = quality {
@@ -377,7 +383,6 @@ fn due(model: &Record, all: &[Record], now: Timestamp) -> Result<Option<NewNotic
             (key, title, "A validation ends soon")
         }
     };
-    let name = format!("{} {}", word(model, "title"), word(model, "version"));
     Ok(Some(NewNotice {
         id: new_id(now)?,
         organisation: word(model, "organisation").to_owned(),
@@ -387,10 +392,7 @@ fn due(model: &Record, all: &[Record], now: Timestamp) -> Result<Option<NewNotic
         told: Told {
             title: title.into(),
             title_en: title_en.into(),
-            text: format!("{name}：请重新验证，或下线该模型")
-                .chars()
-                .take(300)
-                .collect(),
+            text: format!("{}：请重新验证，或下线该模型", name(model, 200)),
             text_en: "Validate it again, or withdraw it".into(),
             path: format!("/console/models/{}", word(model, "id")),
         },
