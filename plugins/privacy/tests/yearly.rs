@@ -174,3 +174,21 @@ fn ds_01_risks_are_assessed_every_year(t: &World) {
     );
     assert!(t.user("officer").page(list).is_err());
 }
+
+#[scenario([plugin_privacy::module()])]
+fn more_than_one_run_takes_are_all_told_of_once(t: &World) {
+    const MANY: usize = 43;
+    let keeper = t.user("security");
+    for _ in 0..MANY {
+        made(
+            &keeper,
+            "privacy.holding.register",
+            held("important", "2026-12-20"),
+        );
+    }
+    for days in [1, 1] {
+        t.advance_days(days);
+        let all = told(&keeper);
+        assert_eq!(all.len(), MANY, "{all:?}");
+    }
+}
