@@ -117,7 +117,7 @@ impl Module for Console {
             "job.cancel" => jobs::cancel(call, &input),
             "job.trace" => jobs::trace(host, &input).await,
             "reading.count" => Ok(readings::count(host)),
-            "reading.settle" => readings::settle(call, &input),
+            "reading.settle" => readings::settle(host, call, &input).await,
             "schedule.run" => schedules::run(host, call, &input),
             "schedule.revive" => Ok(schedules::revive(&input)),
             "verification.start" => verifications::start(host, call),

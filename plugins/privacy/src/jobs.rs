@@ -18,6 +18,8 @@ use crate::{events, permissions};
 const AT_ONCE: u32 = 40;
 /// Incidents of one run. There are few; those that are late longest come first.
 const INCIDENTS: u32 = 100;
+/// Names that a signal keeps: as many as are told at once.
+const MOST: usize = 100;
 const HOUR: i64 = 3_600_000_000;
 
 pub(crate) const ALL: &[Schedule] = &[
@@ -230,12 +232,21 @@ fn breached(ctx: &mut Ctx, event: &Event) -> Result<(), Fault> {
     let text = |name: &str| event.data.get(name).and_then(Value::as_str);
     let number = |name: &str| event.data.get(name).and_then(Value::as_i64);
     let (day, reason) = (text("day"), text("reason"));
+    let names = event.data.get("names").and_then(Value::as_array);
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    let names: Vec<&str> = names.take(MOST).collect();
     let cause = format!(
-        "{}的查询被审计管理员认定为违规：{}。当天的查询见审计日志。",
+        "{}的查询被审计管理员认定为违规：{}。涉及 {} 个主体，其中可发站内信的已列出 {} 个，其余请以其他方式通知。",
         day.unwrap_or("有一天"),
         reason.unwrap_or_default(),
+        number("parties").unwrap_or_default(),
+        names.len(),
     );
-    signal(ctx, event, "违规查询他方数据", &cause, number("parties"))
+    let of = Concerned {
+        parties: number("parties"),
+        receivers: (!names.is_empty()).then(|| names.join("\n")),
+    };
+    signal(ctx, event, "违规查询他方数据", &cause, of)
 }
 
 /// Records are not as the platform wrote them.
@@ -245,7 +256,20 @@ fn altered(ctx: &mut Ctx, event: &Event) -> Result<(), Fault> {
         "巡检发现 {} 条记录不是平台写入的样子，可能在数据库中被改动，见“被改动的记录”。",
         number.unwrap_or(1)
     );
-    signal(ctx, event, "记录被绕过平台改动", &cause, None)
+    signal(
+        ctx,
+        event,
+        "记录被绕过平台改动",
+        &cause,
+        Concerned::default(),
+    )
+}
+
+/// Whom a signal is about, as far as the event says.
+#[derive(Default)]
+struct Concerned {
+    parties: Option<i64>,
+    receivers: Option<String>,
 }
 
 /// Keeps what may be an incident, once, and tells whoever the event says keeps the registers.
@@ -254,7 +278,7 @@ fn signal(
     event: &Event,
     title: &str,
     cause: &str,
-    parties: Option<i64>,
+    of: Concerned,
 ) -> Result<(), Fault> {
     let key = format!("{}:{}", event.name, event.id);
     if !ctx.find::<Signal>(Signal::KEY.eq(key.clone()))?.is_empty() {
@@ -265,7 +289,8 @@ fn signal(
         key,
         found_at: Timestamp::from_micros(event.at),
         cause: cause.chars().take(1000).collect(),
-        parties: parties.filter(|n| *n >= 0),
+        parties: of.parties.filter(|n| *n >= 0),
+        receivers: of.receivers,
         status: Lead::Waiting,
         incident: None,
         reason: None,

@@ -262,7 +262,7 @@ fn incident(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
             ),
             (
                 "通知受影响的主体（站内信）",
-                form::<tell::Tell>("tell", "发送通知", Some((id, &none))),
+                form::<tell::Tell>("tell", "发送通知", Some((id, &told::concerned(ctx, &i)?))),
             ),
             (
                 "通知个人",

@@ -196,6 +196,9 @@ fn pi_06_a_breach_that_the_platform_found_becomes_an_incident_and_those_concerne
         text(&signal["cause"]).contains("无业务理由批量查看"),
         "{signal}"
     );
+    // The demo's others have no account to be told by.
+    let cause = text(&signal["cause"]);
+    assert!(cause.contains("已列出 2 个"), "{cause}");
     // Whoever keeps the registers is told, and finds the form filled in.
     let mut desk = Browser::signed_in(&server, "security");
     let notices = page(&mut desk, "/notices");
@@ -207,7 +210,7 @@ fn pi_06_a_breach_that_the_platform_found_becomes_an_incident_and_those_concerne
     let form = desk.get(&place);
     assert!(form.html.contains("无业务理由批量查看"), "{}", form.html);
     let found_at = typed_in(&form.html, "found_at");
-    let (cause, linked) = (text(&signal["cause"]), form.hidden("signal"));
+    let linked = form.hidden("signal");
     assert_eq!(linked, id);
     let parties = text(&json!(row["parties"].to_string()));
     let typed = [
@@ -247,15 +250,30 @@ fn pi_06_a_breach_that_the_platform_found_becomes_an_incident_and_those_concerne
     );
     assert!(!page(&mut desk, "/privacy/incidents").contains("待判断的线索"));
 
+    concerned_are_told(&server, &incident, &text(&settled["receivers"]));
+}
+
+/// Those whose data the trail says was read are named in the form, and told once they are sent to.
+fn concerned_are_told(server: &Server, incident: &Value, named: &str) {
+    let (mut security, mut desk) = (
+        server.user("security"),
+        Browser::signed_in(server, "security"),
+    );
     let owner = server.user("enterprise");
     let name = text(&owner.get("/api/v1/session").body["organisation_name"]);
+    let place = format!("/privacy/incidents/{}", text(&incident["id"]));
+    assert!(
+        named.lines().count() == 2 && named.contains(&name),
+        "{named}"
+    );
+    assert!(page(&mut desk, &place).contains(named), "the form has them");
     let tell = format!("/api/v1/privacy/incidents/{}/tell", text(&incident["id"]));
     let told = security.post(
         &tell,
         &json!({ "receivers": name, "contact": "运营中心安全岗 021-60000000" }),
     );
     assert_eq!(told.status, 200, "{}", told.body);
-    let mut hers = Browser::signed_in(&server, "enterprise");
+    let mut hers = Browser::signed_in(server, "enterprise");
     assert!(page(&mut hers, "/notices").contains("您的信息可能受到安全事件影响"));
     let tellings = owner.get("/api/v1/privacy/tellings").body;
     assert_eq!(tellings["total"], 1, "{tellings}");

@@ -31,6 +31,9 @@ pub(crate) struct Signal {
     /// 涉及的主体数.
     #[field(min = 0, frozen)]
     pub(crate) parties: Option<i64>,
+    /// 涉及的主体. 审计日志中当天被查询的，至多 100 个，每行一个。
+    #[field(max = 12_000, frozen)]
+    pub(crate) receivers: Option<String>,
     /// 状态.
     #[field(list)]
     pub(crate) status: Lead,

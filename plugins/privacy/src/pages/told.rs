@@ -80,6 +80,18 @@ pub(super) fn signal(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
     Ok(page.block(Block::history("history", Signal::COLLECTION, id)))
 }
 
+/// Whom an incident is about, where a signal led to it that says so and nobody was told yet.
+pub(super) fn concerned(ctx: &Ctx, incident: &Stored<Incident>) -> Result<Map, Fault> {
+    let mut known = Map::new();
+    if incident.told.is_none() {
+        let signals = ctx.find::<Signal>(Signal::INCIDENT.eq(incident.id.clone()))?;
+        if let Some(receivers) = signals.first().and_then(|s| s.record.receivers) {
+            known.insert("receivers".into(), receivers.into());
+        }
+    }
+    Ok(known)
+}
+
 /// Who was told of an incident, if anybody was.
 pub(super) fn of(
     ctx: &Ctx,
