@@ -23,6 +23,7 @@ mod retention;
 mod schedules;
 mod stamps;
 mod trials;
+mod validations;
 mod verifications;
 
 use async_trait::async_trait;
@@ -118,7 +119,7 @@ impl Module for Console {
             "job.cancel" => jobs::cancel(call, &input),
             "job.trace" => jobs::trace(host, &input).await,
             "reading.count" => Ok(readings::count(host)),
-            "reading.settle" => readings::settle(call, &input),
+            "reading.settle" => readings::settle(host, call, &input).await,
             "schedule.run" => schedules::run(host, call, &input),
             "schedule.revive" => Ok(schedules::revive(&input)),
             "verification.start" => verifications::start(host, call),
@@ -126,7 +127,8 @@ impl Module for Console {
             "project.restore" => projects::restore(host, call, &input),
             "project.end" => projects::end(host, call, &input).await,
             "model.upload" => models::upload(host, call, &input).await,
-            "model.approve" => models::approve(call, &input),
+            "model.approve" => models::approve(host, call, &input).await,
+            "model.validate" => validations::validate(host, call, &input).await,
             "model.reject" => models::close(call, &input, "rejected"),
             "model.withdraw" => models::close(call, &input, "withdrawn"),
             "model.trial" => trials::start(host, call, &input).await,

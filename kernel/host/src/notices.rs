@@ -12,6 +12,7 @@ use sdk_contract::notice::{MAX_NOTICES, NoticeDraft};
 use crate::Host;
 use crate::capabilities::denied;
 use crate::catalog::Installed;
+use crate::console;
 use crate::module::{Call, new_id};
 use crate::reads::storage;
 
@@ -173,11 +174,15 @@ impl Host {
         let catalog = self.catalog();
         let mut audiences = Vec::new();
         for installed in catalog.modules.values().filter(|m| m.visible(p)) {
-            let tells = |m: &sdk_contract::manifest::Manifest| m.capabilities.notices;
-            if !installed.manifest.as_deref().is_some_and(tells) {
+            let def = &installed.def;
+            // Of the platform's own modules the console alone tells people anything.
+            let tells = match installed.manifest.as_deref() {
+                Some(manifest) => manifest.capabilities.notices,
+                None => def.id == console::ID,
+            };
+            if !tells {
                 continue;
             }
-            let def = &installed.def;
             audiences.push(audience(&def.id, None));
             let held = def.permissions.iter();
             let held = held.filter(|permission| decide(p, &def.id, permission).allowed());
@@ -191,7 +196,7 @@ impl Host {
     }
 }
 
-fn audience(module: &str, permission: Option<&str>) -> String {
+pub(crate) fn audience(module: &str, permission: Option<&str>) -> String {
     match permission {
         Some(permission) => format!("{module}.{permission}"),
         None => module.to_owned(),

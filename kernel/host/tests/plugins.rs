@@ -283,6 +283,45 @@ async fn pi_04_a_count_over_everybody_does_not_tell_of_few() {
     assert!(kept_back > 0 && owned > 0, "{kept_back}, {owned}");
 }
 
+/// Said again without the rule that admission goes by, of the platform's own modules too.
+#[tokio::test(flavor = "multi_thread")]
+async fn ds_01_every_guarded_field_of_every_plugin_has_a_level() {
+    let Some(guests) = guests() else { return };
+    let city = City::open(&guests).await;
+    let mut guarded = 0;
+    for (id, installed) in city.modules() {
+        for c in &installed.def.collections {
+            for f in &c.fields {
+                let open = !f.encrypted && f.mask.is_none();
+                let at = format!("{id}.{}.{}", c.name, f.name);
+                assert!(open || f.level.is_some(), "{at} has no level");
+                guarded += u32::from(!open);
+            }
+        }
+    }
+    assert!(guarded > 30, "{guarded} are guarded");
+}
+
+/// The same of what sensitive data is kept for.
+#[tokio::test(flavor = "multi_thread")]
+async fn dj_18_every_sensitive_field_of_every_plugin_is_kept_for_a_purpose() {
+    let Some(guests) = guests() else { return };
+    let city = City::open(&guests).await;
+    let mut sensitive = 0;
+    for (id, installed) in city.modules() {
+        for c in &installed.def.collections {
+            if !c.fields.iter().any(|f| f.class() >= Some(Level::L3)) {
+                continue;
+            }
+            let purpose = c.retention.as_ref().map(|r| r.purpose.trim());
+            let said = purpose.is_some_and(|purpose| !purpose.is_empty());
+            assert!(said, "{id}.{}: kept for what, and how long", c.name);
+            sensitive += 1;
+        }
+    }
+    assert!(sensitive > 8, "{sensitive} are sensitive");
+}
+
 /// The plugins that are for tests alone have what no other has yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_test_plugins_declare_keeps_the_rules_too() {
@@ -308,11 +347,6 @@ fn declarations_are_valid_and_frozen(city: &City) {
             Vec::<String>::new(),
             "{id}"
         );
-        for c in &installed.def.collections {
-            let sensitive = c.fields.iter().any(|f| f.level >= Some(Level::L3));
-            let said = !sensitive || c.retention.is_some();
-            assert!(said, "{id}.{}: kept for what, and how long", c.name);
-        }
         if installed.manifest.is_none() {
             continue;
         }

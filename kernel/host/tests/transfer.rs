@@ -18,6 +18,8 @@ mod projects;
 mod readings;
 #[path = "support/host.rs"]
 mod support;
+#[path = "transfer/validations.rs"]
+mod validations;
 
 use city::{BANK, City, MANY, SITES, guests, on_each_engine, sites};
 use kernel_host::{Format, Lane};

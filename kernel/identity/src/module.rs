@@ -12,8 +12,8 @@ mod signatures;
 pub use signatures::{MOST_SIGNED, MOST_STAMP};
 
 use sdk_contract::def::{
-    CollectionDef, FieldDef, Label, Mask, ModuleDef, PermissionDef, Retention, RoleGrant, RowScope,
-    Shard, Tone,
+    CollectionDef, FieldDef, Label, Level, Mask, ModuleDef, PermissionDef, Retention, RoleGrant,
+    RowScope, Shard, Tone,
 };
 use sdk_contract::kind::Kind;
 
@@ -199,6 +199,7 @@ fn users() -> CollectionDef {
         required("active", Label::new("启用", "Active"), Kind::Bool),
         FieldDef {
             encrypted: true,
+            level: Some(Level::L4),
             mask: Some(Mask::All),
             ..required(
                 "password",
@@ -263,6 +264,7 @@ fn session_fields() -> CollectionDef {
             FieldDef {
                 unique: true,
                 frozen: true,
+                level: Some(Level::L2),
                 mask: Some(Mask::All),
                 ..required(
                     "digest",
@@ -354,10 +356,11 @@ fn field(name: &str, label: Label, kind: Kind) -> FieldDef {
     }
 }
 
-/// Kept encrypted and shown to nobody.
+/// Kept encrypted and shown to nobody: what somebody proves who they are by.
 fn secret(name: &str, label: Label, kind: Kind) -> FieldDef {
     FieldDef {
         encrypted: true,
+        level: Some(Level::L4),
         mask: Some(Mask::All),
         ..field(name, label, kind)
     }

@@ -153,6 +153,9 @@ async fn collect(host: Host) {
         if let Err(fault) = host.forget_keys().await {
             tracing::error!(%fault, "idempotency keys are not forgotten");
         }
+        if let Err(fault) = host.tell_of_validations().await {
+            tracing::error!(%fault, "nobody is told of models whose validation ran out");
+        }
         if let Err(fault) = host.forget_notices().await {
             tracing::error!(%fault, "notices are not forgotten");
         }

@@ -58,7 +58,7 @@ pub(crate) struct Application {
     #[field(frozen)]
     pub(crate) staff: i64,
     /// 联系人.
-    #[field(max = 40, frozen, mask = "name", reveal = permissions::CONTACT)]
+    #[field(max = 40, frozen, level = "L2", mask = "name", reveal = permissions::CONTACT)]
     pub(crate) contact: String,
     /// 联系电话.
     #[field(
@@ -93,16 +93,16 @@ pub(crate) struct Application {
     #[field(max = 80)]
     pub(crate) model: Option<String>,
     /// 信用分.
-    #[field(list, mask = "hidden", reveal = permissions::SCORE)]
+    #[field(list, level = "L2", mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) score: Option<Decimal<4>>,
     /// 基准分. 与各项得分之和即信用分。
-    #[field(mask = "hidden", reveal = permissions::SCORE)]
+    #[field(level = "L2", mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) base: Option<Decimal<4>>,
     /// 违约概率.
-    #[field(mask = "hidden", reveal = permissions::SCORE)]
+    #[field(level = "L2", mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) probability: Option<Decimal<6>>,
     /// 等级.
-    #[field(max = 10, mask = "hidden", reveal = permissions::SCORE)]
+    #[field(max = 10, level = "L2", mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) grade: Option<String>,
     /// 评分依据. 含读取的数据。
     #[field(json, encrypted, level = "L3", mask = "hidden", reveal = permissions::SCORE)]
@@ -110,6 +110,9 @@ pub(crate) struct Application {
     /// 评分证书.
     #[field(max = 64)]
     pub(crate) certificate: Option<String>,
+    /// 未评分原因. 银行模型没有给出评分，由银行人工评审。
+    #[field(max = 300)]
+    pub(crate) unscored: Option<String>,
     /// 授权书.
     #[field(max = 64)]
     pub(crate) consent: Option<String>,

@@ -125,6 +125,10 @@ pub(crate) fn covers(letter: &Letter, bank: &str, purpose: &str, today: Date) ->
 
 /// A consent refusal with what to do about it; other faults as they are.
 pub(crate) fn explain(fault: Fault, bank: &str) -> Fault {
+    if leaves_it_to_a_person(&fault) {
+        let message = format!("{}；也可以勾选“没有评分时转人工评审”后提交", fault.message);
+        return Fault { message, ..fault };
+    }
     if !fault.code.starts_with("consent.") {
         return fault;
     }
@@ -133,6 +137,24 @@ pub(crate) fn explain(fault: Fault, bank: &str) -> Fault {
         fault.message
     );
     Fault { message, ..fault }
+}
+
+/// Whether no model gave a score for reasons of its own, so that a person may look instead. That
+/// nobody may read the data is none.
+pub(crate) fn leaves_it_to_a_person(fault: &Fault) -> bool {
+    ["model.no-score", "model.not-live", "model.unknown-feature"].contains(&fault.code.as_str())
+}
+
+/// What a person decides without a score has its grounds in writing.
+pub(crate) fn grounds(application: &Application, reason: Option<&str>) -> Result<(), Fault> {
+    let said = reason.is_some_and(|reason| !reason.trim().is_empty());
+    if said || application.unscored.is_none() {
+        return Ok(());
+    }
+    let what = "没有评分的申请由人工评审，请写明依据";
+    Err(Fault::invalid(vec![FieldFault::new(
+        "reason", "required", what,
+    )]))
 }
 
 /// Where to sign for a bank and come back from.
@@ -284,6 +306,7 @@ pub(crate) mod tests {
             review_answer: None,
             review_answered_by: None,
             review_answered_at: None,
+            unscored: None,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use sdk::prelude::*;
 
-use crate::actions::{assess, entrust, respond};
-use crate::model::{Assessment, Incident, Processor, Progress, Stage, Standing};
+use crate::actions::{assess, entrust, hold, respond, review};
+use crate::model::{
+    Assessment, Held, Holding, Incident, Processor, Progress, Review, Stage, Standing,
+};
 
 pub(crate) fn assessment() -> FlowDef {
     Flow::on(Assessment::STATUS)
@@ -24,5 +26,19 @@ pub(crate) fn incident() -> FlowDef {
     Flow::on(Incident::STATUS)
         .start([Progress::Open])
         .step::<respond::Close>([Progress::Open], Progress::Closed)
+        .build()
+}
+
+pub(crate) fn review() -> FlowDef {
+    Flow::on(Review::STATUS)
+        .start([Stage::Draft])
+        .step::<review::Conclude>([Stage::Draft], Stage::Concluded)
+        .build()
+}
+
+pub(crate) fn holding() -> FlowDef {
+    Flow::on(Holding::STATUS)
+        .start([Held::Listed])
+        .step::<hold::Remove>([Held::Listed], Held::Removed)
         .build()
 }

@@ -1,6 +1,14 @@
 //! What exists: an assessment, a processor, an incident, and how soon an incident is reported.
 
+mod foreign;
+mod told;
+mod yearly;
+
 use sdk::prelude::*;
+
+pub(crate) use foreign::Organisation;
+pub(crate) use told::{Lead, Signal, Telling};
+pub(crate) use yearly::{Held, Holding, Importance, Review, Risk};
 
 use crate::permissions;
 
@@ -218,6 +226,10 @@ pub(crate) struct Incident {
     pub(crate) persons: Option<String>,
     /// 通知个人的时间. 采取措施能有效避免危害的，可以不通知。
     pub(crate) persons_at: Option<Timestamp>,
+    /// 已发站内信的主体数.
+    pub(crate) told: Option<i64>,
+    /// 最近一次发站内信的时间.
+    pub(crate) told_at: Option<Timestamp>,
     /// 复盘与整改.
     #[field(max = 2000)]
     pub(crate) lessons: Option<String>,

@@ -2,10 +2,12 @@
 
 mod due;
 mod parts;
+mod told;
+mod yearly;
 
 use sdk::prelude::*;
 
-use crate::actions::{assess, entrust, respond};
+use crate::actions::{assess, entrust, respond, tell};
 use crate::model::{Assessment, Deadline, Incident, Processor, Progress, Stage, Standing};
 use crate::{permissions, rules};
 use parts::{Register, detail, form, list};
@@ -78,6 +80,45 @@ pub(crate) const ALL: &[Route] = &[
         "Incident",
         0,
         incident,
+    ),
+    route("/privacy/signals/{id}", "线索", "Signal", 0, told::signal),
+    Route {
+        permission: permissions::TOLD,
+        ..route(
+            "/privacy/tellings/{id}",
+            "安全事件告知",
+            "What one was told",
+            0,
+            told::telling,
+        )
+    },
+    route(
+        "/privacy/holdings",
+        "重要数据目录",
+        "Important data",
+        954,
+        yearly::holdings,
+    ),
+    route(
+        "/privacy/holdings/{id}",
+        "重要数据",
+        "Important data",
+        0,
+        yearly::holding,
+    ),
+    route(
+        "/privacy/reviews",
+        "数据安全风险评估",
+        "Risk assessments",
+        955,
+        yearly::reviews,
+    ),
+    route(
+        "/privacy/reviews/{id}",
+        "数据安全风险评估",
+        "Risk assessment",
+        0,
+        yearly::review,
     ),
 ];
 
@@ -159,8 +200,12 @@ fn incidents(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         of: Incident::COLLECTION,
         empty: "没有登记过事件",
     };
-    let new = form::<respond::Report>("report", "登记事件", None);
+    let new = told::report(ctx, ask)?;
     let page = list::<Incident>(ctx, ask, &register, "登记事件", new)?;
+    let page = match told::waiting(ctx)? {
+        Some(signals) => page.block(signals),
+        None => page,
+    };
     Ok(page.block(deadlines(ctx)?))
 }
 
@@ -216,6 +261,10 @@ fn incident(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
                 form::<respond::TellAuthority>("authority", "记录报告", Some((id, &known))),
             ),
             (
+                "通知受影响的主体（站内信）",
+                form::<tell::Tell>("tell", "发送通知", Some((id, &told::concerned(ctx, &i)?))),
+            ),
+            (
                 "通知个人",
                 form::<respond::TellPersons>("persons", "记录通知", Some((id, &known))),
             ),
@@ -228,9 +277,14 @@ fn incident(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
                 form::<respond::Close>("close", "办结", Some((id, &none))),
             ),
         ];
-        for (title, form) in forms {
+        // A drill goes to nobody outside.
+        let sent = |form: &Form| !(i.drill && form.name == "tell");
+        for (title, form) in forms.into_iter().filter(|(_, form)| sent(form)) {
             page = page.block(Block::form(form).title(title));
         }
+    }
+    if let Some(told) = told::of(ctx, &i, ask)? {
+        page = page.block(told);
     }
     Ok(page.block(Block::history("history", Incident::COLLECTION, id)))
 }

@@ -3,9 +3,11 @@
 use sdk::prelude::*;
 
 /// Days before a due date from which on it is told.
-const SOON: i64 = 30;
+pub(crate) const SOON: i64 = 30;
 /// Days from one assessment, or one look at a processor, to the next at the most.
 const LONGEST: i64 = 3 * 366;
+/// Those who are told of an incident by one call.
+const MOST_AT_ONCE: usize = 100;
 
 /// A next date lies ahead, and not so far that it means never.
 pub(crate) fn next(field: &'static str, day: Date, today: Date) -> Result<(), Fault> {
@@ -61,6 +63,59 @@ pub(crate) fn told(
     )]))
 }
 
+/// A day that is told of as past is not ahead.
+pub(crate) fn past(field: &'static str, day: Date, today: Date) -> Result<(), Fault> {
+    if day <= today {
+        return Ok(());
+    }
+    let what = "不能晚于今天";
+    Err(Fault::invalid(vec![FieldFault::new(
+        field, "too-late", what,
+    )]))
+}
+
+/// What was sent was sent to somebody, on a day.
+pub(crate) fn sent(to: Option<&str>, on: Option<Date>, today: Date) -> Result<(), Fault> {
+    let missing = |field: &'static str, what: &str| {
+        Err(Fault::invalid(vec![FieldFault::new(
+            field, "required", what,
+        )]))
+    };
+    match (to, on) {
+        (None, None) => Ok(()),
+        (Some(_), Some(day)) => past("submitted_on", day, today),
+        (Some(_), None) => missing("submitted_on", "请填写报送日"),
+        (None, Some(_)) => missing("submitted_to", "请填写报送的部门"),
+    }
+}
+
+/// The day from which the next yearly look is late.
+pub(crate) fn in_a_year(today: Date) -> Date {
+    today.plus_days(365)
+}
+
+/// The lines that name somebody, each once.
+pub(crate) fn receivers(text: &str) -> Result<Vec<&str>, Fault> {
+    let mut all: Vec<&str> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if !all.contains(&line) {
+            all.push(line);
+        }
+    }
+    let wrong = |code: &'static str, what: &str| {
+        Err(Fault::invalid(vec![FieldFault::new(
+            "receivers",
+            code,
+            what,
+        )]))
+    };
+    match all.len() {
+        0 => wrong("required", "请至少写明一个主体"),
+        1..=MOST_AT_ONCE => Ok(all),
+        _ => wrong("too-many", "一次最多 100 个，请分批通知"),
+    }
+}
+
 /// How a day to come is told of.
 pub(crate) fn due(day: Date, today: Date) -> Option<(String, Tone)> {
     match today.days_until(day) {
@@ -108,6 +163,28 @@ mod tests {
             told("x", at(4), at(5), at(5)).unwrap_err().fields[0].code,
             "too-early"
         );
+    }
+
+    #[test]
+    fn whoever_is_named_is_named_once_and_not_too_many_are() {
+        assert_eq!(receivers(" 甲 \n\n乙\n甲\r\n").unwrap(), ["甲", "乙"]);
+        let code = |text: &str| receivers(text).unwrap_err().fields[0].code.clone();
+        assert_eq!(code(" \n"), "required");
+        let many = |n: usize| (0..n).map(|n| n.to_string()).collect::<Vec<_>>().join("\n");
+        assert_eq!(receivers(&many(100)).unwrap().len(), 100);
+        assert_eq!(code(&many(101)), "too-many");
+    }
+
+    #[test]
+    fn what_was_sent_was_sent_to_somebody_on_a_day() {
+        let today = Date::new(2026, 11, 23).unwrap();
+        let field = |to, on| sent(to, on, today).map_err(|f| f.fields[0].field.clone());
+        assert_eq!(field(None, None), Ok(()));
+        assert_eq!(field(Some("市委网信办"), Some(today)), Ok(()));
+        assert_eq!(field(Some("市委网信办"), None), Err("submitted_on".into()));
+        assert_eq!(field(None, Some(today)), Err("submitted_to".into()));
+        let ahead = field(Some("市委网信办"), Some(today.plus_days(1)));
+        assert_eq!(ahead, Err("submitted_on".into()));
     }
 
     #[test]

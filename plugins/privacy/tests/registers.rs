@@ -242,6 +242,130 @@ fn pi_06_a_drill_takes_the_same_way_under_the_deadline_that_was_set(t: &World) {
     );
 }
 
+/// The demo's enterprise, as people write it.
+const MINE: &str = "上海云杉智能装备有限公司";
+
+/// What somebody was told, newest first: title and where it leads.
+fn told(user: &User<'_>) -> Vec<(String, String)> {
+    let text = |n: &sdk::Map, name: &str| n[name].as_str().unwrap().to_owned();
+    let notices = user.notices().unwrap();
+    notices
+        .iter()
+        .map(|n| {
+            (
+                n["title"]["zh"].as_str().unwrap().to_owned(),
+                text(n, "path"),
+            )
+        })
+        .collect()
+}
+
+#[scenario([plugin_privacy::module()])]
+fn pi_06_whoever_an_incident_concerns_is_told_once_and_reads_what_the_law_asks_for(t: &World) {
+    let (keeper, owner) = (t.user("security"), t.user("enterprise"));
+    let id = made(&keeper, "privacy.incident.report", incident(false, "major"));
+    let path = format!("/privacy/incidents/{id}");
+    assert!(keeper.page(&path).unwrap().form("tell").is_some());
+    let act = |verb: &str, input: Value| {
+        keeper.act(&format!("privacy.incident.{verb}"), Some(&id), input)
+    };
+    let mine = MINE;
+    let to = |names: &str| json!({ "receivers": names, "contact": "运营中心安全岗 021-60000000" });
+    // One name that fits nobody, and nobody is told.
+    let wrong = act("tell", to(&format!("{mine}\n无此企业"))).unwrap_err();
+    assert_eq!(wrong.fields[0].field, "receivers");
+    assert!(wrong.fields[0].message.contains("无此企业"), "{wrong:?}");
+    assert_eq!(
+        act("tell", to(" \n ")).unwrap_err().fields[0].field,
+        "receivers"
+    );
+    assert!(told(&owner).is_empty());
+    // By name and by code, some of them twice.
+    let done = act("tell", to(&format!("{mine}\nHJ00\n{mine}\n沪江银行"))).unwrap();
+    assert_eq!(done["told"], json!(2));
+    let again = act("tell", to(mine)).unwrap();
+    assert_eq!(again["told"], Value::Null);
+    let stored = keeper.get("privacy.incidents", &id).unwrap();
+    assert_eq!(
+        (&stored["told"], &stored["persons"]),
+        (&json!(2), &json!("向受影响的主体发送站内信"))
+    );
+    assert!(stored["told_at"].is_string() && stored["persons_at"].is_string());
+    assert_eq!(keeper.find("privacy.tellings", &[]).len(), 2);
+    assert!(drawn(&keeper.page(&path).unwrap()).contains("已通知的主体"));
+
+    let heard = told(&owner);
+    let [(title, place)] = heard.as_slice() else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(title, "您的信息可能受到安全事件影响");
+    let read = drawn(&owner.page(place).unwrap());
+    for words in [
+        "姓名、手机号码",
+        "日志级别误配",
+        "骚扰电话、诈骗",
+        "停用接口",
+        "勿透露验证码",
+        "021-60000000",
+    ] {
+        assert!(read.contains(words), "{words}: {read}");
+    }
+    assert_eq!(
+        told(&t.user("officer")).len(),
+        1,
+        "the bank was told by its code"
+    );
+    // Who was not told finds nothing, and what was told stays as it was.
+    let other = t.user("enterprise2");
+    assert!(told(&other).is_empty());
+    assert_eq!(other.page(place).unwrap_err().kind, FaultKind::NotFound);
+    assert!(other.find("privacy.tellings", &[]).is_empty());
+    let known = json!({
+        "categories": "姓名", "people": 1, "cause": "x", "harm": "x", "remedy": "x", "advice": "x",
+    });
+    act("amend", known).unwrap();
+    assert!(drawn(&owner.page(place).unwrap()).contains("日志级别误配"));
+    let by_owner = owner.act("privacy.incident.tell", Some(&id), to(mine));
+    assert_eq!(by_owner.unwrap_err().kind, FaultKind::Forbidden);
+}
+
+#[scenario([plugin_privacy::module()])]
+fn pi_06_a_drill_goes_to_nobody_outside(t: &World) {
+    let keeper = t.user("security");
+    let id = made(&keeper, "privacy.incident.report", incident(true, "major"));
+    let page = keeper.page(&format!("/privacy/incidents/{id}")).unwrap();
+    assert!(page.form("tell").is_none());
+    let input = json!({ "receivers": MINE, "contact": "021-60000000" });
+    let refused = keeper.act("privacy.incident.tell", Some(&id), input);
+    assert_eq!(refused.unwrap_err().code, "privacy.drill");
+    assert!(told(&t.user("enterprise")).is_empty());
+}
+
+#[scenario([plugin_privacy::module()])]
+fn pi_06_a_report_that_becomes_late_is_told_of(t: &World) {
+    let keeper = t.user("security");
+    let id = made(&keeper, "privacy.incident.report", incident(false, "major"));
+    let place = format!("/privacy/incidents/{id}");
+    assert!(told(&keeper).is_empty());
+    t.advance_seconds(2 * 3600 + 900);
+    let soon = ("安全事件的报告期限不足一小时".to_owned(), place.clone());
+    assert_eq!(told(&keeper), std::slice::from_ref(&soon));
+    t.advance_seconds(3600);
+    let late = ("安全事件逾期未报告".to_owned(), place.clone());
+    assert_eq!(told(&keeper), [late.clone(), soon.clone()]);
+    // Once for each day that it is late, and no more once it was reported.
+    t.advance_days(1);
+    assert_eq!(told(&keeper), [late.clone(), late.clone(), soon.clone()]);
+    let report = json!({ "authority": "市委网信办", "authority_at": "2026-11-24T05:00:00Z" });
+    keeper
+        .act("privacy.incident.tell-authority", Some(&id), report)
+        .unwrap();
+    t.advance_days(2);
+    assert_eq!(told(&keeper).len(), 3);
+    // Only those who keep the registers are told.
+    assert!(told(&t.user("auditor")).is_empty() && told(&t.user("operator")).is_empty());
+}
+
 #[scenario([plugin_privacy::module()])]
 fn the_registers_are_for_those_who_answer_for_them(t: &World) {
     let keeper = t.user("security");

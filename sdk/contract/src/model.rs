@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize};
 pub const MODEL_DOCUMENT: u32 = 1;
 /// The most features a model may declare.
 pub const MAX_FEATURES: usize = 512;
-/// What a feature may not be about: gender, ethnic group, household registration. Between spaces it is
-/// a word of its own.
-const UNFAIR: [&str; 20] = [
+/// What a feature may not be about: gender, ethnic group, household registration, and what stands for
+/// them: where somebody is from, and the number of a resident's card, which says two of them. Between
+/// spaces it is a word of its own.
+const UNFAIR: [&str; 30] = [
     " gender ",
     " sex ",
     " male ",
@@ -43,6 +44,16 @@ const UNFAIR: [&str; 20] = [
     " 户口",
     "业户口",
     "镇户口",
+    " birthplace ",
+    " place of birth ",
+    " native place ",
+    " resident id ",
+    " id card ",
+    " id number ",
+    "籍贯",
+    "祖籍",
+    "出生地",
+    "身份证",
 ];
 /// How far a golden case's score may be from the declared one, in score points.
 pub const GOLDEN_TOLERANCE: f64 = 1e-9;
@@ -411,7 +422,7 @@ impl ModelDef {
                 fair,
                 at("name"),
                 "no credit is decided by gender, ethnic group or household registration \
-                 (评价信用不得使用性别、民族或户籍)",
+                 (评价信用不得使用性别、民族或户籍，也不得用籍贯、出生地、身份证号代替)",
             );
         }
     }

@@ -175,6 +175,13 @@ impl Check<'_> {
             format!("{at}: deleted records are kept 1 to {MOST_DAYS_KEPT} days, with a history")
         });
         let Some(retention) = &c.retention else {
+            // Of a table that people design, whoever designs it says it there.
+            let sensitive = c.fields.iter().any(|f| f.class() >= Some(Level::L3));
+            self.say(!sensitive || self.def.id == "data", || {
+                format!(
+                    "{at}: fields of level L3 or L4 are kept for a purpose; say it as retention"
+                )
+            });
             return;
         };
         self.say(!retention.purpose.trim().is_empty(), || {
@@ -251,6 +258,10 @@ impl Check<'_> {
         let guarded = field.encrypted && field.mask.is_some();
         self.say(field.level < Some(Level::L3) || guarded, || {
             format!("{at}: a field of level L3 or L4 must be encrypted and masked")
+        });
+        let open = !field.encrypted && field.mask.is_none();
+        self.say(open || field.level.is_some(), || {
+            format!("{at}: what is encrypted or masked has a level, L1 to L4")
         });
         match &field.kind {
             Kind::Choice { of } | Kind::MultiChoice { of, .. } => {

@@ -23,7 +23,8 @@
 //!     /// 贷款申请. One request to one bank for one product.
 //!     #[derive(Collection, Clone, Debug, PartialEq)]
 //!     #[collection(plural = "applications", title = number, shard = subject, audited,
-//!                  read = permissions::READ, index(organisation, status), unique(number))]
+//!                  retention(purpose = "受理贷款申请"), read = permissions::READ,
+//!                  index(organisation, status), unique(number))]
 //!     pub struct Application {
 //!         /// 申请编号.
 //!         #[field(max = 32, frozen, list, search, unique)]
@@ -37,7 +38,7 @@
 //!         /// 年化利率. Set when it is approved.
 //!         pub rate: Option<Decimal<4>>,
 //!         /// 联系电话.
-//!         #[field(format = "phone", encrypted, mask = "phone", reveal = permissions::APPROVE)]
+//!         #[field(format = "phone", encrypted, level = "L3", mask = "phone", reveal = permissions::APPROVE)]
 //!         pub phone: Option<String>,
 //!         /// 状态.
 //!         #[field(list)]

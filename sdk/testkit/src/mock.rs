@@ -32,7 +32,7 @@ use sdk_contract::scalar::{Timestamp, uuid7};
 use serde_json::{Value, json};
 use sm3::{Digest, Sm3};
 
-use crate::people::People;
+use crate::people::{ORGANISATIONS, PLATFORM, People, platform};
 use crate::setting::{LiveModel, Setting};
 use crate::world::Deed;
 use access::{Reach, Runner};
@@ -50,6 +50,7 @@ struct Loaded {
 struct State {
     modules: Vec<Loaded>,
     people: People,
+    platform: Rc<ModuleDef>,
     /// `<module>.<collection>` → id → record in wire form.
     rows: BTreeMap<String, BTreeMap<String, Map>>,
     /// Deleted and kept: out of sight, but their ids and unique keys are taken.
@@ -121,7 +122,10 @@ impl State {
     /// A collection by its full name.
     fn collection(&self, name: &str) -> Result<(Rc<ModuleDef>, CollectionDef), Fault> {
         let (module, collection) = name.split_once('.').ok_or_else(Fault::not_found)?;
-        let (_, def) = self.loaded(module)?;
+        let def = match module {
+            PLATFORM => Rc::clone(&self.platform),
+            module => self.loaded(module)?.1,
+        };
         let found = def
             .collection(collection)
             .cloned()
@@ -233,10 +237,12 @@ fn whole(c: &CollectionDef, row: &mut Map) {
 impl Mock {
     /// Loads a setting's modules with their demo seeds; words for whatever is wrong with them.
     pub(crate) fn load(setting: &Setting, start: Timestamp) -> Result<Self, String> {
+        let people = People::demo().map_err(|e| format!("host-config/demo.toml: {e}"))?;
         let mut state = State {
             modules: Vec::new(),
-            people: People::demo().map_err(|e| format!("host-config/demo.toml: {e}"))?,
-            rows: BTreeMap::new(),
+            rows: BTreeMap::from([(ORGANISATIONS.to_owned(), people.rows())]),
+            people,
+            platform: Rc::new(platform()),
             deleted: BTreeMap::new(),
             steps: BTreeMap::new(),
             signed: BTreeMap::new(),

@@ -1,7 +1,19 @@
 //! The demo city's organisations and users, from the same file that `serve --demo` reads.
 
+use std::collections::BTreeMap;
+
+use sdk::Map;
 use sdk_contract::call::Caller;
+use sdk_contract::def::{
+    CollectionDef, FieldDef, Label, ModuleDef, PermissionDef, RoleGrant, RowScope, Shard,
+};
+use sdk_contract::kind::Kind;
 use serde::Deserialize;
+use serde_json::json;
+
+/// The platform's own module, and what modules read of it here.
+pub(crate) const PLATFORM: &str = "platform";
+pub(crate) const ORGANISATIONS: &str = "platform.organisations";
 
 const DEMO: &str = include_str!("../../../host-config/demo.toml");
 
@@ -21,6 +33,8 @@ pub(crate) struct Organisation {
     parent: Option<String>,
     #[serde(default)]
     district: Option<String>,
+    #[serde(default)]
+    code: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +53,19 @@ impl People {
 
     pub(crate) fn organisation(&self, id: &str) -> Option<&Organisation> {
         self.organisations.iter().find(|o| o.id == id)
+    }
+
+    /// The organisations as records of the platform's own module.
+    pub(crate) fn rows(&self) -> BTreeMap<String, Map> {
+        let row = |o: &Organisation| {
+            let row = json!({
+                "id": o.id, "revision": 1, "organisation": o.id, "district": o.district,
+                "name": o.name, "type": o.kind, "code": o.code,
+            });
+            let row = row.as_object().cloned().unwrap_or_default();
+            (o.id.clone(), row)
+        };
+        self.organisations.iter().map(row).collect()
     }
 
     /// The principal behind a login, as a guest sees it.
@@ -67,6 +94,47 @@ impl People {
             }
         }
         false
+    }
+}
+
+/// The platform's own module, as far as modules read it: which organisations there are.
+pub(crate) fn platform() -> ModuleDef {
+    let text = |name: &str| FieldDef {
+        search: name == "name",
+        ..FieldDef::new(name, Label::default(), Kind::Text { max: 120 })
+    };
+    let read = "organisation.read";
+    let grant = |(role, scope): (&str, RowScope)| RoleGrant {
+        role: role.into(),
+        scope,
+    };
+    let grants = [
+        ("platform.operator", RowScope::All),
+        ("platform.security", RowScope::All),
+        ("platform.auditor", RowScope::All),
+        ("signed-in", RowScope::Organisation),
+    ];
+    let fields = ["name", "type", "code"].map(text).to_vec();
+    let organisations = CollectionDef {
+        read: read.into(),
+        title: "name".into(),
+        ..CollectionDef::new(
+            "organisations",
+            "organisation",
+            Label::new("机构", "Organisations"),
+            Shard::Reference,
+            fields,
+        )
+    };
+    ModuleDef {
+        id: PLATFORM.into(),
+        collections: vec![organisations],
+        permissions: vec![PermissionDef {
+            name: read.into(),
+            label: Label::default(),
+            grants: grants.map(grant).to_vec(),
+        }],
+        ..ModuleDef::default()
     }
 }
 

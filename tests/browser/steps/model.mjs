@@ -72,6 +72,16 @@ export async function approved(world) {
   await validator.goes("/console/models");
   await validator.does(() => validator.page.click("#models a.row-link"));
   await validator.page.fill("#f-approve-reason", "样例一致，留出集指标达标");
+  assert.equal(await validator.sends("approve"), 422, "nobody has validated it");
+  await validator.page.fill("#f-validate-data", "金样例与脱敏样本，尚无还款结果");
+  await validator.page.fill("#f-validate-findings", "复算一致，入模变量合规");
+  await validator.picks("f-validate-conclusion", "有条件通过");
+  const until = new Date(Date.now() + 180 * 24 * 3600 * 1000).toISOString().slice(0, 10);
+  await validator.page.fill("#f-validate-valid_until", until);
+  assert.equal(await validator.sends("validate"), 200);
+  await validator.has("#validations", "有条件通过");
+  await validator.looks("model validated");
+  await validator.page.fill("#f-approve-reason", "样例一致，留出集指标达标");
   assert.equal(await validator.sends("approve"), 200);
   await validator.has(".page-title", "已上线");
   await validator.has(".toast", "模型已上线");

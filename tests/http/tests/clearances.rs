@@ -41,7 +41,7 @@ fn on_each_engine(test_plugins: bool, story: impl Fn(Server)) {
 /// L3 in the demo city, the operator for L4.
 fn cases(server: &Server) -> String {
     let table = json!({
-        "name": "cases", "label": "征信异议", "title_name": "name", "title_label": "名称",
+        "name": "cases", "purpose": "处理征信异议", "label": "征信异议", "title_name": "name", "title_label": "名称",
         "scope": "all", "readers": [], "writers": ["government.official"],
     });
     let field = |name: &str, kind: &str, level: &str| json!({ "name": name, "label": name, "kind": kind, "level": level, "list": true });

@@ -34,7 +34,7 @@ fn on_each_engine(story: impl Fn(Server)) {
 /// A server with a table of debtors: the operator keeps it, officials of the government read it.
 fn debtors(server: &Server) {
     let table = json!({
-        "name": "debtors", "label": "债务人", "title_name": "name", "title_label": "名称",
+        "name": "debtors", "purpose": "催收", "label": "债务人", "title_name": "name", "title_label": "名称",
         "scope": "all", "readers": ["government.official"], "writers": ["platform.operator"],
     });
     let fields = [

@@ -9,9 +9,10 @@
 use serde_json::{Value, json};
 use tests_guests::{ModelGuest, hostile_models, model};
 use tests_http::steps::{
-    BANK, application, approved_model, live_model, scored_product, sign_letter, submit_model, text,
+    BANK, application, approved_model, in_days, live_model, scored_product, sign_letter,
+    submit_model, text, validated,
 };
-use tests_http::{Answer, Client, Server};
+use tests_http::{Answer, Client, Server, until};
 
 const MODELS: &str = "/api/v1/console/models";
 const APPLY: &str = "/api/v1/lending/applications/apply";
@@ -328,6 +329,7 @@ fn al_01_only_another_person_of_the_same_bank_approves() {
 
     let mut validator = server.user("validator");
     assert_eq!(validator.get(&own).status, 404);
+    validated(&mut validator, &text(&uploaded.body["result"]["id"]));
     let approved = validator.post(&format!("{record}/approve"), &reason);
     assert_eq!(approved.status, 200, "{}", approved.body);
     let again = validator.post(&format!("{record}/approve"), &reason);
@@ -337,4 +339,119 @@ fn al_01_only_another_person_of_the_same_bank_approves() {
         "{}",
         again.body
     );
+}
+
+/// Scores a file with outcomes and waits for its end; gives the trial's id.
+fn tried(person: &mut Client, model: &str, csv: &str) -> String {
+    let file = person.upload("sample.csv", csv.as_bytes());
+    let begun = person.post(
+        &format!("{MODELS}/{model}/trial"),
+        &json!({ "file": file.body }),
+    );
+    assert_eq!(begun.status, 200, "{}", begun.body);
+    let id = text(&begun.body["result"]["id"]);
+    until("the trial is over", || {
+        person.get(&format!("/api/v1/console/trials/{id}")).body["status"] == "done"
+    });
+    id
+}
+
+#[test]
+fn al_01_no_model_goes_live_without_an_independent_validation() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut developer = server.user("developer");
+    let mut validator = server.user("validator");
+    let uploaded = submit_model(&mut developer, "calm", &ModelGuest::calm().build());
+    let id = text(&uploaded.body["result"]["id"]);
+    let record = format!("{MODELS}/{id}");
+    let page = format!("/console/models/{id}");
+    let reason = json!({ "reason": "验证通过" });
+    let early = validator.post(&format!("{record}/approve"), &reason);
+    assert_eq!((early.status, early.code()), (422, "model.not-validated"));
+    assert!(
+        validator
+            .page(&page)
+            .body
+            .to_string()
+            .contains("没有有效的独立验证")
+    );
+
+    let said = |conclusion: &str, trial: Option<&str>, days: u64| {
+        json!({
+            "data": "2025 年放款样本 4 户", "findings": "区分能力达标，无歧视变量", "trial": trial,
+            "conclusion": conclusion, "valid_until": in_days(days),
+        })
+    };
+    let validate = format!("{record}/validate");
+    let own = developer.post(&validate, &said("conditional", None, 90));
+    assert_eq!((own.status, own.code()), (403, "forbidden"), "{}", own.body);
+    let sample = "x,y,bad\n900,900,0\n800,700,0\n-900,-900,1\n-300,-800,1\n";
+    let of_developer = tried(&mut developer, &id, sample);
+    let unlabelled = tried(&mut validator, &id, "x,y\n1,2\n3,4\n");
+    let wrong = [
+        (said("fit", None, 90), "trial"),
+        (said("fit", Some(&of_developer), 90), "trial"),
+        (said("fit", Some(&unlabelled), 90), "trial"),
+        (
+            said("fit", Some("01930000-0000-7000-8000-0000000fffff"), 90),
+            "trial",
+        ),
+        (said("conditional", None, 0), "valid_until"),
+        (said("conditional", None, 400), "valid_until"),
+        (said("perfect", None, 90), "conclusion"),
+    ];
+    for (input, field) in wrong {
+        let refused = validator.post(&validate, &input);
+        assert_eq!(
+            (refused.status, refused.code()),
+            (400, "invalid"),
+            "{input}"
+        );
+        assert_eq!(
+            refused.body["errors"][0]["field"],
+            json!(field),
+            "{}",
+            refused.body
+        );
+    }
+    let list = "/api/v1/console/validations";
+    assert_eq!(validator.get(list).body["total"], json!(0));
+
+    let own = tried(&mut validator, &id, sample);
+    let done = validator.post(&validate, &said("fit", Some(&own), 90));
+    assert_eq!(done.status, 200, "{}", done.body);
+    let kept = validator.get(list).body["items"][0].clone();
+    let figures = ["auc", "ks", "by_name", "conclusion"].map(|name| &kept[name]);
+    assert_eq!(json!(figures), json!(["1.0000", "1.0000", "沈若溪", "fit"]));
+    assert_eq!(kept["psi"], Value::Null, "nothing was validated before");
+    // The last word counts.
+    for (conclusion, status) in [("unfit", 422), ("conditional", 200)] {
+        let done = validator.post(&validate, &said(conclusion, None, 90));
+        assert_eq!(done.status, 200, "{}", done.body);
+        let approved = validator.post(&format!("{record}/approve"), &reason);
+        assert_eq!(approved.status, status, "{conclusion}: {}", approved.body);
+    }
+    // A live one is validated again, and held against the time before.
+    let other = tried(&mut validator, &id, "x,y,bad\n-900,-900,0\n-900,-900,1\n");
+    let again = validator.post(&validate, &said("fit", Some(&other), 90));
+    assert_eq!(again.status, 200, "{}", again.body);
+    let all = validator.get(list).body;
+    let drift = all["items"].as_array().unwrap().iter();
+    let mut drift = drift.filter_map(|row| row["psi"].as_str()?.parse::<f64>().ok());
+    assert!(drift.next() > Some(0.25), "{all}");
+    let shown = developer.page(&page).body.to_string();
+    assert!(
+        shown.contains("区分能力达标") && !shown.contains("没有有效的独立验证"),
+        "{shown}"
+    );
+    for login in ["modeler2", "officer", "operator"] {
+        let seen = server.user(login).get(list);
+        assert!(
+            seen.status == 403 || seen.body["total"] == 0,
+            "{login}: {}",
+            seen.body
+        );
+    }
 }

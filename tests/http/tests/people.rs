@@ -176,6 +176,7 @@ fn scored(server: &Server) -> String {
     let uploaded = developer.post("/api/v1/console/models/upload", &input);
     assert_eq!(uploaded.status, 200, "{}", uploaded.body);
     let id = uploaded.body["result"]["id"].as_str().unwrap();
+    tests_http::steps::validated(&mut server.user("validator"), id);
     let approved = server.user("validator").post(
         &format!("/api/v1/console/models/{id}/approve"),
         &json!({ "reason": "样例一致" }),

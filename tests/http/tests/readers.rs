@@ -2,10 +2,11 @@
 
 #![expect(
     clippy::indexing_slicing,
+    clippy::unwrap_used,
     reason = "a test stops at the first surprise"
 )]
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests_http::steps::{BANK, application, live_model, over, scored_product, sign_letter, text};
 use tests_http::{Browser, Client, Server, Start, until};
 
@@ -17,6 +18,18 @@ fn page(browser: &mut Browser, path: &str) -> String {
     let screen = browser.get(path);
     assert_eq!(screen.status, 200, "{path}: {}", screen.html);
     screen.html
+}
+
+/// What a form has in a field already.
+fn typed_in(html: &str, field: &str) -> String {
+    let tag = html
+        .split('<')
+        .find(|tag| tag.contains(&format!("name=\"{field}\"")));
+    let value = tag
+        .and_then(|tag| tag.split_once(" value=\""))
+        .map(|(_, rest)| rest);
+    let value = value.and_then(|rest| rest.split('"').next());
+    value.unwrap_or_default().to_owned()
 }
 
 fn applied(enterprise: &mut Client) -> String {
@@ -93,19 +106,19 @@ fn pi_02_a_party_sees_who_read_its_data_and_nobody_else_does() {
     assert!(holds, "{said}");
 }
 
-#[test]
-fn row_120_the_auditor_hears_of_whoever_reads_more_than_usual() {
+/// Findings that wait.
+const WAITING: &str = "/api/v1/console/readings?status=open";
+
+/// A city in which an official has read of more than twenty parties, with what was found of it.
+fn watched() -> Option<(Server, Client, Value)> {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     let rules = "[audit.unusual]\nparties = 20\nlooks = 0\n";
     std::fs::write(&config, rules).unwrap();
-    let start = Start {
+    let server = Server::start_as(Start {
         config: Some(config),
         ..Start::default()
-    };
-    let Some(server) = Server::start_as(start) else {
-        return;
-    };
+    })?;
     // The demo's enterprises, all on two pages: more than twenty parties.
     let official = server.user("government");
     for at in 1..=2 {
@@ -115,15 +128,22 @@ fn row_120_the_auditor_hears_of_whoever_reads_more_than_usual() {
     let mut auditor = server.user("auditor");
     let begun = auditor.post("/api/v1/console/readings/count", &json!({}));
     assert_eq!(begun.status, 200, "{}", begun.body);
-    let waiting = "/api/v1/console/readings?status=open";
     let mut list = begun;
     until("the reading is found", || {
-        list = auditor.get(waiting);
+        list = auditor.get(WAITING);
         list.body["total"] == 1
     });
-    let row = &list.body["items"][0];
+    let row = list.body["items"][0].clone();
     assert!(row["parties"].as_i64() > Some(20), "{row}");
+    Some((server, auditor, row))
+}
 
+#[test]
+fn row_120_the_auditor_hears_of_whoever_reads_more_than_usual() {
+    let Some((server, mut auditor, row)) = watched() else {
+        return;
+    };
+    let waiting = WAITING;
     let mut desk = Browser::signed_in(&server, "auditor");
     let home = page(&mut desk, "/");
     assert!(home.contains("待核实的异常查询"), "{home}");
@@ -152,4 +172,128 @@ fn row_120_the_auditor_hears_of_whoever_reads_more_than_usual() {
     let trail = page(&mut desk, "/console/audit?what=console.reading.");
     assert!(trail.contains("发现异常查询"), "{trail}");
     assert!(page(&mut desk, &detail).contains("季度走访"));
+}
+
+#[test]
+fn pi_06_a_breach_that_the_platform_found_becomes_an_incident_and_those_concerned_are_told() {
+    let Some((server, mut auditor, row)) = watched() else {
+        return;
+    };
+    let settle = format!("/api/v1/console/readings/{}/settle", text(&row["id"]));
+    let finding = json!({ "finding": "breach", "reason": "无业务理由批量查看" });
+    assert_eq!(auditor.post(&settle, &finding).status, 200);
+    let mut security = server.user("security");
+    let signals = "/api/v1/privacy/signals";
+    let mut found = json!(null);
+    until("the signal is there", || {
+        found = security.get(signals).body;
+        found["total"] == 1
+    });
+    let signal = &found["items"][0];
+    let id = text(&signal["id"]);
+    assert_eq!(signal["status"], "waiting");
+    assert!(
+        text(&signal["cause"]).contains("无业务理由批量查看"),
+        "{signal}"
+    );
+    // The demo's others have no account to be told by.
+    let cause = text(&signal["cause"]);
+    assert!(cause.contains("已列出 2 个"), "{cause}");
+    // Whoever keeps the registers is told, and finds the form filled in.
+    let mut desk = Browser::signed_in(&server, "security");
+    let notices = page(&mut desk, "/notices");
+    assert!(notices.contains("有一条线索可能是安全事件"), "{notices}");
+    assert!(page(&mut desk, "/").contains("违规查询他方数据"));
+    let detail = page(&mut desk, &format!("/privacy/signals/{id}"));
+    let place = format!("/privacy/incidents?signal={id}");
+    assert!(detail.contains(&place), "{detail}");
+    let form = desk.get(&place);
+    assert!(form.html.contains("无业务理由批量查看"), "{}", form.html);
+    let found_at = typed_in(&form.html, "found_at");
+    let linked = form.hidden("signal");
+    assert_eq!(linked, id);
+    let parties = text(&json!(row["parties"].to_string()));
+    let typed = [
+        ("_form", "report"),
+        ("_action", "incident.report"),
+        ("signal", linked.as_str()),
+        ("cause", cause.as_str()),
+        ("found_at", found_at.as_str()),
+        ("title", "违规查询企业信息"),
+        ("grade", "major"),
+        ("categories", "企业登记信息、联系人"),
+        ("people", parties.as_str()),
+        ("harm", "联系人被骚扰"),
+        ("remedy", "已停用账号"),
+        ("advice", "警惕陌生来电"),
+    ];
+    let sent = desk.send(&place, &form, &typed);
+    assert_eq!(sent.status, 303, "{}", sent.html);
+    let incident = security.get("/api/v1/privacy/incidents").body["items"][0].clone();
+    assert!(
+        text(&incident["cause"]).contains("无业务理由批量查看"),
+        "{incident}"
+    );
+    let settled = security.get(&format!("{signals}/{id}")).body;
+    assert_eq!(
+        (&settled["status"], &settled["incident"]),
+        (&json!("registered"), &incident["id"])
+    );
+    // It is made an incident once.
+    let again = security.post(
+        &format!("{signals}/{id}/dismiss"),
+        &json!({ "reason": "重复" }),
+    );
+    assert_eq!(
+        (again.status, again.code()),
+        (409, "privacy.signal-settled")
+    );
+    assert!(!page(&mut desk, "/privacy/incidents").contains("待判断的线索"));
+
+    concerned_are_told(&server, &incident, &text(&settled["receivers"]));
+}
+
+/// Those whose data the trail says was read are named in the form, and told once they are sent to.
+fn concerned_are_told(server: &Server, incident: &Value, named: &str) {
+    let (mut security, mut desk) = (
+        server.user("security"),
+        Browser::signed_in(server, "security"),
+    );
+    let owner = server.user("enterprise");
+    let name = text(&owner.get("/api/v1/session").body["organisation_name"]);
+    let place = format!("/privacy/incidents/{}", text(&incident["id"]));
+    assert!(
+        named.lines().count() == 2 && named.contains(&name),
+        "{named}"
+    );
+    assert!(page(&mut desk, &place).contains(named), "the form has them");
+    let tell = format!("/api/v1/privacy/incidents/{}/tell", text(&incident["id"]));
+    let told = security.post(
+        &tell,
+        &json!({ "receivers": name, "contact": "运营中心安全岗 021-60000000" }),
+    );
+    assert_eq!(told.status, 200, "{}", told.body);
+    let mut hers = Browser::signed_in(server, "enterprise");
+    assert!(page(&mut hers, "/notices").contains("您的信息可能受到安全事件影响"));
+    let tellings = owner.get("/api/v1/privacy/tellings").body;
+    assert_eq!(tellings["total"], 1, "{tellings}");
+    let read = format!("/privacy/tellings/{}", text(&tellings["items"][0]["id"]));
+    let shown = page(&mut hers, &read);
+    for words in [
+        "企业登记信息、联系人",
+        "联系人被骚扰",
+        "已停用账号",
+        "警惕陌生来电",
+        "021-60000000",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert_eq!(
+        server
+            .user("enterprise2")
+            .get("/api/v1/privacy/tellings")
+            .body["total"],
+        0
+    );
+    assert_eq!(server.user("enterprise2").page(&read).status, 404);
 }

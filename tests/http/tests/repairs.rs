@@ -22,7 +22,7 @@ fn tamper(server: &Server, sql: &str) {
 
 fn table(name: &str) -> Value {
     json!({
-        "name": name, "label": name, "title_name": "name", "title_label": "企业名称", "scope": "all",
+        "name": name, "label": name, "purpose": "联系租户", "title_name": "name", "title_label": "企业名称", "scope": "all",
         "readers": ["platform.auditor"], "writers": ["platform.security"],
     })
 }
@@ -273,5 +273,45 @@ fn mm_4c_an_altered_account_costs_the_others_nothing_and_is_accepted_for_a_reaso
         (409, "alteration.none"),
         "{}",
         again.body
+    );
+}
+
+#[test]
+fn pi_06_records_that_were_altered_are_a_signal_to_whoever_keeps_the_incidents() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let field = json!({ "name": "phone", "label": "电话", "kind": "text", "level": "L2" });
+    designed(&server, &table("tenants"), &[field]);
+    let mut security = server.user("security");
+    let signals = "/api/v1/privacy/signals";
+    assert_eq!(security.get(signals).body["total"], 0);
+    tamper(
+        &server,
+        "UPDATE data__structures SET problem = 'x' WHERE name = 'tenants'",
+    );
+    let structures = server.user("auditor").get("/api/v1/data/structures").body;
+    found(&mut security, &text(&structures["altered"][0]["id"]));
+    let mut all = Value::Null;
+    until("the signal is there", || {
+        all = security.get(signals).body;
+        all["total"] == 1
+    });
+    assert!(
+        text(&all["items"][0]["cause"]).contains("被改动的记录"),
+        "{all}"
+    );
+    let told = security.get("/api/v1/notices").body.to_string();
+    assert!(told.contains("记录被绕过平台改动"), "{told}");
+    // Looked through again, it is nothing new.
+    let begun = security.post(&format!("{ALTERATIONS}/look"), &json!({}));
+    assert_eq!(begun.status, 200, "{}", begun.body);
+    let dismissed = format!("{signals}/{}/dismiss", text(&all["items"][0]["id"]));
+    let reason = json!({ "reason": "试验库上的演练" });
+    assert_eq!(security.post(&dismissed, &reason).status, 200);
+    assert_eq!(security.get(signals).body["total"], 1);
+    assert_eq!(
+        server.user("operator").post(&dismissed, &reason).status,
+        403
     );
 }

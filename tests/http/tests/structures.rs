@@ -29,7 +29,7 @@ impl Desk {
         let made = operator.post(
             "/api/v1/data/structures/create",
             &json!({
-                "name": "park-tenants", "label": "园区租户", "title_name": "name",
+                "name": "park-tenants", "label": "园区租户", "title_name": "name", "purpose": "联系租户",
                 "title_label": "企业名称", "scope": "all",
                 "readers": ["platform.auditor"], "writers": ["platform.security"],
             }),
@@ -423,7 +423,7 @@ fn whoever_comes_second_learns_what_changed_and_no_secret() {
     };
     let table = json!({
         "name": "park-tenants", "label": "园区租户", "title_name": "name", "title_label": "企业名称",
-        "scope": "all", "readers": [], "writers": ["platform.auditor", "platform.security"],
+        "purpose": "联系租户", "scope": "all", "readers": [], "writers": ["platform.auditor", "platform.security"],
     });
     let fields = [
         json!({ "name": "staff", "label": "员工数", "kind": "integer" }),

@@ -236,7 +236,7 @@ fn files_that_are_no_table_of_this_collection_are_refused_with_why() {
 /// A table whose one row has a field of level L3, which the operator sees in clear.
 fn phones(server: &Server) {
     let table = json!({
-        "name": "tenants", "label": "园区租户", "title_name": "name", "title_label": "企业名称",
+        "name": "tenants", "purpose": "联系租户", "label": "园区租户", "title_name": "name", "title_label": "企业名称",
         "scope": "all", "readers": [], "writers": ["platform.security"],
     });
     let phone = json!({ "name": "phone", "label": "电话", "kind": "text", "level": "L3" });

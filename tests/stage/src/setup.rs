@@ -65,6 +65,12 @@ pub(crate) async fn models(host: &Host, guests: &Path, wanted: &[String]) -> Res
         let input = json!({ "file": file });
         let uploaded = console(host, &developer, "model.upload", None, input).await?;
         let id = uploaded.result.get("id").and_then(Value::as_str);
+        let until = host.clock().now().local_date().plus_days(365);
+        let validation = json!({
+            "data": "金样例与留出集", "findings": "复算一致，入模变量合规",
+            "conclusion": "conditional", "valid_until": until,
+        });
+        console(host, &validator, "model.validate", id, validation).await?;
         let reason = json!({ "reason": "样例一致，留出集指标达标" });
         console(host, &validator, "model.approve", id, reason).await?;
     }

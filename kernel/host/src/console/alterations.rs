@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use kernel_identity::module::MODULE as PLATFORM;
 use kernel_identity::two_person::{self, Request, Verdict};
 use kernel_storage::{
-    Alteration, AuditDraft, CollectionName, Commit, CommitError, Finding, Mend, Record, Repair,
-    Swept, Wronged,
+    Alteration, AuditDraft, CollectionName, Commit, CommitError, Finding, Mend, NewEvent, Record,
+    Repair, Swept, Wronged,
 };
-use sdk_contract::call::{Ask, Reply, Write};
+use sdk_contract::call::{Ask, EventDraft, Reply, Write};
 use sdk_contract::def::{FieldDef, Tone};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{
@@ -35,12 +35,15 @@ pub(crate) const PATH: &str = "/console/alterations";
 pub(crate) const DEED: &str = "record.repair";
 /// What a look through all records is called in the trail.
 const SWEEP: &str = "platform.record.sweep";
+/// What modules hear of new ones.
+pub(super) const FOUND: &str = "alteration.found";
 const OPEN: &str = "open";
 const ASKED: &str = "asked";
 const CLOSED: &str = "closed";
 /// The platform's own collections of people and their posts.
 const USERS: &str = "users";
 const POSTS: &str = "posts";
+const ORGANISATIONS: &str = "organisations";
 /// Rows of one commit.
 const AT_ONCE: usize = 100;
 
@@ -80,6 +83,19 @@ impl Host {
             let at = (one.collection.clone(), one.id.clone());
             writes.extend(self.noted(one, rows.get(&at), now)?);
         }
+        let mut events = Vec::new();
+        if !writes.is_empty() {
+            events.push(NewEvent {
+                id: new_id(now)?,
+                draft: EventDraft {
+                    name: FOUND.into(),
+                    aggregate: "records".into(),
+                    data: json!({
+                        "number": writes.len(), "organisation": self.own_organisation().await?,
+                    }),
+                },
+            });
+        }
         let all_named = swept.found.len() as u64 == wrong;
         let found = |at: &(String, String)| {
             let mut found = swept.found.iter();
@@ -99,6 +115,7 @@ impl Host {
                 module: ID.into(),
                 writes: writes.by_ref().take(AT_ONCE).collect(),
                 audit: std::mem::take(&mut audit),
+                events: std::mem::take(&mut events),
                 ..Commit::default()
             };
             match self.store().commit(commit).await {
@@ -108,6 +125,17 @@ impl Host {
             }
         }
         Ok(swept)
+    }
+
+    /// The organisation that runs the platform, whose people what was found is for.
+    async fn own_organisation(&self) -> Result<Option<String>, Fault> {
+        let query = Query::new(CollectionName::new(PLATFORM, ORGANISATIONS).to_string())
+            .filter(Filter::eq("type", PLATFORM))
+            .limit(1);
+        // Where its own record was altered, the home page tells.
+        let found = self.store().list(&query, &Self::KERNEL).await;
+        let found = found.map_err(|e| ask_fault(&e))?.records;
+        Ok(found.first().map(|row| word(row, "id").to_owned()))
     }
 
     /// Every row, by what it is about.

@@ -9,6 +9,7 @@ mod projects;
 mod readings;
 mod schedules;
 mod trail;
+mod validations;
 
 use sdk_contract::change::{ChangeDef, Conversion};
 use sdk_contract::def::{
@@ -38,6 +39,7 @@ pub(crate) fn def() -> ModuleDef {
                 models(),
                 certificates(),
                 trials(),
+                validations::collection(),
                 deletions::collection(),
                 classified::collection(),
                 alterations::collection(),
@@ -54,6 +56,7 @@ pub(crate) fn def() -> ModuleDef {
             vec![
                 model_status(),
                 trial_status(),
+                validations::conclusion(),
                 deletions::status(),
                 projects::status(),
                 trail::status(),
@@ -72,6 +75,7 @@ pub(crate) fn def() -> ModuleDef {
         ],
         actions: [
             actions(),
+            vec![validations::action_def()],
             deletions::actions(),
             jobs::actions(),
             trail::actions(),
@@ -105,6 +109,7 @@ pub(crate) fn def() -> ModuleDef {
                 permission: "schedule.read".into(),
             },
         ],
+        events: vec![readings::event(), alterations::event()],
         // It was stored in plain; the plain values go with the release that leaves this out.
         changes: vec![ChangeDef::Converted {
             collection: "certificates".into(),
@@ -115,6 +120,7 @@ pub(crate) fn def() -> ModuleDef {
         }],
         permissions: [
             permissions(),
+            validations::permissions(),
             classified::permissions(),
             deletions::permissions(),
             jobs::permissions(),
@@ -159,6 +165,7 @@ fn frozen(field: FieldDef) -> FieldDef {
 fn closed(field: FieldDef, reveal: &str) -> FieldDef {
     FieldDef {
         required: false,
+        level: Some(Level::L2),
         mask: Some(Mask::Hidden),
         reveal: Some(reveal.into()),
         ..field
@@ -235,10 +242,10 @@ fn models() -> CollectionDef {
         frozen(text("owner_name", "机构", "Owner")),
         frozen(text("uploaded_by_name", "上传人", "Uploaded by")),
         optional(frozen(text("remark", "说明", "Remark"))),
-        optional(text("decided_by_name", "验证人", "Decided by")),
+        optional(text("decided_by_name", "批准人", "Decided by")),
         optional(field(
             "decided_at",
-            "验证时间",
+            "批准时间",
             "Decided at",
             Kind::Datetime,
         )),

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::declare;
 use super::pages::{PAGE, bench, fact, may, page_number, param};
+use super::validations;
 use crate::Host;
 use crate::models::Report;
 use crate::models::batch::Quality;
@@ -23,7 +24,7 @@ use crate::values::{number, word};
 const TRIAL_BYTES: u64 = 20 * 1024 * 1024;
 
 /// A choice value as people read it.
-fn status(choice: &str, value: &str) -> Datum {
+pub(super) fn status(choice: &str, value: &str) -> Datum {
     let def = declare::def();
     let option = def
         .choice(choice)
@@ -133,6 +134,10 @@ pub(super) async fn detail(host: &Host, call: &Call, ask: &Ask) -> Result<Page, 
                 .block(golden(&report).span(5)),
         )
         .block(features(&def));
+    let validates = may(host, call, "model.validate");
+    for block in validations::blocks(host, call, &r, validates).await? {
+        page = page.block(block);
+    }
     if state == "submitted" && may(host, call, "model.approve") {
         let own = Some(word(&r, "created_by")) == call.principal.user.as_deref();
         page = page.section(decision(id, own));
@@ -184,8 +189,8 @@ fn registration(r: &Map<String, Value>) -> Block {
         Fact::new("上传时间", Datum::time_text(word(r, "created_at"))),
         fact(r, "文件", "file_name"),
         fact(r, "组件摘要（SM3）", "digest"),
-        fact(r, "验证人", "decided_by_name"),
-        Fact::new("验证时间", Datum::time_text(word(r, "decided_at"))),
+        fact(r, "批准人", "decided_by_name"),
+        Fact::new("批准时间", Datum::time_text(word(r, "decided_at"))),
     ];
     Block::details("facts", facts).title("登记信息")
 }
@@ -205,8 +210,8 @@ fn facts(r: &Map<String, Value>, def: &ModelDef) -> Block {
             Fact::new("样本量", Datum::text(p.rows.to_string())),
             Fact::new("留出集 AUC", Datum::text(held_out(p.held_out_auc))),
             Fact::new("留出集 KS", Datum::text(held_out(p.held_out_ks))),
-            fact(r, "验证人", "decided_by_name"),
-            fact(r, "验证意见", "reason"),
+            fact(r, "批准人", "decided_by_name"),
+            fact(r, "批准意见", "reason"),
         ],
     )
     .title("登记信息")
@@ -266,12 +271,12 @@ fn decision(id: &str, own: bool) -> Section {
     let form = |name: &str, label: &str, action: &str| {
         let mut submit = Action::send(label, action).record(id);
         if own {
-            submit = submit.off("上传人不能验证自己的模型");
+            submit = submit.off("上传人不能批准自己的模型");
         }
         Form::new(name, submit).field(Field::area("reason", "意见", 500).required())
     };
     Section::grid()
-        .title("验证")
+        .title("批准")
         .block(
             Block::form(form("approve", "批准上线", "model.approve"))
                 .title("批准")

@@ -221,13 +221,14 @@ fn stopped(cause: &wasmtime::Error) -> &'static str {
     }
 }
 
-pub(super) fn approve(call: &Call, input: &Input) -> Result<Reply, Fault> {
+pub(super) async fn approve(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
     let row = record(input)?;
     if Some(word(row, "created_by")) == call.principal.user.as_deref() {
         return Err(Fault::forbidden(
             "上传人不能批准自己的模型，须由本机构另一名验证人批准",
         ));
     }
+    super::validations::allow(host, call, row).await?;
     Ok(Reply {
         note: Some(note(input)),
         ..decided(call, input, "approved", "模型已上线")?

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use kernel_storage::{AuditDraft, CollectionName, Commit, CommitError, Reading, Record, is_id};
-use sdk_contract::call::{Ask, Reply, Write};
+use sdk_contract::call::{Ask, EventDraft, Reply, Write};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{
     Action, Block, Column, Confirm, Datum, Fact, Field, Page, Row, Section, Stat, Table, Tone,
@@ -33,8 +33,13 @@ const USUAL: &str = "usual";
 const OPEN: &str = "open";
 pub(super) const EXPLAINED: &str = "explained";
 pub(super) const BREACH: &str = "breach";
+/// What is said of one.
+pub(super) const BREACHED: &str = "reading.breached";
 /// Days of somebody's that say what is usual, as far back as there are any.
 const BEFORE: u32 = 30;
+/// Parties that are named of a breach, of so many that are looked up.
+const NAMED: usize = 100;
+const LOOKED_UP: u32 = 1_000;
 /// Rows of one commit.
 const AT_ONCE: usize = 100;
 
@@ -270,8 +275,41 @@ pub(super) fn count(host: &Host) -> Reply {
     stay("已开始统计，请稍后刷新")
 }
 
+/// What modules hear of a breach: whose data it was about, as the trail has it. Not who it was, which the
+/// audit administrator may read.
+async fn breached(
+    host: &Host,
+    call: &Call,
+    row: &Map<String, Value>,
+    reason: &str,
+) -> Result<EventDraft, Fault> {
+    let day = word(row, "day");
+    let mut parties = Vec::new();
+    if let (Some(from), Some(to)) = (midnight(day, 0), midnight(day, 1)) {
+        let store = host.store();
+        let found = store.parties_read(word(row, "reader"), (from, to), LOOKED_UP);
+        parties = found.await.map_err(|e| storage(&e))?;
+    }
+    // Of those who have no account here there is a record and no name that anybody is told by.
+    let mut names = Vec::new();
+    for some in parties.chunks(AT_ONCE) {
+        let ids: Vec<&str> = some.iter().map(String::as_str).collect();
+        let found = Names::of(host, Vec::new(), ids.clone()).await?;
+        names.extend(ids.iter().filter_map(|id| found.get(id).map(str::to_owned)));
+    }
+    names.truncate(NAMED);
+    Ok(EventDraft {
+        name: BREACHED.into(),
+        aggregate: word(row, "id").to_owned(),
+        data: json!({
+            "reading": word(row, "id"), "day": day, "reason": reason, "names": names,
+            "parties": number(row, "parties"), "organisation": call.principal.organisation,
+        }),
+    })
+}
+
 /// Says what came of it. Nobody says it of themselves.
-pub(super) fn settle(call: &Call, input: &Input) -> Result<Reply, Fault> {
+pub(super) async fn settle(host: &Host, call: &Call, input: &Input) -> Result<Reply, Fault> {
     let row = record(input)?;
     if call.principal.user.as_deref() == Some(word(row, "reader")) {
         let what = "这是您本人的查询，须由另一名审计管理员认定";
@@ -288,8 +326,13 @@ pub(super) fn settle(call: &Call, input: &Input) -> Result<Reply, Fault> {
         "decided_at": call.now.to_string(),
         "reason": word(&input.values, "reason"),
     });
+    let event = match word(&input.values, "finding") {
+        BREACH => Some(breached(host, call, row, word(&input.values, "reason")).await?),
+        _ => None,
+    };
     Ok(Reply {
         writes: vec![update(row, object(values))],
+        events: event.into_iter().collect(),
         note: Some(word(&input.values, "reason").to_owned()),
         ..go(
             format!("{PATH}/{}", word(row, "id")),

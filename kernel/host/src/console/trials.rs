@@ -96,7 +96,11 @@ impl Trial {
                 tracing::warn!(trial = %self.id, %fault, "progress not kept");
             }
         }
-        let quality = batch::judge(&run.scores(), &rows.bad);
+        let scores = run.scores();
+        let quality = batch::judge(&scores, &rows.bad).map(|quality| batch::Quality {
+            spread: batch::spread(&model.def, &scores),
+            ..quality
+        });
         Ok(json!({ "status": "done", "done": last, "quality": quality }))
     }
 

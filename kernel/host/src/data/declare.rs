@@ -213,6 +213,18 @@ fn structures() -> CollectionDef {
     }
 }
 
+/// What a table is called, and who has to do with it for what.
+fn words() -> Vec<FieldDef> {
+    vec![
+        required("label", "名称", text(40)),
+        field("help", "说明", text(200)),
+        field("purpose", "处理目的", text(200)),
+        field("readers", "可查看的角色", Kind::Json),
+        field("writers", "可维护的角色", Kind::Json),
+        field("scope", "数据范围", of("scopes")),
+    ]
+}
+
 /// What a field is besides its kind.
 fn marks() -> Vec<FieldDef> {
     vec![
@@ -240,15 +252,6 @@ fn actions() -> Vec<ActionDef> {
         input,
     };
     let one = || vec![required("field", "字段", text(40))];
-    let words = || {
-        vec![
-            required("label", "名称", text(40)),
-            field("help", "说明", text(200)),
-            field("readers", "可查看的角色", Kind::Json),
-            field("writers", "可维护的角色", Kind::Json),
-            field("scope", "数据范围", of("scopes")),
-        ]
-    };
     let kind = || {
         vec![
             required("kind", "类型", of("kinds")),

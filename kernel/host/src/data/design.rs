@@ -8,7 +8,8 @@ mod options;
 
 use sdk_contract::change::{ChangeDef, Conversion};
 use sdk_contract::def::{
-    ChoiceDef, CollectionDef, FieldDef, Label, Level, Mask, RowScope, SYSTEM_FIELDS, Shard,
+    ChoiceDef, CollectionDef, FieldDef, Label, Level, Mask, Retention, RowScope, SYSTEM_FIELDS,
+    Shard,
 };
 use sdk_contract::error::FieldFault;
 use sdk_contract::kind::Kind;
@@ -161,6 +162,8 @@ impl Design {
     pub(super) fn describe(&mut self, typed: &Typed) {
         self.collection.label = Label::from(word(typed, "label"));
         word(typed, "help").clone_into(&mut self.collection.help);
+        let purpose = word(typed, "purpose").trim();
+        self.collection.retention = (!purpose.is_empty()).then(|| Retention::standing(purpose));
         self.readers = words(typed, "readers");
         self.writers = words(typed, "writers");
         self.scope = match word(typed, "scope") {
@@ -172,6 +175,20 @@ impl Design {
 
     pub(super) fn name(&self) -> &str {
         &self.collection.name
+    }
+
+    /// What its records are kept for, as it was written.
+    pub(super) fn purpose(&self) -> &str {
+        let retention = self.collection.retention.as_ref();
+        retention.map_or("", |retention| &retention.purpose)
+    }
+
+    /// Whether it holds sensitive fields, and nobody has said what for.
+    pub(super) fn lacks_purpose(&self) -> bool {
+        let mut fields = self.collection.fields.iter();
+        self.life == Life::Used
+            && self.purpose().is_empty()
+            && fields.any(|f| f.class() >= Some(Level::L3))
     }
 
     pub(super) fn scope_word(&self) -> &'static str {

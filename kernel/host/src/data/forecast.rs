@@ -67,6 +67,10 @@ pub(super) async fn of(
         suspended::carry(&mut def, &declared, &all);
     }
     let mut refusals = validate::faults(&def);
+    if draft.lacks_purpose() {
+        let what = "有 L3 或 L4 的字段，请先在名称与说明处写明处理目的";
+        refusals.push(what.to_owned());
+    }
     let mut values = Vec::new();
     if refusals.is_empty() {
         let forecast = host.store().forecast(&def).await;
@@ -159,7 +163,7 @@ fn changes(live: Option<&Design>, draft: &Design) -> Vec<String> {
     let words = |d: &Design| {
         (
             d.collection.label.clone(),
-            d.collection.help.clone(),
+            (d.collection.help.clone(), d.purpose().to_owned()),
             d.readers.clone(),
             d.writers.clone(),
             d.scope,

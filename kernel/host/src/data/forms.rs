@@ -51,8 +51,12 @@ fn words(form: Form, host: &Host, design: Option<&Design>) -> Form {
     let none = Vec::new();
     let (readers, writers) = design.map_or((&none, &none), |d| (&d.readers, &d.writers));
     let scope = design.map_or("all", Design::scope_word);
+    let purpose = design.map_or("", Design::purpose);
+    let kept = Field::text("purpose", "处理目的", 200)
+        .help("有 L3 或 L4 的字段时必须写明；显示在“保存期限”");
     form.field(with(Field::text("label", "名称", 40).required(), label))
         .field(with(Field::text("help", "说明", 200), help))
+        .field(with(kept, purpose))
         .field(roles(host, "readers", "可查看的角色", readers).help("平台运营始终可以查看"))
         .field(
             roles(host, "writers", "可维护的角色", writers)

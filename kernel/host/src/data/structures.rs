@@ -350,6 +350,7 @@ fn about(host: &Host, design: &Design) -> Vec<Fact> {
     };
     vec![
         Fact::new("说明", Datum::text(design.collection.help.as_str())),
+        Fact::new("处理目的", Datum::text(design.purpose())),
         Fact::new("可查看的角色", named(&design.readers)),
         Fact::new("可维护的角色", named(&design.writers)),
         Fact::new("数据范围", Datum::text(scope)),

@@ -12,6 +12,7 @@ use crate::quality;
 
 /// The most rows one trial takes.
 pub const MAX_ROWS: usize = 200_000;
+const TENTHS: usize = 10;
 /// Rows between two reports of progress.
 const STEP: usize = 2_000;
 
@@ -50,6 +51,9 @@ pub struct Quality {
     pub ks: f64,
     /// Share of goods and of bads that score below each cut: the ROC curve.
     pub curve: Vec<(f64, f64)>,
+    /// How many rows score in each tenth of what the model can give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spread: Vec<u64>,
 }
 
 /// Reads a CSV and encodes each row. Columns that are no features are passed over.
@@ -166,7 +170,44 @@ pub fn judge(scores: &[Option<f64>], bad: &[Option<bool>]) -> Option<Quality> {
         auc: quality::auc(&risk, &b)?,
         ks: quality::ks(&risk, &b)?,
         curve: quality::roc(&risk, &b)?,
+        spread: Vec::new(),
     })
+}
+
+/// How many scores there are in each tenth of what a model can give.
+#[expect(
+    clippy::float_arithmetic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "scores are floats; a place among ten"
+)]
+pub fn spread(def: &ModelDef, scores: &[Option<f64>]) -> Vec<u64> {
+    let mut counts = vec![0; TENTHS];
+    let width = (def.max_score - def.min_score) / 10.0;
+    for score in scores.iter().flatten() {
+        let place = ((score - def.min_score) / width).clamp(0.0, 9.0) as usize;
+        if let Some(count) = counts.get_mut(place) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+/// The population stability index of two spreads; none where one of them counts nothing.
+#[expect(clippy::float_arithmetic, reason = "a figure about shares")]
+pub fn psi(before: &[u64], now: &[u64]) -> Option<f64> {
+    let count = |n: u64| u32::try_from(n).map_or(f64::INFINITY, f64::from);
+    let (a, b): (u64, u64) = (before.iter().sum(), now.iter().sum());
+    if before.len() != now.len() || a == 0 || b == 0 {
+        return None;
+    }
+    // An empty tenth counts as half a row, or it would say that everything changed.
+    let share = |n: u64, of: u64| if n == 0 { 0.5 } else { count(n) } / count(of);
+    let terms = before.iter().zip(now).map(|(x, y)| {
+        let (x, y) = (share(*x, a), share(*y, b));
+        (y - x) * (y / x).ln()
+    });
+    Some(terms.sum())
 }
 
 /// Writes `row,score,probability,grade,why` for each row of the file.
@@ -198,4 +239,25 @@ pub fn write(
         ])?;
     }
     writer.flush().map_err(csv::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn al_01_scores_that_moved_have_a_high_index_and_the_same_have_none() {
+        let (low, high) = ([80, 10, 5, 5], [5, 5, 10, 80]);
+        let index = |a: &[u64], b: &[u64]| psi(a, b);
+        assert_eq!(index(&low, &low), Some(0.0));
+        assert!(index(&low, &high) > Some(0.25), "{:?}", index(&low, &high));
+        // The same shares of ten times as many are the same.
+        let many = low.map(|n| n * 10);
+        assert!(index(&low, &many) < Some(1e-9), "{:?}", index(&low, &many));
+        let empty = index(&low, &[0, 0, 0, 100]);
+        assert!(empty.is_some_and(f64::is_finite), "{empty:?}");
+        for (a, b) in [(&low[..], &[0; 4][..]), (&[], &low), (&low, &low[..3])] {
+            assert_eq!(index(a, b), None, "{a:?} {b:?}");
+        }
+    }
 }

@@ -282,3 +282,53 @@ async fn dj_08_a_sensitive_field_that_is_not_guarded_is_refused() {
         }
     }
 }
+
+/// What the declaration of a plugin with one more field is refused for.
+async fn refused_with(stage: &Stage, kept: Option<&str>, marks: &Value) -> String {
+    let guest = bad().declares(|def| {
+        let mut field = json!({
+            "name": "secret", "label": { "zh": "密", "en": "" }, "kind": "text", "max": 20,
+        });
+        let marks = marks.as_object().unwrap().clone();
+        field.as_object_mut().unwrap().extend(marks);
+        let things = &mut def["collections"][0];
+        if let Some(purpose) = kept {
+            things["retention"] = json!({ "purpose": purpose });
+        }
+        things["fields"].as_array_mut().unwrap().push(field);
+    });
+    match stage.refuses(&guest).await {
+        InstallError::Declaration { faults, .. } => faults.join("\n"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ds_01_what_is_guarded_without_a_level_is_refused() {
+    let stage = Stage::with(&[]).await;
+    for marks in [
+        json!({ "encrypted": true }),
+        json!({ "mask": "all" }),
+        json!({ "encrypted": true, "mask": "hidden" }),
+    ] {
+        let said = refused_with(&stage, None, &marks).await;
+        assert!(
+            said.contains("field secret: what is encrypted or masked has a level"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dj_18_what_is_sensitive_and_kept_for_nothing_is_refused() {
+    let stage = Stage::with(&[]).await;
+    for (level, kept, words) in [
+        ("L3", None, "are kept for a purpose"),
+        ("L4", None, "are kept for a purpose"),
+        ("L3", Some(" "), "names what the data is processed for"),
+    ] {
+        let marks = json!({ "encrypted": true, "mask": "all", "level": level });
+        let said = refused_with(&stage, kept, &marks).await;
+        assert!(said.contains(words), "{level}: {said}");
+    }
+}

@@ -77,13 +77,14 @@ fn curious(id: &str, import: &'static str, question: &str) -> PluginGuest {
             let things = &mut def["collections"][0];
             things["shard"] = "subject".into();
             things["audited"] = true.into();
+            things["retention"] = json!({ "purpose": "试验" });
             things["fields"].as_array_mut().unwrap().extend([
                 json!({ "name": "number", "label": label, "kind": "text", "max": 40,
                     "encrypted": true, "mask": "all", "level": "L3", "reveal": "thing.reveal" }),
                 json!({ "name": "word", "label": label, "kind": "text", "max": 40, "search": true,
-                    "mask": "all", "reveal": "thing.reveal" }),
+                    "level": "L2", "mask": "all", "reveal": "thing.reveal" }),
                 json!({ "name": "figure", "label": label, "kind": "json",
-                    "mask": "hidden", "reveal": "thing.reveal" }),
+                    "level": "L2", "mask": "hidden", "reveal": "thing.reveal" }),
                 json!({ "name": "other", "label": label, "kind": "ref", "to": "things" }),
             ]);
             let grant = |role: &str, scope: &str| json!({ "role": role, "scope": scope });

@@ -154,6 +154,12 @@ async fn live_models_are_ready_after_a_start() {
     let upload = act("model.upload", None, json!({ "file": file.unwrap() }));
     let uploaded = first.act(&developer, upload).await.unwrap();
     let id = uploaded.result["id"].as_str().map(str::to_owned);
+    let until = first.clock().now().local_date().plus_days(90);
+    let validation = json!({
+        "data": "样本", "findings": "复算一致", "conclusion": "conditional", "valid_until": until,
+    });
+    let validate = act("model.validate", id.clone(), validation);
+    first.act(&validator, validate).await.unwrap();
     let approve = act("model.approve", id, json!({ "reason": "样例一致" }));
     first.act(&validator, approve).await.unwrap();
     first.store().close().await;

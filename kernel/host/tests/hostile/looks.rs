@@ -55,6 +55,7 @@ fn guest() -> PluginGuest {
     PluginGuest::calm("sealed")
         .page_says(serde_json::to_string(&page).unwrap())
         .declares(|def| {
+            def["collections"][0]["retention"] = json!({ "purpose": "试验" });
             let fields = def["collections"][0]["fields"].as_array_mut().unwrap();
             fields.push(json!({
                 "name": "number", "label": { "zh": "证件号", "en": "" }, "kind": "text", "max": 20,

@@ -38,13 +38,13 @@ fn guest() -> PluginGuest {
         let reveal = "thing.reveal";
         fields.extend([
             json!({ "name": "word", "label": label, "kind": "text", "max": 40, "search": true,
-                "mask": "all", "reveal": reveal }),
+                "level": "L2", "mask": "all", "reveal": reveal }),
             json!({ "name": "count", "label": label, "kind": "integer",
-                "mask": "hidden", "reveal": reveal }),
+                "level": "L2", "mask": "hidden", "reveal": reveal }),
             json!({ "name": "other", "label": label, "kind": "ref", "to": "things",
-                "mask": "hidden", "reveal": reveal }),
+                "level": "L2", "mask": "hidden", "reveal": reveal }),
             json!({ "name": "near", "label": label, "kind": "ref", "to": "things",
-                "mask": "all", "reveal": reveal }),
+                "level": "L2", "mask": "all", "reveal": reveal }),
             json!({ "name": "officer", "label": label, "kind": "ref", "to": "platform.users" }),
         ]);
         let grant = |role: &str, scope: &str| json!({ "role": role, "scope": scope });

@@ -19,6 +19,7 @@ const SECRET: &str = "310101199001011234";
 fn guest() -> PluginGuest {
     PluginGuest::calm("guarded").declares(|def| {
         def["actions"][1]["step_up"] = true.into();
+        def["collections"][0]["retention"] = json!({ "purpose": "试验" });
         let fields = def["collections"][0]["fields"].as_array_mut().unwrap();
         fields.push(json!({
             "name": "number", "label": { "zh": "证件号", "en": "" }, "kind": "text", "max": 20,

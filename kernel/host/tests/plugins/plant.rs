@@ -128,7 +128,7 @@ fn needs<'a>(
 
 /// What may be empty is so, unless something depends on who sees it.
 fn filled(field: &FieldDef) -> bool {
-    field.required || field.mask.is_some()
+    field.required || field.mask.is_some() || field.level.is_some()
 }
 
 fn full(def: &ModuleDef, to: &str) -> String {

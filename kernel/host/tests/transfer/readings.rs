@@ -161,6 +161,25 @@ async fn row_120_who_reads_more_than_usual_waits_for_the_auditor() {
         city.host().watch_readings().await.unwrap();
         assert_eq!(rows(city, &p).await[0]["status"], "open");
         assert_eq!(found(city).await, 2);
+
+        // Whose data it was is named, on the day and by whom it was; of many some.
+        let user = p.user.as_deref().unwrap();
+        let now = city.host().clock().now().micros();
+        let today = (now - 1, now + 1);
+        let store = city.host().store();
+        for (who, when, most, count) in [
+            (user, today, 1_000, 500),
+            (user, today, 7, 7),
+            (user, (now - 2, now - 1), 1_000, 0),
+            ("nobody", today, 1_000, 0),
+        ] {
+            let parties = store.parties_read(who, when, most).await.unwrap();
+            assert_eq!(parties.len(), count, "{who} {when:?} {most}");
+        }
+        settle(city, &auditor, id, "breach", "无业务理由")
+            .await
+            .unwrap();
+        assert_eq!(rows(city, &p).await[0]["status"], "breach");
     })
     .await;
 }

@@ -1,8 +1,8 @@
 //! The declaration of the native module `access`.
 
 use sdk_contract::def::{
-    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, ModuleDef, OptionDef,
-    PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
+    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Level, ModuleDef,
+    OptionDef, PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
 };
 use sdk_contract::kind::Kind;
 
@@ -49,6 +49,7 @@ fn required(field: FieldDef) -> FieldDef {
 fn sealed(field: FieldDef) -> FieldDef {
     FieldDef {
         encrypted: true,
+        level: Some(Level::L2),
         list: false,
         ..field
     }

@@ -4,7 +4,7 @@ mod actions;
 
 use sdk_contract::code::Format;
 use sdk_contract::def::{
-    Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Mask, OptionDef, PageDef,
+    Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Level, Mask, OptionDef, PageDef,
     PermissionDef, RowScope, Shard, Tone, TransitionDef,
 };
 use sdk_contract::kind::Kind;
@@ -248,6 +248,7 @@ fn requests() -> CollectionDef {
         frozen(needed("title", "事项", "Title", 200)),
         frozen(needed("deed", "类别", "Deed", 60)),
         frozen(FieldDef {
+            level: Some(Level::L2),
             mask: Some(Mask::Hidden),
             ..field("payload", Label::new("内容", "Payload"), Kind::Json)
         }),
@@ -308,6 +309,7 @@ fn invitations() -> CollectionDef {
         frozen(needed("title", "岗位", "Post", 40)),
         frozen(FieldDef {
             unique: true,
+            level: Some(Level::L2),
             mask: Some(Mask::All),
             ..needed("digest", "摘要", "Digest", 64)
         }),

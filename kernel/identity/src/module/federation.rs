@@ -37,6 +37,7 @@ fn bindings() -> CollectionDef {
                 FieldDef {
                     blind: true,
                     unique: true,
+                    level: Some(Level::L3),
                     ..secret(
                         "account",
                         Label::new("外部账号", "Account there"),
@@ -67,6 +68,9 @@ fn arrivals() -> CollectionDef {
     let user = Kind::Ref { to: USERS.into() };
     CollectionDef {
         indexes: vec![vec!["ended_at".into(), "expires_at".into()]],
+        retention: Some(Retention::standing(
+            "以外部账号登录时核对去与回；登录完成即清空",
+        )),
         ..collection(
             ARRIVALS,
             (
@@ -80,15 +84,20 @@ fn arrivals() -> CollectionDef {
                 // A digest. That no two are alike is what makes each good once.
                 FieldDef {
                     unique: true,
+                    level: Some(Level::L2),
                     mask: Some(Mask::All),
                     ..frozen(needed("state", "去时的凭据", "Sent away with", 64))
                 },
                 FieldDef {
+                    level: Some(Level::L2),
                     mask: Some(Mask::All),
                     ..frozen(needed("visit", "浏览器", "Browser", 64))
                 },
                 field("user", Label::new("用户", "User"), user),
-                secret("told", Label::new("渠道返回", "What it said"), Kind::Json),
+                FieldDef {
+                    level: Some(Level::L3),
+                    ..secret("told", Label::new("渠道返回", "What it said"), Kind::Json)
+                },
                 required(
                     "expires_at",
                     Label::new("有效期至", "Expires"),

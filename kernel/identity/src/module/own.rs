@@ -1,7 +1,9 @@
 //! What a person's own account is declared as: second factors, sessions, the password.
 
 use sdk_contract::code::Format;
-use sdk_contract::def::{ActionDef, Area, CollectionDef, FieldDef, Label, PageDef, Shard};
+use sdk_contract::def::{
+    ActionDef, Area, CollectionDef, FieldDef, Label, PageDef, Retention, Shard,
+};
 use sdk_contract::kind::Kind;
 
 use super::access::{action, needed};
@@ -47,6 +49,9 @@ pub(super) fn authorities() -> CollectionDef {
 pub(super) fn factors() -> CollectionDef {
     CollectionDef {
         indexes: vec![vec!["user".into(), "created_at".into()]],
+        retention: Some(Retention::standing(
+            "登录时核对第二重验证，并证明何时启用、停用过",
+        )),
         ..collection(
             FACTORS,
             (

@@ -1,7 +1,8 @@
 //! What looking after people's accounts is declared as: new passwords, leaving, coming back.
 
 use sdk_contract::def::{
-    ActionDef, Area, CollectionDef, FieldDef, Label, Mask, PageDef, PermissionDef, RowScope, Shard,
+    ActionDef, Area, CollectionDef, FieldDef, Label, Level, Mask, PageDef, PermissionDef, RowScope,
+    Shard,
 };
 use sdk_contract::kind::Kind;
 
@@ -29,6 +30,7 @@ pub(super) fn collections() -> Vec<CollectionDef> {
 fn resets() -> CollectionDef {
     let digest = FieldDef {
         unique: true,
+        level: Some(Level::L2),
         mask: Some(Mask::All),
         list: false,
         ..field(

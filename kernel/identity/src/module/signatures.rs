@@ -1,7 +1,7 @@
 //! What the signatures over signed actions are declared as. The platform keeps one in the commit of
 //! what was done; nobody changes or removes it.
 
-use sdk_contract::def::{CollectionDef, FieldDef, Label, Retention, Shard};
+use sdk_contract::def::{CollectionDef, FieldDef, Label, Level, Retention, Shard};
 use sdk_contract::kind::Kind;
 
 use super::{SIGNATURES, TIMESTAMPS, collection as declared, field, required, secret};
@@ -22,6 +22,7 @@ pub(super) fn collection() -> CollectionDef {
     // What is in them is the record's, so it is read with the record only.
     let kept = |name: &str, label: Label, kind: Kind| FieldDef {
         frozen: true,
+        level: Some(Level::L3),
         ..secret(name, label, kind)
     };
     CollectionDef {

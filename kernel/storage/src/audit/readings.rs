@@ -54,6 +54,32 @@ impl Store {
         }
         Ok(all.into_values().collect())
     }
+
+    /// The parties whose data somebody read between two moments, some of them where there are more.
+    pub async fn parties_read(
+        &self,
+        actor: &str,
+        (from, to): (i64, i64),
+        most: u32,
+    ) -> Result<Vec<String>, StorageError> {
+        let read = self
+            .fixed(
+                "SELECT DISTINCT p.party FROM kernel__audit a \
+                 JOIN kernel__audit_parties p ON p.seq = a.seq \
+                 WHERE a.actor = $1 AND a.at >= $2 AND a.at < $3 AND a.outcome = $4 \
+                 ORDER BY p.party LIMIT $5",
+                vec![
+                    actor.into(),
+                    from.into(),
+                    to.into(),
+                    DONE.into(),
+                    i64::from(most).into(),
+                ],
+                "naming whose data was read",
+            )
+            .await?;
+        read.iter().map(|row| row.string(0)).collect()
+    }
 }
 
 /// The reading of a row's actor.

@@ -30,6 +30,8 @@ pub(crate) struct Apply {
     /// 补充说明.
     #[field(max = 500)]
     pub(crate) note: Option<String>,
+    /// 没有评分时转人工评审. 银行模型暂不可用或数据不足时，仍提交申请，由银行人工评审。
+    pub(crate) manual: Option<bool>,
     /// 确认真实并同意评分.
     pub(crate) agree: bool,
 }
@@ -51,10 +53,13 @@ impl CollectionAction for Apply {
         none_open(ctx, &subject, &product)?;
 
         let id = ctx.new_id::<Application>();
-        let scored = score(ctx, &product, &subject, id.as_str())?;
+        let manual = self.manual.unwrap_or_default();
+        let scored = score(ctx, &product, &subject, id.as_str());
+        let (scored, unscored) = or_a_person(scored, manual, &product)?;
         let number = rules::number(ctx.today(), id.as_str());
         let record = Application {
             open_key: Some(rules::open_key(&subject, &product.id)),
+            unscored,
             ..with_score(
                 self.record(ctx, &number, &product, enterprise),
                 scored.as_ref(),
@@ -123,6 +128,7 @@ impl Apply {
             grade: None,
             reasons: None,
             certificate: None,
+            unscored: None,
             consent: None,
             approved_amount: None,
             approved_rate: None,
@@ -154,6 +160,8 @@ pub(crate) struct Resubmit {
     /// 补充说明.
     #[field(max = 500)]
     pub(crate) note: Option<String>,
+    /// 没有评分时转人工评审. 银行模型暂不可用或数据不足时，仍提交申请，由银行人工评审。
+    pub(crate) manual: Option<bool>,
 }
 
 impl RecordAction for Resubmit {
@@ -163,7 +171,8 @@ impl RecordAction for Resubmit {
         let subject = ctx.subject()?.to_owned();
         let product = offered(ctx, &application.product)?;
         rules::terms(&product, self.amount, self.term_months, true)?;
-        let scored = score(ctx, &product, &subject, application.id.as_str())?;
+        let scored = score(ctx, &product, &subject, application.id.as_str());
+        let (scored, unscored) = or_a_person(scored, self.manual.unwrap_or_default(), &product)?;
         let patch = Patch::new()
             .set(Application::AMOUNT, self.amount)
             .set(Application::TERM_MONTHS, self.term_months)
@@ -181,8 +190,18 @@ impl RecordAction for Resubmit {
                 .set(Application::REASONS, scored.reasons)
                 .set(Application::CERTIFICATE, scored.certificate)
                 .set(Application::CONSENT, scored.consent),
+            // What another model, or the same on other data, said is not said of this one.
+            None if unscored.is_some() => patch
+                .clear(Application::MODEL)
+                .clear(Application::SCORE)
+                .clear(Application::BASE)
+                .clear(Application::PROBABILITY)
+                .clear(Application::GRADE)
+                .clear(Application::REASONS)
+                .clear(Application::CERTIFICATE),
             None => patch,
         };
+        let patch = patch.put(Application::UNSCORED, unscored);
         ctx.update(&application, patch);
         events::tell(ctx, events::SUBMITTED, &application);
         Ok(Done::new().stay("已重新提交，请等待银行受理"))
@@ -287,9 +306,22 @@ fn score(
         subject: subject.to_owned(),
         reference: reference.to_owned(),
     };
-    ctx.score(&request)
-        .map(Some)
-        .map_err(|f| rules::explain(f, &product.institution_name))
+    ctx.score(&request).map(Some)
+}
+
+/// The score or, where the model gave none and the enterprise wants that, why a person looks instead.
+fn or_a_person(
+    scored: Result<Option<Scored>, Fault>,
+    manual: bool,
+    product: &Product,
+) -> Result<(Option<Scored>, Option<String>), Fault> {
+    match scored {
+        Ok(scored) => Ok((scored, None)),
+        Err(fault) if manual && rules::leaves_it_to_a_person(&fault) => {
+            Ok((None, Some(fault.message.chars().take(300).collect())))
+        }
+        Err(fault) => Err(rules::explain(fault, &product.institution_name)),
+    }
 }
 
 fn model_name(scored: &Scored) -> String {

@@ -27,6 +27,7 @@ impl RecordAction for Approve {
     fn run(self, ctx: &mut Ctx, application: Stored<Application>) -> Result<Done, Fault> {
         let product = product(ctx, &application.product)?.ok_or_else(Fault::not_found)?;
         rules::approval(&application, &product, self.amount, self.rate)?;
+        rules::grounds(&application, self.reason.as_deref())?;
         let patch = Patch::new()
             .set(Application::STATUS, Status::Approved)
             .set(Application::APPROVED_AMOUNT, self.amount)

@@ -154,19 +154,29 @@ fn form(product: &Product, enterprise: &Enterprise, ask: &Ask) -> Form {
     let phone = Field::code("phone", "联系电话", Format::Phone).required();
     let phone = known(phone, &enterprise.phone).help("银行会用这个号码联系您");
     let submit = Action::send("提交申请", "application.apply").arg("product", product.id.as_str());
-    Form::new("apply", submit)
+    let form = Form::new("apply", submit)
         .drafts()
         .field(amount)
         .field(term)
         .field(Field::pick("purpose", "贷款用途", purposes).required())
         .field(contact)
         .field(phone)
-        .field(Field::area("note", "补充说明", 500).hint("如订单情况、还款来源，可不填"))
-        .field(Field::consent(
-            "agree",
-            "我确认以上内容真实，并同意银行按数据授权书读取数据、用于本次评分",
-            Link::new("我的数据授权", "/consent/letters"),
-        ))
+        .field(Field::area("note", "补充说明", 500).hint("如订单情况、还款来源，可不填"));
+    let form = match product.model {
+        Some(_) => form.field(by_a_person()),
+        None => form,
+    };
+    form.field(Field::consent(
+        "agree",
+        "我确认以上内容真实，并同意银行按数据授权书读取数据、用于本次评分",
+        Link::new("我的数据授权", "/consent/letters"),
+    ))
+}
+
+/// What is done where the bank's model gives no score.
+pub(super) fn by_a_person() -> Field {
+    Field::toggle("manual", "没有评分时转人工评审")
+        .help("银行模型暂不可用或数据不足时，仍提交申请，由银行人工评审")
 }
 
 fn applicant(e: &Enterprise, product: &Product) -> Block {

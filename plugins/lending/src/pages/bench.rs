@@ -100,6 +100,14 @@ fn score(a: &Application) -> Section {
                     a.institution_name
                 ),
             ),
+            None if a.unscored.is_some() => Notice::new(
+                Tone::Warning,
+                "模型没有给出评分，请人工评审。",
+                format!(
+                    "原因：{}。评审依据请写入审批意见。",
+                    a.unscored.clone().unwrap_or_default()
+                ),
+            ),
             None => Notice::new(
                 Tone::Info,
                 "没有信用分。",

@@ -141,7 +141,7 @@ fn resubmit(a: &Stored<Application>, product: &Product) -> Form {
     if let Some(words) = &a.note {
         note = note.initial(words);
     }
-    Form::new("resubmit", send)
+    let form = Form::new("resubmit", send)
         .field(
             Field::money_wan("amount", "申请金额", Some(least.units), Some(most.units))
                 .required()
@@ -159,5 +159,9 @@ fn resubmit(a: &Stored<Application>, product: &Product) -> Form {
             .required()
             .initial(a.term_months.to_string()),
         )
-        .field(note)
+        .field(note);
+    match product.model {
+        Some(_) => form.field(super::apply::by_a_person()),
+        None => form,
+    }
 }

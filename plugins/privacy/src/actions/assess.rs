@@ -35,7 +35,7 @@ impl CollectionAction for Draft {
     type Record = Assessment;
 
     fn run(self, ctx: &mut Ctx) -> Result<Done, Fault> {
-        let id = ctx.insert(New::of(Assessment {
+        let assessment = New::of(Assessment {
             activity: self.activity,
             situation: self.situation,
             purpose: self.purpose,
@@ -49,7 +49,9 @@ impl CollectionAction for Draft {
             assessed_by: None,
             assessed_at: None,
             next_due: None,
-        }));
+        });
+        let owner = ctx.caller().organisation.clone();
+        let id = ctx.insert(assessment.organisation(owner));
         Ok(Done::new().result(json!({ "id": id.as_str() })).go(
             format!("/privacy/assessments/{id}"),
             "已新建，请评估后给出结论",

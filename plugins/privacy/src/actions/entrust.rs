@@ -41,7 +41,7 @@ impl CollectionAction for Register {
     fn run(self, ctx: &mut Ctx) -> Result<Done, Fault> {
         rules::term(self.since, self.until)?;
         rules::next("supervise_by", self.supervise_by, ctx.today())?;
-        let id = ctx.insert(New::of(Processor {
+        let processor = New::of(Processor {
             name: self.name,
             uscc: self.uscc,
             purpose: self.purpose,
@@ -55,7 +55,9 @@ impl CollectionAction for Register {
             supervised_on: None,
             supervise_by: self.supervise_by,
             returned: None,
-        }));
+        });
+        let owner = ctx.caller().organisation.clone();
+        let id = ctx.insert(processor.organisation(owner));
         Ok(Done::new()
             .result(json!({ "id": id.as_str() }))
             .go(format!("/privacy/processors/{id}"), "已登记"))

@@ -2,7 +2,7 @@
 
 use sdk::prelude::*;
 
-use crate::model::{Deadline, Grade, Incident, Progress};
+use crate::model::{Deadline, Grade, Incident, Lead, Progress, Signal};
 use crate::{permissions, rules};
 
 /// 登记事件. A drill takes the same way.
@@ -36,6 +36,8 @@ pub(crate) struct Report {
     /// 个人可以采取的减轻危害的措施.
     #[field(max = 1000)]
     pub(crate) advice: String,
+    /// 线索. What led to it, where the platform found something.
+    pub(crate) signal: Option<Id<Signal>>,
 }
 
 impl CollectionAction for Report {
@@ -46,7 +48,14 @@ impl CollectionAction for Report {
         let deadline = ctx.find::<Deadline>(Deadline::GRADE.eq(self.grade))?;
         let missing = || Fault::refused("privacy.no-deadline", "尚未设定该级别的报告时限");
         let hours = deadline.first().ok_or_else(missing)?.hours;
-        let id = ctx.insert(New::of(Incident {
+        let signal = match &self.signal {
+            Some(id) => Some(ctx.must::<Signal>(id)?),
+            None => None,
+        };
+        if let Some(signal) = &signal {
+            super::tell::waits(signal)?;
+        }
+        let incident = New::of(Incident {
             title: self.title,
             drill: self.drill.unwrap_or_default(),
             grade: self.grade,
@@ -63,16 +72,27 @@ impl CollectionAction for Report {
             authority_at: None,
             persons: None,
             persons_at: None,
+            told: None,
+            told_at: None,
             lessons: None,
             closed_at: None,
-        }));
+        });
+        // Whose people are told when it is late.
+        let owner = ctx.caller().organisation.clone();
+        let id = ctx.insert(incident.organisation(owner));
+        if let Some(signal) = signal {
+            let patch = Patch::new()
+                .set(Signal::STATUS, Lead::Registered)
+                .set(Signal::INCIDENT, id.clone());
+            ctx.update(&signal, patch);
+        }
         Ok(Done::new()
             .result(json!({ "id": id.as_str() }))
             .go(format!("/privacy/incidents/{id}"), "已登记，请在期限内报告"))
     }
 }
 
-fn open(incident: &Incident) -> Result<(), Fault> {
+pub(super) fn open(incident: &Incident) -> Result<(), Fault> {
     match incident.status {
         Progress::Open => Ok(()),
         Progress::Closed => Err(Fault::refused("privacy.closed", "事件已办结")),

@@ -2,7 +2,10 @@
 
 use sdk::prelude::*;
 
-use crate::model::{Assessment, Incident, Processor, Progress, Stage, Standing};
+use crate::actions::review;
+use crate::model::{
+    Assessment, Held, Holding, Incident, Lead, Processor, Progress, Signal, Stage, Standing,
+};
 use crate::rules;
 
 /// Entries of one register that are looked at.
@@ -19,6 +22,14 @@ pub(super) fn block(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
         ];
         rows.push(Row::new(path.trim_start_matches('/').replace('/', "-"), cells).to(path));
     };
+    let waiting = Find::<Signal>::new()
+        .filter(Signal::STATUS.eq(Lead::Waiting))
+        .sort(Signal::FOUND_AT.asc())
+        .limit(MOST);
+    for s in ctx.find(waiting)? {
+        let due = (Lead::Waiting.label().to_owned(), Tone::Danger);
+        add("线索", &s.title, due, format!("/privacy/signals/{}", s.id));
+    }
     let open = Find::<Incident>::new()
         .filter(Incident::STATUS.eq(Progress::Open))
         .sort(Incident::REPORT_BY.asc())
@@ -59,6 +70,22 @@ pub(super) fn block(ctx: &Ctx, _ask: &Ask) -> Result<Vec<Section>, Fault> {
                 due,
                 format!("/privacy/processors/{}", p.id),
             );
+        }
+    }
+    let listed = Find::<Holding>::new()
+        .filter(Holding::STATUS.eq(Held::Listed))
+        .sort(Holding::REVIEW_BY.asc())
+        .limit(MOST);
+    for h in ctx.find(listed)? {
+        if let Some(due) = rules::due(h.review_by, today) {
+            let path = format!("/privacy/holdings/{}", h.id);
+            add("重要数据目录", &h.name, due, path);
+        }
+    }
+    for r in review::current(ctx)? {
+        if let Some(due) = r.next_due.and_then(|day| rules::due(day, today)) {
+            let path = format!("/privacy/reviews/{}", r.id);
+            add("年度风险评估", &r.title, due, path);
         }
     }
     if rows.is_empty() {

@@ -1,15 +1,18 @@
 //! What the registers' pages have alike: they are drawn from the declarations.
 
 use sdk::choice::Choice as _;
-use sdk::contract::def::{ChoiceDef, CollectionDef};
+use sdk::contract::def::{ChoiceDef, CollectionDef, FieldDef};
+use sdk::contract::kind::Kind;
 use sdk::prelude::*;
 
-use crate::model::{Grade, Progress, Situation, Stage, Standing, Verdict};
+use crate::model::{
+    Grade, Held, Importance, Lead, Progress, Risk, Situation, Stage, Standing, Verdict,
+};
 use crate::permissions;
 
 const PAGE: u32 = 20;
 
-fn choices() -> [ChoiceDef; 6] {
+fn choices() -> [ChoiceDef; 10] {
     [
         Situation::def(),
         Verdict::def(),
@@ -17,6 +20,10 @@ fn choices() -> [ChoiceDef; 6] {
         Standing::def(),
         Grade::def(),
         Progress::def(),
+        Lead::def(),
+        Importance::def(),
+        Held::def(),
+        Risk::def(),
     ]
 }
 
@@ -30,16 +37,24 @@ pub(super) fn keeps(ctx: &Ctx) -> bool {
 
 /// The form of an action: of one on a record with its id and what is known of it.
 pub(super) fn form<A: Input>(name: &str, label: &str, on: Option<(&str, &Map)>) -> Form {
-    let choices = choices();
     let send = Action::send(label, A::NAME);
-    let send = match on {
-        Some((id, _)) => send.record(id),
-        None => send,
+    let (send, known) = match on {
+        Some((id, known)) => (send.record(id), known.clone()),
+        None => (send, Map::new()),
     };
+    filled::<A>(name, send, &known)
+}
+
+/// The form of an action with what is known already. What refers to a record comes with the deed.
+pub(super) fn filled<A: Input>(name: &str, send: Action, known: &Map) -> Form {
+    let choices = choices();
     let fields = A::fields();
-    let fields = fields.iter().filter_map(|def| {
+    let typed = fields
+        .iter()
+        .filter(|def| !matches!(def.kind, Kind::Ref { .. }));
+    let fields = typed.filter_map(|def| {
         let field = Field::of(def, &choices)?;
-        let known = on.and_then(|(_, known)| known.get(&def.name));
+        let known = known.get(&def.name);
         Some(match known {
             Some(value) => field.value(value),
             None => field,
@@ -104,7 +119,8 @@ pub(super) fn list<R: Record>(
 pub(super) fn detail<R: Record>(record: &Stored<R>, title: &str, under: (&str, &str)) -> Page {
     let CollectionDef { fields, .. } = R::def();
     let (known, choices) = (record.record.to_map(), choices());
-    let facts = fields.iter().filter_map(|f| {
+    let shown = |f: &&FieldDef| !matches!(f.kind, Kind::File { .. } | Kind::Ref { .. });
+    let facts = fields.iter().filter(shown).filter_map(|f| {
         let value = known.get(&f.name).filter(|v| !v.is_null())?;
         Some(Fact::new(&f.label.zh, Datum::of(f, &choices, value)))
     });

@@ -396,10 +396,23 @@ pub const CODES: &[Code] = &[
         "Complete the data and ask again; for 503 ask later, the bank's model is at fault.",
     ),
     code(
+        "model.not-in-use",
+        &[409],
+        "The model was rejected or withdrawn, so it is not validated any more.",
+        "Upload it again as a new version.",
+    ),
+    code(
         "model.not-live",
         &[503],
         "The institution has no approved model of that name.",
         "The institution's validator approves one.",
+    ),
+    code(
+        "model.not-validated",
+        &[422],
+        "Nobody but the uploader has validated the model, the validation ran out, or it says the model is \
+         unfit.",
+        "A validator of the institution records one with `model.validate`.",
     ),
     code(
         "model.unknown-feature",

@@ -286,6 +286,21 @@ fn al_01_a_feature_about_gender_ethnic_group_or_household_registration_is_refuse
     assert!(refused(|f| f.label = "户籍所在地".into()));
     assert!(refused(|f| f.label = "户口性质".into()));
     assert!(refused(|f| f.label = "Legal representative's sex".into()));
+    // Nor by what stands for them.
+    for named in ["owner.id_number", "owner.native_place", "birthplace"] {
+        assert_eq!(
+            faults(|d| d.features[2].name = named.into()).len(),
+            1,
+            "{named}"
+        );
+    }
+    for label in ["法定代表人籍贯", "出生地", "身份证前六位", "祖籍"] {
+        assert_eq!(
+            faults(|d| d.features[2].label = label.into()).len(),
+            1,
+            "{label}"
+        );
+    }
     // A name that says nothing does not hide what the values are.
     for values in [["男", "女"], ["male : single", "female : divorced"]] {
         let kind = FeatureKind::Category {

@@ -37,7 +37,7 @@ pub mod permissions {
 /// 贷款. A request for money.
 #[derive(Collection, Clone, Debug, PartialEq)]
 #[collection(plural = "loans", title = number, shard = subject, audited, read = permissions::READ,
-             assignee = officer, index(organisation, status), index(officer),
+             retention(purpose = "受理贷款"), assignee = officer, index(organisation, status), index(officer),
              unique(number, amount))]
 pub struct Loan {
     /// 编号.
@@ -50,7 +50,7 @@ pub struct Loan {
     #[field(min = 0, max = 0.24)]
     pub rate: Option<Decimal<4>>,
     /// 电话.
-    #[field(format = "phone", encrypted, mask = "phone", reveal = permissions::CONTACT)]
+    #[field(format = "phone", encrypted, level = "L3", mask = "phone", reveal = permissions::CONTACT)]
     pub phone: Option<String>,
     /// 前一笔.
     pub previous: Option<Id<Loan>>,

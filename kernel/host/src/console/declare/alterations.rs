@@ -1,16 +1,23 @@
 //! Records that are not as the platform wrote them, as the console declares them.
 
 use sdk_contract::def::{
-    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, Label, PageDef, PermissionDef, RowScope,
-    Shard, Tone,
+    ActionDef, Area, ChoiceDef, CollectionDef, EventDef, FieldDef, Label, PageDef, PermissionDef,
+    RowScope, Shard, Tone,
 };
 use sdk_contract::kind::Kind;
 
-use super::super::alterations::{ALTERATIONS, PATH};
+use super::super::alterations::{ALTERATIONS, FOUND, PATH};
 use super::{
     AUDITOR, Declared, OPERATOR, SECURITY, action, choice, collection as declared, field, frozen,
     granted, optional, options, page as entry, text,
 };
+
+pub(super) fn event() -> EventDef {
+    EventDef {
+        name: FOUND.into(),
+        label: Label::new("发现被改动的记录", "Records were altered"),
+    }
+}
 
 pub(super) fn collection() -> CollectionDef {
     let fields = vec![

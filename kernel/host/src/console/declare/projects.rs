@@ -28,6 +28,7 @@ fn projects() -> CollectionDef {
     // Nobody reads it: only the platform makes pseudonyms and opens tokens.
     let secret = FieldDef {
         encrypted: true,
+        level: Some(Level::L4),
         mask: Some(Mask::Hidden),
         list: false,
         ..optional(words("secret", "密钥材料", "Secret", 64))
@@ -45,6 +46,9 @@ fn projects() -> CollectionDef {
     CollectionDef {
         title: "name".into(),
         assignee: Some("created_by".into()),
+        retention: Some(Retention::standing(
+            "为去标识项目生成代号和令牌，项目结束即清空",
+        )),
         indexes: vec![
             vec!["created_by".into(), "created_at".into()],
             vec!["status".into(), "ends_on".into()],

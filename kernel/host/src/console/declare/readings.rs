@@ -1,12 +1,12 @@
 //! Who reads more than they usually do, as the console declares it.
 
 use sdk_contract::def::{
-    ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, FieldDef, Label, PageDef, PermissionDef,
-    RowScope, Shard, Tone,
+    ActionDef, Area, BlockDef, ChoiceDef, CollectionDef, EventDef, FieldDef, Label, PageDef,
+    PermissionDef, RowScope, Shard, Tone,
 };
 use sdk_contract::kind::Kind;
 
-use super::super::readings::{BREACH, EXPLAINED, PATH, READINGS};
+use super::super::readings::{BREACH, BREACHED, EXPLAINED, PATH, READINGS};
 use super::{
     AUDITOR, action, choice, collection as declared, field, frozen, granted, integer, optional,
     options, page as entry, text,
@@ -101,6 +101,13 @@ pub(super) fn block() -> BlockDef {
         id: READINGS.into(),
         order: 6,
         permission: READ.into(),
+    }
+}
+
+pub(super) fn event() -> EventDef {
+    EventDef {
+        name: BREACHED.into(),
+        label: Label::new("认定为违规查询", "A reading was a breach"),
     }
 }
 

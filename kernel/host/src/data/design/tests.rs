@@ -157,3 +157,19 @@ fn a_field_in_use_is_renamed_retired_and_converted_by_changes() {
     let faults = live.again().change(&stricter, Some(&live)).unwrap_err();
     assert_eq!(faults[0].field, "required");
 }
+
+#[test]
+fn dj_18_a_table_with_sensitive_fields_says_what_they_are_kept_for() {
+    let mut design = tenants();
+    assert!(!design.lacks_purpose());
+    let secret = json!({"name": "secret", "label": "联系电话", "kind": "text", "level": "L3"});
+    assert!(add(&mut design, secret).is_empty());
+    assert!(design.lacks_purpose());
+    for (purpose, lacks) in [(" ", true), ("联系租户", false)] {
+        let words = json!({ "label": "园区租户", "purpose": purpose, "scope": "all" });
+        design.describe(&typed(words));
+        assert_eq!(design.lacks_purpose(), lacks, "{purpose}");
+    }
+    assert_eq!(design.purpose(), "联系租户");
+    assert_eq!(faults(&design), Vec::<String>::new());
+}
