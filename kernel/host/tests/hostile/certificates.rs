@@ -42,6 +42,8 @@ async fn certificate(pool: &Pool, model: &Arc<Admitted>) -> Certificate {
         consent: "01930000-0000-7000-8000-00000000d001".into(),
         reference: "01930000-0000-7000-8000-00000000e001".into(),
         input,
+        read: Vec::new(),
+        disputed: Vec::new(),
         output: Output {
             score: batch.scores[0],
             base: model.def.base,
