@@ -122,6 +122,8 @@ impl Apply {
             probability: None,
             grade: None,
             reasons: None,
+            disputed: None,
+            corrected: None,
             certificate: None,
             consent: None,
             approved_amount: None,
@@ -178,6 +180,8 @@ impl RecordAction for Resubmit {
                 .put(Application::BASE, rules::decimal(scored.base))
                 .put(Application::PROBABILITY, rules::decimal(scored.probability))
                 .set(Application::GRADE, scored.grade)
+                .set(Application::DISPUTED, rules::disputed(&scored.reasons))
+                .clear(Application::CORRECTED)
                 .set(Application::REASONS, scored.reasons)
                 .set(Application::CERTIFICATE, scored.certificate)
                 .set(Application::CONSENT, scored.consent),
@@ -307,6 +311,7 @@ fn with_score(application: Application, scored: Option<&Scored>) -> Application 
         probability: rules::decimal(scored.probability),
         grade: Some(scored.grade.clone()),
         reasons: Some(scored.reasons.clone()),
+        disputed: Some(rules::disputed(&scored.reasons)),
         certificate: Some(scored.certificate.clone()),
         consent: Some(scored.consent.clone()),
         ..application
