@@ -111,29 +111,30 @@ pub(crate) fn ended(ctx: &mut Ctx, dispute: &Stored<Dispute>) {
     say(ctx, ENDED, dispute);
 }
 
-/// A step is late: whoever supervises those who should have done it is told.
+/// A step is late: whoever supervises those who should have done it is told; of an appeal the office's
+/// supervisors as well, for at the source its own head may be whom it waits for.
 pub(crate) fn overdue(ctx: &mut Ctx, dispute: &Stored<Dispute>, office: Option<&str>) {
     say(ctx, OVERDUE, dispute);
-    let unit = if dispute.status.at_platform() {
-        office.map(str::to_owned)
-    } else {
-        dispute.organisation.clone()
-    };
-    let (Some(unit), Some(due)) = (unit, dispute.due_on) else {
+    let Some(due) = dispute.due_on else {
         return;
     };
-    let key = format!("overdue:{}:{}", dispute.id, dispute.status.value());
+    let platform = dispute.status.at_platform();
+    let source = dispute.organisation.as_deref().filter(|_| !platform);
+    let office = office.filter(|_| platform || dispute.appealed_at.is_some());
     let text = format!(
         "{}应于 {due} 前办理，现为“{}”",
         what(dispute),
         dispute.status.label()
     );
-    let notice = permissions::SUPERVISE
-        .notice(unit, key)
-        .title("数据异议办理逾期，请督办", "A dispute is overdue")
-        .text(text, format!("{} was due on {due}", dispute.number))
-        .path(path(&dispute.id));
-    ctx.notify(notice);
+    for unit in source.into_iter().chain(office) {
+        let key = format!("overdue:{}:{}", dispute.id, dispute.status.value());
+        let notice = permissions::SUPERVISE
+            .notice(unit, key)
+            .title("数据异议办理逾期，请督办", "A dispute is overdue")
+            .text(&text, format!("{} was due on {due}", dispute.number))
+            .path(path(&dispute.id));
+        ctx.notify(notice);
+    }
 }
 
 fn to_filer(

@@ -56,6 +56,9 @@ pub(crate) struct Dispute {
     /// 有异议的记录的版次.
     #[field(min = 1, frozen)]
     pub(crate) record_version: i64,
+    /// 数据日期. 同一日期的数据答复后不再受理新的异议，可以申诉。
+    #[field(frozen)]
+    pub(crate) as_of: Option<Date>,
     /// 记录的值.
     #[field(
         max = 40,
@@ -106,8 +109,8 @@ pub(crate) struct Dispute {
     /// 经办人.
     #[field(to = "platform.users")]
     pub(crate) handler: Option<String>,
-    /// 经办人姓名.
-    #[field(max = 64)]
+    /// 经办人姓名. 申请人看到的是来源单位。
+    #[field(max = 64, mask = "hidden", reveal = permissions::DESK)]
     pub(crate) handler_name: Option<String>,
     /// 提出时间.
     #[field(frozen, list)]

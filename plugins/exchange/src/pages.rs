@@ -55,9 +55,9 @@ pub(crate) const ALL: &[Route] = &[
     },
     Route {
         path: "/exchange/calendar",
-        label: "异议时限与工作日历",
+        label: "异议时限与日历",
         en: "Deadlines and working days",
-        icon: "calendar",
+        icon: "clock",
         area: Area::Bench,
         order: 345,
         permission: permissions::KEEP,

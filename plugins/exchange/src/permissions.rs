@@ -29,8 +29,8 @@ sdk::permissions! {
         "source.officer": organisation, "source.lead": organisation,
         "platform.operator": all, "platform.auditor": all
     };
-    /// 查看异议办理时限与工作日历.
+    /// 查看异议办理时限与日历.
     CALENDAR = "standard.read", "Read the calendar": { "signed-in": all };
-    /// 维护异议办理时限与工作日历.
+    /// 维护异议办理时限与日历.
     KEEP = "standard.keep", "Keep the calendar": { "platform.operator": all };
 }

@@ -50,6 +50,7 @@ pub(crate) fn overdue(filed: Date) -> Dispute {
         record_id: "01930000-0000-7000-8000-000000041002".into(),
         record_revision: 1,
         record_version: 1,
+        as_of: Date::new(2026, 10, 31),
         recorded: Some("1".into()),
         claimed: Some("0".into()),
         statement: Some("案件已执行完毕并结案，记录未更新".into()),

@@ -240,6 +240,11 @@ fn row_101_one_appeal_decided_by_another_and_no_second(t: &World) {
         !text.contains("陆望川"),
         "the source, not its staff by name"
     );
+    let name = |user: &User<'_>| {
+        let dispute = user.get("exchange.disputes", &id).unwrap();
+        dispute["handler_name"].clone()
+    };
+    assert_eq!((name(&owner), name(&lead)), (Value::Null, json!("陆望川")));
     let record = owner.get("credit.tax-records", RECORD).unwrap();
     assert_eq!(record["disputed"], json!([]));
 
@@ -485,6 +490,99 @@ fn row_101_what_cannot_be_disputed_is_named(t: &World) {
     assert!(page.form("submit").is_some());
     let (page, _) = drawn(&owner, "/exchange/disputes/new");
     assert!(page.find_block("items").is_some());
+}
+
+#[scenario(city())]
+fn row_101_two_items_of_one_record_are_corrected_one_after_the_other(t: &World) {
+    let (owner, source) = (t.user("enterprise"), t.user("source"));
+    let operator = t.user("operator");
+    let first = checking(t);
+    let months = json!({
+        "item": "tax.months_declared", "claimed": 30, "statement": "多计了停业的六个月",
+    });
+    let second = owner.act("exchange.dispute.submit", None, months).unwrap();
+    let second = second["id"].as_str().unwrap();
+    for (user, verb) in [
+        (&operator, "mark"),
+        (&operator, "transfer"),
+        (&source, "take"),
+    ] {
+        act(user, verb, second, json!({})).unwrap();
+    }
+    let marked = owner.get("credit.tax-records", RECORD).unwrap();
+    assert_eq!(marked["disputed"], json!(["grade", "months_declared"]));
+    let made = corrected_to(&source, RECORD, &first, &json!("C")).unwrap();
+    let made = made["id"].as_str().unwrap().to_owned();
+    // Typed wrong, and corrected again before the answer.
+    let again = format!("/credit/records/{made}?dispute={first}&item=grade");
+    assert!(
+        drawn(&source, &format!("/exchange/disputes/{first}"))
+            .1
+            .contains(&again)
+    );
+    let made = corrected_to(&source, &made, &first, &json!("B")).unwrap();
+    let made = made["id"].as_str().unwrap().to_owned();
+
+    // The other dispute leads to the record that counts, and is corrected before this one is answered.
+    let path = format!("/exchange/disputes/{second}");
+    let to = format!("/credit/records/{made}?dispute={second}&item=months_declared");
+    assert!(drawn(&source, &path).1.contains(&to));
+    let input = json!({ "field": "months_declared", "value": 30, "dispute": second });
+    let last = source
+        .act("credit.tax-record.correct", Some(&made), input)
+        .unwrap();
+    act(&source, "correct", &first, reply("已按通知书更正为 B 级")).unwrap();
+    let done = owner.get("exchange.disputes", &first).unwrap();
+    assert_eq!(
+        (&done["after_record"], &done["after_version"]),
+        (&json!(made), &json!(3))
+    );
+    let last = last["id"].as_str().unwrap();
+    let newest = owner.get("credit.tax-records", last).unwrap();
+    assert_eq!(newest["disputed"], json!(["months_declared"]));
+    // Taken back too late for the correction, which stays and stays linked.
+    let back = json!({ "reason": "已经更正，不必答复" });
+    act(&owner, "withdraw", second, back).unwrap();
+    let done = owner.get("exchange.disputes", second).unwrap();
+    assert_eq!(
+        (&done["status"], &done["after_version"]),
+        (&json!("withdrawn"), &json!(4))
+    );
+    assert_eq!(done["after_record"], json!(last));
+    let newest = owner.get("credit.tax-records", last).unwrap();
+    assert_eq!(
+        (
+            &newest["grade"],
+            &newest["months_declared"],
+            &newest["disputed"]
+        ),
+        (&json!("B"), &json!(30), &json!([]))
+    );
+    let decided = owner.act("exchange.dispute.submit", None, claim());
+    assert_eq!(
+        decided.unwrap_err().code,
+        "exchange.decided",
+        "the same day's data"
+    );
+}
+
+#[scenario(city())]
+fn row_101_a_late_appeal_is_told_to_the_office_as_well(t: &World) {
+    let (owner, source, lead) = (t.user("enterprise"), t.user("source"), t.user("sourcelead"));
+    let id = checking(t);
+    act(&source, "maintain", &id, reply("经核对，评级为 A 级无误")).unwrap();
+    let appeal = json!({ "statement": "通知书编号有误，附新的证明" });
+    act(&owner, "appeal", &id, appeal).unwrap();
+    act(&lead, "take", &id, json!({})).unwrap();
+    t.advance_days(8);
+    let path = format!("/exchange/disputes/{id}");
+    for login in ["sourcelead", "auditor"] {
+        let told = t.user(login).notices().unwrap();
+        let late = |n: &&sdk::Map| {
+            n["path"] == path && n["title"]["zh"].as_str().unwrap().contains("逾期")
+        };
+        assert_eq!(told.iter().filter(late).count(), 1, "{login}");
+    }
 }
 
 #[scenario(city())]

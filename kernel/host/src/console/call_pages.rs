@@ -120,7 +120,7 @@ fn facts(record: &Map<String, Value>, signed: &Signed, known: &Known) -> Block {
         let versions: Vec<String> = c
             .read
             .iter()
-            .map(|r| format!("{} {} 第 {} 版", r.collection, r.id, r.revision))
+            .map(|r| format!("{} {} 修订 {}", r.collection, r.id, r.revision))
             .collect();
         facts.push(Fact::new(
             "读取的记录版本",

@@ -49,10 +49,13 @@ macro_rules! versioned {
 }
 versioned!(TaxRecord, InsuranceRecord, UtilityRecord, JudicialRecord);
 
-/// The record that counts, of those of a party that the caller may read.
+/// The record that counts, which no other has taken the place of, of those of a party that the caller may read.
 pub(crate) fn newest<R: Versioned>(ctx: &Ctx, subject: &str) -> Result<Option<Stored<R>>, Fault> {
     let find = Find::<R>::new()
         .filter(R::SUBJECT.eq(subject))
+        .filter(Filter::Missing {
+            field: "replaced_by".into(),
+        })
         .sort(R::CREATED_AT.desc())
         .sort(R::ID.desc())
         .limit(1);

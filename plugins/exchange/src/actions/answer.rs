@@ -74,6 +74,15 @@ pub(crate) fn correction(ctx: &Ctx, dispute: &Stored<Dispute>) -> Result<Option<
     Source::made_for(ctx, item, (&subject, dispute.id.as_str()), since)
 }
 
+/// The record that counts now.
+pub(crate) fn newest(ctx: &Ctx, dispute: &Stored<Dispute>) -> Result<Option<Source>, Fault> {
+    let Some(item) = Item::of(&dispute.item) else {
+        return Ok(None);
+    };
+    let subject = dispute.subject.clone().unwrap_or_default();
+    Source::newest(ctx, item, &subject)
+}
+
 /// The reply of this round, and with it the end of the mark.
 fn answer(
     ctx: &mut Ctx,

@@ -2,6 +2,7 @@
 
 use sdk::prelude::*;
 
+use super::answer::correction;
 use super::step;
 use crate::model::{Dispute, Source, Status};
 use crate::rules::items::Item;
@@ -88,6 +89,7 @@ impl Submit {
             record_id: source.id,
             record_revision: source.revision,
             record_version: source.version,
+            as_of: source.as_of,
             recorded: source.value,
             claimed: Some(claimed),
             statement: Some(self.statement),
@@ -134,10 +136,10 @@ fn disputable(ctx: &Ctx, item: &Item, subject: &str) -> Result<(Source, String),
         return refused("no-record", what.into());
     };
     if let Some(before) = decided(ctx, item, subject)?
-        && before.after_record.as_ref().unwrap_or(&before.record_id) == &source.id
+        && before.as_of == source.as_of
     {
         let what = format!(
-            "这条记录已经核查答复（{}）；对答复不服的，请在申诉期内申诉",
+            "这期数据已经核查答复（{}）；对答复不服的，请在申诉期内申诉",
             before.number
         );
         return refused("decided", what);
@@ -181,9 +183,15 @@ impl RecordAction for Withdraw {
     type Record = Dispute;
 
     fn run(self, ctx: &mut Ctx, dispute: Stored<Dispute>) -> Result<Done, Fault> {
-        let patch = step(&Clock::read(ctx)?, Status::Withdrawn)
+        let mut patch = step(&Clock::read(ctx)?, Status::Withdrawn)
             .clear(Dispute::OPEN_KEY)
             .set(Dispute::ENDED_ON, ctx.today());
+        // What the source has corrected by then stays corrected.
+        if let Some(corrected) = correction(ctx, &dispute)? {
+            patch = patch
+                .set(Dispute::AFTER_RECORD, corrected.id)
+                .set(Dispute::AFTER_VERSION, corrected.version);
+        }
         ctx.update(&dispute, patch);
         events::ended(ctx, &dispute);
         Ok(Done::new()

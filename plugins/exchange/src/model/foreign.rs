@@ -10,6 +10,8 @@ pub(crate) struct Source {
     pub(crate) id: String,
     pub(crate) revision: i64,
     pub(crate) version: i64,
+    /// The day that the data is of; a correction keeps it.
+    pub(crate) as_of: Option<Date>,
     /// The unit that answers for it.
     pub(crate) organisation: Option<String>,
     pub(crate) name: String,
@@ -25,18 +27,23 @@ impl Source {
             id: word("id").unwrap_or_default(),
             revision: number("revision"),
             version: number("version"),
+            as_of: word("as_of").and_then(|day| day.parse().ok()),
             organisation: word("organisation"),
             name: word("source").unwrap_or_default(),
             value: map.get(item.field).and_then(text),
         }
     }
 
-    /// The record that counts of a party.
+    /// The record that counts of a party: the newest that no correction has taken the place of.
     pub(crate) fn newest(ctx: &Ctx, item: &Item, subject: &str) -> Result<Option<Self>, Fault> {
-        Self::first(ctx, item, Self::of(item, subject))
+        let query = Self::of(item, subject).filter(Filter::Missing {
+            field: "replaced_by".into(),
+        });
+        Self::first(ctx, item, query.sort("created_at", true))
     }
 
-    /// The newest record that was made for a dispute, if it was made from a moment on.
+    /// The last version that was made for a dispute from a moment on. Another item's correction may have
+    /// taken its place since.
     pub(crate) fn made_for(
         ctx: &Ctx,
         item: &Item,
@@ -50,14 +57,12 @@ impl Source {
                 min: Some(json!(since)),
                 max: None,
             });
-        Self::first(ctx, item, query)
+        Self::first(ctx, item, query.sort("version", true))
     }
 
     fn of(item: &Item, subject: &str) -> Query {
         Query::new(item.collection)
             .filter(Filter::eq("subject", subject))
-            .sort("created_at", true)
-            .sort("id", true)
             .limit(1)
     }
 

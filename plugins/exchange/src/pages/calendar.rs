@@ -58,7 +58,7 @@ pub(super) fn page(ctx: &Ctx, ask: &Ask) -> Result<Page, Fault> {
         Some(_) => "此后开始的环节按新时限；标注、转办逾期的，向受理单位的督办人员上报",
         None => "请保存一次：保存人所在的机构为受理单位，标注、转办逾期的向其督办人员上报",
     };
-    Ok(Page::new("异议时限与工作日历")
+    Ok(Page::new("异议时限与日历")
         .shell(Shell::Bench)
         .subtitle("期限按工作日计算：周一至周五，除下面另有安排的日期")
         .under("数据异议办理", "/exchange/desk")

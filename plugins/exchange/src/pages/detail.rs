@@ -4,7 +4,7 @@ use sdk::prelude::*;
 
 use super::progress::{Side, moments};
 use super::{may, papers, words};
-use crate::actions::answer::correction;
+use crate::actions::answer::{correction, newest};
 use crate::model::{Dispute, Status};
 use crate::permissions;
 use crate::rules;
@@ -199,6 +199,7 @@ fn appeal(d: &Stored<Dispute>) -> Block {
 /// For the handler: correct the record at its source, then answer; or maintain it.
 fn check(ctx: &Ctx, d: &Stored<Dispute>) -> Result<Section, Fault> {
     let send = |label: &str, action: &str| Action::send(label, action).record(d.id.as_str());
+    let at = |record: &str| format!("/credit/records/{record}?dispute={}&item={}", d.id, d.field);
     let section = Section::tabs().title("核查与答复");
     let maintain = Form::new("maintain", send("答复维持", "dispute.maintain")).field(words(
         "reply",
@@ -212,13 +213,17 @@ fn check(ctx: &Ctx, d: &Stored<Dispute>) -> Result<Section, Fault> {
             "申请人会看到这段话：更正了什么、依据是什么",
         ));
         let help = format!("数据已更正为第 {} 版，答复后异议办结", corrected.version);
-        return Ok(section.block(Block::form(correct).title("已更正").help(help)));
+        let again = Notice::new(Tone::Info, "更正有误？", "答复前可以再更正，产生新的版本。")
+            .action(Action::open("再次更正", at(&corrected.id)));
+        return Ok(section.blocks([
+            Block::form(correct).title("已更正").help(help),
+            Block::notice("again", again).title("再次更正"),
+        ]));
     }
-    // What was corrected in the round before is no more what counts.
-    let record = d.after_record.as_ref().unwrap_or(&d.record_id);
-    let path = format!("/credit/records/{record}?dispute={}&item={}", d.id, d.field);
-    let open = Action::open("打开数据记录更正", path)
-        .icon("pencil")
+    // It may have been corrected meanwhile, for a dispute of another item.
+    let record = newest(ctx, d)?.map_or_else(|| d.record_id.clone(), |source| source.id);
+    let open = Action::open("打开数据记录更正", at(&record))
+        .icon("edit")
         .primary();
     let text = "核查属实的，先在数据记录上更正，再回到这里答复。";
     let notice = Notice::new(Tone::Info, "第一步：更正数据。", text).action(open);
