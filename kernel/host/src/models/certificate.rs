@@ -39,11 +39,31 @@ pub struct Certificate {
     pub input: BTreeMap<String, FeatureValue>,
     /// The records it was read of, in the version they had; none in version 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub read: Vec<RecordRead>,
+    pub read: Vec<ReadVersion>,
     /// Features whose value the party disputed then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disputed: Vec<String>,
     pub output: Output,
+}
+
+/// A record, in the version that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadVersion {
+    /// `<module>.<collection>`
+    pub collection: String,
+    pub id: String,
+    pub revision: i64,
+}
+
+impl From<&RecordRead> for ReadVersion {
+    fn from(read: &RecordRead) -> Self {
+        Self {
+            collection: read.collection.clone(),
+            id: read.id.clone(),
+            revision: read.revision,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

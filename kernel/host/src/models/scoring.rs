@@ -13,7 +13,9 @@ use sdk_contract::model::{FeatureValue, ModelDef, encode_row};
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
-use super::certificate::{CERTIFICATE_DOCUMENT, Certificate, ModelIdentity, Signed, output};
+use super::certificate::{
+    CERTIFICATE_DOCUMENT, Certificate, ModelIdentity, ReadVersion, Signed, output,
+};
 use super::values::feature;
 use crate::console;
 use crate::dispatch::{by, commit_fault, draft};
@@ -359,11 +361,12 @@ fn version(name: &CollectionName, record: &Map<String, Value>) -> RecordRead {
 }
 
 /// Each record once.
-fn versions(readings: &[Reading]) -> Vec<RecordRead> {
-    let mut all: Vec<RecordRead> = Vec::new();
+fn versions(readings: &[Reading]) -> Vec<ReadVersion> {
+    let mut all: Vec<ReadVersion> = Vec::new();
     for read in readings.iter().filter_map(|r| r.record.as_ref()) {
-        if !all.contains(read) {
-            all.push(read.clone());
+        let read = ReadVersion::from(read);
+        if !all.contains(&read) {
+            all.push(read);
         }
     }
     all
