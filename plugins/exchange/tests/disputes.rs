@@ -605,6 +605,19 @@ fn row_101_a_dispute_taken_back_takes_its_mark_along(t: &World) {
     submit(t);
 }
 
+#[scenario(city())]
+fn row_101_an_appeal_taken_back_opens_nothing_anew(t: &World) {
+    let (owner, source) = (t.user("enterprise"), t.user("source"));
+    let id = checking(t);
+    act(&source, "maintain", &id, reply("经核对，评级为 A 级无误")).unwrap();
+    let appeal = || json!({ "statement": "通知书编号有误，附新的证明" });
+    act(&owner, "appeal", &id, appeal()).unwrap();
+    act(&owner, "withdraw", &id, json!({ "reason": "不再申诉" })).unwrap();
+    let again = owner.act("exchange.dispute.submit", None, claim());
+    assert_eq!(again.unwrap_err().code, "exchange.decided");
+    assert!(act(&owner, "appeal", &id, appeal()).is_err());
+}
+
 /// What is disputed here is what credit declares, of the same kinds.
 #[test]
 fn every_item_is_a_feature_of_credit() {

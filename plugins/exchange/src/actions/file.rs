@@ -153,18 +153,12 @@ fn disputable(ctx: &Ctx, item: &Item, subject: &str) -> Result<(Source, String),
     }
 }
 
-/// The last dispute of the item that was answered.
+/// The last dispute of the item that was answered, whether or not an appeal was taken back after that.
 fn decided(ctx: &Ctx, item: &Item, subject: &str) -> Result<Option<Stored<Dispute>>, Fault> {
-    let answered = [
-        Status::Corrected,
-        Status::Maintained,
-        Status::AppealCorrected,
-        Status::AppealMaintained,
-    ];
     let find = Find::<Dispute>::new()
         .filter(Dispute::SUBJECT.eq(subject))
         .filter(Dispute::ITEM.eq(item.name))
-        .filter(Dispute::STATUS.is_in(answered))
+        .filter(Dispute::REPLIED_AT.missing().not())
         .sort(Dispute::CREATED_AT.desc())
         .limit(1);
     Ok(ctx.find(find)?.first())
