@@ -302,6 +302,7 @@ impl Host {
         others.extend(jobs.await?);
         let object = acted_on(record.as_ref(), &moves);
         let name = format!("{}.{}", def.id, action.name);
+        let detail = note(call, &reply, &confirmed);
         let mut commit = Commit {
             at: call.now.micros(),
             by: by(&call.principal),
@@ -323,7 +324,7 @@ impl Host {
             events,
             notices,
             revived: console::revived(&def.id, &action.name, &values),
-            audit: vec![draft(call, &name, &object, "ok", note(&reply, &confirmed))],
+            audit: vec![draft(call, &name, &object, "ok", detail)],
             idempotency: act.key.clone().map(|key| Idempotency {
                 key,
                 digest,
@@ -579,8 +580,11 @@ pub(crate) fn draft(
 }
 
 /// The reason a person gave, and the doubts they took on themselves.
-fn note(reply: &Reply, confirmed: &[String]) -> Value {
+fn note(call: &Call, reply: &Reply, confirmed: &[String]) -> Value {
     let mut detail = Map::new();
+    if let Some(purpose) = &call.purpose {
+        detail.insert("purpose".into(), purpose.as_str().into());
+    }
     if let Some(note) = &reply.note {
         detail.insert("note".into(), note.as_str().into());
     }

@@ -1,8 +1,11 @@
-//! What exists: one record a source and subject; the newest counts.
+//! What exists: one record a source and subject; the newest counts. A correction is a new record
+//! beside the one it takes the place of ([`versions`]).
 //!
 //! Each field that a scoring model may ask for is declared as a feature with the item of the
 //! sharing catalogue that consent must name, and has the level of that item: what the tax office,
 //! the insurance fund and the utilities tell is L3 and stored encrypted, what courts publish L1.
+
+pub(crate) mod versions;
 
 use sdk::prelude::*;
 
@@ -16,30 +19,49 @@ use crate::permissions;
     shard = subject,
     attested,
     retention(purpose = "经企业授权后评估其信用；由来源单位的新数据更新"),
-    read = permissions::READ
+    read = permissions::READ,
+    index(subject, created_at)
 )]
 pub(crate) struct TaxRecord {
     /// 近12个月纳税额.
-    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) paid_12m: Option<Money>,
     /// 近12个月销售收入.
-    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) sales_12m: Option<Money>,
     /// 月销售收入变异系数. 越小越平稳。
-    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) sales_cv: Option<Decimal<4>>,
     /// 纳税信用等级. A、B、M、C、D。
-    #[field(max = 1, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(max = 1, encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) grade: Option<String>,
     /// 连续申报月数. 最近 36 个月内。
-    #[field(min = 0, max = 36, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(min = 0, max = 36, encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) months_declared: Option<i64>,
     /// 数据来源.
     #[field(max = 60)]
     pub(crate) source: String,
     /// 数据日期.
     pub(crate) as_of: Date,
+    /// 版次. 更正一次加一；空为第 1 版。
+    #[field(min = 1)]
+    pub(crate) version: Option<i64>,
+    /// 更正前的记录. 本记录替代的那一版。
+    #[field(max = 64, frozen, unique)]
+    pub(crate) corrects: Option<String>,
+    /// 更正后的记录. 有值时本记录已被替代。
+    #[field(max = 64)]
+    pub(crate) replaced_by: Option<String>,
+    /// 更正所据的异议.
+    #[field(max = 64, frozen)]
+    pub(crate) dispute: Option<String>,
+    /// 异议处理中的数据项. 字段名。
+    #[field(json)]
+    pub(crate) disputed: Option<Vec<String>>,
 }
+
+/// What the tax office grades with, the best first.
+pub(crate) const GRADES: [&str; 5] = ["A", "B", "M", "C", "D"];
 
 /// 社保数据. Insured staff and arrears.
 #[derive(Collection, Clone, Debug, PartialEq)]
@@ -49,23 +71,39 @@ pub(crate) struct TaxRecord {
     shard = subject,
     attested,
     retention(purpose = "经企业授权后评估其信用；由来源单位的新数据更新"),
-    read = permissions::READ
+    read = permissions::READ,
+    index(subject, created_at)
 )]
 pub(crate) struct InsuranceRecord {
     /// 参保人数.
-    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) insured: Option<i64>,
     /// 参保人数同比变动.
-    #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) insured_change_12m: Option<Decimal<4>>,
     /// 社保欠缴月数. 最近 36 个月内。
-    #[field(min = 0, max = 36, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(min = 0, max = 36, encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) months_in_arrears: Option<i64>,
     /// 数据来源.
     #[field(max = 60)]
     pub(crate) source: String,
     /// 数据日期.
     pub(crate) as_of: Date,
+    /// 版次. 更正一次加一；空为第 1 版。
+    #[field(min = 1)]
+    pub(crate) version: Option<i64>,
+    /// 更正前的记录. 本记录替代的那一版。
+    #[field(max = 64, frozen, unique)]
+    pub(crate) corrects: Option<String>,
+    /// 更正后的记录. 有值时本记录已被替代。
+    #[field(max = 64)]
+    pub(crate) replaced_by: Option<String>,
+    /// 更正所据的异议.
+    #[field(max = 64, frozen)]
+    pub(crate) dispute: Option<String>,
+    /// 异议处理中的数据项. 字段名。
+    #[field(json)]
+    pub(crate) disputed: Option<Vec<String>>,
 }
 
 /// 水电气数据. Consumption and arrears.
@@ -76,20 +114,36 @@ pub(crate) struct InsuranceRecord {
     shard = subject,
     attested,
     retention(purpose = "经企业授权后评估其信用；由来源单位的新数据更新"),
-    read = permissions::READ
+    read = permissions::READ,
+    index(subject, created_at)
 )]
 pub(crate) struct UtilityRecord {
     /// 用电量同比变动.
-    #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) power_change_12m: Option<Decimal<4>>,
     /// 水电气欠费次数. 最近 12 个月内。
-    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::READ)]
+    #[field(min = 0, encrypted, level = "L3", mask = "hidden", reveal = permissions::REVEAL)]
     pub(crate) arrears_count: Option<i64>,
     /// 数据来源.
     #[field(max = 60)]
     pub(crate) source: String,
     /// 数据日期.
     pub(crate) as_of: Date,
+    /// 版次. 更正一次加一；空为第 1 版。
+    #[field(min = 1)]
+    pub(crate) version: Option<i64>,
+    /// 更正前的记录. 本记录替代的那一版。
+    #[field(max = 64, frozen, unique)]
+    pub(crate) corrects: Option<String>,
+    /// 更正后的记录. 有值时本记录已被替代。
+    #[field(max = 64)]
+    pub(crate) replaced_by: Option<String>,
+    /// 更正所据的异议.
+    #[field(max = 64, frozen)]
+    pub(crate) dispute: Option<String>,
+    /// 异议处理中的数据项. 字段名。
+    #[field(json)]
+    pub(crate) disputed: Option<Vec<String>>,
 }
 
 /// 司法与处罚数据. Public records, still listed in a letter of consent.
@@ -99,7 +153,8 @@ pub(crate) struct UtilityRecord {
     title = source,
     shard = subject,
     attested,
-    read = permissions::READ
+    read = permissions::READ,
+    index(subject, created_at)
 )]
 pub(crate) struct JudicialRecord {
     /// 被执行案件数.
@@ -116,6 +171,27 @@ pub(crate) struct JudicialRecord {
     pub(crate) source: String,
     /// 数据日期.
     pub(crate) as_of: Date,
+    /// 版次. 更正一次加一；空为第 1 版。
+    #[field(min = 1)]
+    pub(crate) version: Option<i64>,
+    /// 更正前的记录. 本记录替代的那一版。
+    #[field(max = 64, frozen, unique)]
+    pub(crate) corrects: Option<String>,
+    /// 更正后的记录. 有值时本记录已被替代。
+    #[field(max = 64)]
+    pub(crate) replaced_by: Option<String>,
+    /// 更正所据的异议.
+    #[field(max = 64, frozen)]
+    pub(crate) dispute: Option<String>,
+    /// 异议处理中的数据项. 字段名。
+    #[field(json)]
+    pub(crate) disputed: Option<Vec<String>>,
+}
+
+/// A field's feature, by the name of its collection and its own.
+pub(crate) fn feature_of(collection: &str, field: &str) -> Option<FeatureDef> {
+    let mut all = features().into_iter();
+    all.find(|f| f.collection == collection && f.field == field)
 }
 
 /// Feature, label, English label, catalogue item.
@@ -218,6 +294,7 @@ fn features_of<R: Record>(rows: &[Row]) -> Vec<FeatureDef> {
             item: (*item).into(),
             collection: R::COLLECTION.into(),
             field: name.rsplit('.').next().unwrap_or_default().into(),
+            disputed: Some("disputed".into()),
         })
         .collect()
 }

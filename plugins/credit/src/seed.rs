@@ -8,6 +8,10 @@ use sdk::serde_json;
 
 use crate::model::{InsuranceRecord, JudicialRecord, TaxRecord, UtilityRecord};
 
+/// Whose the tax records are in the demo, and whose the others.
+const TAX_UNIT: &str = "01930000-0000-7000-8000-000000000003";
+const CREDIT_UNIT: &str = "01930000-0000-7000-8000-000000000004";
+
 const CITY: &str = include_str!("seed/city.json");
 
 #[derive(Deserialize)]
@@ -81,6 +85,11 @@ fn seeds(row: Row, as_of: Date) -> Vec<SeedDef> {
         months_declared: Some(tax.months_declared),
         source: "税务局".into(),
         as_of,
+        version: None,
+        corrects: None,
+        replaced_by: None,
+        dispute: None,
+        disputed: None,
     };
     let judicial = JudicialRecord {
         enforcement_count: judicial.enforcement_count,
@@ -88,6 +97,11 @@ fn seeds(row: Row, as_of: Date) -> Vec<SeedDef> {
         penalty_count: judicial.penalty_count,
         source: "高级人民法院、市信用中心".into(),
         as_of,
+        version: None,
+        corrects: None,
+        replaced_by: None,
+        dispute: None,
+        disputed: None,
     };
     let insurance = insurance.map(|i| InsuranceRecord {
         insured: Some(i.insured),
@@ -95,22 +109,40 @@ fn seeds(row: Row, as_of: Date) -> Vec<SeedDef> {
         months_in_arrears: Some(i.months_in_arrears),
         source: "人力资源社会保障局".into(),
         as_of,
+        version: None,
+        corrects: None,
+        replaced_by: None,
+        dispute: None,
+        disputed: None,
     });
     let utility = utility.map(|u| UtilityRecord {
         power_change_12m: Some(u.power_change_12m),
         arrears_count: Some(u.arrears_count),
         source: "供电、供水与燃气企业".into(),
         as_of,
+        version: None,
+        corrects: None,
+        replaced_by: None,
+        dispute: None,
+        disputed: None,
     });
     let about = (subject.as_str(), district.as_str());
-    let mut seeds = vec![seed(about, "1", tax), seed(about, "4", judicial)];
-    seeds.extend(insurance.map(|i| seed(about, "2", i)));
-    seeds.extend(utility.map(|u| seed(about, "3", u)));
+    let mut seeds = vec![
+        seed(about, ("1", TAX_UNIT), tax),
+        seed(about, ("4", CREDIT_UNIT), judicial),
+    ];
+    seeds.extend(insurance.map(|i| seed(about, ("2", CREDIT_UNIT), i)));
+    seeds.extend(utility.map(|u| seed(about, ("3", CREDIT_UNIT), u)));
     seeds
 }
 
-/// The record's id is the subject's with the source's digit before its last four.
-fn seed<R: Record>((subject, district): (&str, &str), source: &str, record: R) -> SeedDef {
+/// The record's id is the subject's with the source's digit before its last four; it belongs to the
+/// unit that answers for it.
+fn seed<R: Record>(
+    (subject, district): (&str, &str),
+    (source, unit): (&str, &str),
+    record: R,
+) -> SeedDef {
     let (head, tail) = subject.split_at(subject.len().saturating_sub(4));
     let id = format!(
         "{}{source}{tail}",
@@ -118,6 +150,7 @@ fn seed<R: Record>((subject, district): (&str, &str), source: &str, record: R) -
     );
     Seed::demo(id, record)
         .subject(subject)
+        .organisation(unit)
         .district(district)
         .into()
 }

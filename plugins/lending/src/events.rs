@@ -1,6 +1,8 @@
 //! What lending tells others. Each event carries the application's number, product, bank and subject;
 //! a notice says what came or was decided, and leads to the application for the rest.
 
+pub(crate) mod disputes;
+
 use sdk::prelude::*;
 
 use crate::model::Application;
@@ -40,6 +42,13 @@ pub(crate) const REVIEW_ANSWERED: EventName = event(
     "Review by a person answered",
 );
 
+/// Heard by this module itself: there are more applications to mark.
+pub(crate) const DISPUTES_CONTINUED: EventName = event(
+    "application.disputes-continued",
+    "异议标注未完",
+    "More applications to mark",
+);
+
 pub(crate) const ALL: &[EventName] = &[
     SUBMITTED,
     ACCEPTED,
@@ -49,6 +58,7 @@ pub(crate) const ALL: &[EventName] = &[
     WITHDRAWN,
     REVIEW_ASKED,
     REVIEW_ANSWERED,
+    DISPUTES_CONTINUED,
 ];
 
 /// Says `event` of an application, and has told whom it concerns.

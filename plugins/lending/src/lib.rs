@@ -31,6 +31,7 @@ sdk::plugin! {
     pages: pages::ALL,
     blocks: pages::BLOCKS,
     events: events::ALL,
+    on: events::disputes::ON,
     permissions: permissions::ALL,
     changes: changes::all()
 }

@@ -107,6 +107,12 @@ pub(crate) struct Application {
     /// 评分依据. 含读取的数据。
     #[field(json, encrypted, level = "L3", mask = "hidden", reveal = permissions::SCORE)]
     pub(crate) reasons: Option<Vec<Contribution>>,
+    /// 异议处理中的数据项. 评分所读取、企业有异议而尚未办结的。
+    #[field(json)]
+    pub(crate) disputed: Option<Vec<String>>,
+    /// 已更正的数据项. 评分读取之后由来源单位更正的。
+    #[field(json)]
+    pub(crate) corrected: Option<Vec<String>>,
     /// 评分证书.
     #[field(max = 64)]
     pub(crate) certificate: Option<String>,

@@ -112,6 +112,12 @@ pub(crate) fn reason(text: &str) -> Result<(), Fault> {
     faults(vec![FieldFault::new("reason", "too-short", message)])
 }
 
+/// Names of the features that the party disputed when they were read.
+pub(crate) fn disputed(reasons: &[Contribution]) -> Vec<String> {
+    let disputed = reasons.iter().filter(|reason| reason.disputed);
+    disputed.map(|reason| reason.feature.clone()).collect()
+}
+
 /// Whether a letter looks good for a read today. The kernel decides at the read itself; this is
 /// for telling a person beforehand.
 pub(crate) fn covers(letter: &Letter, bank: &str, purpose: &str, today: Date) -> bool {
@@ -291,6 +297,8 @@ pub(crate) mod tests {
             probability: None,
             grade: None,
             reasons: None,
+            disputed: None,
+            corrected: None,
             certificate: None,
             consent: None,
             approved_amount: None,

@@ -222,4 +222,19 @@ pub struct Contribution {
     pub code: String,
     pub text: String,
     pub points: f64,
+    /// The record it was read of; none where the source has none of the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordRead>,
+    /// The party disputes the value, and that is being looked into.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disputed: bool,
+}
+
+/// Which version of which record was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordRead {
+    /// `<plugin>.<collection>`
+    pub collection: String,
+    pub id: String,
+    pub revision: i64,
 }

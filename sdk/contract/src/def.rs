@@ -468,6 +468,19 @@ pub struct FeatureDef {
     pub item: String,
     pub collection: String,
     pub field: String,
+    /// A JSON field of the same record: names of its fields whose value the party disputes. What is
+    /// read of such a field is handed over with that mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disputed: Option<String>,
+}
+
+impl FeatureDef {
+    /// Whether the party disputes what this record says of the feature.
+    pub fn is_disputed(&self, record: &serde_json::Map<String, serde_json::Value>) -> bool {
+        let marks = self.disputed.as_ref().and_then(|field| record.get(field));
+        let mut names = marks.and_then(|m| m.as_array()).into_iter().flatten();
+        names.any(|name| name.as_str() == Some(&self.field))
+    }
 }
 
 /// Names the collection whose rows allow a recipient to read a subject's data. The collection

@@ -419,6 +419,14 @@ impl Check<'_> {
                 .collection(&feature.collection)
                 .is_some_and(|c| c.field(&feature.field).is_some());
             self.say(there, || format!("feature {}: no such field", feature.name));
+            let marks = feature.disputed.as_ref().is_none_or(|marks| {
+                let collection = self.def.collection(&feature.collection);
+                let field = collection.and_then(|c| c.field(marks));
+                field.is_some_and(|f| f.kind == Kind::Json)
+            });
+            self.say(marks, || {
+                format!("feature {}: what marks it is no JSON field", feature.name)
+            });
         }
         if let Some(ledger) = &self.def.disclosures {
             let missing: Vec<&str> = match self.def.collection(&ledger.collection) {

@@ -103,7 +103,7 @@ fn facts(record: &Map<String, Value>, signed: &Signed, known: &Known) -> Block {
     let c = &signed.certificate;
     let number = |id: &str| format!("编号：{id}");
     let items = c.input.keys().cloned().collect::<Vec<_>>().join("、");
-    let facts = vec![
+    let mut facts = vec![
         Fact::new("主体", Datum::text(known.subject(record))).help(number(&c.subject)),
         Fact::new("金融机构", Datum::text(known.institution(record))).help(number(&c.recipient)),
         Fact::new("模型", Datum::text(known.model(record)))
@@ -116,6 +116,21 @@ fn facts(record: &Map<String, Value>, signed: &Signed, known: &Known) -> Block {
         Fact::new("组件摘要", Datum::text(c.model.digest.as_str())),
         Fact::new("读取的数据项", Datum::text(items)),
     ];
+    if !c.read.is_empty() {
+        let versions: Vec<String> = c
+            .read
+            .iter()
+            .map(|r| format!("{} {} 修订 {}", r.collection, r.id, r.revision))
+            .collect();
+        facts.push(Fact::new(
+            "读取的记录版本",
+            Datum::text(versions.join("；")),
+        ));
+    }
+    if !c.disputed.is_empty() {
+        let disputed = Datum::text(c.disputed.join("、"));
+        facts.push(Fact::new("异议处理中的数据项", disputed).help("评分时主体对其值有异议"));
+    }
     Block::details("certificate", facts).title("证书")
 }
 

@@ -97,17 +97,9 @@ pub(crate) fn def() -> ModuleDef {
         ]
         .concat(),
         blocks: vec![
-            BlockDef {
-                id: "tasks".into(),
-                order: 5,
-                permission: "model.inspect".into(),
-            },
+            block("tasks", 5, "model.inspect"),
             readings::block(),
-            BlockDef {
-                id: super::stamps::STAMPS.into(),
-                order: 4,
-                permission: "schedule.read".into(),
-            },
+            block(super::stamps::STAMPS, 4, "schedule.read"),
         ],
         events: vec![readings::event(), alterations::event()],
         // It was stored in plain; the plain values go with the release that leaves this out.
@@ -132,6 +124,14 @@ pub(crate) fn def() -> ModuleDef {
         ]
         .concat(),
         ..ModuleDef::default()
+    }
+}
+
+fn block(id: &str, order: u16, permission: &str) -> BlockDef {
+    BlockDef {
+        id: id.into(),
+        order,
+        permission: permission.into(),
     }
 }
 

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use kernel_crypto::canonical;
 use kernel_crypto::keys::{KeyRing, SignKey};
 use kernel_crypto::sm3::Digest32;
+use sdk_contract::call::RecordRead;
 use sdk_contract::model::{FeatureValue, ModelDef, encode_row};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Admitted, Batch, ModelError, Pool};
 
-/// Version of the certificate document.
-pub const CERTIFICATE_DOCUMENT: u32 = 1;
+/// Version of the certificate document. 2 names the records that were read.
+pub const CERTIFICATE_DOCUMENT: u32 = 2;
 
 /// What is signed. Fields are in the order people read; the signed bytes have sorted keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,7 +37,33 @@ pub struct Certificate {
     pub reference: String,
     /// By feature name, as read.
     pub input: BTreeMap<String, FeatureValue>,
+    /// The records it was read of, in the version they had; none in version 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<ReadVersion>,
+    /// Features whose value the party disputed then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputed: Vec<String>,
     pub output: Output,
+}
+
+/// A record, in the version that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadVersion {
+    /// `<module>.<collection>`
+    pub collection: String,
+    pub id: String,
+    pub revision: i64,
+}
+
+impl From<&RecordRead> for ReadVersion {
+    fn from(read: &RecordRead) -> Self {
+        Self {
+            collection: read.collection.clone(),
+            id: read.id.clone(),
+            revision: read.revision,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

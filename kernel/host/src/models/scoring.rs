@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_crypto::canonical;
 use kernel_storage::{CollectionName, Commit, CommitError};
-use sdk_contract::call::{Contribution, ScoreRequest, Scored, Write};
+use sdk_contract::call::{Contribution, RecordRead, ScoreRequest, Scored, Write};
 use sdk_contract::def::DisclosureDef;
 use sdk_contract::disclosure::{self, Letter, Want, check};
 use sdk_contract::error::{Fault, FaultKind};
@@ -13,12 +13,15 @@ use sdk_contract::model::{FeatureValue, ModelDef, encode_row};
 use sdk_contract::query::{Filter, MAX_LIMIT, Query};
 use serde_json::{Map, Value, json};
 
-use super::certificate::{CERTIFICATE_DOCUMENT, Certificate, ModelIdentity, Signed, output};
+use super::certificate::{
+    CERTIFICATE_DOCUMENT, Certificate, ModelIdentity, ReadVersion, Signed, output,
+};
 use super::values::feature;
 use crate::console;
 use crate::dispatch::{by, commit_fault, draft};
 use crate::module::{Call, new_id};
 use crate::reads::{ask, chain};
+use crate::values::{number, word};
 use crate::{Catalog, Host, Installed};
 
 /// How often a commit is tried again when the letter's count of uses moved meanwhile.
@@ -30,6 +33,8 @@ struct Reading {
     label: String,
     item: String,
     value: Value,
+    record: Option<RecordRead>,
+    disputed: bool,
 }
 
 impl Host {
@@ -92,6 +97,9 @@ impl Host {
             .iter()
             .map(|r| (r.name.clone(), feature(Some(&r.value))))
             .collect();
+        let read = versions(&readings);
+        let disputed = readings.iter().filter(|r| r.disputed);
+        let disputed = disputed.map(|r| r.name.clone()).collect();
         let row = encode_row(&live.def, &input).map_err(|e| {
             Fault::refused(
                 "model.no-score",
@@ -131,6 +139,8 @@ impl Host {
             consent: letter.id.clone(),
             reference: request.reference.clone(),
             input,
+            read,
+            disputed,
             output: out,
         };
         let signed = certificate.sign(self.keys()).map_err(|e| {
@@ -233,16 +243,15 @@ impl Host {
                     found.records.into_iter().next().unwrap_or_default(),
                 );
             }
-            let value = newest
-                .get(&name)
-                .and_then(|r| r.get(&declared.field))
-                .cloned()
-                .unwrap_or(Value::Null);
+            let record = newest.get(&name).filter(|record| !record.is_empty());
+            let value = record.and_then(|r| r.get(&declared.field)).cloned();
             readings.push(Reading {
                 name: wanted.name.clone(),
                 label: declared.label.zh.clone(),
                 item: declared.item.clone(),
-                value,
+                value: value.unwrap_or(Value::Null),
+                record: record.map(|record| version(&name, record)),
+                disputed: record.is_some_and(|record| declared.is_disputed(record)),
             });
         }
         Ok(readings)
@@ -312,13 +321,12 @@ impl Host {
             .await
             .map_err(|e| ask(&e))?;
         let row = row.ok_or_else(|| disclosure::Denial::NoConsent.fault())?;
-        let number = |field: &str| row.get(field).and_then(Value::as_i64).unwrap_or_default();
         let mut values = Map::new();
-        values.insert("uses".into(), json!(number("uses").saturating_add(1)));
+        values.insert("uses".into(), json!(number(&row, "uses").saturating_add(1)));
         let mut writes = vec![Write::Update {
             collection: ledger.collection.clone(),
             id: letter.to_owned(),
-            revision: number("revision"),
+            revision: number(&row, "revision"),
             values,
         }];
         if let Some(uses) = &ledger.uses {
@@ -342,6 +350,26 @@ impl Host {
         let of = |write| (module.clone(), write);
         Ok(writes.into_iter().map(of).collect())
     }
+}
+
+fn version(name: &CollectionName, record: &Map<String, Value>) -> RecordRead {
+    RecordRead {
+        collection: name.to_string(),
+        id: word(record, "id").to_owned(),
+        revision: number(record, "revision"),
+    }
+}
+
+/// Each record once.
+fn versions(readings: &[Reading]) -> Vec<ReadVersion> {
+    let mut all: Vec<ReadVersion> = Vec::new();
+    for read in readings.iter().filter_map(|r| r.record.as_ref()) {
+        let read = ReadVersion::from(read);
+        if !all.contains(&read) {
+            all.push(read);
+        }
+    }
+    all
 }
 
 fn unknown(feature: &str) -> Fault {
@@ -386,6 +414,8 @@ fn reasons(def: &ModelDef, readings: Vec<Reading>, contributions: &[f64]) -> Vec
             code: f.reason.code.clone(),
             text: f.reason.text.clone(),
             points: *points,
+            record: r.record,
+            disputed: r.disputed,
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use kernel_crypto::keys::KeyRing;
 use kernel_crypto::keys::custody::{CustodianKey, Operation};
 use kernel_host::Engines;
 use kernel_host::models::certificate::{
-    CERTIFICATE_DOCUMENT, Certificate, CertificateError, ModelIdentity, Output, Signed,
+    CERTIFICATE_DOCUMENT, Certificate, CertificateError, ModelIdentity, Output, ReadVersion, Signed,
 };
 use kernel_host::models::{Admitted, Pool};
 use sdk_contract::model::{FeatureValue, encode_row};
@@ -42,6 +42,12 @@ async fn certificate(pool: &Pool, model: &Arc<Admitted>) -> Certificate {
         consent: "01930000-0000-7000-8000-00000000d001".into(),
         reference: "01930000-0000-7000-8000-00000000e001".into(),
         input,
+        read: vec![ReadVersion {
+            collection: "example.taxes".into(),
+            id: "01930000-0000-7000-8000-00000000f001".into(),
+            revision: 3,
+        }],
+        disputed: vec!["y".into()],
         output: Output {
             score: batch.scores[0],
             base: model.def.base,
@@ -128,6 +134,7 @@ async fn nothing_can_be_added_to_a_certificate() {
         "/certificate",
         "/certificate/model",
         "/certificate/output",
+        "/certificate/read/0",
     ] {
         let mut more = whole.clone();
         more.pointer_mut(place).unwrap()["remark"] = "利率已批准".into();
@@ -232,4 +239,23 @@ async fn a_certificate_names_its_key_and_holds_after_a_rotation() {
         ..before
     };
     unnamed.verify(&keys).unwrap();
+}
+
+/// What was issued before certificates named records holds, and cannot be given any.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_without_records_holds_as_it_was_issued() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = keys(dir.path());
+    let bench = bench().await;
+    let mut old = certificate(&bench.pool, &bench.model).await;
+    let read = std::mem::take(&mut old.read);
+    old.disputed.clear();
+    old.version = 1;
+    let written = String::from_utf8(old.bytes().unwrap()).unwrap();
+    assert!(!written.contains("\"read\"") && !written.contains("\"disputed\""));
+    let mut signed = old.sign(&keys).unwrap();
+    signed.verify(&keys).unwrap();
+    signed.replay(&bench.pool, &bench.model).await.unwrap();
+    signed.certificate.read = read;
+    assert!(signed.verify(&keys).is_err());
 }

@@ -277,6 +277,8 @@ fn example(def: &ModuleDef, collection: &CollectionDef, field: &FieldDef) -> Opt
 pub(crate) fn canary(field: &FieldDef) -> Option<String> {
     match &field.kind {
         _ if field.level < Some(Level::L3) => None,
+        // A letter or two stand on every page.
+        Kind::Text { max } if *max < 8 => None,
         Kind::Text { max } => {
             let own = format!("canary-{}", field.name);
             Some(own.chars().take(*max as usize).collect())

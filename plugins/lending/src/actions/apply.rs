@@ -127,6 +127,8 @@ impl Apply {
             probability: None,
             grade: None,
             reasons: None,
+            disputed: None,
+            corrected: None,
             certificate: None,
             unscored: None,
             consent: None,
@@ -187,6 +189,8 @@ impl RecordAction for Resubmit {
                 .put(Application::BASE, rules::decimal(scored.base))
                 .put(Application::PROBABILITY, rules::decimal(scored.probability))
                 .set(Application::GRADE, scored.grade)
+                .set(Application::DISPUTED, rules::disputed(&scored.reasons))
+                .clear(Application::CORRECTED)
                 .set(Application::REASONS, scored.reasons)
                 .set(Application::CERTIFICATE, scored.certificate)
                 .set(Application::CONSENT, scored.consent),
@@ -339,6 +343,7 @@ fn with_score(application: Application, scored: Option<&Scored>) -> Application 
         probability: rules::decimal(scored.probability),
         grade: Some(scored.grade.clone()),
         reasons: Some(scored.reasons.clone()),
+        disputed: Some(rules::disputed(&scored.reasons)),
         certificate: Some(scored.certificate.clone()),
         consent: Some(scored.consent.clone()),
         ..application

@@ -39,7 +39,12 @@ impl CollectionAction for Estimate {
                 });
             let Ok(scored) = scored else { continue };
             let range = Facts::of(&scored.reasons).and_then(|facts| estimate(&facts, &product));
-            if let Some(range) = range {
+            if let Some(mut range) = range {
+                let disputed = scored.reasons.iter().filter(|r| r.disputed).count();
+                if disputed > 0 {
+                    let words = format!("所读取的数据有 {disputed} 项异议处理中");
+                    range.reasons.push(words);
+                }
                 estimates.push((product, range, scored.certificate.clone()));
             }
         }

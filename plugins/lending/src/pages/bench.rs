@@ -38,6 +38,9 @@ pub(super) fn page(ctx: &Ctx, a: &Stored<Application>) -> Result<Page, Fault> {
         )
         .section(score(a));
     if a.score.is_some() {
+        if let Some(doubts) = doubts(a) {
+            page = page.block(doubts);
+        }
         page = page.section(Section::stack().block(reasons(a)));
     }
     if officer && matches!(a.status, Status::Submitted | Status::UnderReview) {
@@ -184,7 +187,7 @@ fn rounded(figure: Decimal<4>) -> i64 {
 /// its own, so that the column adds up.
 fn reasons(a: &Application) -> Block {
     let mut sum = a.base.map_or(0, rounded);
-    let line = |key: &str, cells: [Datum; 5]| Row::new(key, cells.to_vec());
+    let line = |key: &str, cells: [Datum; 6]| Row::new(key, cells.to_vec());
     let points = |units: i64| Datum::Decimal(print_scaled(units, 2));
     let mut rows = vec![line(
         "base",
@@ -192,6 +195,7 @@ fn reasons(a: &Application) -> Block {
             Datum::text("基准分"),
             Datum::None,
             points(sum),
+            Datum::None,
             Datum::None,
             Datum::None,
         ],
@@ -212,6 +216,7 @@ fn reasons(a: &Application) -> Block {
                     words => Datum::text(words),
                 },
                 Datum::text(&reason.item),
+                standing(a, &reason.feature),
             ],
         ));
     }
@@ -225,6 +230,7 @@ fn reasons(a: &Application) -> Block {
                 points(score - sum),
                 Datum::None,
                 Datum::None,
+                Datum::None,
             ],
         ));
     }
@@ -234,6 +240,7 @@ fn reasons(a: &Application) -> Block {
         Column::new("points", "得分", 1),
         Column::new("text", "扣分原因", 2),
         Column::new("item", "目录编号", 3),
+        Column::new("standing", "异议", 1),
     ];
     let mut table = Table::new(columns).rows(rows);
     table.totals = vec![
@@ -242,10 +249,41 @@ fn reasons(a: &Application) -> Block {
         points(score),
         Datum::None,
         Datum::None,
+        Datum::None,
     ];
     Block::table("reasons", table)
         .title("评分依据")
         .help("基准分与各项得分之和即信用分；只读取了模型声明、授权书覆盖的数据项")
+}
+
+/// Whether the enterprise disputes what was read of a feature, or its source has corrected it since.
+fn standing(a: &Application, feature: &str) -> Datum {
+    let names = |marks: &Option<Vec<String>>| marks.iter().flatten().any(|m| m == feature);
+    if names(&a.disputed) {
+        Datum::status("异议处理中", Tone::Warning)
+    } else if names(&a.corrected) {
+        Datum::status("来源已更正", Tone::Info)
+    } else {
+        Datum::None
+    }
+}
+
+/// What whoever decides on a score should know of the data that it read.
+fn doubts(a: &Application) -> Option<Block> {
+    let count = |marks: &Option<Vec<String>>| marks.as_ref().map_or(0, Vec::len);
+    let (disputed, corrected) = (count(&a.disputed), count(&a.corrected));
+    let notice = if disputed > 0 {
+        let lead = format!("评分读取的数据有 {disputed} 项异议处理中。");
+        let text = "来源单位正在核查，请在作出决定前考虑；标注见评分依据。";
+        Notice::new(Tone::Warning, lead, text)
+    } else if corrected > 0 {
+        let lead = format!("评分读取的数据有 {corrected} 项已由来源单位更正。");
+        let text = "本次评分读取的是更正前的版本；退回后企业重新提交，将按更正后的数据评分。";
+        Notice::new(Tone::Info, lead, text)
+    } else {
+        return None;
+    };
+    Some(Block::notice("doubts", notice))
 }
 
 fn value_words(value: &Value) -> String {

@@ -1,7 +1,7 @@
 //! A stand-in for a bank's model: it reads the features the real one declares, under the same rules
 //! of consent, and gives whole points that are the same each time.
 
-use sdk_contract::call::{Caller, Contribution, ScoreRequest, Scored};
+use sdk_contract::call::{Caller, Contribution, RecordRead, ScoreRequest, Scored};
 use sdk_contract::def::{FeatureDef, ModuleDef};
 use sdk_contract::disclosure::{self, Letter, Want};
 use sdk_contract::error::{Fault, FaultKind};
@@ -165,8 +165,9 @@ impl State {
 
     fn contribution(&self, feature: &Read, request: &ScoreRequest) -> (i32, Contribution) {
         let def = &feature.def;
+        let collection = format!("{}.{}", feature.module, def.collection);
         let newest = self
-            .table(&format!("{}.{}", feature.module, def.collection))
+            .table(&collection)
             .filter(|row| row.get("subject").and_then(Value::as_str) == Some(&request.subject))
             .max_by_key(|row| super::check::text(row, "created_at").to_owned());
         let value = newest
@@ -186,6 +187,12 @@ impl State {
             text: feature.text.clone(),
             value,
             points: f64::from(points),
+            record: newest.map(|row| RecordRead {
+                collection: collection.clone(),
+                id: super::check::text(row, "id").to_owned(),
+                revision: row.get("revision").and_then(Value::as_i64).unwrap_or(1),
+            }),
+            disputed: newest.is_some_and(|row| def.is_disputed(row)),
         };
         (points, contribution)
     }

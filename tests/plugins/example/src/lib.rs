@@ -635,6 +635,7 @@ fn features() -> Vec<FeatureDef> {
             item: item.into(),
             collection: Tax::COLLECTION.into(),
             field: field.into(),
+            disputed: None,
         }
     };
     FEATURES.into_iter().map(feature).collect()
