@@ -103,7 +103,7 @@ pub(crate) async fn serve(State(web): State<Web>, mut request: Request, next: Ne
     let began = web.now();
     let response = if taken_back {
         let detail = "建立连接所用的证书已吊销或过期，请更换证书后重新连接";
-        Problem::new(StatusCode::FORBIDDEN, "certificate-refused", detail).into_response()
+        Problem::new(StatusCode::FORBIDDEN, "client-certificate-refused", detail).into_response()
     } else {
         next.run(request).instrument(span.clone()).await
     };
@@ -433,7 +433,7 @@ mod tests {
         };
         assert_eq!(
             told_certificate(&line(":AQID:")),
-            Some(sm3::digest([1, 2, 3]))
+            Some(sm3::digest(&[1, 2, 3]))
         );
         for bad in ["", ":", "::", "AQID", ":AQID", ":A?:", ":AQI:"] {
             assert_eq!(told_certificate(&line(bad)), None, "{bad:?}");

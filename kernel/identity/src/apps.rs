@@ -380,7 +380,7 @@ impl Refusal {
         match self {
             Self::NotActive => "app-not-active",
             Self::Address => "address-not-allowed",
-            Self::Certificate => "certificate-needed",
+            Self::Certificate => "client-certificate-needed",
         }
     }
 

@@ -161,7 +161,8 @@ impl Partner {
         let said = String::from_utf8_lossy(&out.stdout).into_owned();
         let (body, status) = said.rsplit_once('\n').unwrap_or_default();
         let body: Value = serde_json::from_str(body).unwrap_or_default();
-        (status.parse().unwrap_or_default(), text(&body["code"]))
+        let code = body["code"].as_str().unwrap_or_default().to_owned();
+        (status.parse().unwrap_or_default(), code)
     }
 }
 
@@ -194,10 +195,10 @@ fn mm_2a_an_app_calls_over_its_own_certificate_until_that_is_taken_back() {
     let plain = bound.calls(&server.anonymous());
     assert_eq!(
         (plain.answer.status, plain.answer.code()),
-        (403, "certificate-needed")
+        (403, "client-certificate-needed")
     );
     assert_eq!(
-        recorded(&server, "what=api.call&outcome=certificate-needed"),
+        recorded(&server, "what=api.call&outcome=client-certificate-needed"),
         1
     );
     // Whoever looks after apps sees which one it is.
@@ -212,7 +213,7 @@ fn mm_2a_an_app_calls_over_its_own_certificate_until_that_is_taken_back() {
     server.start_again();
     let call = |program: &Program, shows| partner.call(&server, program, shows);
     let ok = (200, String::new());
-    let needed = (403, "certificate-needed".to_owned());
+    let needed = (403, "client-certificate-needed".to_owned());
     assert_eq!(call(&bound, Some("first")), ok);
     assert_eq!(call(&bound, Some("second")), needed);
     assert_eq!(call(&bound, None), needed);
@@ -286,7 +287,7 @@ fn mm_2a_a_gateway_tells_the_certificate_and_nobody_else_does() {
     assert_eq!(told(&server, "first").0, 200);
     assert_eq!(
         told(&server, "second"),
-        (403, "certificate-needed".to_owned())
+        (403, "client-certificate-needed".to_owned())
     );
 
     // The other one follows by way of a change that somebody else approves; both hold then, or none is
@@ -332,7 +333,7 @@ fn mm_2a_a_gateway_tells_the_certificate_and_nobody_else_does() {
     server.start_again();
     assert_eq!(
         told(&server, "second"),
-        (403, "certificate-needed".to_owned())
+        (403, "client-certificate-needed".to_owned())
     );
     ask(&server, json!({ "any_connection": true }));
     assert_eq!(told(&server, "first").0, 200);

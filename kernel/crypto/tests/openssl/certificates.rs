@@ -421,7 +421,7 @@ fn a_request_of_openssl_proves_its_key_and_a_changed_one_does_not() {
         let other = ca::requested(&changed).is_ok_and(|k| k.fingerprint() != public.fingerprint());
         assert!(!other, "{place}");
     }
-    for cut in 0..asked.len() {
+    for cut in 0..asked.trim_end().len() {
         assert!(ca::requested(&asked[..cut]).is_err(), "{cut}");
     }
     // Another identity of the signer, another algorithm.

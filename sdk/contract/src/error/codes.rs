@@ -135,25 +135,25 @@ pub const CODES: &[Code] = &[
         "The plugin's author adds the line that the detail names, and an operator grants it.",
     ),
     code(
-        "certificate-needed",
-        &[403],
-        "The app's calls come over a connection that showed one of its client certificates; this one did not, \
-         or that certificate has ended.",
-        "Connect with a certificate that the app names, or have the app changed.",
-    ),
-    code(
-        "certificate-refused",
-        &[403],
-        "The client certificate that this connection was opened with was taken back or has ended.",
-        "Connect again with a certificate that holds.",
-    ),
-    code(
         "clearance-needed",
         &[403],
         "The value is of a level above the caller's clearance, or one above it was asked to be looked \
          at or decided about. No permission, reason or second person stands in for the clearance; the \
          detail names it.",
         "Let somebody do it whose role is cleared for that level.",
+    ),
+    code(
+        "client-certificate-needed",
+        &[403],
+        "The app's calls come over a connection that showed one of its client certificates; this one did not, \
+         or that certificate has ended.",
+        "Connect with a certificate that the app names, or have the app changed.",
+    ),
+    code(
+        "client-certificate-refused",
+        &[403],
+        "The client certificate that this connection was opened with was taken back or has ended.",
+        "Connect again with a certificate that holds.",
     ),
     code(
         "confirm",
