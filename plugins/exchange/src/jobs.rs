@@ -41,6 +41,7 @@ fn escalate(ctx: &mut Ctx, cursor: &str) -> Result<(), Fault> {
     let find = Find::<Dispute>::new()
         .filter(Dispute::DUE_ON.at_most(today.plus_days(-1)))
         .sort(Dispute::DUE_ON.asc())
+        .apart()
         .after(cursor, AT_ONCE);
     let found = ctx.find(find)?;
     let untold = found.items.iter().filter(|d| d.escalated_on.is_none());

@@ -155,7 +155,7 @@ fn some<R: Record>(
     after: &str,
     of: fn(&R) -> (&'static str, String, Option<Date>),
 ) -> Result<(Vec<Due>, Option<String>), Fault> {
-    let found = ctx.find(find.after(after, AT_ONCE))?;
+    let found = ctx.find(find.apart().after(after, AT_ONCE))?;
     let next = found.next.clone();
     let due = found.into_iter().filter_map(|stored| {
         let (what, name, day) = of(&stored.record);
@@ -195,6 +195,7 @@ fn late(ctx: &mut Ctx, _: &Event) -> Result<(), Fault> {
         .filter(Incident::AUTHORITY_AT.missing())
         .filter(Incident::REPORT_BY.at_most(Timestamp::from_micros(now.micros() + HOUR)))
         .sort(Incident::REPORT_BY.asc())
+        .apart()
         .limit(INCIDENTS);
     for incident in ctx.find(find)? {
         let Some(owner) = incident.organisation.clone() else {

@@ -426,3 +426,64 @@ fn dj_14_what_people_decided_about_models_and_exports_is_not_believed_after_it_w
     sign_letter(&mut other, BANK);
     is_altered(&apply(&mut other));
 }
+
+/// Has a schedule of a module run now.
+fn run(operator: &mut Client, schedule: &str) {
+    let schedules = "/api/v1/console/schedules";
+    let mut row = Value::Null;
+    until("the schedule is there", || {
+        let rows = operator.get(&format!("{schedules}?code={schedule}")).body;
+        row = rows["items"][0].clone();
+        row.is_object()
+    });
+    done(&operator.post(&format!("{schedules}/{}/run", text(&row["id"])), &json!({})));
+}
+
+#[test]
+fn dj_14_what_a_module_does_by_itself_passes_over_what_was_altered() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    live_model(&server);
+
+    // Of two entries that are due soon one was changed: the other is told of.
+    let (mut operator, mut security) = (server.user("operator"), server.user("security"));
+    let mut held = |name: &str| {
+        let holding = json!({
+            "name": name, "place": "credit.tax-records", "class": "core", "basis": "地区目录",
+            "quantity": "二十四户", "keeper": "数据安全处", "measures": "加密", "review_by": in_days(3),
+        });
+        text(&done(&security.post("/api/v1/privacy/holdings/register", &holding))["id"])
+    };
+    let (changed, whole) = (held("税务数据"), held("社保数据"));
+    tamper(
+        &server,
+        &format!("UPDATE privacy__holdings SET review_by = '2020-01-01' WHERE id = '{changed}'"),
+    );
+    run(&mut operator, "privacy.register.day-began");
+    let told = |keeper: &Client| keeper.get("/api/v1/notices").body.to_string();
+    until("the other is told of", || told(&security).contains(&whole));
+    assert!(!told(&security).contains(&changed), "{}", told(&security));
+
+    // Of a party's two applications one was changed: the other is marked as its data is disputed.
+    let mut owner = server.user("enterprise");
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        made.push(applied(&mut owner));
+        let own = format!("{APPLICATIONS}/{}/withdraw", made.last().unwrap());
+        done(&owner.post(&own, &json!({ "reason": "重新申请" })));
+    }
+    let (changed, whole) = (&made[0], &made[1]);
+    tamper(
+        &server,
+        &format!("UPDATE lending__applications SET amount = amount * 9 WHERE id = '{changed}'"),
+    );
+    let disputes = "/api/v1/exchange/disputes";
+    let claim = json!({ "item": "tax.grade", "claimed": "D", "statement": "评级通知书为 D 级" });
+    let dispute = text(&done(&owner.post(&format!("{disputes}/submit"), &claim))["id"]);
+    done(&operator.post(&format!("{disputes}/{dispute}/mark"), &json!({})));
+    until("the other is marked", || {
+        let seen = owner.get(&format!("{APPLICATIONS}/{whole}")).body;
+        seen["disputed"] == json!(["tax.grade"])
+    });
+}

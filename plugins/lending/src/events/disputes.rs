@@ -54,6 +54,7 @@ fn mark(ctx: &mut Ctx, event: &Event, what: What) -> Result<(), Fault> {
     let find = Find::<Application>::new()
         .filter(Application::SUBJECT.eq(subject))
         .sort(Application::CREATED_AT.asc())
+        .apart()
         .after(text("cursor").unwrap_or_default(), AT_ONCE);
     let found = ctx.find(find)?;
     for application in &found.items {

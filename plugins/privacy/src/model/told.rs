@@ -12,6 +12,7 @@ use crate::permissions;
     title = title,
     shard = reference,
     audited,
+    attested,
     read = permissions::READ,
     index(status, found_at)
 )]
@@ -65,6 +66,7 @@ pub(crate) enum Lead {
     title = organisation_name,
     shard = reference,
     audited,
+    attested,
     read = permissions::TOLD,
     unique(incident, organisation)
 )]

@@ -12,6 +12,7 @@ use crate::permissions;
     title = name,
     shard = reference,
     audited,
+    attested,
     read = permissions::READ,
     index(status, review_by)
 )]
@@ -85,6 +86,7 @@ pub(crate) enum Held {
     title = title,
     shard = reference,
     audited,
+    attested,
     read = permissions::READ,
     index(status, next_due)
 )]

@@ -58,6 +58,8 @@ pub(super) fn collection() -> CollectionDef {
     ];
     CollectionDef {
         title: "title".into(),
+        // What lets a model go live.
+        attested: true,
         indexes: vec![vec!["model".into(), "created_at".into()]],
         ..declared(
             VALIDATIONS,
