@@ -1,11 +1,13 @@
 //! What exists: a dispute of one item of one record, and what its deadlines are counted with.
 
+mod filing;
 mod foreign;
 mod terms;
 
 use sdk::prelude::*;
 
 use crate::permissions;
+pub(crate) use filing::Filing;
 pub(crate) use foreign::Source;
 pub(crate) use terms::{DayKind, Holiday, Standard};
 

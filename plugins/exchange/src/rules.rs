@@ -124,7 +124,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn dispute(status: Status) -> Dispute {
-        let mut dispute = crate::seed::overdue(day("2026-11-12"));
+        let mut dispute = crate::seed::overdue(day("2026-11-12")).unwrap();
         dispute.status = status;
         dispute
     }

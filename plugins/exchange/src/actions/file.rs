@@ -4,7 +4,7 @@ use sdk::prelude::*;
 
 use super::answer::correction;
 use super::step;
-use crate::model::{Dispute, Source, Status};
+use crate::model::{Dispute, Filing, Source, Status};
 use crate::rules::items::Item;
 use crate::rules::{self, Clock};
 use crate::{events, permissions};
@@ -47,12 +47,17 @@ impl CollectionAction for Submit {
             let fault = FieldFault::new("claimed", "same", what);
             return Err(Fault::invalid(vec![fault]));
         }
-        let due = Clock::read(ctx)?.due(Status::Submitted);
         let id = ctx.new_id::<Dispute>();
-        let dispute = Dispute {
-            due_on: due,
-            ..self.record(ctx, item, (id.as_str(), &subject), (source, claimed))
+        let filing = Filing {
+            filer_name: ctx.caller().organisation_name.clone(),
+            claimed,
+            statement: self.statement,
+            evidence: self.evidence,
+            at: ctx.now(),
+            day: ctx.today(),
+            due_on: Clock::read(ctx)?.due(Status::Submitted),
         };
+        let dispute = filing.of((item, source), (id.as_str(), &subject));
         let number = dispute.number.clone();
         events::submitted(ctx, &id, &dispute)?;
         let new = New::of(dispute)
@@ -67,56 +72,6 @@ impl CollectionAction for Submit {
                 format!("/exchange/disputes/{id}"),
                 format!("异议已提交，编号 {number}"),
             ))
-    }
-}
-
-impl Submit {
-    fn record(
-        self,
-        ctx: &Ctx,
-        item: &Item,
-        (id, subject): (&str, &str),
-        (source, claimed): (Source, String),
-    ) -> Dispute {
-        Dispute {
-            number: rules::number(ctx.today(), id),
-            filer_name: ctx.caller().organisation_name.clone(),
-            item: item.name.into(),
-            item_label: item.label.into(),
-            dataset: item.collection.into(),
-            field: item.field.into(),
-            source_name: source.name,
-            record_id: source.id,
-            record_revision: source.revision,
-            record_version: source.version,
-            as_of: source.as_of,
-            recorded: source.value,
-            claimed: Some(claimed),
-            statement: Some(self.statement),
-            evidence: self.evidence,
-            status: Status::Submitted,
-            open_key: Some(rules::open_key(subject, item.name)),
-            handler: None,
-            handler_name: None,
-            submitted_at: ctx.now(),
-            marked_at: None,
-            transferred_at: None,
-            due_on: None,
-            escalated_on: None,
-            escalations: None,
-            after_record: None,
-            after_version: None,
-            reply: None,
-            replied_at: None,
-            replied_by: None,
-            appeal_until: None,
-            appeal_statement: None,
-            appeal_evidence: None,
-            appealed_at: None,
-            appeal_reply: None,
-            appeal_replied_at: None,
-            ended_on: None,
-        }
     }
 }
 
