@@ -19,13 +19,15 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use kernel_api::{Clients, Door, Peer, Side, Tls, Trusted};
-use kernel_crypto::ca::{self, Period, Purpose, Subject};
+use kernel_crypto::ca::{self, Period, Purpose, Revoked, Subject};
 use kernel_crypto::keys::{KeyRing, SignKey};
 use kernel_crypto::sm2::SigningKey;
 use kernel_crypto::sm3;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime,
+};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -498,6 +500,43 @@ async fn mm_2a_a_node_shows_what_the_platform_issued_until_it_is_taken_back() {
     assert_eq!(answer().await, "", "its time is over");
     trust(vec![([7; 32], now + DAY)]);
     assert_eq!(answer().await, "", "another's");
+
+    // The same certificate as one of an authority outside, by lists that its key signed with SM2.
+    let mut roots = RootCertStore::empty();
+    let root_der = CertificateDer::from_pem_slice(root.as_bytes()).unwrap();
+    roots.add(root_der).unwrap();
+    let roots = Arc::new(roots);
+    let under = |list: Option<String>| {
+        let provider = Arc::new(kernel_crypto::tls::provider());
+        let lists = list.map(|pem| CertificateRevocationListDer::from_pem_slice(pem.as_bytes()));
+        let outside = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider)
+            .with_crls(lists.map(Result::unwrap))
+            .enforce_revocation_expiration()
+            .build()
+            .unwrap();
+        clients.trust(Trusted {
+            outside: Some(outside),
+            ..Trusted::default()
+        });
+    };
+    let list = |period, serials: &[u64]| {
+        let revoked = serials.iter().map(|serial| Revoked {
+            serial: *serial,
+            at: now,
+        });
+        let revoked: Vec<_> = revoked.collect();
+        ca::revocation_list(&signer, &root, 1, period, &revoked).unwrap()
+    };
+    under(Some(list(period(7), &[3])));
+    assert_eq!(answer().await, "127.0.0.1 true");
+    under(Some(list(period(7), &[3, 2])));
+    assert_eq!(answer().await, "", "it is on the list");
+    let over = Period {
+        from: now - 2 * DAY,
+        to: now - DAY,
+    };
+    under(Some(list(over, &[3])));
+    assert_eq!(answer().await, "", "the list is out of date");
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ pub mod sealed;
 mod security_key;
 pub mod stamper;
 pub mod steps;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};

@@ -19,6 +19,7 @@ use kernel_crypto::sm2::SigningKey;
 use serde_json::{Value, json};
 use tests_http::program::{Program, now};
 use tests_http::steps::{recorded, text};
+use tests_http::wire::{OK, Wire, header};
 use tests_http::{Server, Start, until};
 
 const CERTIFICATES: &str = "/api/v1/access/certificates";
@@ -528,4 +529,98 @@ fn mm_2a_a_request_that_proves_no_key_gets_nothing() {
         "{}",
         none.body
     );
+}
+
+#[test]
+fn mm_2a_a_node_connects_with_its_certificate_until_that_is_taken_back_also_when_connected() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    fs::write(&config, "").unwrap();
+    let start = Start {
+        config: Some(config.clone()),
+        ..Start::default()
+    };
+    let Some(mut server) = Server::start_as(start) else {
+        return;
+    };
+    if !tests_authority::available() {
+        return;
+    }
+    let (mut operator, mut security) = (server.user("operator"), server.user("security"));
+    let asked = json!({
+        "purpose": "node", "name": "node1.bank.example", "holder": "示范银行", "days": 90,
+        "request": request(folder.path(), "node"),
+    });
+    let asked = operator.post(&format!("{CERTIFICATES}/request"), &asked);
+    let record = format!("{CERTIFICATES}/{}", text(&asked.body["result"]["id"]));
+    let done = security.post(&format!("{record}/issue"), &json!({}));
+    assert_eq!(done.status, 200, "{}", done.body);
+    let pem = text(&operator.get(&record).body["certificate"]);
+    fs::write(folder.path().join("node.pem"), pem).unwrap();
+    // The site, and a stranger who made a certificate of their own.
+    for name in ["site", "stranger"] {
+        let key = format!("{name}.key");
+        openssl(
+            folder.path(),
+            &["genpkey", "-algorithm", "SM2", "-out", &key],
+        );
+        let (leaf, identity) = (format!("{name}.pem"), "distid:1234567812345678");
+        let make = [
+            "req", "-x509", "-new", "-key", &key, "-sm3", "-sigopt", identity,
+        ];
+        let named = [
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ];
+        openssl(
+            folder.path(),
+            &[&make[..], &named, &["-out", &leaf]].concat(),
+        );
+    }
+    server.stop();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (site, key) = (at("site.pem"), at("site.key"));
+    let tls = format!(
+        "[tls]\nnational_certificate = {site:?}\nnational_key = {key:?}\nplatform_nodes = true\n\
+         client_certificate = \"optional\"\n"
+    );
+    fs::write(&config, tls).unwrap();
+    server.start_again();
+
+    let open = |shows| Wire::open(&server, folder.path(), shows);
+    let get = |wire: &mut Wire| wire.ask("GET /healthz", &[], &Value::Null).0;
+    let mut node = open(Some("node"));
+    assert!(get(&mut node).starts_with(OK));
+    assert_eq!(get(&mut open(Some("stranger"))), "");
+    let mut plain = open(None);
+    assert!(get(&mut plain).starts_with(OK));
+
+    // Taken back: what is open is told so and closed, and nothing new is opened.
+    let credentials = json!({ "login": "operator", "password": server.password("operator") });
+    let (head, session) = plain.ask("POST /api/v1/session", &[], &credentials);
+    assert!(head.starts_with(OK), "{head} {session}");
+    let cookie = header(&head, "set-cookie").unwrap().split(';').next();
+    let caller = [
+        ("cookie", cookie.unwrap()),
+        ("x-csrf-token", session["csrf"].as_str().unwrap()),
+    ];
+    assert!(get(&mut node).starts_with(OK), "nothing has changed yet");
+    let reason = json!({ "reason": "节点下线" });
+    let (head, told) = plain.ask(&format!("POST {record}/revoke"), &caller, &reason);
+    assert!(head.starts_with(OK), "{head} {told}");
+    let mut last = (String::new(), Value::Null);
+    until("the node is told", || {
+        last = node.ask("GET /healthz", &[], &Value::Null);
+        !last.0.starts_with(OK)
+    });
+    let (head, told) = last;
+    assert_eq!(told["code"], "client-certificate-refused", "{head}");
+    assert_eq!(header(&head, "connection"), Some("close"), "{head}");
+    assert_eq!(get(&mut node), "");
+    assert_eq!(get(&mut open(Some("node"))), "");
+    assert!(get(&mut plain).starts_with(OK), "others go on");
 }
