@@ -10,7 +10,7 @@ use kernel_identity::account::AccountError;
 use kernel_identity::duty::Duty;
 use kernel_identity::factor::Factor;
 use kernel_identity::outside;
-use kernel_identity::session::{Origin, Sessions};
+use kernel_identity::session::Sessions;
 use sdk_contract::call::{Ask, Event, Reply, Write};
 use sdk_contract::def::Tone;
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
@@ -123,12 +123,7 @@ impl Module for Account {
 
     async fn act(&self, call: &Call, action: &str, input: Input) -> Result<Reply, Fault> {
         let p = &call.principal;
-        let origin = Origin {
-            request: &p.request,
-            ip: &p.ip,
-            locale: &p.locale,
-            now: call.now.micros(),
-        };
+        let origin = call.origin();
         let given = |name: &str| input.values.get(name).and_then(Value::as_str).unwrap_or("");
         let s = &self.sessions;
         let (done, toast) = match action {

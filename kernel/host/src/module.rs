@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use kernel_identity::principal::Principal;
+use kernel_identity::session::Origin;
 use sdk_contract::call::{Ask, CallContext, Event, Reply, Write};
 use sdk_contract::def::{CollectionDef, FieldDef, Shard};
 use sdk_contract::error::Fault;
@@ -85,6 +86,17 @@ impl Seen {
 }
 
 impl Call {
+    /// Where it comes from, as identity wants to know it.
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        let p = &self.principal;
+        Origin {
+            request: &p.request,
+            ip: &p.ip,
+            locale: &p.locale,
+            now: self.now.micros(),
+        }
+    }
+
     /// Keeps in mind that a record is missing on the page that is drawn. Whatever acts is refused.
     pub(crate) fn leave_out(&self, record: &AlteredRecord) -> Result<(), Fault> {
         let Some(left_out) = &self.left_out else {

@@ -206,13 +206,7 @@ impl<'a> Desk<'a> {
     }
 
     fn origin(&self) -> Origin<'_> {
-        let p = &self.call.principal;
-        Origin {
-            request: &p.request,
-            ip: &p.ip,
-            locale: &p.locale,
-            now: self.call.now.micros(),
-        }
+        self.call.origin()
     }
 
     /// The tree an organisation stands in, where there is such an organisation.

@@ -20,7 +20,6 @@ use kernel_identity::account::AccountError;
 use kernel_identity::error::IdentityError;
 use kernel_identity::module::{ACCOUNT, MODULE, MOST_SIGNED, ORGANISATIONS, SIGNATURES};
 use kernel_identity::outside;
-use kernel_identity::session::Origin;
 use kernel_storage::{CollectionName, Commit};
 use sdk_contract::call::Write;
 use sdk_contract::def::{ActionDef, CollectionDef, ModuleDef};
@@ -161,12 +160,7 @@ impl Host {
             return Err(Fault::sign("此操作须用您的数字证书签名"));
         };
         let content = canonical::to_vec(content);
-        let origin = Origin {
-            request: &p.request,
-            ip: &p.ip,
-            locale: &p.locale,
-            now: call.now.micros(),
-        };
+        let origin = call.origin();
         let offered = (challenge.as_str(), signature.as_str());
         let signed = self
             .sessions()

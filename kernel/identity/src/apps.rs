@@ -6,7 +6,7 @@
 //! approves; before that nothing is in force. What is in force is kept sealed at its place, so that
 //! a role, key or address written behind the platform's back does not open, and lets nobody in.
 
-mod declare;
+pub(crate) mod declare;
 mod draft;
 
 use std::net::IpAddr;

@@ -9,6 +9,7 @@ mod registration;
 mod reviews;
 mod signatures;
 
+pub(crate) use access::options;
 pub use signatures::{MOST_SIGNED, MOST_STAMP};
 
 use sdk_contract::def::{

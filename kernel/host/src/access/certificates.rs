@@ -2,7 +2,6 @@
 
 use kernel_identity::apps::MODULE;
 use kernel_identity::issued::{self, CERTIFICATES, Issued};
-use kernel_identity::session::Origin;
 use sdk_contract::call::{Ask, Reply, Write};
 use sdk_contract::error::Fault;
 use sdk_contract::page::{
@@ -13,7 +12,7 @@ use sdk_contract::query::Query;
 use serde_json::{Map, Value, json};
 
 use super::another;
-use super::pages::may;
+use super::pages::{choice, may};
 use crate::Host;
 use crate::account::failed;
 use crate::module::{Call, Input, new_id};
@@ -159,17 +158,6 @@ fn facts(one: &Issued) -> Vec<Fact> {
     facts
 }
 
-/// A stored choice as people read it.
-fn choice(of: &str, value: &str) -> Datum {
-    let definition = kernel_identity::apps::definition();
-    let found = definition.choice(of);
-    let option = found.and_then(|c| c.options.iter().find(|o| o.value == value));
-    match option {
-        Some(option) => Datum::status(option.label.zh.as_str(), option.tone),
-        None => Datum::text(value),
-    }
-}
-
 pub(super) async fn act(
     host: &Host,
     call: &Call,
@@ -183,14 +171,7 @@ pub(super) async fn act(
     match verb {
         "issue" => {
             another(call, &one.asked_by)?;
-            let p = &call.principal;
-            let origin = Origin {
-                request: &p.request,
-                ip: &p.ip,
-                locale: &p.locale,
-                now: call.now.micros(),
-            };
-            let issued = host.sessions().issue(&one, origin).await;
+            let issued = host.sessions().issue(&one, call.origin()).await;
             let values = issued.map_err(|e| failed(&e))?;
             let note = format!("serial={}", word(&values, "serial"));
             Ok(wrote(&one, values, "已签发", Some(note)))

@@ -324,12 +324,17 @@ fn fingerprint(pem: &str) -> String {
 }
 
 fn state(app: &App) -> Datum {
+    choice("app-status", &app.status)
+}
+
+/// A stored choice as people read it.
+pub(super) fn choice(of: &str, value: &str) -> Datum {
     let definition = apps::definition();
-    let choice = definition.choice("app-status");
-    let option = choice.and_then(|c| c.options.iter().find(|o| o.value == app.status));
+    let choice = definition.choice(of);
+    let option = choice.and_then(|c| c.options.iter().find(|o| o.value == value));
     match option {
         Some(option) => Datum::status(option.label.zh.as_str(), option.tone),
-        None => Datum::text(app.status.as_str()),
+        None => Datum::text(value),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use kernel_identity::principal::Principal;
-use kernel_identity::session::Origin;
 use kernel_storage::{CollectionName, RowFilter};
 use sdk_contract::def::{ActionDef, CollectionDef, FieldDef, Level, Mask, ModuleDef};
 use sdk_contract::error::{Fault, FaultKind, FieldFault};
@@ -167,12 +166,7 @@ impl Host {
         let (Some(user), Some(organisation)) = (&p.user, &p.organisation) else {
             return Err(none());
         };
-        let origin = Origin {
-            request: &p.request,
-            ip: &p.ip,
-            locale: &p.locale,
-            now: call.now.micros(),
-        };
+        let origin = call.origin();
         let there = self.sessions().preview(user, organisation, origin).await;
         match there {
             Ok(Some(now)) if now.organisation == p.organisation => Ok(()),

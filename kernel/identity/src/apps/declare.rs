@@ -1,13 +1,13 @@
 //! The declaration of the native module `access`.
 
 use sdk_contract::def::{
-    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Level, ModuleDef,
-    OptionDef, PageDef, PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
+    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, Level, ModuleDef, PageDef,
+    PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
 };
 use sdk_contract::kind::Kind;
 
 use crate::issued;
-use crate::module::{AUDITOR, OPERATOR, SECURITY};
+use crate::module::{AUDITOR, OPERATOR, SECURITY, options};
 
 /// Id of the native module.
 pub const MODULE: &str = "access";
@@ -31,14 +31,14 @@ pub fn definition() -> ModuleDef {
     }
 }
 
-fn field(name: &str, zh: &str, en: &str, kind: Kind) -> FieldDef {
+pub(crate) fn field(name: &str, zh: &str, en: &str, kind: Kind) -> FieldDef {
     FieldDef {
         list: true,
         ..FieldDef::new(name, Label::new(zh, en), kind)
     }
 }
 
-fn required(field: FieldDef) -> FieldDef {
+pub(crate) fn required(field: FieldDef) -> FieldDef {
     FieldDef {
         required: true,
         ..field
@@ -145,23 +145,16 @@ fn apps() -> CollectionDef {
 }
 
 fn status() -> ChoiceDef {
-    let option = |(value, zh, en, tone): (&str, &str, &str, Tone)| OptionDef {
-        value: value.into(),
-        label: Label::new(zh, en),
-        tone,
-    };
-    ChoiceDef {
-        name: "app-status".into(),
-        label: Label::new("应用状态", "App status"),
-        options: [
+    options(
+        "app-status",
+        Label::new("应用状态", "App status"),
+        &[
             ("pending", "待批准", "Pending", Tone::Warning),
             ("active", "已启用", "Active", Tone::Success),
             ("suspended", "已停用", "Suspended", Tone::Danger),
             ("closed", "已注销", "Closed", Tone::Neutral),
-        ]
-        .map(option)
-        .to_vec(),
-    }
+        ],
+    )
 }
 
 fn flow() -> FlowDef {
@@ -377,19 +370,24 @@ fn permissions() -> Vec<PermissionDef> {
         ("app.resume", "恢复应用", "Resume apps", &[SECURITY]),
         ("app.close", "注销应用", "Close apps", &[OPERATOR, SECURITY]),
     ];
-    list.iter()
-        .map(|(name, zh, en, roles)| PermissionDef {
-            name: (*name).into(),
-            label: Label::new(*zh, *en),
-            grants: roles
-                .iter()
-                .map(|role| RoleGrant {
-                    role: (*role).into(),
-                    scope: RowScope::All,
-                })
-                .collect(),
-        })
-        .collect()
+    granted(&list)
+}
+
+/// Permissions over everything there is of a kind: name, labels, and the roles that have it.
+pub(crate) fn granted(list: &[(&str, &str, &str, &[&str])]) -> Vec<PermissionDef> {
+    let scope = RowScope::All;
+    let all = list.iter().map(|(name, zh, en, roles)| PermissionDef {
+        name: (*name).into(),
+        label: Label::new(*zh, *en),
+        grants: roles
+            .iter()
+            .map(|role| RoleGrant {
+                role: (*role).into(),
+                scope,
+            })
+            .collect(),
+    });
+    all.collect()
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use kernel_crypto::ca::LONGEST_REQUEST;
 use sdk_contract::def::{
-    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, OptionDef, PageDef,
-    PermissionDef, RoleGrant, RowScope, Shard, Tone, TransitionDef,
+    ActionDef, Area, ChoiceDef, CollectionDef, FieldDef, FlowDef, Label, PageDef, PermissionDef,
+    Shard, Tone, TransitionDef,
 };
 use sdk_contract::kind::Kind;
 
-use crate::module::{AUDITOR, OPERATOR, SECURITY};
+use crate::apps::declare::{field, granted, required};
+use crate::module::{AUDITOR, OPERATOR, SECURITY, options};
 
 /// Name of the collection.
 pub const CERTIFICATES: &str = "certificates";
@@ -17,22 +18,8 @@ const STATUS: &str = "certificate-status";
 /// Longest time that a certificate holds (CA/Browser Forum, 6.3.2, for servers).
 const MOST_DAYS: i64 = 825;
 
-fn field(name: &str, zh: &str, en: &str, kind: Kind) -> FieldDef {
-    FieldDef {
-        list: true,
-        ..FieldDef::new(name, Label::new(zh, en), kind)
-    }
-}
-
 fn inside(name: &str, zh: &str, en: &str, kind: Kind) -> FieldDef {
     FieldDef::new(name, Label::new(zh, en), kind)
-}
-
-fn required(field: FieldDef) -> FieldDef {
-    FieldDef {
-        required: true,
-        ..field
-    }
 }
 
 /// What is asked for and kept as it was asked.
@@ -91,20 +78,8 @@ pub(crate) fn collection() -> CollectionDef {
 }
 
 pub(crate) fn choices() -> [ChoiceDef; 2] {
-    let choice = |name: &str, label: Label, all: &[(&str, &str, &str, Tone)]| ChoiceDef {
-        name: name.into(),
-        label,
-        options: all
-            .iter()
-            .map(|(value, zh, en, tone)| OptionDef {
-                value: (*value).into(),
-                label: Label::new(*zh, *en),
-                tone: *tone,
-            })
-            .collect(),
-    };
     [
-        choice(
+        options(
             PURPOSE,
             Label::new("证书用途", "Purpose of a certificate"),
             &[
@@ -117,7 +92,7 @@ pub(crate) fn choices() -> [ChoiceDef; 2] {
                 ),
             ],
         ),
-        choice(
+        options(
             STATUS,
             Label::new("证书状态", "Status of a certificate"),
             &[
@@ -246,17 +221,5 @@ pub(crate) fn permissions() -> Vec<PermissionDef> {
             &[OPERATOR, SECURITY],
         ),
     ];
-    list.iter()
-        .map(|(name, zh, en, roles)| PermissionDef {
-            name: (*name).into(),
-            label: Label::new(*zh, *en),
-            grants: roles
-                .iter()
-                .map(|role| RoleGrant {
-                    role: (*role).into(),
-                    scope: RowScope::All,
-                })
-                .collect(),
-        })
-        .collect()
+    granted(&list)
 }

@@ -340,7 +340,7 @@ fn invitations() -> CollectionDef {
     )
 }
 
-fn options(name: &str, label: Label, all: &[(&str, &str, &str, Tone)]) -> ChoiceDef {
+pub(crate) fn options(name: &str, label: Label, all: &[(&str, &str, &str, Tone)]) -> ChoiceDef {
     let option = |(value, zh, en, tone): &(&str, &str, &str, Tone)| OptionDef {
         value: (*value).into(),
         label: Label::new(*zh, *en),
